@@ -1,0 +1,50 @@
+//! The labels, annotations, finalizers and reserved names that Strata writes.
+//!
+//! Names only. Who sets which label is decided in `desired`.
+
+/// Set on everything that Strata writes.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub const MANAGER: &str = "strata";
+/// The team that an object belongs to.
+pub const TEAM: &str = "strata-operator.dev/team";
+/// The UID of that team, so that a later team of the same name is told apart.
+pub const TEAM_UID: &str = "strata-operator.dev/team-uid";
+/// The layer that an object belongs to: a [`super::Layer`] by its name.
+pub const LAYER: &str = "strata-operator.dev/layer";
+/// The project, in a Workspace and in Live.
+pub const PROJECT: &str = "strata-operator.dev/project";
+/// The engine that an object was written for.
+pub const ENGINE: &str = "strata-operator.dev/engine";
+
+/// Allows the deletion of a team, Blueprint or Engine that is in use.
+pub const ALLOW_DELETION: &str = "strata-operator.dev/allow-deletion";
+/// Opts a foreign namespace in to being taken over by the team it names.
+pub const ADOPT: &str = "strata-operator.dev/adopt";
+/// Marks what a removed team or project left behind under `Retain`.
+pub const RETAINED: &str = "strata-operator.dev/retained";
+/// Says why a namespace's Pod Security level is not `restricted`.
+pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
+/// On an `AITeam`: the UID of the earlier team whose namespaces it takes over.
+pub const RECLAIM: &str = "strata-operator.dev/reclaim";
+/// Holds an `AITeam` until what it owns was taken away or retained.
+pub const FINALIZER: &str = "strata-operator.dev/teardown";
+
+/// Objects of this prefix belong to Strata in every team namespace.
+pub const RESERVED_PREFIX: &str = "strata-";
+/// The settings that workbenches, pipelines and services load.
+pub const CONNECTIONS: &str = "connections";
+/// The record of a team, in its Backbone namespace.
+pub const RECORD: &str = "strata-record";
+
+/// The field manager of every object that Strata writes.
+pub const FIELD_MANAGER: &str = "strata";
+/// The field manager of status, apart from that of objects.
+pub const STATUS_FIELD_MANAGER: &str = "strata-status";
+
+/// Whether the name is Strata's own in every team namespace, whatever the
+/// object's labels say.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED_PREFIX) || name == CONNECTIONS
+}

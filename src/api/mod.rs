@@ -1,0 +1,31 @@
+//! What users write and read: the kinds of `strata-operator.dev/v1alpha1` as
+//! Rust types, from which `crds/` is generated.
+//!
+//! Nothing in here talks to a cluster or decides anything.
+
+pub mod blueprint;
+pub mod crd;
+pub mod engine;
+pub mod labels;
+pub mod quantity;
+pub mod reason;
+pub mod rules;
+pub mod schema;
+pub mod status;
+pub mod team;
+pub mod team_status;
+pub mod vocabulary;
+
+pub use blueprint::{Blueprint, BlueprintSpec};
+pub use engine::{Engine, EngineSpec};
+pub use quantity::Quantity;
+pub use reason::Reason;
+pub use status::Condition;
+pub use team::{AITeam, AITeamSpec};
+pub use team_status::AITeamStatus;
+pub use vocabulary::{Capability, Layer, Level, Role};
+
+/// The API group of every kind of Strata.
+pub const GROUP: &str = "strata-operator.dev";
+/// The one version that is served.
+pub const VERSION: &str = "v1alpha1";

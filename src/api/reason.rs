@@ -1,0 +1,123 @@
+//! Why a condition is what it is: the closed set of reasons.
+//!
+//! A reason's class decides how a reconcile goes on, which condition stands
+//! beside `Ready`, the type of the Event and the label of the metric: one place
+//! for all four.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a reason means for what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// As asked for.
+    Fine,
+    /// It can pass by itself: `Reconciling`, looked at again soon.
+    Waiting,
+    /// The API or the network failed: `Reconciling`, tried again with backoff.
+    Transient,
+    /// A person has to mend something: `Stalled`.
+    Invalid,
+}
+
+impl Class {
+    /// The word that metrics and logs use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Waiting => "waiting",
+            Self::Transient => "transient",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident : $class:ident),+ $(,)?) => {
+        /// The reason of a condition or a component's state.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason { $($(#[doc = $doc])+ $name),+ }
+
+        impl Reason {
+            /// Every reason with what it means, for the documentation.
+            pub const ALL: &'static [(Self, &'static str)] =
+                &[$((Self::$name, concat!($($doc),+))),+];
+
+            /// The word as conditions spell it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+
+            /// What it means for what happens next.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// All that was asked for is there and ready.
+    Ready: Fine,
+    /// Nothing of the kind was asked for.
+    NothingAsked: Fine,
+    /// The staffing covers what the team does.
+    Covered: Fine,
+    /// The staffing lacks something. Advice: it blocks nothing.
+    NotCovered: Fine,
+    /// A newer revision of the engine is at hand. What runs is left as it is
+    /// until moving is asked for.
+    UpgradeAvailable: Fine,
+    /// Writes were made and their effect is awaited.
+    Progressing: Waiting,
+    /// The field is understood, and its effect is not built yet.
+    NotYet: Waiting,
+    /// A pod waits for a Secret that is not there.
+    SecretMissing: Waiting,
+    /// Pods do not start, or end again and again.
+    PodFailing: Waiting,
+    /// No node can take a pod, or a volume is not bound.
+    Unschedulable: Waiting,
+    /// The kinds that the named engine needs are not served by this cluster.
+    Unavailable: Waiting,
+    /// More is in use than the budget grants now; what runs is not stopped.
+    OverBudget: Waiting,
+    /// Another writer changes the same field again and again.
+    Contested: Waiting,
+    /// The namespace is terminating, so nothing can be written into it.
+    Terminating: Waiting,
+    /// The object is being taken away, or what it owns is.
+    Deleting: Waiting,
+    /// The API server or the network did not answer as it should.
+    ApiFailing: Transient,
+    /// The deadline of one reconcile passed.
+    DeadlineExceeded: Transient,
+    /// The spec asks for something that cannot be, or names what is not there.
+    Invalid: Invalid,
+    /// The object's name is taken by something that is not ours.
+    Conflict: Invalid,
+    /// The Blueprint that the team names does not exist.
+    BlueprintMissing: Invalid,
+    /// The Blueprint that the team names contradicts itself.
+    BlueprintInvalid: Invalid,
+    /// The engine that the team or the Blueprint names does not exist.
+    EngineMissing: Invalid,
+    /// The engine's file is broken, or one of its expressions failed.
+    EngineInvalid: Invalid,
+    /// The operator may not write a kind that the engine needs.
+    RightsMissing: Invalid,
+    /// The API server, a quota or an admission policy refused an object.
+    Refused: Invalid,
+    /// `suspend` is set: nothing is written but the removal of rights.
+    Suspended: Waiting,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,261 @@
+//! Schema fragments that several kinds share.
+//!
+//! Lists of names and maps of labels recur in every kind; their bounds stand
+//! here once, because the API server prices CEL rules by them.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+/// The most people or groups that one entry may name.
+pub const SUBJECTS: usize = 64;
+
+/// A label or annotation key of Kubernetes.
+const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+/// Keys that belong to Kubernetes, Strata or the GitOps tools.
+const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
+/// The last part of an image's name: a tag or a digest.
+const TAGGED: &str = "^[^\\\\s]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$";
+
+/// A list of user or group names: none empty, none of Kubernetes' own.
+pub fn subjects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": SUBJECTS,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string", "minLength": 1, "maxLength": 253,
+            "x-kubernetes-validations": [
+                {"rule": "!self.startsWith('system:')",
+                 "message": "system:* subjects belong to Kubernetes itself: name people or groups of your identity provider"},
+                {"rule": "self.trim() == self && self != '*'",
+                 "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"}
+            ]
+        }
+    })
+}
+
+/// A list of at most 32 names, each once.
+pub fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?$"}
+    })
+}
+
+/// A list of at most 16 names that objects of Kubernetes may have.
+pub fn object_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 16, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"}
+    })
+}
+
+/// A list of at most 32 namespace names.
+pub fn namespaces(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+    })
+}
+
+/// The teams that an offer is made to.
+pub fn teams(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": 64, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 20, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$"},
+        "x-kubernetes-validations": [{
+            "rule": "!('*' in self) || size(self) == 1",
+            "message": "'*' is everyone already: remove the other names, or '*'"
+        }]
+    })
+}
+
+/// Labels: at most 32, keys without a prefix of Kubernetes' own or of Strata's.
+pub fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"},
+        "x-kubernetes-validations": key_rules()
+    })
+}
+
+/// Keys of labels: at most 32, under the same rules as the labels themselves.
+pub fn label_keys(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 317},
+        "x-kubernetes-validations": key_rules()
+    })
+}
+
+fn key_rules() -> Value {
+    json!([
+        {"rule": format!("self.all(key, key.matches('{KEY}'))"),
+         "message": "a key is a label key of Kubernetes: an optional DNS prefix and a slash, then at most 63 letters, digits, '-', '_' or '.'"},
+        {"rule": format!("self.all(key, !key.matches('{FOREIGN_KEY}'))"),
+         "message": "label keys of Kubernetes, Strata, Argo CD and Flux are not the team's to set: choose a key of your own"}
+    ])
+}
+
+/// Annotations: at most 32, none of Strata's own.
+pub fn annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 1024},
+        "x-kubernetes-validations": [
+            {"rule": format!("self.all(key, key.matches('{KEY}'))"),
+             "message": "a key is an annotation key of Kubernetes: an optional DNS prefix and a slash, then at most 63 letters, digits, '-', '_' or '.'"},
+            {"rule": "self.all(key, !key.matches('^([^/]*[.])?strata-operator[.]dev/'))",
+             "message": "annotations of strata-operator.dev are Strata's own: choose another key"}
+        ]
+    })
+}
+
+/// At most 32 strings by key: labels of nodes, amounts by resource.
+pub fn strings(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 1024}
+    })
+}
+
+/// Settings by the name of an environment variable.
+pub fn environment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 1024},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))",
+            "message": "a setting is named like an environment variable: HTTPS_PROXY"
+        }]
+    })
+}
+
+/// Mirrors by the registry that they stand for.
+pub fn mirrors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z0-9][^\\s]*[^\\s/]$"},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(key, key.matches('^[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$'))",
+            "message": "a key is a registry's host name, with a port where it needs one: quay.io"
+        }]
+    })
+}
+
+/// Images by name, each with a tag or a digest.
+pub fn images(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 64,
+        "additionalProperties": {
+            "type": "string", "minLength": 1, "maxLength": 512,
+            "x-kubernetes-validations": image_rules()
+        },
+        "x-kubernetes-validations": name_keys("an image")
+    })
+}
+
+/// An image of the team's own, with a tag or a digest.
+pub fn image(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 512,
+        "x-kubernetes-validations": image_rules()
+    })
+}
+
+fn image_rules() -> Value {
+    json!([{
+        "rule": format!("self.matches('{TAGGED}') && !self.endsWith(':latest')"),
+        "message": "name a fixed tag or a digest: registry.example.com/ai/train:1; an image without one, or `latest`, changes under those who use it"
+    }])
+}
+
+/// The rule that a map's keys are names which others refer to.
+pub fn name_keys(what: &str) -> Value {
+    json!([{
+        "rule": "self.all(key, key.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'))",
+        "message": format!("the name of {what} has at most 40 characters: lower-case letters, digits and hyphens")
+    }])
+}
+
+/// Devices by resource name, counted in whole units.
+pub fn devices(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 8,
+        "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+            "message": "a device is named as the node offers it, vendor first: nvidia.com/gpu"
+        }]
+    })
+}
+
+/// Parameters of an engine: their schema is the engine's, so none can stand here.
+pub fn parameters(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 64,
+        "x-kubernetes-preserve-unknown-fields": true
+    })
+}
+
+/// An object with `${CEL}` in it, without a namespace of its own.
+pub fn template(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["apiVersion", "kind", "metadata"], "maxProperties": 64,
+        "properties": {
+            "apiVersion": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^([a-z0-9][-a-z0-9.]*/)?v[0-9][a-z0-9]*$",
+                           "description": "Group and version, literally."},
+            "kind": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Z][A-Za-z0-9]*$",
+                     "description": "The kind, literally."},
+            "metadata": {
+                "type": "object", "required": ["name"], "maxProperties": 16,
+                "properties": {
+                    "name": {"type": "string", "minLength": 1, "maxLength": 1024, "description": "The name: text with ${CEL}."},
+                    "namespace": {"type": "string", "maxLength": 63, "description": "Always the layer's own, so never written here."}
+                },
+                "description": "Name, labels and annotations.",
+                "x-kubernetes-preserve-unknown-fields": true,
+                "x-kubernetes-validations": [
+                    {"rule": "!has(self.__namespace__)", "message": "an extra goes into every namespace of its layer: remove the namespace"}
+                ]
+            }
+        },
+        "x-kubernetes-preserve-unknown-fields": true
+    })
+}
+
+/// CIDR blocks, at most 64, none made of the metadata address of nodes.
+pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string", "minLength": 3, "maxLength": 43,
+            "x-kubernetes-validations": [
+                {"rule": "isCIDR(self)", "message": "a block is written address/bits: 203.0.113.0/24"},
+                {"rule": "!isCIDR(self) || cidr(self).masked() == cidr(self)",
+                 "message": "the address has bits beyond the mask: write the first address of the block, 203.0.113.0/24"},
+                {"rule": "!isCIDR(self) || !(cidr('169.254.0.0/16').containsCIDR(self) || cidr('fe80::/10').containsCIDR(self) || cidr('fd00:ec2::/64').containsCIDR(self) || self in ['100.100.100.200/32', '192.0.0.192/32'])",
+                 "message": "there the metadata service of the node answers, which hands out the node's own credentials: remove the block. A larger block may hold such an address; Strata leaves it out"}
+            ]
+        }
+    })
+}
+
+/// Ports, at most 32.
+pub fn ports(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535}
+    })
+}
+
+/// What the API server puts before a name: nothing that makes it Kubernetes' own.
+pub fn subject_prefix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "maxLength": 64,
+        "x-kubernetes-validations": [{
+            "rule": "self == '' || (!self.startsWith('system:') && !'system:'.startsWith(self))",
+            "message": "with this prefix a name could become one of Kubernetes' own system:* subjects: use the prefix that the API server is configured with"
+        }]
+    })
+}

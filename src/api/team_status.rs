@@ -1,0 +1,240 @@
+//! What Strata reports of a team.
+//!
+//! Times stand here only for changes of state, and nothing counts up: a status
+//! is written only when it says something new.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::{Condition, time};
+use super::vocabulary::{Capability, Layer};
+
+/// The Backbone is as the team asks.
+pub const BACKBONE_READY: &str = "BackboneReady";
+/// The Shared layer is as the team asks.
+pub const SHARED_READY: &str = "SharedReady";
+/// Every project is as the team asks.
+pub const PROJECTS_READY: &str = "ProjectsReady";
+/// All models and schedules in production are as asked. Apart from `Ready`.
+pub const PRODUCTION_READY: &str = "ProductionReady";
+/// The staffing covers what the team does. Advice: it never blocks.
+pub const ROLES_COVERED: &str = "RolesCovered";
+
+/// The state of a team.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AITeamStatus {
+    /// The generation that this status speaks of; -1 until the operator saw the team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: Option<i64>,
+    /// The aspects of the team's state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What `kubectl get` shows in its columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// The team's namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub namespaces: Vec<NamespaceStatus>,
+    /// What provides the team's capabilities, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
+    pub components: Vec<ComponentStatus>,
+    /// How many components are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub components_omitted: Option<i64>,
+    /// The team's models in production.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
+    pub production: Vec<ProductionStatus>,
+    /// The division of the budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace"]))]
+    pub budget: Vec<BudgetStatus>,
+    /// Secrets that pods wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub missing: Vec<MissingSecret>,
+    /// The Blueprint that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<BlueprintReference>,
+    /// The operator that wrote this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub operator_version: Option<String>,
+}
+
+/// What `kubectl get` shows in its columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Projects that are ready, of all: `2/3`.
+    #[schemars(length(max = 16))]
+    pub projects: String,
+    /// Models in production that are ready, of all: `1/1`.
+    #[schemars(length(max = 16))]
+    pub production: String,
+    /// The worst component and where it is; empty when none fails.
+    #[schemars(length(max = 128))]
+    pub failing: String,
+}
+
+/// One namespace of the team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamespaceStatus {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Its UID, by which Strata knows it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub uid: Option<String>,
+    /// The layer it stands for.
+    pub layer: Layer,
+    /// The project it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 24))]
+    pub project: Option<String>,
+    /// Whether everything that Strata keeps in it is in place.
+    pub ready: bool,
+    /// Why, as one word of a closed set.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Why, for a person, where it is not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
+/// How a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ComponentState {
+    /// It cannot become ready without a person.
+    Failed,
+    /// It is not ready, and that can pass by itself.
+    Progressing,
+    /// It is ready.
+    Ready,
+}
+
+/// What provides one capability in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ComponentStatus {
+    /// The layer it stands in.
+    pub layer: Layer,
+    /// The project it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 24))]
+    pub project: Option<String>,
+    /// The capability it provides.
+    pub capability: Capability,
+    /// The engine that was chosen. The choice sticks.
+    #[schemars(length(max = 63))]
+    pub engine: String,
+    /// The revision of the engine that is in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub revision: Option<String>,
+    /// The namespace it stands in.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// How it is.
+    pub state: ComponentState,
+    /// Since when it is so.
+    #[schemars(schema_with = "time")]
+    pub since: Time,
+    /// Why, as one word of a closed set.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Why, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+    /// Where its consumers reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub endpoint: Option<String>,
+}
+
+/// A model in production.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductionStatus {
+    /// The project it belongs to.
+    #[schemars(length(max = 24))]
+    pub project: String,
+    /// The `ModelService`'s name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The version that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub wanted: Option<String>,
+    /// The version that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub serving: Option<String>,
+    /// The digest of what answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub digest: Option<String>,
+    /// Whether the version asked for answers with all its replicas.
+    pub ready: bool,
+    /// Since when it is so.
+    #[schemars(schema_with = "time")]
+    pub since: Time,
+    /// Where its customers reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub endpoint: Option<String>,
+}
+
+/// What one namespace has of the budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetStatus {
+    /// The namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// What its quota grants, by the quota's resource names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::schema::strings")]
+    pub granted: BTreeMap<String, String>,
+    /// How much of it is in use, in steps worth telling: `0%`, `50%`, `80%`, `100%`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::schema::strings")]
+    pub used: BTreeMap<String, String>,
+}
+
+/// A Secret that pods wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingSecret {
+    /// The namespace it is missed in.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub secret: String,
+    /// What waits for it.
+    #[schemars(length(max = 253))]
+    pub wanted_by: String,
+    /// Since when it is missed.
+    #[schemars(schema_with = "time")]
+    pub since: Time,
+}
+
+/// The Blueprint that was applied, in the generation that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlueprintReference {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Its generation.
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+}

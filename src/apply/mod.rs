@@ -1,0 +1,241 @@
+//! Makes the cluster hold what is desired, and removes what no longer is.
+//!
+//! Stage by stage, so many requests at once, one object's failure stopping
+//! nothing but what depends on it. What the mirror says is already there costs
+//! no request. Decides nothing about what is desired.
+
+mod contest;
+mod metrics;
+pub mod outcome;
+mod prune;
+mod write;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Client;
+use serde_json::Value;
+
+pub use contest::Contests;
+use contest::Permission;
+pub use metrics::Requests;
+pub use outcome::{Outcome, Result};
+pub use prune::Keep;
+pub use write::{Writer, has_reserved_name};
+
+use crate::api::Reason;
+use crate::desired::{Desired, Stage};
+use crate::error::Failure;
+use crate::kinds::Keeping;
+use crate::watch::fingerprint::digest;
+use crate::watch::{Key, Mirror, State, Watched, Watches};
+
+/// How many requests of one team are under way at once.
+const IN_FLIGHT: usize = 16;
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// Writes and removes the objects of teams.
+pub struct Applier {
+    writer: Writer,
+    mirror: Arc<Mirror>,
+    watches: Arc<Watches>,
+    contests: Contests,
+}
+
+impl Applier {
+    /// An applier through this client.
+    #[must_use]
+    pub fn new(client: Client, mirror: Arc<Mirror>, watches: Arc<Watches>, requests: Requests) -> Self {
+        Self { writer: Writer::new(client, requests, REQUEST), mirror, watches, contests: Contests::default() }
+    }
+
+    /// Brings the objects of these stages to what is desired, in the order of
+    /// the stages.
+    pub async fn apply(&self, team: &str, objects: &[Desired], stages: &[Stage], outcome: &mut Outcome) {
+        for stage in stages {
+            let of_stage = objects.iter().filter(|desired| desired.stage == *stage);
+            let (free, blocked): (Vec<_>, Vec<_>) =
+                of_stage.partition(|desired| self.blocking(desired, outcome).is_none());
+            for desired in blocked {
+                if let Some(failure) = self.blocking(desired, outcome) {
+                    outcome.results.insert(key(desired), Result::Failed(failure));
+                }
+            }
+            let fresh = &outcome.fresh.clone();
+            let mut steps = Vec::with_capacity(free.len());
+            for desired in free {
+                steps.push(async move { (desired, self.one(team, desired, fresh).await) });
+            }
+            let done: Vec<_> = futures::stream::iter(steps).buffer_unordered(IN_FLIGHT).collect().await;
+            for (desired, step) in done {
+                take(outcome, desired, step);
+            }
+        }
+    }
+
+    /// Why nothing may be written into the object's namespace.
+    fn blocking(&self, desired: &Desired, outcome: &Outcome) -> Option<Failure> {
+        let namespace = desired.key.namespace.as_ref()?;
+        if let Some(failure) = outcome.blocked.get(namespace) {
+            return Some(failure.clone());
+        }
+        let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace));
+        entry.is_some_and(|entry| entry.deleting).then(|| {
+            Failure::new(Reason::Terminating, format!("namespace {namespace} is being deleted: nothing can be written into it"))
+        })
+    }
+
+    async fn one(&self, team: &str, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+        let key = key(desired);
+        let (kind, state) = match self.watches.kind(&key.group, &key.kind) {
+            Some(known) => known,
+            None => return Step::failed(Failure::new(Reason::Unavailable, format!("{} is not served by this cluster", key.kind))),
+        };
+        match state {
+            State::Listing => return Step::failed(Failure::new(Reason::Progressing, format!("the first list of {} is not complete", kind.resource.plural))),
+            State::Failing(failure) if failure.reason != Reason::ApiFailing => return Step::failed(failure),
+            State::Failing(_) | State::Synced => {}
+        }
+        match self.mirror.get(&key) {
+            Some(entry) if entry.deleting => Step::failed(Failure::new(
+                Reason::Deleting,
+                format!("{key} is being deleted, and is created again once it is gone"),
+            )),
+            Some(entry) if !write::entry_is_ours(&entry, &key, team) => Step::failed(write::known_conflict(&key)),
+            Some(entry) => self.known(&kind, &key, desired, entry.other_writer).await,
+            None => self.missing(&kind, &key, desired, fresh).await,
+        }
+    }
+
+    async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, by: Option<String>) -> Step {
+        let intent = digest(&desired.object);
+        if self.mirror.holds(key, &desired.object, kind.keeping) {
+            self.contests.wrote(key, intent);
+            let contested = self.contests.contested(key).then_some(by);
+            return Step { contested, ..Step::of(Result::Unchanged) };
+        }
+        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key));
+        if let Permission::Wait(pause) = permission {
+            return Step::contested(key, by, pause);
+        }
+        let written = match kind.keeping {
+            Keeping::Whole(_) => self.writer.replace(kind, key, &desired.object).await,
+            Keeping::Applied => self.writer.apply(kind, key, &desired.object).await,
+        };
+        self.written(kind, key, desired, written, permission, by)
+    }
+
+    async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+        let nobody_elses = match &key.namespace {
+            Some(namespace) => fresh.contains(namespace) || write::has_reserved_name(key),
+            // Namespaces and the team's own roles are watched whoever made them.
+            None => true,
+        };
+        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key));
+        if let Permission::Wait(pause) = permission {
+            return Step::contested(key, None, pause);
+        }
+        let written = match kind.keeping {
+            Keeping::Whole(_) => self.writer.create(kind, key, &desired.object).await,
+            Keeping::Applied if nobody_elses => self.writer.apply(kind, key, &desired.object).await,
+            Keeping::Applied => self.writer.apply_new(kind, key, &desired.object).await,
+        };
+        let step = self.written(kind, key, desired, written, permission, None);
+        let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
+        Step { fresh, ..step }
+    }
+
+    fn written(
+        &self,
+        kind: &Watched,
+        key: &Key,
+        desired: &Desired,
+        written: std::result::Result<Value, Failure>,
+        permission: Permission,
+        by: Option<String>,
+    ) -> Step {
+        let live = match written {
+            Ok(live) => live,
+            Err(failure) => return Step::failed(failure),
+        };
+        self.mirror.wrote(key.clone(), &live, kind.keeping, &desired.object);
+        self.contests.wrote(key, digest(&desired.object));
+        match permission {
+            Permission::Repair { contested } => {
+                Step { contested: contested.then(|| by.clone()), ..Step::of(Result::Repaired { by }) }
+            }
+            Permission::Update | Permission::Wait(_) => Step::of(Result::Written),
+        }
+    }
+}
+
+/// What came of one object, with what else must be remembered of it.
+struct Step {
+    result: Result,
+    contested: Option<Option<String>>,
+    again: Option<Duration>,
+    fresh: bool,
+}
+
+impl Step {
+    const fn of(result: Result) -> Self {
+        Self { result, contested: None, again: None, fresh: false }
+    }
+
+    const fn failed(failure: Failure) -> Self {
+        Self::of(Result::Failed(failure))
+    }
+
+    fn contested(key: &Key, by: Option<String>, pause: Duration) -> Self {
+        let writer = by.as_deref().unwrap_or("another writer");
+        let message = format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets");
+        let failure = Failure::new(Reason::Contested, message);
+        Self { contested: Some(by), again: Some(pause), ..Self::failed(failure) }
+    }
+}
+
+fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
+    let key = key(desired);
+    if step.fresh {
+        outcome.fresh.insert(key.name.clone());
+    }
+    if let Some(by) = step.contested {
+        outcome.contested.insert(key.clone(), by);
+    }
+    if let Some(again) = step.again {
+        outcome.again = Some(outcome.again.map_or(again, |sooner| sooner.min(again)));
+    }
+    if let Result::Failed(failure) = &step.result {
+        match desired.stage {
+            // Nothing goes into a namespace that is not ours or not there.
+            Stage::Namespace => {
+                outcome.blocked.insert(key.name.clone(), failure.clone());
+            }
+            // Nothing runs and nobody comes in where a guardrail is missing; but a
+            // guardrail that is only fought over is there again in a moment.
+            Stage::Guardrail if failure.reason != Reason::Contested => {
+                if let Some(namespace) = &desired.key.namespace {
+                    outcome.blocked.insert(namespace.clone(), failure.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    outcome.results.insert(key, step.result);
+}
+
+/// The key by which the mirror knows the object.
+#[must_use]
+pub fn key(desired: &Desired) -> Key {
+    let key = &desired.key;
+    Key { group: key.group.clone(), kind: key.kind.clone(), namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+/// Bindings, policies, quotas and the Pod Security labels of namespaces: what
+/// must never stay open because somebody keeps opening it.
+fn is_guardrail(keeping: Keeping, key: &Key) -> bool {
+    write::is_whole(keeping) || key.kind == "Namespace"
+}

@@ -1,0 +1,201 @@
+//! Removes what is no longer desired, and what must not be there.
+//!
+//! Only what is ours, by UID and resource version; never a namespace, never a
+//! volume under `Retain`, never anything of an engine that is held.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+
+use super::{Applier, IN_FLIGHT, Outcome};
+use crate::api::labels;
+use crate::revoke::Revocation;
+use crate::watch::{Entry, Key};
+
+/// What must stay, besides what is desired.
+#[derive(Clone, Debug, Default)]
+pub struct Keep {
+    /// What is desired, and what held engines would write.
+    pub desired: BTreeSet<Key>,
+    /// Engines that are held, with their namespaces.
+    pub held: BTreeSet<(String, String)>,
+    /// Namespaces of which only the bindings of people may go.
+    pub retained: BTreeSet<String>,
+    /// Whether volumes go too.
+    pub volumes_go: bool,
+}
+
+impl Keep {
+    /// Whether an object of the team is to be removed.
+    #[must_use]
+    pub fn prunes(&self, key: &Key, entry: &Entry) -> bool {
+        let never = matches!(key.kind.as_str(), "Namespace" | "Pod") || key.name == labels::RECORD;
+        if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
+            return false;
+        }
+        if key.kind == "PersistentVolumeClaim" && !self.volumes_go {
+            return false;
+        }
+        let Some(namespace) = &key.namespace else { return key.name.starts_with("strata:team:") };
+        if self.retained.contains(namespace) && key.kind != "RoleBinding" {
+            return false;
+        }
+        entry.engine.as_ref().is_none_or(|engine| !self.held.contains(&(namespace.clone(), engine.clone())))
+    }
+}
+
+impl Applier {
+    /// Removes the bindings that are no longer desired. First of all: whoever
+    /// left the team must not wait for anything else.
+    pub async fn prune_bindings(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
+        let bindings = self.mirror.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
+        self.remove(bindings.collect(), outcome).await;
+    }
+
+    /// Removes everything else that is no longer desired.
+    pub async fn prune(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
+        let rest = self.mirror.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
+        self.remove(rest.collect(), outcome).await;
+    }
+
+    /// Removes bindings of others that let people into the team's namespaces:
+    /// people come through the `AITeam` alone.
+    pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
+        let now = jiff::Timestamp::now();
+        let foreign = self.mirror.team(team).into_iter().filter(|(key, entry)| {
+            key.kind == "RoleBinding"
+                && !entry.is_ours()
+                && !entry.deleting
+                && key.namespace.as_ref().is_some_and(|namespace| namespaces.contains(namespace) && lets_people_in(entry, namespace))
+                && !breaks_glass(entry, now)
+        });
+        self.remove(foreign.collect(), outcome).await;
+    }
+
+    /// Deletes namespaces of ours, each by its UID, with everything in them.
+    pub async fn remove_namespaces(&self, team: &str, names: &[String], outcome: &mut Outcome) {
+        let all = self.mirror.team(team).into_iter();
+        let gone = all.filter(|(key, entry)| {
+            key.kind == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
+        });
+        self.remove(gone.collect(), outcome).await;
+    }
+
+    /// Removes every binding of the team: on the way out they go first.
+    pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
+        let all = self.mirror.team(team).into_iter();
+        let bindings = all.filter(|(key, entry)| entry.is_ours() && !entry.deleting && (is_binding(key) || key.kind == "ClusterRole"));
+        self.remove(bindings.collect(), outcome).await;
+    }
+
+    /// Takes people out of bindings, and removes bindings that nobody is left in.
+    pub async fn revoke(&self, revocations: Vec<(Key, Entry, Revocation)>, outcome: &mut Outcome) {
+        let mut emptied = Vec::new();
+        for (key, entry, revocation) in revocations {
+            let Revocation::Keep(subjects) = revocation else {
+                emptied.push((key, entry));
+                continue;
+            };
+            let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { continue };
+            match self.writer.narrow(&kind, &key, &subjects).await {
+                Ok(Some(live)) => drop(self.mirror.observe(key.clone(), &live, kind.keeping)),
+                Ok(None) => {}
+                Err(failure) => {
+                    outcome.not_removed.insert(key, failure);
+                }
+            }
+        }
+        self.remove(emptied, outcome).await;
+    }
+
+    async fn remove(&self, objects: Vec<(Key, Entry)>, outcome: &mut Outcome) {
+        let removed: Vec<_> = futures::stream::iter(objects)
+            .map(|(key, entry)| async move {
+                let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { return None };
+                let result = self.writer.delete(&kind, &key, &entry.uid, Some(entry.version)).await;
+                if result.is_ok() {
+                    self.mirror.deleted(&key);
+                    self.contests.forget(&key);
+                }
+                Some((key, result))
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        for (key, result) in removed.into_iter().flatten() {
+            match result {
+                Ok(()) => outcome.removed.push(key),
+                Err(failure) => {
+                    outcome.not_removed.insert(key, failure);
+                }
+            }
+        }
+        outcome.removed.sort();
+    }
+}
+
+fn is_binding(key: &Key) -> bool {
+    matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
+}
+
+fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
+    let own_accounts = format!("system:serviceaccounts:{namespace}");
+    let subjects = entry.view.state()["subjects"].as_array().into_iter().flatten();
+    subjects.into_iter().any(|subject| match subject["kind"].as_str() {
+        Some("User") => true,
+        Some("Group") => subject["name"] != own_accounts,
+        _ => false,
+    })
+}
+
+/// Whether the binding says until when it is meant to break glass, and that is
+/// still to come. Only whoever may `override` guardrails can write that.
+fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> bool {
+    let until = entry.view.state()["annotations"]["strata-operator.dev/break-glass-until"].as_str();
+    until.and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_some_and(|until| until > now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{KINDS, built_in};
+    use crate::watch::Mirror;
+    use serde_json::json;
+
+    fn entry(kind: &str, namespace: &str, engine: Option<&str>) -> (Key, Entry) {
+        let mirror = Mirror::default();
+        let mut object = json!({"metadata": {"name": "x", "namespace": namespace, "uid": "u", "resourceVersion": "1",
+            "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}});
+        if let Some(engine) = engine {
+            object["metadata"]["labels"][labels::ENGINE] = json!(engine);
+        }
+        let known = KINDS.iter().find(|known| known.kind == kind).unwrap();
+        let key = Key::new(known.group, kind, Some(namespace), "x");
+        mirror.observe(key.clone(), &object, built_in(known.group, kind).unwrap().keeping);
+        (key.clone(), mirror.get(&key).unwrap())
+    }
+
+    #[test]
+    fn a_volume_stays_unless_everything_goes() {
+        let (key, claim) = entry("PersistentVolumeClaim", "a--shared", Some("mlflow"));
+        assert!(!Keep::default().prunes(&key, &claim));
+        assert!(Keep { volumes_go: true, ..Keep::default() }.prunes(&key, &claim));
+    }
+
+    #[test]
+    fn nothing_of_a_held_engine_goes() {
+        let (key, deployment) = entry("Deployment", "a--shared", Some("mlflow"));
+        assert!(Keep::default().prunes(&key, &deployment));
+        let held = BTreeSet::from([("a--shared".to_owned(), "mlflow".to_owned())]);
+        assert!(!Keep { held, ..Keep::default() }.prunes(&key, &deployment));
+    }
+
+    #[test]
+    fn of_a_retained_namespace_only_bindings_go() {
+        let keep = Keep { retained: BTreeSet::from(["a--p".to_owned()]), ..Keep::default() };
+        let (key, deployment) = entry("Deployment", "a--p", None);
+        assert!(!keep.prunes(&key, &deployment));
+        let (key, binding) = entry("RoleBinding", "a--p", None);
+        assert!(keep.prunes(&key, &binding));
+    }
+}

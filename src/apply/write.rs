@@ -1,0 +1,261 @@
+//! One object, one write: created, put back whole, or applied.
+//!
+//! Looks before calling anything a conflict. Never touches what is not ours.
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use super::metrics::Requests;
+use crate::api::{Reason, labels};
+use crate::error::Failure;
+use crate::kinds::Keeping;
+use crate::watch::{Entry, Key, Watched, value};
+
+type Object = kube::api::DynamicObject;
+
+/// Writes single objects.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    requests: Requests,
+    deadline: std::time::Duration,
+}
+
+impl Writer {
+    /// A writer through this client; every request is counted, and given up
+    /// after the deadline.
+    #[must_use]
+    pub fn new(client: Client, requests: Requests, deadline: std::time::Duration) -> Self {
+        Self { client, requests, deadline }
+    }
+
+    fn api(&self, kind: &Watched, key: &Key) -> Api<Object> {
+        match &key.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &kind.resource),
+            None => Api::all_with(self.client.clone(), &kind.resource),
+        }
+    }
+
+    async fn request<T>(
+        &self,
+        verb: &'static str,
+        key: &Key,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failed> {
+        let action = format!("{verb} {key}");
+        let answer = tokio::time::timeout(self.deadline, request).await;
+        let result = match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Failed::new(&error, &action)),
+            Err(_) => Err(Failed {
+                failure: Failure::new(Reason::ApiFailing, format!("failed to {action}: no answer within {} s", self.deadline.as_secs())),
+                code: 0,
+            }),
+        };
+        self.requests.count(verb, &key.kind, result.is_ok());
+        result
+    }
+
+    /// The object as it is, if it is there.
+    pub async fn get(&self, kind: &Watched, key: &Key) -> Result<Option<Value>, Failure> {
+        let api = self.api(kind, key);
+        Ok(self.request("get", key, api.get_opt(&key.name)).await?.map(|object| value(&object)))
+    }
+
+    /// Creates an object that is owned whole.
+    pub async fn create(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        let api = self.api(kind, key);
+        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match self.request("create", key, api.create(&parameters, &object(intent)?)).await {
+            Ok(created) => Ok(value(&created)),
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) if is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
+                Some(live) => Err(conflict(key, &live)),
+                None => Err(failed.failure),
+            },
+            Err(failed) => Err(failed.failure),
+        }
+    }
+
+    /// Puts an object that is owned whole back, and leaves foreign labels and
+    /// annotations as they are.
+    pub async fn replace(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        match self.get(kind, key).await? {
+            Some(live) => self.replace_live(kind, key, intent, live).await,
+            None => self.create_missing(kind, key, intent).await,
+        }
+    }
+
+    async fn create_missing(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        let api = self.api(kind, key);
+        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        Ok(value(&self.request("create", key, api.create(&parameters, &object(intent)?)).await?))
+    }
+
+    async fn replace_live(&self, kind: &Watched, key: &Key, intent: &Value, live: Value) -> Result<Value, Failure> {
+        if live["roleRef"] != intent["roleRef"] {
+            // A roleRef cannot change: the binding makes way for the one we mean.
+            self.delete(kind, key, live["metadata"]["uid"].as_str().unwrap_or_default(), None).await?;
+            return self.create_missing(kind, key, intent).await;
+        }
+        let merged = with_foreign_metadata(intent, &live);
+        let api = self.api(kind, key);
+        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        Ok(value(&self.request("update", key, api.replace(&key.name, &parameters, &object(&merged)?)).await?))
+    }
+
+    /// Leaves only these subjects in a binding.
+    pub async fn narrow(&self, kind: &Watched, key: &Key, subjects: &Value) -> Result<Option<Value>, Failure> {
+        let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
+        live["subjects"] = subjects.clone();
+        let api = self.api(kind, key);
+        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        Ok(Some(value(&self.request("update", key, api.replace(&key.name, &parameters, &object(&live)?)).await?)))
+    }
+
+    /// Applies an object: only the fields of the intent become ours.
+    pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        let api = self.api(kind, key);
+        let parameters = PatchParams::apply(labels::FIELD_MANAGER).force();
+        Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
+    }
+
+    /// Applies an object that is not known: looks first whether somebody has it.
+    pub async fn apply_new(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        match self.get(kind, key).await? {
+            Some(live) if !is_ours(&live, key, intent) => Err(conflict(key, &live)),
+            _ => self.apply(kind, key, intent).await,
+        }
+    }
+
+    /// Deletes exactly the object with this UID, in this version if it is given.
+    pub async fn delete(&self, kind: &Watched, key: &Key, uid: &str, version: Option<u64>) -> Result<(), Failure> {
+        let api = self.api(kind, key);
+        let preconditions = Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: version.map(|version| version.to_string()),
+        };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        match self.request("delete", key, api.delete(&key.name, &parameters)).await {
+            Ok(_) => Ok(()),
+            Err(failed) if failed.code == 404 => Ok(()),
+            Err(failed) => Err(failed.failure),
+        }
+    }
+}
+
+/// A failure with the status code of the answer.
+struct Failed {
+    failure: Failure,
+    code: u16,
+}
+
+impl Failed {
+    fn new(error: &kube::Error, action: &str) -> Self {
+        let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
+        Self { failure: Failure::of_request(error, action), code }
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        failed.failure
+    }
+}
+
+fn object(intent: &Value) -> Result<Object, Failure> {
+    serde_json::from_value(intent.clone())
+        .map_err(|error| Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
+}
+
+/// Whether the object is ours: by our label, or because its name is reserved in
+/// a namespace of ours. Only names are asked: whoever calls has made sure that
+/// the namespace is ours.
+fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
+    let team = &intent["metadata"]["labels"][labels::TEAM];
+    let labelled = live["metadata"]["labels"][labels::TEAM] == *team && team.is_string();
+    labelled || has_reserved_name(key)
+}
+
+/// Whether the name belongs to Strata wherever a team's objects are.
+#[must_use]
+pub fn has_reserved_name(key: &Key) -> bool {
+    match key.namespace {
+        Some(_) => labels::is_reserved(&key.name) || (key.kind == "ServiceAccount" && key.name == "default"),
+        None => key.name.starts_with("strata:team:"),
+    }
+}
+
+/// Whether a known object is ours to write.
+#[must_use]
+pub fn entry_is_ours(entry: &Entry, key: &Key, team: &str) -> bool {
+    (entry.is_ours() && entry.team == team) || has_reserved_name(key)
+}
+
+fn conflict(key: &Key, live: &Value) -> Failure {
+    let owner = live["metadata"]["labels"][labels::TEAM].as_str();
+    let whose = owner.map_or_else(|| "was not made by Strata".to_owned(), |team| format!("belongs to team {team}"));
+    Failure::new(
+        Reason::Conflict,
+        format!("{key} exists already and {whose}: it was not touched; remove it or choose another name"),
+    )
+}
+
+/// The failure for a known object that is not ours.
+#[must_use]
+pub fn known_conflict(key: &Key) -> Failure {
+    conflict(key, &Value::Null)
+}
+
+/// The intent with what others put into the object's metadata.
+fn with_foreign_metadata(intent: &Value, live: &Value) -> Value {
+    let mut merged = intent.clone();
+    for part in ["labels", "annotations"] {
+        let foreign = live["metadata"][part].as_object().into_iter().flatten();
+        for (name, value) in foreign.filter(|(name, _)| !name.starts_with("strata-operator.dev/")) {
+            if merged["metadata"][part][name].is_null() {
+                merged["metadata"][part][name] = value.clone();
+            }
+        }
+    }
+    merged["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+    merged["metadata"]["uid"] = live["metadata"]["uid"].clone();
+    for part in ["ownerReferences", "finalizers"] {
+        if live["metadata"][part].is_array() {
+            merged["metadata"][part] = json!(live["metadata"][part]);
+        }
+    }
+    merged
+}
+
+/// Whether a kind is owned whole.
+#[must_use]
+pub const fn is_whole(keeping: Keeping) -> bool {
+    matches!(keeping, Keeping::Whole(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_metadata_stays_and_stray_labels_of_ours_go() {
+        let intent = json!({"metadata": {"name": "x", "labels": {"strata-operator.dev/team": "a"}}, "spec": {}});
+        let live = json!({"metadata": {"resourceVersion": "7", "uid": "u", "labels": {
+            "strata-operator.dev/team": "b", "strata-operator.dev/stray": "x", "foreign": "y"}}});
+        let merged = with_foreign_metadata(&intent, &live);
+        assert_eq!(merged["metadata"]["labels"], json!({"strata-operator.dev/team": "a", "foreign": "y"}));
+        assert_eq!(merged["metadata"]["resourceVersion"], "7");
+    }
+
+    #[test]
+    fn an_object_is_ours_by_label_or_by_reserved_name() {
+        let intent = json!({"metadata": {"labels": {"strata-operator.dev/team": "a"}}});
+        let key = |name: &str| Key::new("", "ConfigMap", Some("a--b"), name);
+        assert!(is_ours(&json!({}), &key("connections"), &intent));
+        assert!(!is_ours(&json!({}), &key("mine"), &intent));
+        assert!(is_ours(&intent, &key("mine"), &intent));
+        assert!(!is_ours(&json!({"metadata": {"labels": {"strata-operator.dev/team": "b"}}}), &key("mine"), &intent));
+    }
+}

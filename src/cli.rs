@@ -1,0 +1,171 @@
+//! The command line: its words and what they mean. What a command does stands
+//! in [`crate::render`] and in the operator itself.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// One object per AI team, and the three layers of an MLOps platform kept in
+/// place for it.
+#[derive(Debug, Parser)]
+#[command(name = "strata", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator until it is told to end.
+    Run(RunOptions),
+    /// Print every object of the given teams, without a cluster.
+    ///
+    /// Reads `AITeams`, Blueprints and Engines from files and prints, as one YAML
+    /// stream, what the operator would write for each team on a cluster that
+    /// serves Kubernetes' own kinds. The files are checked as the API server
+    /// would check them. The Blueprint `default` and the engines that come along
+    /// are known without being given.
+    Render(RenderOptions),
+    /// Print the `CustomResourceDefinitions`, as one YAML stream.
+    Crd(CrdOptions),
+    /// Print the completions for a shell.
+    ///
+    /// For example: strata completions bash > /etc/bash_completion.d/strata
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// How the operator runs.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// The kubeconfig of the cluster; else $KUBECONFIG, ~/.kube/config, or the pod's own identity.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Where /healthz, /readyz and /metrics answer.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// How the log is written; for people on a terminal and as JSON elsewhere.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: a level, or `level,module=level`.
+    #[arg(long, value_name = "FILTER", env = "STRATA_LOG", default_value = "info")]
+    pub log_filter: String,
+    /// The namespace of the Lease by which one of several operators is the one that writes.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "strata-system")]
+    pub lease_namespace: String,
+    /// The name by which this operator holds the Lease; else the pod's, or the host's with the process.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub identity: Option<String>,
+    /// Write at once, without the Lease. Only where no second operator can run.
+    #[arg(long)]
+    pub no_leader_election: bool,
+    /// How many objects are worked on at the same time.
+    #[arg(long, value_name = "NUMBER", default_value = "8")]
+    pub concurrency: NonZeroUsize,
+    /// How long one pass over one object may take before it is given up and tried again.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub reconcile_deadline: u64,
+}
+
+impl RunOptions {
+    /// How long one pass over one object may take.
+    #[must_use]
+    pub const fn deadline(&self) -> Duration {
+        Duration::from_secs(self.reconcile_deadline)
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Lines for people.
+    Human,
+}
+
+impl LogFormat {
+    /// The format to use: the one asked for, else the one for where the log goes.
+    #[must_use]
+    pub fn choose(asked: Option<Self>, terminal: bool) -> Self {
+        asked.unwrap_or(if terminal { Self::Human } else { Self::Json })
+    }
+}
+
+/// What is rendered.
+#[derive(Args, Clone, Debug)]
+pub struct RenderOptions {
+    /// Files or folders with manifests; `-` is standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true, num_args = 1..)]
+    pub filenames: Vec<PathBuf>,
+}
+
+/// Which definitions are printed.
+#[derive(Args, Clone, Debug)]
+pub struct CrdOptions {
+    /// One kind, by its kind, plural, singular or short name; all of them where it is absent.
+    #[arg(value_name = "KIND")]
+    pub kind: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(arguments: &[&str]) -> RunOptions {
+        let line = ["strata", "run"].iter().chain(arguments);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Run(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_a_pod() {
+        let options = run(&[]);
+        assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(options.concurrency.get(), 8);
+        assert_eq!(options.deadline(), Duration::from_secs(60));
+        assert!(!options.no_leader_election);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for arguments in [["--concurrency", "0"], ["--reconcile-deadline", "0"], ["--listen", "8080"], ["--log-format", "xml"]] {
+            assert!(Cli::try_parse_from(["strata", "run"].iter().chain(&arguments)).is_err(), "{arguments:?}");
+        }
+        assert!(Cli::try_parse_from(["strata", "render"]).is_err());
+    }
+
+    #[test]
+    fn several_files_follow_one_flag_or_several() {
+        let files = |arguments: &[&str]| match Cli::try_parse_from(["strata", "render"].iter().chain(arguments)).unwrap().command {
+            Command::Render(options) => options.filenames.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(files(&["-f", "a", "b"]), 2);
+        assert_eq!(files(&["-f", "a", "-f", "-"]), 2);
+    }
+
+    #[test]
+    fn the_log_is_for_people_on_a_terminal() {
+        assert_eq!(LogFormat::choose(None, true), LogFormat::Human);
+        assert_eq!(LogFormat::choose(None, false), LogFormat::Json);
+        assert_eq!(LogFormat::choose(Some(LogFormat::Json), true), LogFormat::Json);
+    }
+}

@@ -1,0 +1,119 @@
+//! What every reconcile shares: the client, what is known, and the writers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::time::Instant;
+
+use crate::api::AITeamStatus;
+use crate::apply::{Applier, Requests};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::watch::{Mirror, Watches};
+
+/// How often an overdrawn quota may be lowered towards what is in use.
+pub const LOWERING: Duration = Duration::from_secs(60);
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The client, for status, finalizers and Events.
+    pub client: Client,
+    /// What is known of the objects that Strata keeps.
+    pub mirror: Arc<Mirror>,
+    /// The watches that feed the mirror.
+    pub watches: Arc<Watches>,
+    /// What people wrote.
+    pub store: Arc<Store>,
+    /// What is to be worked on.
+    pub queue: Queue,
+    /// Writes objects.
+    pub applier: Applier,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The status last written per team UID, with its resource version: what
+    /// the watch gives back is older for a moment.
+    reported: Mutex<HashMap<String, (u64, AITeamStatus)>>,
+    /// When a quota of a team was lowered last.
+    lowered: Mutex<HashMap<String, Instant>>,
+}
+
+impl Context {
+    /// A context through this client; nothing is watched yet.
+    #[must_use]
+    pub fn new(client: Client, instance: String, metrics: Arc<Metrics>) -> Arc<Self> {
+        let queue = Queue::default();
+        let mirror = Arc::new(Mirror::default());
+        let watches = Watches::new(client.clone(), Arc::clone(&mirror), queue.clone());
+        let store = Store::new(queue.clone());
+        let requests: Requests = metrics.requests.clone();
+        let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
+        let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
+        let recorder = Recorder::new(client.clone(), reporter);
+        Arc::new(Self {
+            client,
+            mirror,
+            watches,
+            store,
+            queue,
+            applier,
+            recorder,
+            metrics,
+            reported: Mutex::default(),
+            lowered: Mutex::default(),
+        })
+    }
+
+    /// Starts every watch that is always there.
+    pub fn start(&self) {
+        self.store.start(&self.client);
+        self.watches.start_built_in();
+    }
+
+    /// What is not listed yet: until it is, nothing may be judged missing.
+    #[must_use]
+    pub fn unsynced(&self) -> Vec<String> {
+        let mut all = self.store.unsynced();
+        all.extend(self.watches.unsynced());
+        all
+    }
+
+    /// The newest status of a team that is known: what was read, or what was
+    /// written since.
+    #[must_use]
+    pub fn newest_status(&self, uid: &str, version: u64, read: Option<AITeamStatus>) -> Option<AITeamStatus> {
+        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        match reported.get(uid) {
+            Some((written, status)) if *written > version => Some(status.clone()),
+            _ => read,
+        }
+    }
+
+    /// Remembers a status that was written.
+    pub fn remember_status(&self, uid: &str, version: u64, status: AITeamStatus) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), (version, status));
+    }
+
+    /// Forgets a team that is gone.
+    pub fn forget(&self, team: &str, uid: &str) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+    }
+
+    /// Whether a quota of the team may be lowered now: at most once a minute.
+    #[must_use]
+    pub fn may_lower(&self, team: &str) -> bool {
+        let lowered = self.lowered.lock().unwrap_or_else(PoisonError::into_inner);
+        lowered.get(team).is_none_or(|last| last.elapsed() >= LOWERING)
+    }
+
+    /// A quota of the team was lowered just now.
+    pub fn remember_lowering(&self, team: &str) {
+        self.lowered.lock().unwrap_or_else(PoisonError::into_inner).insert(team.to_owned(), Instant::now());
+    }
+}

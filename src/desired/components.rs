@@ -1,0 +1,114 @@
+//! The objects of engines and the Blueprint's extras, as they are written:
+//! labelled as ours, their pods fitted to the site.
+
+use serde_json::{Map, Value};
+
+use super::object::{key, labels};
+use super::{Desired, Ownership, Stage, TemplateId, identity, pods};
+use crate::api::labels;
+use crate::api::vocabulary::Layer;
+use crate::engine::{Place, mirror_images};
+use crate::plan::{Instance, Plan};
+
+/// The objects of an instance.
+#[must_use]
+pub fn objects(plan: &Plan, instance: &Instance) -> Vec<Desired> {
+    let site = Fitting {
+        plan,
+        layer: instance.layer,
+        project: instance.project.as_deref(),
+        engine: Some(&instance.id.engine),
+    };
+    let rendered = instance.objects.iter().map(|rendered| {
+        let mut object = rendered.object.clone();
+        site.fit(&mut object, rendered.place == Place::Layer);
+        Desired {
+            stage: stage(&object),
+            ownership: Ownership::Applied,
+            key: key(&object),
+            component: Some(instance.id.clone()),
+            template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
+            object,
+        }
+    });
+    rendered.collect()
+}
+
+/// The objects that the Blueprint adds.
+#[must_use]
+pub fn extras(plan: &Plan) -> Vec<Desired> {
+    let placed = plan.extras.iter().filter_map(|extra| Some((extra, plan.namespace(&extra.namespace)?)));
+    placed
+        .map(|(extra, namespace)| {
+            let mut object = extra.object.clone();
+            let site = Fitting { plan, layer: namespace.layer, project: namespace.project.as_deref(), engine: None };
+            site.fit(&mut object, true);
+            Desired {
+                stage: stage(&object),
+                ownership: Ownership::Applied,
+                key: key(&object),
+                component: None,
+                template: None,
+                object,
+            }
+        })
+        .collect()
+}
+
+/// When an object of an engine is written.
+fn stage(object: &Value) -> Stage {
+    match object["kind"].as_str() {
+        Some("ServiceAccount") => Stage::Identity,
+        Some("ConfigMap" | "PersistentVolumeClaim" | "ExternalSecret" | "SecretStore") => Stage::Configuration,
+        _ => Stage::Workload,
+    }
+}
+
+/// What every object is made to carry.
+struct Fitting<'a> {
+    plan: &'a Plan,
+    layer: Layer,
+    project: Option<&'a str>,
+    engine: Option<&'a str>,
+}
+
+impl Fitting<'_> {
+    fn fit(&self, object: &mut Value, in_layer: bool) {
+        let mut own = labels(self.plan, self.layer, self.project);
+        own.extend(self.engine.map(|engine| (labels::ENGINE.to_owned(), engine.to_owned())));
+        merge(object, &["metadata", "labels"], &own);
+        if let Some(entries) = object.as_object_mut() {
+            entries.remove("status");
+        }
+        if let Some(template) = crate::engine::pods::template_mut(object) {
+            let mut of_pods = self.plan.namespaces.first().map(|namespace| namespace.labels.clone()).unwrap_or_default();
+            of_pods.extend(own);
+            merge(template, &["metadata", "labels"], &of_pods);
+            pods::fit(&mut template["spec"], &self.plan.site);
+        }
+        if in_layer && object["apiVersion"] == "v1" && object["kind"] == "ServiceAccount" {
+            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+            let annotations = identity::annotations(self.plan, &text("namespace"), &text("name"));
+            if !annotations.is_empty() {
+                merge(object, &["metadata", "annotations"], &annotations);
+            }
+        }
+        if let Some(registries) = &self.plan.site.registries {
+            mirror_images(object, &registries.mirrors);
+        }
+    }
+}
+
+/// Puts the entries into the map at the path, over what is there.
+fn merge<'a>(object: &mut Value, path: &[&str], entries: impl IntoIterator<Item = (&'a String, &'a String)>) {
+    let mut place = object;
+    for step in path {
+        if !place[*step].is_object() {
+            place[*step] = Value::Object(Map::new());
+        }
+        place = &mut place[*step];
+    }
+    for (key, value) in entries {
+        place[key.as_str()] = Value::from(value.clone());
+    }
+}

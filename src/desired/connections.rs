@@ -1,0 +1,22 @@
+//! The `connections` ConfigMap of each Workspace and Live: the settings that
+//! workbenches, pipelines and services load.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::object::{core, metadata};
+use super::{Desired, Ownership, Stage};
+use crate::api::labels;
+use crate::api::vocabulary::Layer;
+use crate::plan::{NamespacePlan, Plan};
+
+/// The ConfigMap, even if there is nothing to say: pods refer to it.
+#[must_use]
+pub fn connections(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
+    let here = matches!(namespace.layer, Layer::Workspace | Layer::Live) && !namespace.retained;
+    let config = ConfigMap {
+        metadata: metadata(plan, namespace, labels::CONNECTIONS),
+        data: (!plan.connections.is_empty()).then(|| plan.connections.clone()),
+        ..ConfigMap::default()
+    };
+    here.then(|| core(Stage::Configuration, Ownership::Whole, &config))
+}

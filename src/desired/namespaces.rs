@@ -1,0 +1,54 @@
+//! The namespaces: their Pod Security levels, the team's labels, and what
+//! admission rules must know of the team.
+//!
+//! Applied, not owned whole: others may label and annotate them too.
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::object::{core, labels};
+use super::{Desired, Ownership, Stage};
+use crate::api::labels;
+use crate::plan::check::allowed_registries;
+use crate::plan::{NamespacePlan, Plan};
+
+/// On a namespace: what the API server puts before the names of people, for
+/// admission rules that compare a person with the owner of something.
+pub const USER_PREFIX: &str = "strata-operator.dev/user-prefix";
+/// On a namespace: from where images may come, with commas, each ending in a
+/// slash; absent, from anywhere.
+pub const REGISTRIES: &str = "strata-operator.dev/registries";
+
+/// The namespace itself.
+#[must_use]
+pub fn namespace(plan: &Plan, namespace: &NamespacePlan) -> Desired {
+    let mut all = namespace.labels.clone();
+    for (mode, value) in [("enforce", true), ("audit", false), ("warn", false)] {
+        // Pods are warned of by what will hold once every engine passes it.
+        let level = if value { namespace.pod_security.label() } else { "restricted" };
+        all.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
+        all.insert(format!("pod-security.kubernetes.io/{mode}-version"), plan.site.pod_security_version.clone());
+    }
+    all.extend(labels(plan, namespace.layer, namespace.project.as_deref()));
+    let metadata = ObjectMeta {
+        name: Some(namespace.name.clone()),
+        labels: Some(all),
+        annotations: Some(annotations(plan, namespace)).filter(|annotations| !annotations.is_empty()),
+        ..ObjectMeta::default()
+    };
+    core(Stage::Namespace, Ownership::Applied, &Namespace { metadata, ..Namespace::default() })
+}
+
+fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTreeMap<String, String> {
+    let registries = allowed_registries(&plan.identity.name, &plan.site);
+    let prefix = plan.site.identity.as_ref().map(|identity| identity.user_prefix.clone());
+    [
+        (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
+        (labels::RETAINED, namespace.retained.then(|| "true".to_owned())),
+        (REGISTRIES, (!registries.is_empty()).then(|| registries.join(","))),
+        (USER_PREFIX, prefix.filter(|prefix| !prefix.is_empty())),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+    .collect()
+}

@@ -1,0 +1,236 @@
+//! The network policies of a namespace.
+//!
+//! Everything is closed, both ways, and each policy opens one thing. Peers are
+//! selected by `kubernetes.io/metadata.name`, which nobody can set, and never
+//! by an empty selector; only egress profiles and the API server are blocks of
+//! addresses, and never the metadata address of nodes.
+//!
+//! Names are resolved by what runs in `kube-system`. Where a cluster has its
+//! name servers elsewhere (a cache on each node's own address), an egress
+//! profile of the Blueprint opens the way.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::object::{core, metadata};
+use super::{Desired, Ownership, Stage};
+use crate::api::labels;
+use crate::api::vocabulary::Layer;
+use crate::plan::cidr::Block;
+use crate::plan::{Instance, NamespacePlan, Plan};
+
+/// The label that the API server itself keeps on every namespace.
+const NAMESPACE: &str = "kubernetes.io/metadata.name";
+/// Where names are resolved.
+const DNS_NAMESPACE: &str = "kube-system";
+/// The port of name servers.
+const DNS: i32 = 53;
+/// Where the API server is reached when its addresses are not known.
+const ANYWHERE: &[&str] = &["0.0.0.0/0", "::/0"];
+/// The ports of API servers, behind the service and before it.
+const API_SERVER_PORTS: &[i32] = &[443, 6443];
+
+/// Which way a policy opens.
+enum Opens {
+    In(NetworkPolicyIngressRule),
+    Out(Vec<NetworkPolicyEgressRule>),
+    Both(NetworkPolicyIngressRule, NetworkPolicyEgressRule),
+    Nothing,
+}
+
+/// All policies of the namespace.
+#[must_use]
+pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
+    let everyone = LabelSelector::default;
+    let mut policies = vec![
+        ("strata-default-deny".to_owned(), everyone(), Opens::Nothing),
+        ("strata-dns".to_owned(), everyone(), Opens::Out(vec![dns()])),
+        ("strata-within".to_owned(), everyone(), within(&namespace.name)),
+    ];
+    let mut open = |name: &str, opens: Option<Opens>| {
+        policies.extend(opens.map(|opens| (name.to_owned(), everyone(), opens)));
+    };
+    open("strata-shared", to_shared(plan, namespace));
+    open("strata-projects", from_projects(plan, namespace));
+    open("strata-customers", from_customers(plan, namespace));
+    open("strata-gateway", from_gateway(plan, namespace));
+    open("strata-metrics", from_metrics(plan));
+    for profile in &namespace.egress {
+        open(&format!("strata-egress-{}", object_name(profile)), egress(plan, profile));
+    }
+    for engine in engines_with_api_server(plan, namespace) {
+        let pods = LabelSelector {
+            match_labels: Some([(labels::ENGINE.to_owned(), engine.clone())].into()),
+            match_expressions: None,
+        };
+        policies.push((format!("strata-api-server-{engine}"), pods, api_server(plan)));
+    }
+    policies.into_iter().map(|(name, pods, opens)| policy(plan, namespace, name, pods, opens)).collect()
+}
+
+fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelector, opens: Opens) -> Desired {
+    let (ingress, egress, types): (_, _, &[&str]) = match opens {
+        Opens::In(rule) => (Some(vec![rule]), None, &["Ingress"]),
+        Opens::Out(rules) => (None, Some(rules), &["Egress"]),
+        Opens::Both(ingress, egress) => (Some(vec![ingress]), Some(vec![egress]), &["Ingress", "Egress"]),
+        Opens::Nothing => (None, None, &["Ingress", "Egress"]),
+    };
+    let spec = NetworkPolicySpec {
+        pod_selector: Some(pods),
+        ingress,
+        egress,
+        policy_types: Some(types.iter().map(|type_| (*type_).to_owned()).collect()),
+    };
+    let object = NetworkPolicy { metadata: metadata(plan, namespace, name), spec: Some(spec) };
+    core(Stage::Guardrail, Ownership::Whole, &object)
+}
+
+fn dns() -> NetworkPolicyEgressRule {
+    let port = |protocol: &str| NetworkPolicyPort {
+        port: Some(IntOrString::Int(DNS)),
+        protocol: Some(protocol.to_owned()),
+        end_port: None,
+    };
+    NetworkPolicyEgressRule {
+        to: Some(vec![namespaces(&[DNS_NAMESPACE])]),
+        ports: Some(vec![port("UDP"), port("TCP")]),
+    }
+}
+
+fn within(namespace: &str) -> Opens {
+    let peer = || Some(vec![namespaces(&[namespace])]);
+    Opens::Both(
+        NetworkPolicyIngressRule { from: peer(), ports: None },
+        NetworkPolicyEgressRule { to: peer(), ports: None },
+    )
+}
+
+/// From a project to the ports that the engines of Shared declare.
+fn to_shared(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
+    let ports = shared_ports(plan)?;
+    let shared = plan.namespaces.iter().find(|place| place.layer == Layer::Shared)?;
+    let project = matches!(namespace.layer, Layer::Workspace | Layer::Live);
+    let rule = NetworkPolicyEgressRule { to: Some(vec![namespaces(&[&shared.name])]), ports: Some(tcp(&ports)) };
+    project.then(|| Opens::Out(vec![rule]))
+}
+
+/// Into Shared, from the team's projects.
+fn from_projects(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
+    let ports = shared_ports(plan)?;
+    let projects: BTreeSet<&str> = plan
+        .namespaces
+        .iter()
+        .filter(|place| matches!(place.layer, Layer::Workspace | Layer::Live))
+        .map(|place| place.name.as_str())
+        .collect();
+    let from = namespaces(&projects.iter().copied().collect::<Vec<_>>());
+    let rule = NetworkPolicyIngressRule { from: Some(vec![from]), ports: Some(tcp(&ports)) };
+    (namespace.layer == Layer::Shared && !projects.is_empty()).then_some(Opens::In(rule))
+}
+
+fn from_customers(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
+    let customers: Vec<&str> = plan.customers.iter().map(String::as_str).collect();
+    let open = namespace.layer == Layer::Live && !customers.is_empty();
+    open.then(|| Opens::In(NetworkPolicyIngressRule { from: Some(vec![namespaces(&customers)]), ports: None }))
+}
+
+fn from_gateway(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
+    let gateway = plan.site.ingress.as_ref()?.gateway.as_ref()?;
+    let rule = NetworkPolicyIngressRule { from: Some(vec![namespaces(&[&gateway.namespace])]), ports: None };
+    (namespace.layer == Layer::Live).then_some(Opens::In(rule))
+}
+
+fn from_metrics(plan: &Plan) -> Option<Opens> {
+    let metrics = plan.site.ingress.as_ref()?.metrics.as_ref()?;
+    Some(Opens::In(NetworkPolicyIngressRule { from: Some(vec![namespaces(&[&metrics.namespace])]), ports: None }))
+}
+
+/// The way out that a profile opens. A block that is no block was refused
+/// before; here it opens nothing.
+fn egress(plan: &Plan, profile: &str) -> Option<Opens> {
+    let profile = plan.site.egress.get(profile)?;
+    let blocks: BTreeSet<&str> = profile.cidrs.iter().map(String::as_str).collect();
+    let peers: Vec<NetworkPolicyPeer> = blocks.into_iter().filter_map(block).collect();
+    let ports: BTreeSet<i32> = profile.ports.iter().copied().collect();
+    let rule = NetworkPolicyEgressRule {
+        to: Some(peers.clone()),
+        ports: (!ports.is_empty()).then(|| tcp(&ports.into_iter().collect::<Vec<_>>())),
+    };
+    // A rule without peers would open everything.
+    (!peers.is_empty()).then(|| Opens::Out(vec![rule]))
+}
+
+fn api_server(plan: &Plan) -> Opens {
+    if plan.api_server.is_empty() {
+        let to = ANYWHERE.iter().filter_map(|text| block(text)).collect();
+        return Opens::Out(vec![NetworkPolicyEgressRule { to: Some(to), ports: Some(tcp(API_SERVER_PORTS)) }]);
+    }
+    let addresses: BTreeSet<_> = plan.api_server.iter().collect();
+    let rules = addresses.into_iter().map(|server| {
+        let bits = if server.address.is_ipv4() { 32 } else { 128 };
+        let block = IPBlock { cidr: format!("{}/{bits}", server.address), except: None };
+        NetworkPolicyEgressRule {
+            to: Some(vec![NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }]),
+            ports: Some(tcp(&[i32::from(server.port)])),
+        }
+    });
+    Opens::Out(rules.collect())
+}
+
+/// The engines here whose pods must reach the API server.
+fn engines_with_api_server(plan: &Plan, namespace: &NamespacePlan) -> BTreeSet<String> {
+    let here = plan.instances.iter().filter(|instance| instance.id.namespace == namespace.name);
+    let choices = here.filter_map(|instance| instance.choice.as_ref());
+    choices.filter(|choice| choice.needs_api_server).map(|choice| choice.engine.clone()).collect()
+}
+
+/// The ports of everything in Shared; none if nothing there declares any.
+fn shared_ports(plan: &Plan) -> Option<Vec<i32>> {
+    let shared = plan.instances.iter().filter(|instance| instance.layer == Layer::Shared);
+    let choices = shared.filter_map(|instance: &Instance| instance.choice.as_ref());
+    let ports: BTreeSet<i32> = choices.flat_map(|choice| choice.ports.iter().copied()).collect();
+    (!ports.is_empty()).then(|| ports.into_iter().collect())
+}
+
+/// A block of addresses without the metadata addresses in it.
+fn block(text: &str) -> Option<NetworkPolicyPeer> {
+    let within = Block::parse(text).ok()?.metadata_within();
+    let except: Vec<String> = within.into_iter().map(ToOwned::to_owned).collect();
+    let block = IPBlock { cidr: text.to_owned(), except: (!except.is_empty()).then_some(except) };
+    Some(NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() })
+}
+
+/// Everything in these namespaces, by their names.
+fn namespaces(names: &[&str]) -> NetworkPolicyPeer {
+    let selector = if let [name] = names {
+        LabelSelector { match_labels: Some([(NAMESPACE.to_owned(), (*name).to_owned())].into()), match_expressions: None }
+    } else {
+        let any = LabelSelectorRequirement {
+            key: NAMESPACE.to_owned(),
+            operator: "In".to_owned(),
+            values: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        };
+        LabelSelector { match_labels: None, match_expressions: Some(vec![any]) }
+    };
+    NetworkPolicyPeer { namespace_selector: Some(selector), ..NetworkPolicyPeer::default() }
+}
+
+fn tcp(ports: &[i32]) -> Vec<NetworkPolicyPort> {
+    let port = |number: &i32| NetworkPolicyPort {
+        port: Some(IntOrString::Int(*number)),
+        protocol: Some("TCP".to_owned()),
+        end_port: None,
+    };
+    ports.iter().map(port).collect()
+}
+
+/// A profile's name as part of an object's name.
+fn object_name(profile: &str) -> String {
+    profile.to_ascii_lowercase().replace('_', "-")
+}

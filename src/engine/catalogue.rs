@@ -1,0 +1,145 @@
+//! All engines there are: those that come along, and those of the cluster.
+//!
+//! An `Engine` object by the name of one that comes along takes its place, so
+//! that a platform can mend one without waiting for a release. A broken engine
+//! is an entry that holds its error; the others are none the worse for it, and
+//! nothing falls back from it to the one that came along.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use super::EngineError;
+use super::compiled::CompiledEngine;
+use crate::api::engine::{Engine, EngineSpec};
+use crate::api::vocabulary::Capability;
+
+/// The files that come along, by the name of the engine.
+const FILES: &[(&str, &str)] = &[
+    ("annotations", include_str!("../../engines/annotations.yaml")),
+    ("deployer", include_str!("../../engines/deployer.yaml")),
+    ("external", include_str!("../../engines/external.yaml")),
+    ("feast", include_str!("../../engines/feast.yaml")),
+    ("jobs", include_str!("../../engines/jobs.yaml")),
+    ("mlflow", include_str!("../../engines/mlflow.yaml")),
+    ("quota", include_str!("../../engines/quota.yaml")),
+    ("references", include_str!("../../engines/references.yaml")),
+    ("secrets", include_str!("../../engines/secrets.yaml")),
+];
+
+static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
+    let entries = FILES.iter().map(|(name, text)| ((*name).to_owned(), Entry::parse(name, text)));
+    Catalogue { entries: entries.collect() }
+});
+
+/// The engine that provides the capability on plain Kubernetes, where nobody
+/// names another and nothing better is served.
+#[must_use]
+pub const fn plain(capability: Capability) -> Option<&'static str> {
+    match capability {
+        Capability::Delivery => Some("deployer"),
+        Capability::Secrets => Some("secrets"),
+        Capability::Queue => Some("quota"),
+        Capability::Metrics => Some("annotations"),
+        Capability::Experiments | Capability::Models => Some("mlflow"),
+        Capability::FeatureStore => Some("feast"),
+        Capability::Pipelines | Capability::Training => Some("jobs"),
+        Capability::Data => Some("references"),
+        Capability::Notebook | Capability::Serving => None,
+    }
+}
+
+/// Where an engine comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It came along with Strata.
+    BuiltIn,
+    /// An `Engine` object.
+    Object,
+}
+
+/// One engine of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its file.
+    pub spec: Arc<EngineSpec>,
+    /// The engine, or what is wrong with its file.
+    pub compiled: Result<Arc<CompiledEngine>, EngineError>,
+}
+
+impl Entry {
+    fn new(name: &str, spec: EngineSpec, origin: Origin) -> Self {
+        let spec = Arc::new(spec);
+        let compiled = CompiledEngine::compile(name, &spec).map(Arc::new);
+        Self { origin, spec, compiled }
+    }
+
+    fn parse(name: &str, text: &str) -> Self {
+        match serde_saphyr::from_str::<Engine>(text) {
+            Ok(engine) => Self::new(name, engine.spec, Origin::BuiltIn),
+            Err(error) => Self {
+                origin: Origin::BuiltIn,
+                spec: Arc::default(),
+                compiled: Err(EngineError {
+                    engine: name.to_owned(),
+                    path: "file".to_owned(),
+                    message: error.to_string(),
+                }),
+            },
+        }
+    }
+}
+
+/// All engines, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Catalogue {
+    /// The engines that come along. They are compiled once per process.
+    #[must_use]
+    pub fn builtin() -> Self {
+        BUILTIN.clone()
+    }
+
+    /// The engines that come along, and these.
+    #[must_use]
+    pub fn with<'a>(engines: impl IntoIterator<Item = (&'a str, &'a EngineSpec)>) -> Self {
+        Self::builtin().refreshed(engines)
+    }
+
+    /// The engines that come along, and these; what this catalogue holds of
+    /// them already, unchanged, is not compiled again.
+    #[must_use]
+    pub fn refreshed<'a>(&self, engines: impl IntoIterator<Item = (&'a str, &'a EngineSpec)>) -> Self {
+        let mut entries = BUILTIN.entries.clone();
+        for (name, spec) in engines {
+            let known = self.entries.get(name).filter(|entry| entry.origin == Origin::Object && *entry.spec == *spec);
+            let entry = known.cloned().unwrap_or_else(|| Entry::new(name, spec.clone(), Origin::Object));
+            entries.insert(name.to_owned(), entry);
+        }
+        Self { entries }
+    }
+
+    /// The engine by this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// Every engine, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// Every engine whose file says that it provides the capability.
+    pub fn providing(&self, capability: Capability) -> impl Iterator<Item = (&str, &Entry)> {
+        self.iter().filter(move |(_, entry)| entry.spec.capabilities.contains(&capability))
+    }
+}
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

@@ -1,0 +1,338 @@
+//! One engine, compiled: every expression parsed, every rule of the file
+//! checked. What is left to go wrong at run time is an expression that fails on
+//! its values, and that is an error with a path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::expression::{Expression, Scope};
+use super::inputs::{OBJECTS, VARIABLES};
+use super::kinds::ObjectKind;
+use super::parameters::Parameters;
+use super::readiness::{self, Verdict};
+use super::template::{Place, RenderedObject, Template, compile_rule};
+use super::tree::Tree;
+use super::{EngineError, Fault};
+use crate::api::engine::EngineSpec;
+use crate::api::vocabulary::Capability;
+
+/// A rule over the live objects, with what to say.
+#[derive(Clone, Debug)]
+struct Rule {
+    when: Expression,
+    reason: String,
+    message: Tree,
+    /// The message as it was written, should its expressions fail.
+    written: String,
+}
+
+/// An engine whose file is sound.
+#[derive(Clone, Debug)]
+pub struct CompiledEngine {
+    name: String,
+    spec: Arc<EngineSpec>,
+    parameters: Parameters,
+    templates: Vec<Template>,
+    ready: Vec<Rule>,
+    failing: Vec<Rule>,
+    /// The ids that a rule of `ready` speaks of.
+    spoken_for: BTreeSet<String>,
+    endpoint: Option<Tree>,
+    connections: Vec<(String, Tree)>,
+}
+
+impl CompiledEngine {
+    /// Compiles and checks the whole file.
+    pub fn compile(name: &str, spec: &Arc<EngineSpec>) -> Result<Self, EngineError> {
+        Self::try_compile(name, spec).map_err(|fault| fault.of(name))
+    }
+
+    fn try_compile(name: &str, spec: &Arc<EngineSpec>) -> Result<Self, Fault> {
+        check_form(spec)?;
+        let parameters = Parameters::compile(&spec.parameters).map_err(|fault| fault.under("parameters"))?;
+        let mut templates = Vec::with_capacity(spec.objects.len());
+        for (index, object) in spec.objects.iter().enumerate() {
+            let template = Template::compile(object, spec.pod_security, VARIABLES);
+            templates.push(template.map_err(|fault| fault.item(index).under("objects"))?);
+        }
+        let (ready, failing) = compile_rules(spec)?;
+        let spoken_for = ready
+            .iter()
+            .flat_map(|rule: &Rule| rule.when.fields_of(OBJECTS))
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>();
+        check_judgeable(spec, &templates, &spoken_for)?;
+        let endpoint = spec.endpoint.as_deref().map(|text| Tree::compile_text(text, VARIABLES)).transpose();
+        let mut connections = Vec::with_capacity(spec.connections.len());
+        for (key, text) in &spec.connections {
+            let tree = Tree::compile_text(text, VARIABLES);
+            connections.push((key.clone(), tree.map_err(|fault| fault.under(key).under("connections"))?));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            spec: Arc::clone(spec),
+            parameters,
+            templates,
+            ready,
+            failing,
+            spoken_for,
+            endpoint: endpoint.map_err(|fault| fault.under("endpoint"))?,
+            connections,
+        })
+    }
+
+    /// The engine's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that this was compiled from: what it requires, its ports, its
+    /// rights, its Pod Security level.
+    #[must_use]
+    pub fn spec(&self) -> &EngineSpec {
+        &self.spec
+    }
+
+    /// Whether the engine provides the capability.
+    #[must_use]
+    pub fn provides(&self, capability: Capability) -> bool {
+        self.spec.capabilities.contains(&capability)
+    }
+
+    /// The kinds that the engine writes, and where: what the operator must be
+    /// served, may write and watches.
+    pub fn kinds(&self) -> impl Iterator<Item = (&ObjectKind, &Place)> {
+        self.templates.iter().map(|template| (&template.kind, &template.place))
+    }
+
+    /// What is wrong with a team's parameters: field and rule.
+    #[must_use]
+    pub fn parameters_valid(&self, parameters: &Value) -> Vec<String> {
+        self.parameters.errors(parameters)
+    }
+
+    /// The parameters with the schema's defaults. `render` and the others fill
+    /// them in by themselves.
+    #[must_use]
+    pub fn with_defaults(&self, parameters: &Value) -> Value {
+        self.parameters.with_defaults(parameters)
+    }
+
+    /// The objects that the engine writes, in the order of its file.
+    pub fn render(&self, inputs: &Value) -> Result<Vec<RenderedObject>, EngineError> {
+        let inputs = self.filled(inputs);
+        let scope = Scope::new(&inputs);
+        let mut objects = Vec::new();
+        for (index, template) in self.templates.iter().enumerate() {
+            let rendered = template.render(&scope, &inputs);
+            objects.extend(rendered.map_err(|fault| fault.item(index).under("objects").of(&self.name))?);
+        }
+        if let Some(fault) = twice(&objects) {
+            return Err(fault.of(&self.name));
+        }
+        Ok(objects)
+    }
+
+    /// The settings that consumers get.
+    pub fn connections(&self, inputs: &Value) -> Result<BTreeMap<String, String>, EngineError> {
+        let scope = Scope::new(&self.filled(inputs));
+        let mut connections = BTreeMap::new();
+        for (key, tree) in &self.connections {
+            let text = tree.render_string(&scope);
+            if let Some(text) = text.map_err(|fault| fault.under(key).under("connections").of(&self.name))? {
+                connections.insert(key.clone(), text);
+            }
+        }
+        Ok(connections)
+    }
+
+    /// Where the engine is reached.
+    pub fn endpoint(&self, inputs: &Value) -> Result<Option<String>, EngineError> {
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
+        endpoint
+            .render_string(&Scope::new(&self.filled(inputs)))
+            .map_err(|fault| fault.under("endpoint").of(&self.name))
+    }
+
+    /// What the live objects say, given in `objects` as [`objects_input`] puts
+    /// them together. What fails outweighs what is waited for.
+    #[must_use]
+    pub fn judge(&self, inputs: &Value) -> Verdict {
+        let inputs = self.filled(inputs);
+        let scope = Scope::new(&inputs);
+        if let Some(rule) = self.failing.iter().find(|rule| holds(rule, &scope)) {
+            return Verdict::failing(rule.reason.clone(), say(rule, &scope));
+        }
+        let mut waiting = None;
+        for template in &self.templates {
+            for live in live_objects(template, &inputs[OBJECTS]) {
+                match self.judge_object(template, live) {
+                    Verdict::Ready => {}
+                    failing @ Verdict::Failing { .. } => return failing,
+                    verdict @ Verdict::Waiting { .. } => {
+                        waiting.get_or_insert(verdict);
+                    }
+                }
+            }
+        }
+        waiting.unwrap_or_else(|| match self.ready.iter().find(|rule| !holds(rule, &scope)) {
+            Some(rule) => Verdict::waiting(say(rule, &scope)),
+            None => Verdict::Ready,
+        })
+    }
+
+    fn judge_object(&self, template: &Template, live: &Value) -> Verdict {
+        if live.is_null() {
+            return Verdict::waiting(format!("{} ({}) is not there yet", template.kind.kind, template.id));
+        }
+        let spoken_for = self.spoken_for.contains(&template.id);
+        if spoken_for && live["metadata"]["deletionTimestamp"].is_null() {
+            return Verdict::Ready;
+        }
+        readiness::judge(&template.kind, live)
+    }
+
+    fn filled(&self, inputs: &Value) -> Value {
+        let mut inputs = inputs.clone();
+        if let Some(entries) = inputs.as_object_mut() {
+            let given = entries.remove("parameters").unwrap_or_default();
+            entries.insert("parameters".to_owned(), self.parameters.with_defaults(&given));
+        }
+        inputs
+    }
+}
+
+/// The `objects` of a judgement: per id the live object, or null while there is
+/// none; for a template with `forEach` the list of them. What an engine does
+/// not write for these inputs is not there at all, so rules can ask `has()`.
+#[must_use]
+pub fn objects_input(rendered: &[RenderedObject], live: impl Fn(&RenderedObject) -> Option<Value>) -> Value {
+    let mut objects = Map::new();
+    for object in rendered {
+        let found = live(object).unwrap_or_default();
+        if object.index.is_none() {
+            objects.insert(object.id.clone(), found);
+        } else if let Value::Array(items) = objects.entry(object.id.clone()).or_insert_with(|| Value::Array(Vec::new()))
+        {
+            items.push(found);
+        }
+    }
+    Value::Object(objects)
+}
+
+fn live_objects<'a>(template: &Template, objects: &'a Value) -> Vec<&'a Value> {
+    match objects.get(&template.id) {
+        None => Vec::new(),
+        Some(Value::Array(items)) if template.for_each.is_some() => items.iter().collect(),
+        Some(live) => vec![live],
+    }
+}
+
+/// A rule that cannot be evaluated does not hold: a field is not there yet.
+fn holds(rule: &Rule, scope: &Scope<'_>) -> bool {
+    rule.when.evaluate(scope) == Ok(Value::Bool(true))
+}
+
+fn say(rule: &Rule, scope: &Scope<'_>) -> String {
+    rule.message.render_string(scope).ok().flatten().unwrap_or_else(|| rule.written.clone())
+}
+
+/// What a file can have wrong that its schema would have refused: files that
+/// come along, or are rendered offline, never saw an API server.
+fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
+    if spec.capabilities.is_empty() {
+        return Err(Fault::at("capabilities", "name at least one capability"));
+    }
+    let mut ids = BTreeSet::new();
+    for (index, object) in spec.objects.iter().enumerate() {
+        let fault = |path: &str, message: &str| Fault::at(path, message).item(index).under("objects");
+        if object.id.is_empty() || !object.id.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(fault("id", "an id is letters and digits, as rules write it: objects.server"));
+        }
+        if !ids.insert(&object.id) {
+            return Err(fault("id", "another object has this id"));
+        }
+        if let Some(placement) = &object.placement
+            && placement.cluster == placement.namespace.is_some()
+        {
+            return Err(fault("placement", "say either `cluster: true` or one `namespace`"));
+        }
+    }
+    for key in spec.connections.keys() {
+        let upper = key.starts_with(|c: char| c.is_ascii_uppercase());
+        if !upper || !key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
+            let fault = Fault::here("a connection is named like an environment variable: MLFLOW_TRACKING_URI");
+            return Err(fault.under(key).under("connections"));
+        }
+    }
+    Ok(())
+}
+
+fn compile_rules(spec: &EngineSpec) -> Result<(Vec<Rule>, Vec<Rule>), Fault> {
+    let ids: BTreeSet<&str> = spec.objects.iter().map(|object| object.id.as_str()).collect();
+    let mut ready = Vec::with_capacity(spec.ready.len());
+    for (index, rule) in spec.ready.iter().enumerate() {
+        let compiled = compile_one(&rule.when, "", &rule.message, &ids);
+        ready.push(compiled.map_err(|fault| fault.item(index).under("ready"))?);
+    }
+    let mut failing = Vec::with_capacity(spec.failing.len());
+    for (index, rule) in spec.failing.iter().enumerate() {
+        let compiled = compile_one(&rule.when, &rule.reason, &rule.message, &ids);
+        failing.push(compiled.map_err(|fault| fault.item(index).under("failing"))?);
+    }
+    Ok((ready, failing))
+}
+
+fn compile_one(when: &str, reason: &str, message: &str, ids: &BTreeSet<&str>) -> Result<Rule, Fault> {
+    let variables: Vec<&str> = VARIABLES.iter().copied().chain([OBJECTS]).collect();
+    let compiled = compile_rule(Some(when), &variables).map_err(|fault| fault.under("when"))?;
+    let Some(compiled) = compiled else { return Err(Fault::at("when", "is missing")) };
+    if let Some(unknown) = compiled.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id)) {
+        return Err(Fault::at("when", format!("there is no object `{unknown}`")));
+    }
+    let tree = Tree::compile_text(message, &variables).map_err(|fault| fault.under("message"))?;
+    Ok(Rule { when: compiled, reason: reason.to_owned(), message: tree, written: message.to_owned() })
+}
+
+/// Of a kind that Strata knows nothing of, the file must say when it is ready,
+/// and that it needs the kind.
+fn check_judgeable(spec: &EngineSpec, templates: &[Template], spoken_for: &BTreeSet<String>) -> Result<(), Fault> {
+    for (index, template) in templates.iter().enumerate() {
+        if readiness::knows(&template.kind) {
+            continue;
+        }
+        let kind = &template.kind;
+        let fault = |message: String| Fault::at("template.kind", message).item(index).under("objects");
+        if !spec.requires.iter().any(|required| required.group == kind.group && required.kind == kind.kind) {
+            return Err(fault(format!("{} of {} must be named under `requires`", kind.kind, kind.group)));
+        }
+        if !spoken_for.contains(&template.id) {
+            return Err(fault(format!(
+                "nothing is known of when a {} is ready: say so under `ready`, by objects.{}",
+                kind.kind, template.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Two templates, or two items of one, that make the same object.
+fn twice(objects: &[RenderedObject]) -> Option<Fault> {
+    let mut seen = BTreeSet::new();
+    objects.iter().find_map(|rendered| {
+        let object = &rendered.object;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &object["metadata"];
+        let key = [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]].map(text);
+        let name = key[3].clone();
+        let fresh = seen.insert(key);
+        (!fresh).then(|| Fault::at("objects", format!("{} makes {name} a second time", rendered.id)))
+    })
+}
+
+#[cfg(test)]
+#[path = "compiled_tests.rs"]
+mod tests;

@@ -1,0 +1,195 @@
+//! What the expressions of an engine may speak of.
+//!
+//! Every field is always there, as null where there is nothing, so that an
+//! expression can ask `project == null` without asking first whether it may.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::vocabulary::{Capability, Layer};
+
+/// The variables at render. At judging there is `objects` too.
+pub const VARIABLES: &[&str] = &[
+    "team",
+    "project",
+    "namespace",
+    "layer",
+    "capabilities",
+    "parameters",
+    "storage",
+    "credentials",
+    "blueprint",
+    "namespaces",
+    "repository",
+];
+
+/// The live objects, by the id of their template; known to `ready` and `failing`.
+pub const OBJECTS: &str = "objects";
+/// One item of `forEach`, and its position.
+pub const ITEM: &str = "item";
+/// See [`ITEM`].
+pub const INDEX: &str = "index";
+
+/// The values of the variables.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inputs {
+    /// The team.
+    pub team: TeamInputs,
+    /// The project; none in Backbone and Shared.
+    pub project: Option<ProjectInputs>,
+    /// The namespace that the engine's objects go into.
+    pub namespace: String,
+    /// The layer of that namespace.
+    pub layer: Layer,
+    /// What is asked of this instance.
+    pub capabilities: Vec<Capability>,
+    /// The parameters as the team wrote them; defaults are filled in here.
+    pub parameters: Value,
+    /// The size of the volume, as a quantity.
+    pub storage: Option<String>,
+    /// The Secret with the credentials.
+    pub credentials: Option<CredentialsInputs>,
+    /// What the site says.
+    pub blueprint: BlueprintInputs,
+    /// Every namespace of the team.
+    pub namespaces: Vec<NamespaceInputs>,
+    /// Where the team's manifests come from.
+    pub repository: Option<RepositoryInputs>,
+}
+
+impl Inputs {
+    /// The variables as JSON.
+    ///
+    /// The types here have string keys only and no number that JSON lacks, so
+    /// this cannot fail; were it to, expressions would miss every variable and
+    /// say so.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The variables with the live objects, for judging.
+    #[must_use]
+    pub fn with_objects(&self, objects: Value) -> Value {
+        let mut value = self.to_value();
+        if let Some(map) = value.as_object_mut() {
+            map.insert(OBJECTS.to_owned(), objects);
+        }
+        value
+    }
+}
+
+/// The team.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TeamInputs {
+    /// Its name.
+    pub name: String,
+    /// `Infrastructure`, `Applied` or `Research`.
+    pub r#type: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// Where to reach it.
+    pub contact: Option<String>,
+    /// Its own namespaces.
+    pub namespaces: TeamNamespaces,
+}
+
+/// The namespaces that a team has once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TeamNamespaces {
+    /// Always there.
+    pub backbone: String,
+    /// There when a shared capability is on; its name is known all the same.
+    pub shared: String,
+}
+
+/// The project.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ProjectInputs {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub purpose: Option<String>,
+}
+
+/// Credentials by the name of their Secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CredentialsInputs {
+    /// The Secret's name.
+    pub secret: String,
+}
+
+/// What the site says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintInputs {
+    /// Its name.
+    pub name: String,
+    /// `StorageClass`es by purpose.
+    pub storage_classes: StorageClassInputs,
+    /// Registries.
+    pub registries: RegistryInputs,
+    /// The gateway and where metrics are read from, as the Blueprint has it.
+    pub ingress: Value,
+    /// The `ConfigMap` with the site's certificates.
+    pub trust_bundle: Option<TrustBundleInputs>,
+    /// Whether quotas count CPU limits, so that pods must set one.
+    pub cpu_limits: bool,
+}
+
+/// `StorageClass`es by purpose; none is the cluster's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StorageClassInputs {
+    /// For volumes of one pod.
+    pub home: Option<String>,
+    /// For volumes of many.
+    pub shared: Option<String>,
+}
+
+/// Registries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryInputs {
+    /// Mirrors by what they mirror. The caller applies them to images.
+    pub mirrors: BTreeMap<String, String>,
+    /// The team's own registry.
+    pub team: Option<String>,
+    /// Names of pull Secrets.
+    pub pull_secrets: Vec<String>,
+}
+
+/// The `ConfigMap` with the site's certificates.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustBundleInputs {
+    /// Its name.
+    pub config_map: String,
+}
+
+/// One namespace of the team.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamespaceInputs {
+    /// Its name.
+    pub name: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project, in a Workspace and in Live.
+    pub project: Option<String>,
+}
+
+/// Where the team's manifests come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryInputs {
+    /// The repository's URL.
+    pub repository: Option<String>,
+    /// The folder in it.
+    pub path: Option<String>,
+    /// The branch.
+    pub branch: Option<String>,
+    /// Whether it also holds the team's own manifest.
+    pub manages_team: bool,
+}

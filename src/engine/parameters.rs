@@ -1,0 +1,176 @@
+//! The parameters of an engine: its JSON schema, checked once, and what it says
+//! of a team's values.
+
+use std::collections::BTreeMap;
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use super::Fault;
+
+/// The most errors that are told of at once.
+const ERRORS: usize = 8;
+/// How deep defaults are looked for.
+const DEPTH: usize = 8;
+
+/// A compiled schema of parameters.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Parameters {
+    /// Checks and compiles the schema. What it does not name is refused, unless
+    /// it says otherwise: a misspelt parameter is an error, not a default.
+    pub fn compile(schema: &BTreeMap<String, Value>) -> Result<Self, Fault> {
+        let mut entries: Map<String, Value> = schema.clone().into_iter().collect();
+        entries.entry("type").or_insert_with(|| json!("object"));
+        entries.entry("additionalProperties").or_insert(Value::Bool(false));
+        let schema = Value::Object(entries);
+        if schema["type"] != "object" {
+            return Err(Fault::at("type", "parameters are an object"));
+        }
+        // A reference could lead out of the file, or back to itself for ever.
+        if let Some(path) = find_reference(&schema, 0) {
+            return Err(Fault::at(path, "references are not followed here: write the schema out"));
+        }
+        let validator = jsonschema::options()
+            .offline()
+            .build(&schema)
+            .map_err(|error| Fault::at(dotted(&error.instance_path().to_string()), error.to_string()))?;
+        let compiled = Self { schema, validator };
+        compiled.check_defaults()?;
+        Ok(compiled)
+    }
+
+    /// The values with the schema's defaults where they say nothing.
+    #[must_use]
+    pub fn with_defaults(&self, values: &Value) -> Value {
+        let mut filled = if values.is_null() { json!({}) } else { values.clone() };
+        fill(&self.schema, &mut filled, 0);
+        filled
+    }
+
+    /// What is wrong with the values: field and rule, at most eight of them.
+    #[must_use]
+    pub fn errors(&self, values: &Value) -> Vec<String> {
+        let filled = self.with_defaults(values);
+        self.validator
+            .iter_errors(&filled)
+            .take(ERRORS)
+            .map(|error| {
+                let path = dotted(&error.instance_path().to_string());
+                let field = if path.is_empty() { "parameters".to_owned() } else { format!("parameters.{path}") };
+                let rule: String = error.masked_with("the value").to_string().chars().take(256).collect();
+                format!("{field}: {rule}")
+            })
+            .collect()
+    }
+
+    fn check_defaults(&self) -> Result<(), Fault> {
+        for (name, property) in self.schema["properties"].as_object().into_iter().flatten() {
+            let Some(default) = property.get("default") else { continue };
+            let fault = |message: String| Fault::at("default", message).under(name).under("properties");
+            let validator =
+                jsonschema::options().offline().build(property).map_err(|error| fault(error.to_string()))?;
+            if let Err(error) = validator.validate(default) {
+                return Err(fault(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills in defaults, in objects that are there and in those that consist of
+/// defaults alone.
+fn fill(schema: &Value, value: &mut Value, depth: usize) {
+    let (Some(properties), Some(entries)) = (schema["properties"].as_object(), value.as_object_mut()) else { return };
+    if depth > DEPTH {
+        return;
+    }
+    for (name, property) in properties {
+        if let Some(present) = entries.get_mut(name) {
+            fill(property, present, depth + 1);
+            continue;
+        }
+        let mut default = property.get("default").cloned().unwrap_or_else(|| json!({}));
+        fill(property, &mut default, depth + 1);
+        if property.get("default").is_some() || default.as_object().is_some_and(|entries| !entries.is_empty()) {
+            entries.insert(name.clone(), default);
+        }
+    }
+}
+
+fn find_reference(schema: &Value, depth: usize) -> Option<String> {
+    const REFERENCES: &[&str] = &["$ref", "$dynamicRef", "$recursiveRef"];
+    if depth > 64 {
+        return Some(String::new());
+    }
+    let children: Vec<(String, &Value)> = match schema {
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => return None,
+    };
+    children.into_iter().find_map(|(key, value)| {
+        if REFERENCES.contains(&key.as_str()) && value.is_string() {
+            return Some(key);
+        }
+        let below = find_reference(value, depth + 1)?;
+        Some(if below.is_empty() { key } else { format!("{key}.{below}") })
+    })
+}
+
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(schema: Value) -> Result<Parameters, Fault> {
+        Parameters::compile(&serde_json::from_value(schema).unwrap())
+    }
+
+    #[test]
+    fn defaults_are_filled_in_at_any_depth() {
+        let parameters = compile(json!({"properties": {
+            "workers": {"type": "integer", "default": 1, "minimum": 1},
+            "resources": {"type": "object", "properties": {"memory": {"type": "string", "default": "1Gi"}}},
+            "url": {"type": "string"}
+        }}))
+        .unwrap();
+        assert_eq!(parameters.with_defaults(&Value::Null), json!({"workers": 1, "resources": {"memory": "1Gi"}}));
+        let given = json!({"workers": 2, "resources": {"memory": "2Gi"}, "url": "x"});
+        assert_eq!(parameters.with_defaults(&given), given);
+    }
+
+    #[test]
+    fn errors_name_field_and_rule() {
+        let parameters = compile(json!({"required": ["url"], "properties": {
+            "workers": {"type": "integer", "minimum": 1}, "url": {"type": "string"}}}))
+        .unwrap();
+        assert_eq!(parameters.errors(&json!({"url": "x"})), Vec::<String>::new());
+        let errors = parameters.errors(&json!({"workers": 0, "worker": 1}));
+        assert!(errors.iter().any(|error| error.starts_with("parameters.workers: ")), "{errors:?}");
+        assert!(errors.iter().any(|error| error.contains("worker")), "{errors:?}");
+        assert!(errors.iter().any(|error| error.contains("url")), "{errors:?}");
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_refused() {
+        assert!(compile(json!({"properties": {"a": {"type": "nonsense"}}})).is_err());
+        assert!(compile(json!({"type": "string"})).is_err());
+        assert!(compile(json!({"properties": {"a": {"type": "integer", "default": "b"}}})).is_err());
+        let reference = compile(json!({"properties": {"a": {"$ref": "#"}}})).unwrap_err();
+        assert_eq!(reference.path, "properties.a.$ref");
+    }
+
+    #[test]
+    fn an_engine_without_a_schema_takes_no_parameters() {
+        let parameters = compile(json!({})).unwrap();
+        assert_eq!(parameters.errors(&json!({})), Vec::<String>::new());
+        assert_eq!(parameters.errors(&json!({"a": 1})).len(), 1);
+    }
+}

@@ -1,0 +1,380 @@
+//! When an engine is ready, and when the objects of the standard kinds are.
+//!
+//! The standard kinds follow kstatus, with its two gaps closed: an object that
+//! is not there yet is not ready, and a kind that nothing is known of needs a
+//! rule of its engine (kstatus calls it ready).
+
+use serde_json::Value;
+
+use super::kinds::ObjectKind;
+
+/// What the live objects say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is as it should be.
+    Ready,
+    /// It may become ready by itself.
+    Waiting {
+        /// What is waited for.
+        message: String,
+    },
+    /// Somebody has to look.
+    Failing {
+        /// Why, as one word.
+        reason: String,
+        /// Why, for people.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// Something is waited for.
+    #[must_use]
+    pub fn waiting(message: impl Into<String>) -> Self {
+        Self::Waiting { message: message.into() }
+    }
+
+    /// Something is wrong.
+    #[must_use]
+    pub fn failing(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Failing { reason: reason.into(), message: message.into() }
+    }
+}
+
+/// The kinds of the core API that are ready as soon as they are there.
+const READY_WHEN_THERE: &[&str] = &["ConfigMap", "ServiceAccount", "PodTemplate"];
+
+/// Whether Strata knows by itself when an object of this kind is ready.
+#[must_use]
+pub fn knows(kind: &ObjectKind) -> bool {
+    match kind.group.as_str() {
+        "" => {
+            READY_WHEN_THERE.contains(&kind.kind.as_str())
+                || matches!(kind.kind.as_str(), "Service" | "PersistentVolumeClaim" | "Pod" | "ReplicationController")
+        }
+        "apps" => matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"),
+        "batch" => matches!(kind.kind.as_str(), "Job" | "CronJob"),
+        "policy" => kind.kind == "PodDisruptionBudget",
+        "autoscaling" => kind.kind == "HorizontalPodAutoscaler",
+        "networking.k8s.io" => kind.kind == "Ingress",
+        "scheduling.k8s.io" => kind.kind == "PriorityClass",
+        _ => false,
+    }
+}
+
+/// What the live object of a standard kind says; any other kind is ready when
+/// it is there.
+#[must_use]
+pub fn judge(kind: &ObjectKind, live: &Value) -> Verdict {
+    let name = format!("{} {}", kind.kind, live["metadata"]["name"].as_str().unwrap_or_default());
+    if !live["metadata"]["deletionTimestamp"].is_null() {
+        return Verdict::waiting(format!("{name} is being deleted"));
+    }
+    if let (Some(generation), Some(observed)) =
+        (live["metadata"]["generation"].as_i64(), live["status"]["observedGeneration"].as_i64())
+        && observed < generation
+    {
+        return Verdict::waiting(format!("{name}: its controller has not seen the last change yet"));
+    }
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps", "Deployment") => deployment(&name, live),
+        ("apps", "StatefulSet") => stateful_set(&name, live),
+        ("apps", "DaemonSet") => daemon_set(&name, live),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => replica_set(&name, live),
+        ("batch", "Job") => job(&name, live),
+        ("", "PersistentVolumeClaim") => claim(&name, live),
+        ("", "Pod") => pod(&name, live),
+        ("", "Service") => service(&name, live),
+        ("policy", "PodDisruptionBudget") if live["status"]["observedGeneration"].is_null() => {
+            Verdict::waiting(format!("{name}: its controller has not seen it yet"))
+        }
+        _ => Verdict::Ready,
+    }
+}
+
+fn count(live: &Value, field: &str) -> i64 {
+    live["status"][field].as_i64().unwrap_or(0)
+}
+
+fn wanted(live: &Value) -> i64 {
+    live["spec"]["replicas"].as_i64().unwrap_or(1)
+}
+
+fn condition<'a>(live: &'a Value, type_: &str) -> Option<&'a Value> {
+    live["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
+}
+
+/// The condition, if it has this status.
+fn has<'a>(live: &'a Value, type_: &str, status: &str) -> Option<&'a Value> {
+    condition(live, type_).filter(|condition| condition["status"] == status)
+}
+
+fn failing(name: &str, condition: &Value) -> Verdict {
+    let reason = condition["reason"].as_str().filter(|reason| !reason.is_empty()).unwrap_or("Failed");
+    let message = condition["message"].as_str().filter(|message| !message.is_empty()).unwrap_or(reason);
+    Verdict::failing(reason, format!("{name}: {message}"))
+}
+
+fn deployment(name: &str, live: &Value) -> Verdict {
+    // Set when a pod is refused: by a quota, by Pod Security, by admission.
+    if let Some(refused) = has(live, "ReplicaFailure", "True") {
+        return failing(name, refused);
+    }
+    if let Some(late) = condition(live, "Progressing").filter(|late| late["reason"] == "ProgressDeadlineExceeded") {
+        return failing(name, late);
+    }
+    if live["status"]["observedGeneration"].is_null() {
+        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+    }
+    let wanted = wanted(live);
+    let (updated, all) = (count(live, "updatedReplicas"), count(live, "replicas"));
+    let (ready, available) = (count(live, "readyReplicas"), count(live, "availableReplicas"));
+    if updated < wanted {
+        return Verdict::waiting(format!("{name}: {updated} of {wanted} pods are of the newest revision"));
+    }
+    if all > updated {
+        return Verdict::waiting(format!("{name}: {} pods of an older revision are ending", all - updated));
+    }
+    if ready < wanted {
+        return Verdict::waiting(format!("{name}: {ready} of {wanted} pods are ready"));
+    }
+    if available < wanted || (wanted > 0 && has(live, "Available", "True").is_none()) {
+        return Verdict::waiting(format!("{name}: {available} of {wanted} pods are available"));
+    }
+    Verdict::Ready
+}
+
+fn stateful_set(name: &str, live: &Value) -> Verdict {
+    if live["status"]["observedGeneration"].is_null() {
+        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+    }
+    let wanted = wanted(live);
+    let ready = count(live, "readyReplicas");
+    if count(live, "replicas") > wanted {
+        return Verdict::waiting(format!("{name}: {} pods too many are ending", count(live, "replicas") - wanted));
+    }
+    if ready < wanted {
+        return Verdict::waiting(format!("{name}: {ready} of {wanted} pods are ready"));
+    }
+    let strategy = &live["spec"]["updateStrategy"];
+    // Under OnDelete a running pod stays on its revision until someone ends it.
+    if strategy["type"] == "OnDelete" {
+        return Verdict::Ready;
+    }
+    let updated = count(live, "updatedReplicas");
+    let kept = strategy["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
+    if updated < wanted - kept {
+        return Verdict::waiting(format!("{name}: {updated} of {} pods are of the newest revision", wanted - kept));
+    }
+    if kept == 0 && live["status"]["currentRevision"] != live["status"]["updateRevision"] {
+        return Verdict::waiting(format!("{name}: the newest revision is being rolled out"));
+    }
+    Verdict::Ready
+}
+
+fn daemon_set(name: &str, live: &Value) -> Verdict {
+    if live["status"]["observedGeneration"].is_null() {
+        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+    }
+    let wanted = count(live, "desiredNumberScheduled");
+    for (field, what) in [
+        ("currentNumberScheduled", "scheduled"),
+        ("updatedNumberScheduled", "of the newest revision"),
+        ("numberAvailable", "available"),
+        ("numberReady", "ready"),
+    ] {
+        if count(live, field) < wanted {
+            return Verdict::waiting(format!("{name}: {} of {wanted} pods are {what}", count(live, field)));
+        }
+    }
+    Verdict::Ready
+}
+
+fn replica_set(name: &str, live: &Value) -> Verdict {
+    if let Some(refused) = has(live, "ReplicaFailure", "True") {
+        return failing(name, refused);
+    }
+    let wanted = wanted(live);
+    for (field, what) in
+        [("fullyLabeledReplicas", "labelled"), ("availableReplicas", "available"), ("readyReplicas", "ready")]
+    {
+        if count(live, field) < wanted {
+            return Verdict::waiting(format!("{name}: {} of {wanted} pods are {what}", count(live, field)));
+        }
+    }
+    Verdict::Ready
+}
+
+fn job(name: &str, live: &Value) -> Verdict {
+    if let Some(failed) = has(live, "Failed", "True").or_else(|| has(live, "FailureTarget", "True")) {
+        return failing(name, failed);
+    }
+    if has(live, "Complete", "True").is_some() {
+        return Verdict::Ready;
+    }
+    if has(live, "Suspended", "True").is_some() {
+        return Verdict::waiting(format!("{name} is suspended"));
+    }
+    Verdict::waiting(format!(
+        "{name} has not finished: {} pods run, {} failed",
+        count(live, "active"),
+        count(live, "failed")
+    ))
+}
+
+/// A claim of a class that waits for its first consumer stays Pending until a
+/// pod that uses it is scheduled: that is waiting, not failing.
+fn claim(name: &str, live: &Value) -> Verdict {
+    match live["status"]["phase"].as_str() {
+        Some("Bound") => Verdict::Ready,
+        Some("Lost") => Verdict::failing("VolumeLost", format!("{name}: the volume that it was bound to is gone")),
+        _ => Verdict::waiting(format!("{name} is not bound to a volume yet")),
+    }
+}
+
+fn pod(name: &str, live: &Value) -> Verdict {
+    match live["status"]["phase"].as_str() {
+        Some("Succeeded") => Verdict::Ready,
+        Some("Failed") => {
+            let reason = live["status"]["reason"].as_str().unwrap_or("PodFailed");
+            let message = live["status"]["message"].as_str().unwrap_or("the pod failed");
+            Verdict::failing(reason, format!("{name}: {message}"))
+        }
+        Some("Running") if has(live, "Ready", "True").is_some() => Verdict::Ready,
+        Some("Running") => Verdict::waiting(format!("{name} is not ready")),
+        _ => match has(live, "PodScheduled", "False") {
+            Some(unscheduled) => Verdict::waiting(format!(
+                "{name} cannot be scheduled: {}",
+                unscheduled["message"].as_str().unwrap_or("no node takes it")
+            )),
+            None => Verdict::waiting(format!("{name} is starting")),
+        },
+    }
+}
+
+fn service(name: &str, live: &Value) -> Verdict {
+    let waits = live["spec"]["type"] == "LoadBalancer"
+        && live["status"]["loadBalancer"]["ingress"].as_array().is_none_or(Vec::is_empty);
+    if waits { Verdict::waiting(format!("{name} has no address yet")) } else { Verdict::Ready }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[allow(clippy::needless_pass_by_value, reason = "the values are written where they are passed")]
+    fn of(version: &str, kind: &str, spec: Value, status: Value) -> Verdict {
+        let live = json!({"metadata": {"name": "x", "generation": 2}, "spec": spec, "status": status});
+        judge(&ObjectKind::new(version, kind), &live)
+    }
+
+    fn state(verdict: &Verdict) -> &str {
+        match verdict {
+            Verdict::Ready => "ready",
+            Verdict::Waiting { .. } => "waiting",
+            Verdict::Failing { reason, .. } => reason,
+        }
+    }
+
+    #[test]
+    fn a_deployment_is_ready_when_every_pod_of_the_newest_revision_is_available() {
+        let good = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
+                          "conditions": [{"type": "Available", "status": "True"}]});
+        for (field, value, expected) in [
+            ("observedGeneration", json!(2), "ready"),
+            ("observedGeneration", json!(1), "waiting"),
+            ("observedGeneration", json!(null), "waiting"),
+            ("updatedReplicas", json!(1), "waiting"),
+            ("replicas", json!(3), "waiting"),
+            ("readyReplicas", json!(1), "waiting"),
+            ("availableReplicas", json!(null), "waiting"),
+            ("conditions", json!([]), "waiting"),
+            (
+                "conditions",
+                json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded"}]),
+                "ProgressDeadlineExceeded",
+            ),
+            (
+                "conditions",
+                json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]),
+                "FailedCreate",
+            ),
+            ("conditions", json!([{"type": "ReplicaFailure", "status": "True"}]), "Failed"),
+        ] {
+            let mut status = good.clone();
+            status[field] = value;
+            assert_eq!(state(&of("apps/v1", "Deployment", json!({"replicas": 2}), status)), expected, "{field}");
+        }
+        let stopped = json!({"observedGeneration": 2});
+        assert_eq!(of("apps/v1", "Deployment", json!({"replicas": 0}), stopped), Verdict::Ready);
+    }
+
+    #[test]
+    fn a_stateful_set_is_ready_when_its_rollout_is_over_or_left_to_people() {
+        let good = json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2,
+                          "currentRevision": "b", "updateRevision": "b"});
+        let with = |field: &str, value: Value| {
+            let mut status = good.clone();
+            status[field] = value;
+            status
+        };
+        let rolling = json!({"replicas": 2});
+        let on_delete = json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}});
+        let partition = json!({"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 1}}});
+        for (spec, status, expected) in [
+            (&rolling, good.clone(), "ready"),
+            (&rolling, with("readyReplicas", json!(1)), "waiting"),
+            (&rolling, with("replicas", json!(3)), "waiting"),
+            (&rolling, with("updatedReplicas", json!(1)), "waiting"),
+            (&rolling, with("currentRevision", json!("a")), "waiting"),
+            (&rolling, json!({}), "waiting"),
+            (&on_delete, with("updatedReplicas", json!(0)), "ready"),
+            (&partition, with("updatedReplicas", json!(1)), "ready"),
+            (&partition, with("updatedReplicas", json!(0)), "waiting"),
+        ] {
+            assert_eq!(state(&of("apps/v1", "StatefulSet", spec.clone(), status)), expected);
+        }
+    }
+
+    #[test]
+    fn other_standard_kinds_are_judged_by_what_they_say() {
+        let condition =
+            |type_: &str| json!({"conditions": [{"type": type_, "status": "True", "reason": "BackoffLimitExceeded"}]});
+        for (version, kind, spec, status, expected) in [
+            ("batch/v1", "Job", json!({}), condition("Complete"), "ready"),
+            ("batch/v1", "Job", json!({}), condition("Failed"), "BackoffLimitExceeded"),
+            ("batch/v1", "Job", json!({}), condition("Suspended"), "waiting"),
+            ("batch/v1", "Job", json!({}), json!({"active": 1}), "waiting"),
+            ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Bound"}), "ready"),
+            ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Pending"}), "waiting"),
+            ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Lost"}), "VolumeLost"),
+            ("v1", "Pod", json!({}), json!({"phase": "Failed", "reason": "Evicted"}), "Evicted"),
+            ("v1", "Pod", json!({}), json!({"phase": "Running"}), "waiting"),
+            (
+                "v1",
+                "Pod",
+                json!({}),
+                json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
+                "ready",
+            ),
+            ("v1", "Service", json!({"type": "ClusterIP"}), json!({}), "ready"),
+            ("v1", "Service", json!({"type": "LoadBalancer"}), json!({}), "waiting"),
+            (
+                "apps/v1",
+                "DaemonSet",
+                json!({}),
+                json!({"observedGeneration": 2, "desiredNumberScheduled": 1}),
+                "waiting",
+            ),
+            ("apps/v1", "ReplicaSet", json!({"replicas": 0}), json!({"observedGeneration": 2}), "ready"),
+            ("policy/v1", "PodDisruptionBudget", json!({}), json!({}), "waiting"),
+            ("v1", "ConfigMap", json!({}), json!({}), "ready"),
+        ] {
+            assert_eq!(state(&of(version, kind, spec, status)), expected, "{kind}");
+            assert!(knows(&ObjectKind::new(version, kind)));
+        }
+        assert!(!knows(&ObjectKind::new("example.com/v1", "Deployment")));
+    }
+}

@@ -1,0 +1,384 @@
+//! `${CEL}` in a parsed JSON tree, substituted with its type.
+//!
+//! - A string that is exactly one `${...}` becomes the value of the expression,
+//!   whatever its type. Null drops the key, or the item of a list; so does a
+//!   null inside a list or map that an expression yields.
+//! - In any other string, expressions are put in as text. Only strings, numbers
+//!   and bools can be; anything else is an error, null too.
+//! - `$${` stands for a literal `${`.
+//! - Keys are literal: `${` in one is refused.
+//!
+//! This is never a text template: what an expression yields cannot become
+//! another key, object or expression.
+
+use serde_json::{Map, Value};
+
+use super::Fault;
+use super::expression::{Expression, ExpressionError, Scope};
+
+/// A compiled tree.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    /// A part without expressions.
+    Literal(Value),
+    /// A string that is exactly one expression.
+    Expression(Box<Expression>),
+    /// A string with expressions in it.
+    Text(Vec<Piece>),
+    /// A list with expressions somewhere below.
+    List(Vec<Tree>),
+    /// A map with expressions somewhere below.
+    Map(Vec<(String, Tree)>),
+}
+
+/// A part of a string.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Text as it stands.
+    Literal(String),
+    /// An expression.
+    Expression(Box<Expression>),
+}
+
+impl Tree {
+    /// Compiles every expression in the tree.
+    pub fn compile(value: &Value, variables: &[&str]) -> Result<Self, Fault> {
+        match value {
+            Value::String(text) => Self::compile_text(text, variables),
+            Value::Array(items) => {
+                let items = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| Self::compile(item, variables).map_err(|fault| fault.item(index)))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(match items.iter().map(Self::literal).collect::<Option<Vec<_>>>() {
+                    Some(values) => Self::Literal(Value::Array(values.into_iter().cloned().collect())),
+                    None => Self::List(items),
+                })
+            }
+            Value::Object(entries) => {
+                let mut compiled = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    if key.contains("${") {
+                        return Err(Fault::here("a key is literal: an expression cannot stand in it").under(key));
+                    }
+                    let tree = Self::compile(value, variables).map_err(|fault| fault.under(key))?;
+                    compiled.push((key.clone(), tree));
+                }
+                let literals = compiled.iter().map(|(key, tree)| Some((key.clone(), tree.literal()?.clone())));
+                Ok(match literals.collect::<Option<Map<_, _>>>() {
+                    Some(values) => Self::Literal(Value::Object(values)),
+                    None => Self::Map(compiled),
+                })
+            }
+            other => Ok(Self::Literal(other.clone())),
+        }
+    }
+
+    /// Compiles one string.
+    pub fn compile_text(text: &str, variables: &[&str]) -> Result<Self, Fault> {
+        let mut pieces = Vec::new();
+        for part in split(text)? {
+            pieces.push(match part {
+                Part::Literal(text) => Piece::Literal(text),
+                Part::Expression(source) => Piece::Expression(Box::new(
+                    Expression::compile(source, variables).map_err(|error| Fault::here(error.to_string()))?,
+                )),
+            });
+        }
+        Ok(match <[Piece; 1]>::try_from(pieces) {
+            Ok([Piece::Expression(expression)]) => Self::Expression(expression),
+            Ok([Piece::Literal(text)]) => Self::Literal(Value::String(text)),
+            Err(pieces) if pieces.is_empty() => Self::Literal(Value::String(String::new())),
+            Err(pieces) => Self::Text(pieces),
+        })
+    }
+
+    fn literal(&self) -> Option<&Value> {
+        match self {
+            Self::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The tree with every expression's value in its place; none where the
+    /// whole tree is an expression that yields null.
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
+        match self {
+            Self::Literal(value) => Ok(Some(value.clone())),
+            Self::Expression(expression) => Ok(without_nulls(evaluate(expression, scope)?)),
+            Self::Text(pieces) => render_text(pieces, scope).map(|text| Some(Value::String(text))),
+            Self::List(items) => {
+                let mut rendered = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    rendered.extend(item.render(scope).map_err(|fault| fault.item(index))?);
+                }
+                Ok(Some(Value::Array(rendered)))
+            }
+            Self::Map(entries) => {
+                let mut rendered = Map::new();
+                for (key, tree) in entries {
+                    if let Some(value) = tree.render(scope).map_err(|fault| fault.under(key))? {
+                        rendered.insert(key.clone(), value);
+                    }
+                }
+                Ok(Some(Value::Object(rendered)))
+            }
+        }
+    }
+
+    /// The tree as text; none where it is null.
+    pub fn render_string(&self, scope: &Scope<'_>) -> Result<Option<String>, Fault> {
+        match self.render(scope)? {
+            None => Ok(None),
+            Some(value) => scalar(&value).map(Some),
+        }
+    }
+}
+
+fn evaluate(expression: &Expression, scope: &Scope<'_>) -> Result<Value, Fault> {
+    expression.evaluate(scope).map_err(|error: ExpressionError| Fault::here(error.to_string()))
+}
+
+fn render_text(pieces: &[Piece], scope: &Scope<'_>) -> Result<String, Fault> {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => text.push_str(literal),
+            Piece::Expression(expression) => text.push_str(&scalar(&evaluate(expression, scope)?)?),
+        }
+    }
+    Ok(text)
+}
+
+fn scalar(value: &Value) -> Result<String, Fault> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null => Err(Fault::here("null cannot stand in text")),
+        Value::Array(_) => Err(Fault::here("a list cannot stand in text: join it")),
+        Value::Object(_) => Err(Fault::here("a map cannot stand in text")),
+    }
+}
+
+fn without_nulls(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Array(items) => Some(Value::Array(items.into_iter().filter_map(without_nulls).collect())),
+        Value::Object(entries) => Some(Value::Object(
+            entries.into_iter().filter_map(|(key, value)| without_nulls(value).map(|value| (key, value))).collect(),
+        )),
+        other => Some(other),
+    }
+}
+
+/// Whether anything in the string is an expression, or an escaped one: what its
+/// value will be is then not known before it is rendered.
+#[must_use]
+pub fn has_expression(text: &str) -> bool {
+    text.contains("${")
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'a> {
+    Literal(String),
+    Expression(&'a str),
+}
+
+/// Cuts a string into text and expressions.
+fn split(text: &str) -> Result<Vec<Part<'_>>, Fault> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        literal.push_str(&rest[..dollar]);
+        rest = &rest[dollar..];
+        if let Some(after) = rest.strip_prefix("$${") {
+            literal.push_str("${");
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("${") {
+            let end = closing_brace(after).ok_or_else(|| Fault::here("`${` without its `}`"))?;
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Expression(&after[..end]));
+            rest = &after[end + 1..];
+        } else {
+            literal.push('$');
+            rest = &rest[1..];
+        }
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Literal(literal));
+    }
+    Ok(parts)
+}
+
+/// Where the expression ends: the first `}` that closes no brace within it and
+/// stands in no string literal and no comment.
+fn closing_brace(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return Some(at),
+            b'}' => depth -= 1,
+            b'\'' | b'"' => {
+                at = end_of_string(source, at)?;
+                continue;
+            }
+            b'/' if bytes.get(at + 1) == Some(&b'/') => {
+                at += source[at..].find('\n')?;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The position after the string literal that begins here: `'a'`, `"a"`, either
+/// tripled, either raw.
+fn end_of_string(source: &str, start: usize) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let quote = &source[start..=start];
+    let triple = quote.repeat(3);
+    let mark = if source[start..].starts_with(&triple) { triple.as_str() } else { quote };
+    let raw = is_raw(bytes, start);
+    let mut at = start + mark.len();
+    while at < bytes.len() {
+        if bytes[at] == b'\\' && !raw {
+            at += 2;
+        } else if bytes[at..].starts_with(mark.as_bytes()) {
+            return Some(at + mark.len());
+        } else {
+            at += 1;
+        }
+    }
+    None
+}
+
+/// Whether `r` or `R`, alone or beside a `b`, stands before the quote and is no
+/// end of a name.
+fn is_raw(bytes: &[u8], quote: usize) -> bool {
+    let mut start = quote;
+    while start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
+        start -= 1;
+    }
+    matches!(&bytes[start..quote], b"r" | b"R" | b"br" | b"bR" | b"Br" | b"BR" | b"rb" | b"rB" | b"Rb" | b"RB")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const NAMES: &[&str] = &["team", "count", "nothing"];
+
+    #[allow(clippy::needless_pass_by_value, reason = "the values are written where they are passed")]
+    fn render(value: Value) -> Result<Option<Value>, Fault> {
+        let inputs = json!({"team": {"name": "fraud"}, "count": 2, "nothing": null});
+        Tree::compile(&value, NAMES)?.render(&Scope::new(&inputs))
+    }
+
+    #[test]
+    fn substitution_keeps_types_and_interpolates_scalars() {
+        let tree = json!({
+            "typed": "${count}", "list": ["a", "${[1, 2]}"], "text": "x-${team.name}-${count}-${count > 1}",
+            "map": "${{'a': {'b': 1}}}", "plain": {"a": [1, null, "b"]}
+        });
+        let expected = json!({
+            "typed": 2, "list": ["a", [1, 2]], "text": "x-fraud-2-true", "map": {"a": {"b": 1}},
+            "plain": {"a": [1, null, "b"]}
+        });
+        assert_eq!(render(tree).unwrap().unwrap(), expected);
+    }
+
+    #[test]
+    fn null_drops_the_key() {
+        let tree = json!({"a": "${nothing}", "b": ["${nothing}", 1], "c": {"d": "${nothing}"}, "e": "${{'f': nothing, 'g': [nothing, 1]}}", "literal": null});
+        assert_eq!(render(tree).unwrap().unwrap(), json!({"b": [1], "c": {}, "e": {"g": [1]}, "literal": null}));
+        assert_eq!(render(json!("${nothing}")).unwrap(), None);
+        assert!(render(json!("a${nothing}")).is_err());
+    }
+
+    #[test]
+    fn the_end_of_an_expression_is_found() {
+        for (text, value) in [
+            ("${{'a': '}'}['a']}", json!("}")),
+            ("${'\\'}'}x", json!("'}x")),
+            ("${\"}\" + '}'}", json!("}}")),
+            ("${count // }\n + 1}", json!(3)),
+            ("$${count}", json!("${count}")),
+            ("$$${count}", json!("$${count}")),
+            ("a$b $ ${count}$", json!("a$b $ 2$")),
+            ("", json!("")),
+        ] {
+            assert_eq!(render(json!(text)).unwrap().unwrap(), value, "{text}");
+        }
+        for text in ["${", "${count", "${'a}", "a ${\"} b", "${}", "${ }", "${count // }"] {
+            assert!(render(json!(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_end_where_their_kind_of_string_does() {
+        assert_eq!(closing_brace(r"r'\'}"), Some(4));
+        assert_eq!(closing_brace(r"br'\'}"), Some(5));
+        assert_eq!(closing_brace(r"'\'}'}"), Some(5));
+        assert_eq!(closing_brace(r"bar'\'}"), None);
+        assert_eq!(closing_brace("'''a'}'''}"), Some(9));
+    }
+
+    #[test]
+    fn faults_carry_their_path() {
+        for (tree, path) in [
+            (json!({"spec": {"containers": [{}, {"image": "${image}"}]}}), "spec.containers[1].image"),
+            (json!({"spec": {"a.b/c": "x${[1]}"}}), "spec[\"a.b/c\"]"),
+            (json!({"spec": {"${count}": 1}}), "spec[\"${count}\"]"),
+            (json!([{"a": "${team.contact}"}]), "[0].a"),
+        ] {
+            assert_eq!(render(tree).unwrap_err().path, path);
+        }
+    }
+
+    #[test]
+    fn what_an_expression_yields_is_not_read_again() {
+        assert_eq!(render(json!("${'$' + '{count}'}")).unwrap().unwrap(), json!("${count}"));
+    }
+
+    fn trees() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            any::<String>(),
+            "[a-z${}'\"\\\\/. \n]{0,24}",
+            Just("${count}".to_owned()),
+            Just("x${team.name}".to_owned())
+        ];
+        let leaf =
+            prop_oneof![text.clone().prop_map(Value::from), any::<i64>().prop_map(Value::from), Just(Value::Null)];
+        leaf.prop_recursive(3, 16, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z$/.{}]{0,6}", inner, 0..4)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_tree_panics_and_rendering_is_repeatable(tree in trees()) {
+            prop_assert_eq!(render(tree.clone()), render(tree));
+        }
+
+        #[test]
+        fn a_tree_without_dollars_stays_as_it_is(text in "[^$]*") {
+            prop_assert_eq!(render(json!({"a": [text.clone()]})), Ok(Some(json!({"a": [text]}))));
+        }
+    }
+}

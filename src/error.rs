@@ -1,0 +1,96 @@
+//! What can go wrong, classed once.
+//!
+//! Every fallible step has its own error; all that the API server can say is
+//! turned into a [`Failure`], whose reason decides what happens next.
+
+use kube::runtime::watcher;
+
+use crate::api::Reason;
+use crate::api::reason::Class;
+
+/// What went wrong with one thing, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Why, as one word of the closed set.
+    pub reason: Reason,
+    /// What failed and on what.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure for this reason.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+
+    /// What it means for what happens next.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.reason.class()
+    }
+
+    /// What the API server's answer to a request means.
+    #[must_use]
+    pub fn of_request(error: &kube::Error, action: &str) -> Self {
+        let kube::Error::Api(status) = error else {
+            return Self::new(Reason::ApiFailing, format!("failed to {action}: {error}"));
+        };
+        let said = &status.message;
+        let reason = match status.code {
+            403 if said.contains("being terminated") => Reason::Terminating,
+            403 if said.contains("exceeded quota") || said.contains("ValidatingAdmissionPolicy") => Reason::Refused,
+            403 if said.contains("cannot ") || said.contains("not currently held") => Reason::RightsMissing,
+            403 | 422 | 400 | 413 => Reason::Refused,
+            404 | 409 | 410 => Reason::Progressing,
+            _ => Reason::ApiFailing,
+        };
+        Self::new(reason, format!("failed to {action}: {said}"))
+    }
+
+    /// What the end of a watch means.
+    #[must_use]
+    pub fn of_watch(error: &watcher::Error, plural: &str) -> Self {
+        let action = format!("watch {plural}");
+        match error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+                if status.code == 404 =>
+            {
+                Self::new(Reason::Unavailable, format!("failed to {action}: the API server does not serve the kind"))
+            }
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => Self::of_request(error, &action),
+            watcher::Error::WatchError(status) => {
+                Self::of_request(&kube::Error::Api(status.clone()), &action)
+            }
+            watcher::Error::NoResourceVersion => {
+                Self::new(Reason::ApiFailing, format!("failed to {action}: the list carries no resource version"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    fn answer(code: u16, message: &str) -> Reason {
+        let mut status = Status::failure(message, "");
+        status.code = code;
+        Failure::of_request(&kube::Error::Api(Box::new(status)), "create x").reason
+    }
+
+    #[test]
+    fn an_answer_is_classed_by_what_it_means() {
+        assert_eq!(answer(403, "configmaps is forbidden: User \"x\" cannot create resource"), Reason::RightsMissing);
+        assert_eq!(answer(403, "pods \"x\" is forbidden: exceeded quota: strata-quota"), Reason::Refused);
+        assert_eq!(answer(403, "unable to create new content in namespace a because it is being terminated"), Reason::Terminating);
+        assert_eq!(answer(422, "Deployment.apps \"x\" is invalid"), Reason::Refused);
+        assert_eq!(answer(503, "etcd"), Reason::ApiFailing);
+        assert_eq!(answer(409, "the object has been modified"), Reason::Progressing);
+    }
+}

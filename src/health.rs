@@ -1,0 +1,364 @@
+//! Judges the live objects: how every namespace and every component is.
+//!
+//! Pure: it sees the plan, what came of applying it and what the mirror knows,
+//! and asks nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::api::reason::Class;
+use crate::api::team_status::ComponentState;
+use crate::api::{Capability, Layer, Reason};
+use crate::apply::outcome::{Outcome, Result};
+use crate::desired::{Desired, Desires};
+use crate::engine::{Verdict, objects_input};
+use crate::error::Failure;
+use crate::plan::{Instance, InstanceId, Plan, Problem, Scope};
+use crate::watch::Key;
+
+/// What the mirror knows that judging needs.
+pub struct Seen<'a> {
+    /// The state of an object, if it is there.
+    pub live: &'a dyn Fn(&Key) -> Option<Value>,
+    /// Pods of the team that do not run.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Why one container of a pod does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The engine that the pod belongs to.
+    pub engine: Option<String>,
+    /// The word of Kubernetes for it.
+    pub reason: String,
+    /// What Kubernetes says.
+    pub message: String,
+}
+
+/// How a team is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// By namespace, in the plan's order.
+    pub namespaces: Vec<NamespaceHealth>,
+    /// By component, worst first.
+    pub components: Vec<ComponentHealth>,
+    /// Secrets that pods wait for.
+    pub missing: Vec<Missing>,
+    /// What concerns the team as a whole.
+    pub team: Vec<Failure>,
+}
+
+/// How a namespace is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceHealth {
+    /// Its name.
+    pub name: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project.
+    pub project: Option<String>,
+    /// What is wrong with what Strata keeps in it, worst first.
+    pub failures: Vec<Failure>,
+}
+
+/// How a component is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentHealth {
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project.
+    pub project: Option<String>,
+    /// What it provides.
+    pub capability: Capability,
+    /// Its engine.
+    pub engine: String,
+    /// The revision in place.
+    pub revision: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// How it is.
+    pub state: ComponentState,
+    /// Why, as a word.
+    pub reason: Reason,
+    /// Why, for a person.
+    pub message: Option<String>,
+    /// Where it is reached.
+    pub endpoint: Option<String>,
+}
+
+/// A Secret that a pod waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// The namespace.
+    pub namespace: String,
+    /// The Secret.
+    pub secret: String,
+    /// What waits for it: an engine, or else the pod.
+    pub wanted_by: String,
+}
+
+/// Judges a team.
+#[must_use]
+pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>) -> Health {
+    let problems: Vec<&Problem> = plan.problems.iter().chain(&desires.problems).filter(|problem| problem.blocking).collect();
+    let mut components: Vec<_> =
+        plan.instances.iter().flat_map(|instance| component(instance, desires, outcome, seen, &problems)).collect();
+    components.sort_by(|left, right| {
+        (left.state, left.layer, &left.namespace, left.capability).cmp(&(right.state, right.layer, &right.namespace, right.capability))
+    });
+    Health {
+        namespaces: namespaces(plan, desires, outcome, &problems),
+        components,
+        missing: missing(&seen.troubles),
+        team: team(outcome, &problems),
+    }
+}
+
+fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Failure> {
+    let planned = problems
+        .iter()
+        .filter(|problem| problem.scope == Scope::Team)
+        .map(|problem| Failure::new(problem.reason, problem.message.clone()));
+    let cluster_scoped = outcome
+        .failures()
+        .filter(|(key, _)| key.namespace.is_none() && key.kind != "Namespace")
+        .map(|(_, failure)| failure.clone());
+    worst_first(planned.chain(cluster_scoped).collect())
+}
+
+fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Problem]) -> Vec<NamespaceHealth> {
+    let of_engines: BTreeSet<Key> =
+        desires.objects.iter().filter(|desired| desired.component.is_some()).map(crate::apply::key).collect();
+    plan.namespaces
+        .iter()
+        .map(|namespace| {
+            let planned = problems
+                .iter()
+                .filter(|problem| problem.scope == Scope::Namespace(namespace.name.clone()))
+                .map(|problem| Failure::new(problem.reason, problem.message.clone()));
+            let blocked = outcome.blocked(&namespace.name).cloned();
+            let written = outcome
+                .failures()
+                .filter(|(key, _)| {
+                    let here = key.namespace.as_deref() == Some(&namespace.name)
+                        || key.kind == "Namespace" && key.name == namespace.name;
+                    here && !of_engines.contains(key)
+                })
+                .map(|(_, failure)| failure.clone());
+            let contested = outcome
+                .contested
+                .iter()
+                .filter(|(key, _)| key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key) || key.kind == "Namespace" && key.name == namespace.name)
+                .map(|(key, by)| contested(key, by.as_deref()));
+            let failures = worst_first(blocked.into_iter().chain(planned).chain(written).chain(contested).collect());
+            NamespaceHealth {
+                name: namespace.name.clone(),
+                layer: namespace.layer,
+                project: namespace.project.clone(),
+                failures,
+            }
+        })
+        .collect()
+}
+
+fn contested(key: &Key, by: Option<&str>) -> Failure {
+    let writer = by.unwrap_or("another writer");
+    Failure::new(
+        Reason::Contested,
+        format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets"),
+    )
+}
+
+/// What a person must mend before what passes by itself; each message once.
+fn worst_first(mut failures: Vec<Failure>) -> Vec<Failure> {
+    failures.sort_by(|left, right| {
+        let rank = |failure: &Failure| std::cmp::Reverse(failure.class());
+        (rank(left), &left.message).cmp(&(rank(right), &right.message))
+    });
+    failures.dedup();
+    failures
+}
+
+fn component(
+    instance: &Instance,
+    desires: &Desires,
+    outcome: &Outcome,
+    seen: &Seen<'_>,
+    problems: &[&Problem],
+) -> Vec<ComponentHealth> {
+    let (state, reason, message) = judge(instance, desires, outcome, seen, problems);
+    let endpoint = instance.engine.as_ref().and_then(|engine| engine.endpoint(&instance.inputs.to_value()).ok().flatten());
+    let one = |capability: &Capability| ComponentHealth {
+        layer: instance.layer,
+        project: instance.project.clone(),
+        capability: *capability,
+        engine: instance.id.engine.clone(),
+        revision: instance.revision.clone(),
+        namespace: instance.id.namespace.clone(),
+        state,
+        reason,
+        message: message.clone(),
+        endpoint: endpoint.clone(),
+    };
+    instance.capabilities.iter().map(one).collect()
+}
+
+type Judgement = (ComponentState, Reason, Option<String>);
+
+fn failed(failure: &Failure) -> Judgement {
+    let state = match failure.class() {
+        Class::Invalid => ComponentState::Failed,
+        _ => ComponentState::Progressing,
+    };
+    (state, failure.reason, Some(failure.message.clone()))
+}
+
+fn judge(
+    instance: &Instance,
+    desires: &Desires,
+    outcome: &Outcome,
+    seen: &Seen<'_>,
+    problems: &[&Problem],
+) -> Judgement {
+    if let Some(hold) = &instance.hold {
+        return failed(&Failure::new(hold.reason, hold.message.clone()));
+    }
+    if let Some(problem) = problems.iter().find(|problem| problem.scope == Scope::Component(instance.id.clone())) {
+        return failed(&Failure::new(problem.reason, problem.message.clone()));
+    }
+    if let Some(failure) = outcome.blocked(&instance.id.namespace) {
+        return failed(failure);
+    }
+    let own: Vec<&Desired> = desires.objects.iter().filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
+    let written = own.iter().filter_map(|desired| outcome.failure(&crate::apply::key(desired)).cloned()).collect();
+    if let Some(failure) = worst_first(written).first() {
+        return failed(failure);
+    }
+    match verdict(instance, &own, seen) {
+        Verdict::Ready => match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::apply::key(desired))) {
+            Some((key, by)) => failed(&contested(key, by.as_deref())),
+            None => (ComponentState::Ready, Reason::Ready, None),
+        },
+        Verdict::Failing { reason, message } => {
+            trouble(&instance.id, seen).unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message)))
+        }
+        Verdict::Waiting { message } => {
+            trouble(&instance.id, seen).unwrap_or((ComponentState::Progressing, Reason::Progressing, Some(message)))
+        }
+    }
+}
+
+fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
+    let Some(engine) = &instance.engine else { return Verdict::Ready };
+    let key_of: BTreeMap<_, _> = own
+        .iter()
+        .filter_map(|desired| Some(((desired.template.as_ref()?.id.clone(), desired.template.as_ref()?.index), crate::apply::key(desired))))
+        .collect();
+    let live = objects_input(&instance.objects, |rendered| {
+        let key = key_of.get(&(rendered.id.clone(), rendered.index))?;
+        (seen.live)(key)
+    });
+    engine.judge(&instance.inputs.with_objects(live))
+}
+
+/// The reason an engine's rule names, if it is one of the closed set.
+fn known_reason(word: &str) -> Reason {
+    Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::PodFailing)
+}
+
+/// Why the engine's pods do not run: more exact than what their owners say.
+fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
+    let trouble = seen
+        .troubles
+        .iter()
+        .find(|trouble| trouble.namespace == id.namespace && trouble.engine.as_ref() == Some(&id.engine))?;
+    let reason = match trouble.reason.as_str() {
+        "CreateContainerConfigError" if missing_secret(&trouble.message).is_some() => Reason::SecretMissing,
+        "Unschedulable" => Reason::Unschedulable,
+        _ => Reason::PodFailing,
+    };
+    let message = match missing_secret(&trouble.message) {
+        Some(secret) if reason == Reason::SecretMissing => {
+            format!("Secret {secret} is missing in namespace {}: create it, and the pod starts by itself", id.namespace)
+        }
+        _ => format!("{}: {}", trouble.reason, trouble.message),
+    };
+    Some((ComponentState::Progressing, reason, Some(message)))
+}
+
+/// The Secret that the kubelet says it did not find.
+/// Source: kubelet 1.36, `secret "x" not found` in `CreateContainerConfigError`.
+fn missing_secret(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("secret \"")?;
+    let (name, rest) = rest.split_once('"')?;
+    rest.starts_with(" not found").then_some(name)
+}
+
+fn missing(troubles: &[Trouble]) -> Vec<Missing> {
+    let found: BTreeSet<Missing> = troubles
+        .iter()
+        .filter_map(|trouble| {
+            Some(Missing {
+                namespace: trouble.namespace.clone(),
+                secret: missing_secret(&trouble.message)?.to_owned(),
+                wanted_by: trouble.engine.clone().unwrap_or_else(|| trouble.pod.clone()),
+            })
+        })
+        .collect();
+    found.into_iter().collect()
+}
+
+/// The troubles of a pod, from what the mirror keeps of it.
+#[must_use]
+pub fn troubles(key: &Key, state: &Value) -> Vec<Trouble> {
+    let all = state["troubles"].as_array().cloned().unwrap_or_default();
+    all.iter()
+        .map(|trouble| Trouble {
+            namespace: key.namespace.clone().unwrap_or_default(),
+            pod: key.name.clone(),
+            engine: state["engine"].as_str().map(str::to_owned),
+            reason: text(&trouble["reason"]),
+            message: text(&trouble["message"]),
+        })
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether an outcome is worth an Event: somebody changed what is ours.
+#[must_use]
+pub fn repaired(outcome: &Outcome) -> Vec<(&Key, Option<&str>)> {
+    outcome
+        .results
+        .iter()
+        .filter_map(|(key, result)| match result {
+            Result::Repaired { by } => Some((key, by.as_deref())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kubelet_is_understood() {
+        assert_eq!(missing_secret("secret \"db\" not found"), Some("db"));
+        assert_eq!(missing_secret("couldn't find key x in Secret a/db"), None);
+    }
+
+    #[test]
+    fn what_a_person_must_mend_comes_first() {
+        let wait = Failure::new(Reason::Progressing, "a");
+        let mend = Failure::new(Reason::Conflict, "b");
+        assert_eq!(worst_first(vec![wait.clone(), mend.clone(), wait.clone()]), vec![mend, wait]);
+    }
+}

@@ -1,0 +1,88 @@
+//! The built-in kinds that Strata writes and watches, each with how it is kept.
+//!
+//! A table and nothing else: what an object of a kind contains is decided in
+//! `desired`, and kinds that only engines bring are found in the cluster.
+
+/// How the objects of a kind are kept in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Owned whole: these sections are put back when anything in them that is
+    /// not ours appears, changes or goes.
+    Whole(&'static [&'static str]),
+    /// Applied: only the fields that we mean are ours.
+    Applied,
+}
+
+/// Which objects of a kind are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Those that carry our label.
+    Ours,
+    /// All of them; what is neither ours nor in a team's namespace is dropped at
+    /// once. Needed where a foreign object matters: a namespace that takes a
+    /// name, a binding that lets somebody in.
+    All,
+}
+
+/// A built-in kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The version that is written and watched.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The name in URLs and rules.
+    pub plural: &'static str,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// How its objects are kept.
+    pub keeping: Keeping,
+    /// Which of its objects are watched.
+    pub selection: Selection,
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+const fn whole(
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    namespaced: bool,
+    sections: &'static [&'static str],
+) -> Kind {
+    Kind { group, version: "v1", kind, plural, namespaced, keeping: Keeping::Whole(sections), selection: Selection::Ours }
+}
+
+const fn applied(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
+    Kind { group, version, kind, plural, namespaced: true, keeping: Keeping::Applied, selection: Selection::Ours }
+}
+
+/// Every built-in kind that is written, and Pods, which are only read.
+pub const KINDS: &[Kind] = &[
+    Kind { namespaced: false, selection: Selection::All, ..applied("", "v1", "Namespace", "namespaces") },
+    whole("", "ResourceQuota", "resourcequotas", true, &["spec"]),
+    whole("", "LimitRange", "limitranges", true, &["spec"]),
+    whole("networking.k8s.io", "NetworkPolicy", "networkpolicies", true, &["spec"]),
+    whole("", "ConfigMap", "configmaps", true, &["data", "binaryData", "immutable"]),
+    applied("", "v1", "ServiceAccount", "serviceaccounts"),
+    applied("", "v1", "Service", "services"),
+    applied("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    applied("apps", "v1", "Deployment", "deployments"),
+    applied("apps", "v1", "StatefulSet", "statefulsets"),
+    applied("batch", "v1", "Job", "jobs"),
+    applied("batch", "v1", "CronJob", "cronjobs"),
+    applied("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    applied("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    Kind { selection: Selection::All, ..whole(RBAC, "RoleBinding", "rolebindings", true, &["roleRef", "subjects"]) },
+    whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"]),
+    whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"]),
+    applied("", "v1", "Pod", "pods"),
+];
+
+/// The built-in kind of this group and name.
+#[must_use]
+pub fn built_in(group: &str, kind: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|known| known.group == group && known.kind == kind)
+}

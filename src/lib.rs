@@ -1,0 +1,41 @@
+//! Strata: one object per AI team, and the three layers of an MLOps platform
+//! kept in place for it.
+//!
+//! The folders are the data flow. What users write is in [`api`]; a reconcile
+//! observes, plans ([`plan`]), desires ([`desired`]), applies, judges and
+//! reports. `api`, `engine`, `plan` and `desired` are pure: they import no
+//! client and read no clock.
+
+pub mod api;
+pub mod engine;
+pub mod plan;
+pub mod desired;
+pub mod error;
+pub mod kinds;
+pub mod queue;
+pub mod watch;
+pub mod apply;
+pub mod health;
+pub mod status;
+pub mod cli;
+pub mod manifest;
+pub mod render;
+
+/// The version of this program, as it reports itself.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub mod store;
+pub mod record;
+pub mod context;
+pub mod controller;
+pub mod lease;
+pub mod metrics;
+pub mod observe;
+pub mod reconcile;
+pub mod references;
+pub mod report;
+pub mod retained;
+pub mod revoke;
+pub mod run;
+pub mod server;
+pub mod teardown;
+pub mod telemetry;

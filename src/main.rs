@@ -1,0 +1,85 @@
+//! The `strata` program: from the command line to what it asks for, and from
+//! what went wrong to one sentence and an exit code (0 fine, 1 error, 2 usage).
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use serde_json::Value;
+use strata::api::crd;
+use strata::cli::{Cli, Command, CrdOptions, RenderOptions, RunOptions};
+use strata::manifest::{Manifests, generated};
+use strata::render::render;
+use strata::run::run;
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(options) => operate(options),
+        Command::Render(options) => print_objects(&options),
+        Command::Crd(options) => print_definitions(&options),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "strata", &mut text);
+            print(&text)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(errors) => {
+            errors.iter().for_each(|error| eprintln!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn operate(options: RunOptions) -> Result<(), Vec<String>> {
+    let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the operator: {error}")])?;
+    runtime.block_on(run(options)).map_err(|error| sentences(&[error]))
+}
+
+fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
+    let manifests = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
+    let rendered = render(&manifests);
+    rendered.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    if manifests.teams.is_empty() {
+        eprintln!("warning: the files hold no AITeam, so there is nothing to render");
+    }
+    print(rendered.text.as_bytes())?;
+    if rendered.refused.is_empty() { Ok(()) } else { Err(rendered.refused) }
+}
+
+fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
+    let mut text = String::new();
+    let asked = options.kind.as_deref();
+    for definition in crd::definitions().iter().filter(|definition| asked.is_none_or(|word| is_called(definition, word))) {
+        text.push_str("---\n");
+        text.push_str(&generated(definition));
+    }
+    if text.is_empty() {
+        let word = asked.unwrap_or_default();
+        return Err(vec![format!("'{word}' is no kind of Strata: name aiteam, blueprint or engine")]);
+    }
+    print(text.as_bytes())
+}
+
+/// Whether the kind goes by this name, as `kubectl` would take it.
+fn is_called(definition: &Value, word: &str) -> bool {
+    let names = &definition["spec"]["names"];
+    let is = |name: &Value| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(word));
+    is(&names["kind"]) || is(&names["plural"]) || is(&definition["metadata"]["name"]) || names["shortNames"].as_array().is_some_and(|short| short.iter().any(is))
+}
+
+/// Writes to standard output. A reader that has seen enough is no error.
+fn print(text: &[u8]) -> Result<(), Vec<String>> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(vec![format!("cannot write to standard output: {error}")]),
+        _ => Ok(()),
+    }
+}
+
+fn sentences<E: Display>(errors: &[E]) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
+}

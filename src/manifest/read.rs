@@ -1,0 +1,154 @@
+//! From files to documents.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::ManifestError;
+
+/// One YAML document of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The file, as people named it.
+    pub file: String,
+    /// The position in the file, from 1.
+    pub number: usize,
+    /// What it holds.
+    pub value: Value,
+}
+
+impl Document {
+    /// The text at a JSON pointer.
+    #[must_use]
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        self.value.pointer(pointer).and_then(Value::as_str)
+    }
+
+    /// File, document and object, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let place = place(&self.file, self.number);
+        match (self.text("/kind"), self.text("/metadata/name")) {
+            (Some(kind), Some(name)) => format!("{place} ({kind} {name})"),
+            (Some(kind), None) => format!("{place} ({kind})"),
+            _ => place,
+        }
+    }
+}
+
+fn place(file: &str, number: usize) -> String {
+    format!("{file}, document {number}")
+}
+
+/// The documents of files and folders; `-` is standard input. Folders are read
+/// in the order of their files' names, and not what lies below them.
+pub fn documents(paths: &[PathBuf]) -> Result<Vec<Document>, Vec<ManifestError>> {
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        match of_path(path) {
+            Ok(documents) if documents.is_empty() => errors.push(ManifestError::Empty { path: path.clone() }),
+            Ok(mut documents) => found.append(&mut documents),
+            Err(mut failures) => errors.append(&mut failures),
+        }
+    }
+    if errors.is_empty() { Ok(found) } else { Err(errors) }
+}
+
+fn of_path(path: &Path) -> Result<Vec<Document>, Vec<ManifestError>> {
+    let read = |error| vec![ManifestError::Read { path: path.to_owned(), error }];
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(read)?;
+        return split("standard input", &text);
+    }
+    if path.is_dir() {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(path).map_err(read)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| is_manifest(file)).collect();
+        files.sort();
+        return documents(&files);
+    }
+    let text = fs::read_to_string(path).map_err(read)?;
+    split(&path.display().to_string(), &text)
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let known = path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
+    known && path.is_file()
+}
+
+/// The documents of a text. It is parted here, so that an error can say which
+/// document it is in; a line that begins with `---` always ends a document.
+pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>> {
+    let mut documents = Vec::new();
+    let mut errors = Vec::new();
+    for (index, part) in parts(text).iter().enumerate() {
+        let number = index + 1;
+        match serde_saphyr::from_str::<Value>(part) {
+            Ok(Value::Null) => {}
+            Ok(value) => documents.extend(items(value).into_iter().map(|value| Document { file: file.to_owned(), number, value })),
+            Err(error) => errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) }),
+        }
+    }
+    if errors.is_empty() { Ok(documents) } else { Err(errors) }
+}
+
+/// What `kubectl get -o yaml` writes for several objects stands for its items.
+fn items(value: Value) -> Vec<Value> {
+    match value.get("items") {
+        Some(Value::Array(items)) if value["kind"] == "List" => items.clone(),
+        _ => vec![value],
+    }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The text of each document that holds more than comments, with the lines
+/// before it as empty lines, so that errors name the line of the file.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for (number, line) in text.lines().enumerate() {
+        let separator = line == "---" || line.starts_with("--- ") || line.starts_with("---\t");
+        if separator {
+            parts.push("\n".repeat(number + 1));
+        } else if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    let is_empty = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
+    if parts.len() > 1 && is_empty(&parts[0]) && parts[0].lines().all(|line| line.trim().is_empty()) {
+        parts.remove(0);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_numbered_as_people_count_them() {
+        let numbers = |text: &str| split("a", text).unwrap().iter().map(|document| document.number).collect::<Vec<_>>();
+        assert_eq!(numbers("a: 1\n"), [1]);
+        assert_eq!(numbers("---\na: 1\n---\nb: 2\n"), [1, 2]);
+        assert_eq!(numbers("# head\n---\na: 1\n---\n# nothing\n---\nb: |\n  --- x\n"), [2, 4]);
+    }
+
+    #[test]
+    fn a_list_stands_for_its_items() {
+        let documents = split("a", "{kind: List, items: [{kind: A, metadata: {name: x}}, {kind: B}]}").unwrap();
+        assert_eq!(documents[0].place(), "a, document 1 (A x)");
+        assert_eq!(documents[1].place(), "a, document 1 (B)");
+    }
+
+    #[test]
+    fn an_error_names_the_line_of_the_file() {
+        let errors = split("a", "a: 1\n---\nb: 1\nb: 2\n").unwrap_err();
+        assert!(errors[0].to_string().contains("line 4"), "{}", errors[0]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Gathers the facts that a plan depends on. Asks nobody: everything is in the
+//! store and the mirror already.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::api::engine::PodSecurity;
+use crate::api::quantity::Amount;
+use crate::api::{AITeam, BlueprintSpec, Layer, Reason, labels};
+use crate::engine::Catalogue;
+use crate::error::Failure;
+use crate::plan::{Choices, Facts, Retained, ServedKinds, Usage, Used};
+use crate::record::Record;
+use crate::store::Store;
+use crate::watch::{Entry, Key, Mirror};
+
+/// What was seen: the facts, owned.
+pub struct Observed {
+    /// What the Blueprint says.
+    pub blueprint: BlueprintSpec,
+    /// Its generation.
+    pub blueprint_generation: i64,
+    /// The engines.
+    pub catalogue: Arc<Catalogue>,
+    /// The kinds that are served.
+    pub served: ServedKinds,
+    /// What the record says was chosen.
+    pub choices: Choices,
+    /// What the quotas grant and what is in use.
+    pub usage: Usage,
+    /// Namespaces of ours that the spec no longer asks for.
+    pub retained: Vec<Retained>,
+    /// The record, if there is one.
+    pub record: Option<Record>,
+}
+
+impl Observed {
+    /// The facts, for planning.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            blueprint: &self.blueprint,
+            blueprint_generation: self.blueprint_generation,
+            catalogue: &self.catalogue,
+            served: &self.served,
+            choices: &self.choices,
+            usage: &self.usage,
+            retained: &self.retained,
+            api_server: &[],
+        }
+    }
+}
+
+/// The facts for a team, or why its Blueprint cannot be followed.
+pub fn observe(team: &AITeam, store: &Store, mirror: &Mirror, may_lower: bool) -> Result<Observed, Failure> {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
+    let record = record(name, mirror);
+    Ok(Observed {
+        blueprint,
+        blueprint_generation,
+        catalogue: store.catalogue(),
+        served: store.served(),
+        choices: record.as_ref().map(|record| record.choices.clone()).unwrap_or_default(),
+        usage: usage(name, mirror, may_lower),
+        retained: Vec::new(),
+        record,
+    })
+}
+
+fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {
+    match store.blueprint(name) {
+        Some(Ok(found)) => Ok(found),
+        Some(Err(error)) => Err(Failure::new(
+            Reason::BlueprintInvalid,
+            format!("spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {error}"),
+        )),
+        None => {
+            let others: Vec<_> = store.blueprints.all().into_iter().map(|(name, _)| name).collect();
+            let known = if others.is_empty() { "there is none in the cluster".to_owned() } else { format!("there are: {}", others.join(", ")) };
+            Err(Failure::new(
+                Reason::BlueprintMissing,
+                format!("spec.blueprint: Blueprint {name} does not exist, so everything is held as it is; {known}"),
+            ))
+        }
+    }
+}
+
+/// The record of a team, from its Backbone namespace.
+#[must_use]
+pub fn record(team: &str, mirror: &Mirror) -> Option<Record> {
+    let key = Key::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
+    Record::read(mirror.get(&key)?.view.state())
+}
+
+/// The namespaces of ours that carry the team's label, with what is known of them.
+#[must_use]
+pub fn namespaces(team: &str, mirror: &Mirror) -> BTreeMap<String, Entry> {
+    let all = mirror.team(team).into_iter();
+    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours()).map(|(key, entry)| (key.name, entry)).collect()
+}
+
+/// A namespace that nothing asks for any more, as it is retained.
+#[must_use]
+pub fn retained(name: &str, entry: &Entry) -> Option<Retained> {
+    let state = entry.view.state();
+    let layer = Layer::ALL.iter().copied().find(|layer| state["layer"] == layer.name())?;
+    let pod_security = match state["podSecurity"].as_str() {
+        Some("privileged") => PodSecurity::Privileged,
+        Some("baseline") => PodSecurity::Baseline,
+        _ => PodSecurity::Restricted,
+    };
+    Some(Retained {
+        namespace: name.to_owned(),
+        layer,
+        project: state["project"].as_str().map(str::to_owned),
+        pod_security,
+    })
+}
+
+/// What the quotas of a team grant and what is in use.
+#[must_use]
+pub fn usage(team: &str, mirror: &Mirror, may_lower: bool) -> Usage {
+    let mut usage = Usage { may_lower, ..Usage::default() };
+    for (key, entry) in mirror.team(team) {
+        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
+        if key.name != "strata-quota" {
+            continue;
+        }
+        let state = entry.view.state();
+        let resources = state["hard"].as_object().into_iter().flatten();
+        let used = resources.map(|(resource, hard)| {
+            let amounts = Used { hard: amount(hard), used: amount(&state["used"][resource]) };
+            (resource.clone(), amounts)
+        });
+        usage.namespaces.insert(namespace.clone(), used.collect());
+    }
+    usage
+}
+
+fn amount(value: &Value) -> Amount {
+    value.as_str().and_then(|text| Amount::parse(text).ok()).unwrap_or(Amount::ZERO)
+}

@@ -1,0 +1,139 @@
+//! Who may do what where: the members of the spec met with the role table.
+//!
+//! Members of the team hold their role in every namespace of the team. Members
+//! of one project hold it in that project's namespaces, and reach what the team
+//! shares at their role's level there, at most `Use`: the project's work needs
+//! the shared components, and its people are no owners of what other projects
+//! rely on. The Backbone is the team's alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::namespaces::Place;
+use super::roles::{Rights, rights};
+use super::{Grant, Right, Subject};
+use crate::api::blueprint::Identity;
+use crate::api::team::{Member, Subjects};
+use crate::api::vocabulary::{Layer, Level, Role};
+use crate::api::{AITeamSpec, BlueprintSpec};
+
+/// The subjects of each role and right in one namespace.
+type Holders = BTreeMap<(Role, Right), BTreeSet<Subject>>;
+
+/// Every grant, namespace by namespace, then by role and right.
+#[must_use]
+pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, places: &[Place]) -> Vec<Grant> {
+    places.iter().flat_map(|place| grants_in(place, spec, blueprint)).collect()
+}
+
+fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Grant> {
+    let mut holders = Holders::new();
+    for member in &spec.members {
+        add(&mut holders, member, rights(blueprint, member.role, place.layer), blueprint);
+    }
+    for project in &spec.projects {
+        let here = place.project.as_ref() == Some(&project.name);
+        if !here && place.layer != Layer::Shared {
+            continue;
+        }
+        for member in &project.members {
+            let full = rights(blueprint, member.role, place.layer);
+            add(&mut holders, member, if here { full } else { capped(full) }, blueprint);
+        }
+    }
+    holders
+        .into_iter()
+        .filter(|(_, subjects)| !subjects.is_empty())
+        .map(|((role, right), subjects)| Grant {
+            namespace: place.name.clone(),
+            layer: place.layer,
+            role,
+            right,
+            subjects: subjects.into_iter().collect(),
+        })
+        .collect()
+}
+
+/// What the members of one project get of what the team shares.
+fn capped(rights: Rights) -> Rights {
+    Rights { level: rights.level.map(|level| level.min(Level::Use)), ..Rights::default() }
+}
+
+fn add(holders: &mut Holders, member: &Member, rights: Rights, blueprint: &BlueprintSpec) {
+    let given = [
+        rights.level.map(Right::Level),
+        rights.guardrails.then_some(Right::Guardrails),
+        rights.pipelines.then_some(Right::Pipelines),
+    ];
+    for right in given.into_iter().flatten() {
+        let subjects = subjects(&member.groups, &member.users, blueprint.identity.as_ref());
+        holders.entry((member.role, right)).or_default().extend(subjects);
+    }
+}
+
+/// People and groups as the API server knows them. What belongs to Kubernetes
+/// itself is left out, wherever it came from.
+fn subjects(groups: &[String], users: &[String], identity: Option<&Identity>) -> Vec<Subject> {
+    let (user_prefix, group_prefix) =
+        identity.map_or(("", ""), |identity| (identity.user_prefix.as_str(), identity.group_prefix.as_str()));
+    let named = |prefix: &str, name: &String| {
+        let full = format!("{prefix}{name}");
+        (!name.is_empty() && !full.starts_with("system:")).then_some(full)
+    };
+    let groups = groups.iter().filter_map(|name| named(group_prefix, name)).map(Subject::Group);
+    let users = users.iter().filter_map(|name| named(user_prefix, name)).map(Subject::User);
+    groups.chain(users).collect()
+}
+
+/// Everyone who may read the team's own object: members, projects' members and
+/// leads.
+#[must_use]
+pub fn readers(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Subject> {
+    let identity = blueprint.identity.as_ref();
+    let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
+    let leads = spec.leads.iter().map(|Subjects { groups, users }| (groups, users));
+    let all = members.map(|member| (&member.groups, &member.users)).chain(leads);
+    let readers: BTreeSet<Subject> = all.flat_map(|(groups, users)| subjects(groups, users, identity)).collect();
+    readers.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::namespaces::places;
+
+    fn summary(yaml: &str) -> Vec<String> {
+        let spec: AITeamSpec = serde_saphyr::from_str(yaml).unwrap();
+        let blueprint: BlueprintSpec =
+            serde_saphyr::from_str("{archetype: AdHoc, identity: {userPrefix: 'oidc:', groupPrefix: 'g:'}}").unwrap();
+        grants(&spec, &blueprint, &places("abc", &spec))
+            .into_iter()
+            .map(|grant| format!("{} {} {:?} {:?}", grant.namespace, grant.role, grant.right, grant.subjects))
+            .collect()
+    }
+
+    #[test]
+    fn members_of_a_project_share_at_most_use() {
+        let lines = summary(
+            "{shared: {models: {}}, projects: [{name: p, members: [{role: MLEngineer, users: [bo]}]}, {name: q}],
+              members: [{role: MLEngineer, groups: [ml, ml], users: [ana]}]}",
+        );
+        assert_eq!(
+            lines,
+            [
+                r#"abc--backbone MLEngineer Level(View) [Group("g:ml"), User("oidc:ana")]"#,
+                r#"abc--shared MLEngineer Level(Use) [User("oidc:bo")]"#,
+                r#"abc--shared MLEngineer Level(Own) [Group("g:ml"), User("oidc:ana")]"#,
+                r#"abc--p MLEngineer Level(Own) [Group("g:ml"), User("oidc:ana"), User("oidc:bo")]"#,
+                r#"abc--q MLEngineer Level(Own) [Group("g:ml"), User("oidc:ana")]"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_of_kubernetes_own_is_ever_a_subject() {
+        let prefixed = Identity { user_prefix: "system:".to_owned(), group_prefix: String::new() };
+        assert!(subjects(&[], &["anyone".to_owned()], Some(&prefixed)).is_empty());
+        assert!(subjects(&["system:authenticated".to_owned()], &[], None).is_empty());
+        assert!(subjects(&[String::new()], &[], Some(&prefixed)).is_empty());
+    }
+}

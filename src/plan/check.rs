@@ -1,0 +1,281 @@
+//! The spec against its Blueprint: what cannot be as a whole.
+//!
+//! Where one object suffices to tell, the API server refused it already; this
+//! speaks of what takes two, and of files that never saw an API server. Every
+//! message names the field and both sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::budget::{self, Amounts, field};
+use super::cidr;
+use super::namespaces::Place;
+use super::{Problem, Refusal, Scope};
+use crate::api::Reason;
+use crate::api::quantity::Amount;
+use crate::api::team::{AITeam, Member, Resources};
+use crate::api::{AITeamSpec, BlueprintSpec};
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn invalid(&mut self, message: impl Into<String>) {
+        self.0.push(Problem::blocking(Scope::Team, Reason::Invalid, message));
+    }
+
+    fn blueprint(&mut self, message: impl Into<String>) {
+        self.0.push(Problem::blocking(Scope::Team, Reason::BlueprintInvalid, message));
+    }
+}
+
+/// The refusal that these problems make.
+#[must_use]
+pub fn refusal(problems: Vec<Problem>) -> Refusal {
+    let reason = problems.first().map_or(Reason::Invalid, |problem| problem.reason);
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    Refusal { reason, message: messages.join("; "), problems }
+}
+
+/// Everything that keeps the spec as a whole from being planned.
+pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
+    let mut findings = Findings::default();
+    let spec = &team.spec;
+    check_names(team, &mut findings);
+    check_labels(spec, blueprint, &mut findings);
+    check_subjects(spec, blueprint, &mut findings);
+    check_egress(spec, blueprint, &mut findings);
+    check_images(team, blueprint, &mut findings);
+    check_maximum(spec, blueprint, &mut findings);
+    if findings.0.is_empty() { Ok(()) } else { Err(refusal(findings.0)) }
+}
+
+fn check_names(team: &AITeam, findings: &mut Findings) {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    if !(3..=20).contains(&name.len()) || !is_name(name) || ["backbone", "shared"].contains(&name) {
+        findings.invalid(format!(
+            "metadata.name is '{name}': a team's name has 3 to 20 lower-case letters, digits and single hyphens, \
+             and is not 'backbone' or 'shared'"
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for project in &team.spec.projects {
+        let name = &project.name;
+        if name.len() > 24 || !is_name(name) || ["backbone", "shared", "live"].contains(&name.as_str()) {
+            findings.invalid(format!(
+                "spec.projects has '{name}': a project's name has at most 24 lower-case letters, digits and single \
+                 hyphens, and is not 'backbone', 'shared' or 'live'"
+            ));
+        }
+        if !seen.insert(name) {
+            findings.invalid(format!("spec.projects has '{name}' twice"));
+        }
+    }
+}
+
+/// A part of a namespace's name.
+fn is_name(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.starts_with(inner) && text.ends_with(inner) && !text.contains("--") && text.chars().all(|c| inner(c) || c == '-')
+}
+
+fn check_labels(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
+    let rules = blueprint.labels.clone().unwrap_or_default();
+    for key in rules.required.iter().filter(|key| !spec.labels.contains_key(*key)) {
+        findings.invalid(format!("spec.labels lacks '{key}', which Blueprint {} requires", spec.blueprint));
+    }
+    let allowed: BTreeSet<&String> = rules.required.iter().chain(&rules.allowed).collect();
+    for key in spec.labels.keys().filter(|key| !allowed.contains(key)) {
+        let list = if allowed.is_empty() { "no label".to_owned() } else { joined(allowed.iter().copied()) };
+        findings.invalid(format!("spec.labels has '{key}': Blueprint {} allows {list}", spec.blueprint));
+    }
+    for key in allowed.into_iter().filter(|key| is_reserved_label(key)) {
+        findings.blueprint(format!(
+            "Blueprint {} lets teams set the label '{key}', which belongs to Kubernetes or Strata: take it out of \
+             spec.labels",
+            spec.blueprint
+        ));
+    }
+}
+
+fn is_reserved_label(key: &str) -> bool {
+    let Some((prefix, _)) = key.split_once('/') else { return false };
+    let of = |domain: &str| prefix == domain || prefix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    of("kubernetes.io") || of("k8s.io") || of("strata-operator.dev")
+}
+
+fn check_subjects(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
+    let members = spec.members.iter().map(|member| ("spec.members".to_owned(), member));
+    let of_projects = spec.projects.iter().flat_map(|project| {
+        project.members.iter().map(move |member| (format!("spec.projects[{}].members", project.name), member))
+    });
+    for (path, Member { role, groups, users }) in members.chain(of_projects) {
+        if groups.is_empty() && users.is_empty() {
+            findings.invalid(format!("{path}[{role}] names nobody: name at least one user or group, or leave it out"));
+        }
+        for name in groups.iter().chain(users).filter(|name| name.is_empty() || name.starts_with("system:")) {
+            findings.invalid(format!("{path}[{role}] has '{name}': name people or groups of your identity provider"));
+        }
+    }
+    for prefix in blueprint.identity.iter().flat_map(|identity| [&identity.user_prefix, &identity.group_prefix]) {
+        if prefix.starts_with("system:") {
+            findings.blueprint(format!(
+                "Blueprint {} has the prefix '{prefix}' in spec.identity: system:* belongs to Kubernetes itself",
+                spec.blueprint
+            ));
+        }
+    }
+}
+
+fn check_egress(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
+    for name in spec.backbone.iter().flat_map(|backbone| &backbone.egress) {
+        let Some(profile) = blueprint.egress.get(name) else {
+            let known = if blueprint.egress.is_empty() { "none".to_owned() } else { joined(blueprint.egress.keys()) };
+            findings.invalid(format!(
+                "spec.backbone.egress has '{name}', and Blueprint {} has the profiles: {known}",
+                spec.blueprint
+            ));
+            continue;
+        };
+        for block in &profile.cidrs {
+            if let Err(error) = cidr::Block::parse(block) {
+                findings.blueprint(format!("Blueprint {}: spec.egress.{name}.cidrs: {error}", spec.blueprint));
+            }
+        }
+    }
+}
+
+fn check_images(team: &AITeam, blueprint: &BlueprintSpec, findings: &mut Findings) {
+    let registries = allowed_registries(team.metadata.name.as_deref().unwrap_or_default(), blueprint);
+    for entry in team.spec.shared.iter().flat_map(|shared| &shared.images) {
+        let path = format!("spec.shared.images[{}]", entry.name);
+        let site = &team.spec.blueprint;
+        match &entry.image {
+            None if !blueprint.images.contains_key(&entry.name) => {
+                let known = if blueprint.images.is_empty() { "none".to_owned() } else { joined(blueprint.images.keys()) };
+                findings.invalid(format!("{path} names no image of its own, and Blueprint {site} has the images: {known}"));
+            }
+            Some(image) if !registries.is_empty() && !registries.iter().any(|prefix| image.starts_with(prefix)) => {
+                findings.invalid(format!("{path}.image is '{image}', and Blueprint {site} allows images from: {}", joined(&registries)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// From where a team's images may come, each ending in a slash; empty where the
+/// Blueprint says nothing.
+#[must_use]
+pub fn allowed_registries(team: &str, blueprint: &BlueprintSpec) -> Vec<String> {
+    let registries = blueprint.registries.iter();
+    let prefixes = registries.flat_map(|registries| {
+        let own = registries.team.iter().map(|own| own.replace("${team}", team));
+        own.chain(registries.mirrors.values().cloned()).collect::<Vec<_>>()
+    });
+    let slashed = prefixes.map(|prefix| format!("{}/", prefix.trim_end_matches('/')));
+    slashed.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn check_maximum(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
+    let rules = blueprint.budget.clone().unwrap_or_default();
+    let site = &spec.blueprint;
+    for (path, resources) in [("default", &rules.default), ("maximum", &rules.maximum)] {
+        if let Some(Err(error)) = resources.as_ref().map(budget::amounts) {
+            findings.blueprint(format!("Blueprint {site}: spec.budget.{path}: {error}"));
+        }
+    }
+    let Some(named) = amounts_at("spec.budget", spec.budget.as_ref(), findings) else { return };
+    let Some(Ok(maximum)) = rules.maximum.as_ref().map(budget::amounts) else { return };
+    for (resource, amount) in named {
+        let Some(most) = maximum.get(&resource).copied() else { continue };
+        if amount > most {
+            let field = field(&resource);
+            findings.invalid(format!("spec.budget.{field} is {amount}, and Blueprint {site} allows at most {most}"));
+        }
+    }
+}
+
+fn amounts_at(path: &str, resources: Option<&Resources>, findings: &mut Findings) -> Option<Amounts> {
+    match budget::amounts(resources?) {
+        Ok(amounts) => Some(amounts),
+        Err(error) => {
+            findings.invalid(format!("{path}: {error}"));
+            None
+        }
+    }
+}
+
+/// Explicit shares that are more than the budget together.
+pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Result<(), Refusal> {
+    let mut findings = Findings::default();
+    let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
+    for place in places {
+        let path = format!("the share of {}", place.name);
+        for (resource, amount) in amounts_at(&path, budget::explicit_share(spec, place), &mut findings).unwrap_or_default() {
+            let sum = sums.entry(resource).or_default();
+            *sum = sum.plus(amount);
+        }
+    }
+    for (resource, sum) in sums {
+        let total = budget.get(&resource).copied();
+        // Limits of processors bind nobody unless the Blueprint asks for them.
+        if resource == budget::LIMITS_CPU && total.is_none() {
+            continue;
+        }
+        let total = total.unwrap_or_default();
+        if sum > total {
+            let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
+            let field = field(&resource);
+            findings.invalid(format!("the shares ask for {sum} of {field} together, and {whose} has {total}"));
+        }
+    }
+    if findings.0.is_empty() { Ok(()) } else { Err(refusal(findings.0)) }
+}
+
+fn joined<'a>(items: impl IntoIterator<Item = &'a String>) -> String {
+    items.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(team: &str, blueprint: &str) -> String {
+        let mut object = AITeam::new("fraud", serde_saphyr::from_str(team).unwrap());
+        object.metadata.uid = Some("1".to_owned());
+        let blueprint = serde_saphyr::from_str(blueprint).unwrap();
+        check(&object, &blueprint).err().map(|refusal| refusal.message).unwrap_or_default()
+    }
+
+    #[test]
+    fn messages_name_the_field_and_both_sides() {
+        let cases = [
+            ("{}", "{labels: {required: [cost-center]}}", "spec.labels lacks 'cost-center', which Blueprint default requires"),
+            ("{labels: {a: b}}", "{labels: {allowed: [env]}}", "spec.labels has 'a': Blueprint default allows env"),
+            ("{labels: {a: b}}", "{}", "spec.labels has 'a': Blueprint default allows no label"),
+            ("{backbone: {egress: [web]}}", "{egress: {objects: {}}}", "spec.backbone.egress has 'web', and Blueprint default has the profiles: objects"),
+            ("{shared: {images: [{name: x}]}}", "{images: {scipy: a}}", "spec.shared.images[x] names no image of its own, and Blueprint default has the images: scipy"),
+            ("{shared: {images: [{name: x, image: evil/x}]}}", "{registries: {team: 'r/${team}/'}}", "spec.shared.images[x].image is 'evil/x', and Blueprint default allows images from: r/fraud/"),
+            ("{budget: {requests: {cpu: '9'}}}", "{budget: {maximum: {requests: {cpu: '8'}}}}", "spec.budget.requests.cpu is 9, and Blueprint default allows at most 8"),
+            ("{budget: {devices: {nvidia.com/gpu: 2}}}", "{budget: {maximum: {devices: {nvidia.com/gpu: 1}}}}", "spec.budget.devices[nvidia.com/gpu] is 2, and Blueprint default allows at most 1"),
+            ("{members: [{role: MLEngineer, groups: ['system:masters']}]}", "{}", "spec.members[MLEngineer] has 'system:masters': name people or groups of your identity provider"),
+            ("{projects: [{name: a--b}]}", "{}", "spec.projects has 'a--b': a project's name has at most 24 lower-case letters, digits and single hyphens, and is not 'backbone', 'shared' or 'live'"),
+            ("{shared: {images: [{name: scipy}, {name: x, image: r/fraud/x}]}}", "{images: {scipy: a}, registries: {team: 'r/${team}/'}}", ""),
+        ];
+        for (team, blueprint, expected) in cases {
+            assert_eq!(refused(team, blueprint), expected, "{team} {blueprint}");
+        }
+    }
+
+    #[test]
+    fn shares_stay_within_the_budget() {
+        let spec: AITeamSpec = serde_saphyr::from_str(
+            "{budget: {requests: {cpu: '4'}}, projects: [{name: p, live: {}, share: {live: {requests: {cpu: '5'}}}}]}",
+        )
+        .unwrap();
+        let budget = budget::budget(&spec, &BlueprintSpec::default()).unwrap();
+        let places = crate::plan::namespaces::places("fraud", &spec);
+        let message = check_shares(&spec, &budget, &places).unwrap_err().message;
+        assert_eq!(message, "the shares ask for 5 of requests.cpu together, and spec.budget has 4");
+    }
+}

@@ -1,0 +1,184 @@
+//! Which engine provides a capability: the one named, else the one chosen
+//! before, else the first of the Blueprint's preference whose kinds are served,
+//! else the plain one.
+//!
+//! Nothing falls back from an engine that is named or running to another: if
+//! that one is missing, broken or cannot run here, the component is held as it
+//! is. Only a first choice by preference passes over what cannot be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Choice, Facts, Hold};
+use crate::api::AITeamSpec;
+use crate::api::Reason;
+use crate::api::quantity::Quantity;
+use crate::api::vocabulary::{Capability, Layer};
+use crate::engine::{CompiledEngine, plain};
+
+/// A capability that the team asks for, and how.
+#[derive(Clone, Debug)]
+pub struct Want<'a> {
+    /// The capability.
+    pub capability: Capability,
+    /// The layer it is wanted in.
+    pub layer: Layer,
+    /// The engine, if the team names one.
+    pub engine: Option<&'a str>,
+    /// The engine's parameters.
+    pub parameters: Option<&'a BTreeMap<String, Value>>,
+    /// The size of its volume.
+    pub storage: Option<&'a Quantity>,
+    /// The Secret with its credentials.
+    pub secret: Option<&'a str>,
+}
+
+impl Want<'_> {
+    /// Where the spec asks for it.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        path(self.capability)
+    }
+}
+
+/// Where a spec asks for the capability.
+#[must_use]
+pub const fn path(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Delivery => "spec.backbone.delivery",
+        Capability::Secrets => "spec.backbone.secrets",
+        Capability::Queue => "spec.backbone.queue",
+        Capability::Metrics => "spec.backbone.metrics",
+        Capability::Experiments => "spec.shared.experiments",
+        Capability::Models => "spec.shared.models",
+        Capability::FeatureStore => "spec.shared.featureStore",
+        Capability::Pipelines => "spec.shared.pipelines",
+        Capability::Data => "spec.shared.datasets",
+        Capability::Training => "spec.shared.training",
+        Capability::Notebook => "workbenches",
+        Capability::Serving => "modelservices",
+    }
+}
+
+/// Everything that the team asks for, in the order of the design. A budget asks
+/// for a Queue where the Blueprint prefers an engine for it.
+#[must_use]
+pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
+    let mut wants = Vec::new();
+    let bare = |capability, layer| Want { capability, layer, engine: None, parameters: None, storage: None, secret: None };
+    let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
+    if let Some(delivery) = delivery.filter(|delivery| delivery.enabled.unwrap_or(true)) {
+        wants.push(Want {
+            engine: delivery.engine.as_deref(),
+            parameters: Some(&delivery.parameters),
+            ..bare(Capability::Delivery, Layer::Backbone)
+        });
+    }
+    let mut blocks = Vec::new();
+    if let Some(backbone) = &spec.backbone {
+        let own = [
+            (Capability::Secrets, &backbone.secrets),
+            (Capability::Queue, &backbone.queue),
+            (Capability::Metrics, &backbone.metrics),
+        ];
+        blocks.extend(own.into_iter().filter_map(|(capability, block)| Some((capability, Layer::Backbone, block.as_ref()?))));
+    }
+    let queue_preferred = facts.blueprint.engines.contains_key(Capability::Queue.name());
+    if queue_preferred && !blocks.iter().any(|(capability, ..)| *capability == Capability::Queue) {
+        wants.push(bare(Capability::Queue, Layer::Backbone));
+    }
+    if let Some(shared) = &spec.shared {
+        blocks.extend(shared.blocks().into_iter().map(|(capability, block)| (capability, Layer::Shared, block)));
+    }
+    wants.extend(blocks.into_iter().filter(|(.., block)| block.wanted()).map(|(capability, layer, block)| Want {
+        engine: block.engine.as_deref(),
+        parameters: Some(&block.parameters),
+        storage: block.storage.as_ref(),
+        secret: block.credentials.as_ref().map(|credentials| credentials.secret.as_str()),
+        ..bare(capability, layer)
+    }));
+    wants.sort_by_key(|want| want.capability);
+    wants
+}
+
+/// The engine for a want, by name, and whether it can be used.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The engine's name.
+    pub name: String,
+    /// The engine, if it is there and sound.
+    pub engine: Option<Arc<CompiledEngine>>,
+    /// Present: the component is held.
+    pub hold: Option<Hold>,
+    /// What preferences passed over for being broken or missing.
+    pub passed_over: Vec<Hold>,
+}
+
+/// Chooses the engine for a want.
+#[must_use]
+pub fn choose(want: &Want<'_>, recorded: Option<&Choice>, facts: &Facts<'_>) -> Chosen {
+    let path = want.path();
+    if let Some(name) = want.engine {
+        return examined(name, &format!("{path}.engine names '{name}'"), want.capability, facts);
+    }
+    if let Some(choice) = recorded {
+        let name = &choice.engine;
+        return examined(name, &format!("{path} runs on '{name}'"), want.capability, facts);
+    }
+    let mut passed_over = Vec::new();
+    let preferred = facts.blueprint.engines.get(want.capability.name()).into_iter().flatten();
+    for name in preferred {
+        let why = format!("the Blueprint prefers '{name}' for {}", want.capability);
+        let chosen = examined(name, &why, want.capability, facts);
+        match chosen.hold {
+            None => return Chosen { passed_over, ..chosen },
+            // Not served: that is what an order of preference is for.
+            Some(hold) if hold.reason == Reason::Unavailable => {}
+            Some(hold) => passed_over.push(hold),
+        }
+    }
+    let Some(name) = plain(want.capability) else {
+        let message = format!("{path}: no engine provides {} on this cluster: name one", want.capability);
+        let hold = Some(Hold { reason: Reason::EngineMissing, message });
+        return Chosen { name: want.capability.kebab().to_owned(), engine: None, hold, passed_over };
+    };
+    let chosen = examined(name, &format!("{path} falls to '{name}'"), want.capability, facts);
+    Chosen { passed_over, ..chosen }
+}
+
+/// The engine of this name, and why it cannot be used, if it cannot.
+fn examined(name: &str, why: &str, capability: Capability, facts: &Facts<'_>) -> Chosen {
+    let chosen = |engine, hold: Option<(Reason, String)>| Chosen {
+        name: name.to_owned(),
+        engine,
+        hold: hold.map(|(reason, message)| Hold { reason, message: format!("{why}: {message}") }),
+        passed_over: Vec::new(),
+    };
+    let Some(entry) = facts.catalogue.get(name) else {
+        return chosen(None, Some((Reason::EngineMissing, "there is no engine of this name".to_owned())));
+    };
+    let engine = match &entry.compiled {
+        Ok(engine) => Arc::clone(engine),
+        Err(error) => return chosen(None, Some((Reason::EngineInvalid, error.to_string()))),
+    };
+    let hold = unusable(&engine, capability, facts);
+    chosen(Some(engine), hold)
+}
+
+fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) -> Option<(Reason, String)> {
+    let spec = engine.spec();
+    if !engine.provides(capability) {
+        let provided: Vec<&str> = spec.capabilities.iter().map(|capability| capability.name()).collect();
+        return Some((Reason::Invalid, format!("it provides {} and not {capability}", provided.join(", "))));
+    }
+    if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name()) {
+        let message = "it runs with rights of its own, which the Blueprint does not accept: \
+                       add it to spec.acceptPrivilegedEngines there, or choose another";
+        return Some((Reason::Refused, message.to_owned()));
+    }
+    let missing = spec.requires.iter().find(|required| !facts.served.serves(required))?;
+    let versions = missing.versions.join(" or ");
+    Some((Reason::Unavailable, format!("this cluster does not serve {}.{} in {versions}", missing.kind, missing.group)))
+}

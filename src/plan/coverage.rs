@@ -1,0 +1,127 @@
+//! What the staffing lacks, by the organisation's archetype. Advice: it never
+//! blocks anything.
+
+use super::roles::rights;
+use crate::api::blueprint::Archetype;
+use crate::api::team::{Member, Project, TeamType};
+use crate::api::vocabulary::{Capability, Layer, Level, Role};
+use crate::api::{AITeamSpec, BlueprintSpec};
+
+/// What is missing, one sentence each.
+#[must_use]
+pub fn coverage(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
+    let mut missing = Vec::new();
+    if spec.members.is_empty() && spec.projects.iter().all(|project| project.members.is_empty()) {
+        missing.push("nobody is a member: name people or groups in spec.members".to_owned());
+        missing.extend(purpose(spec));
+        return missing;
+    }
+    missing.extend(production(spec, blueprint));
+    missing.extend(data(spec, blueprint));
+    missing.extend(shared(spec, blueprint));
+    missing.extend(purpose(spec));
+    missing
+}
+
+fn may(blueprint: &BlueprintSpec, members: &[Member], layer: Layer, level: Level) -> bool {
+    members.iter().any(|member| rights(blueprint, member.role, layer).level >= Some(level))
+}
+
+/// Live sides that nobody may deploy to.
+fn production(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
+    let live = || spec.projects.iter().filter(|project| project.live.is_some());
+    let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
+    let delivered = delivery.is_some_and(|delivery| delivery.enabled.unwrap_or(true));
+    let alone = |project: &&Project| {
+        let able = |members: &[Member]| may(blueprint, members, Layer::Live, Level::Contribute);
+        !delivered && !able(&spec.members) && !able(&project.members)
+    };
+    let mut missing: Vec<String> = live()
+        .filter(alone)
+        .map(|project| format!("project {} has a Live side, and nobody may deploy there", project.name))
+        .collect();
+    if blueprint.archetype == Archetype::Research {
+        missing.extend(live().map(|project| {
+            format!("project {} has a Live side, which organisations of the archetype Research rarely staff", project.name)
+        }));
+    }
+    missing
+}
+
+/// Features or data without anybody who answers for data.
+fn data(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
+    let wanted = |capability| {
+        let blocks = spec.shared.as_ref().map(crate::api::team::Shared::blocks).unwrap_or_default();
+        blocks.iter().any(|(known, block)| *known == capability && block.wanted())
+    };
+    let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
+    let engineer = members.into_iter().any(|member| member.role == Role::DataEngineer);
+    let missed = wanted(Capability::FeatureStore) && !engineer && blueprint.archetype != Archetype::Research;
+    missed.then(|| "the team has a feature store and no DataEngineer".to_owned())
+}
+
+fn shared(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
+    let unowned = super::namespaces::shared_is_on(spec) && !may(blueprint, &spec.members, Layer::Shared, Level::Own);
+    unowned.then(|| "nobody owns the Shared layer: name an MLEngineer or an MLOpsEngineer".to_owned())
+}
+
+/// A team that owns nothing or serves nobody.
+fn purpose(spec: &AITeamSpec) -> Vec<String> {
+    let mut missing = Vec::new();
+    if spec.owns.is_empty() {
+        missing.push("the team owns nothing: name its models, services or field in spec.owns".to_owned());
+    }
+    let offers = spec.shared.as_ref().is_some_and(|shared| !shared.offers.is_empty());
+    match spec.type_ {
+        TeamType::Applied if spec.customers.is_empty() => {
+            missing.push("the team has no customers: name who uses its models in spec.customers".to_owned());
+        }
+        TeamType::Infrastructure if spec.customers.is_empty() && !offers => {
+            missing.push("the team serves nobody: name customers, or offer what it shares in spec.shared.offers".to_owned());
+        }
+        _ => {}
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(team: &str, blueprint: &str) -> Vec<String> {
+        coverage(&serde_saphyr::from_str(team).unwrap(), &serde_saphyr::from_str(blueprint).unwrap())
+    }
+
+    #[test]
+    fn a_well_staffed_team_hears_nothing() {
+        let team = "{owns: [m], customers: [{name: c}], shared: {featureStore: {}}, projects: [{name: p, live: {}}],
+            members: [{role: MLEngineer, groups: [a]}, {role: DataEngineer, groups: [b]}]}";
+        assert!(advice(team, "{}").is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let team = "{owns: [m], customers: [{name: c}], shared: {featureStore: {}}, projects: [{name: p, live: {}}],
+            members: [{role: ProjectManager, groups: [a]}]}";
+        assert_eq!(
+            advice(team, "{archetype: AdHoc}"),
+            [
+                "project p has a Live side, and nobody may deploy there",
+                "the team has a feature store and no DataEngineer",
+                "nobody owns the Shared layer: name an MLEngineer or an MLOpsEngineer",
+            ]
+        );
+        let research = advice(team, "{archetype: Research}");
+        assert!(research.iter().any(|text| text.contains("rarely staff")));
+        assert!(!research.iter().any(|text| text.contains("DataEngineer")));
+    }
+
+    #[test]
+    fn delivery_deploys_too_and_purpose_depends_on_the_type() {
+        let delivered = "{owns: [m], customers: [{name: c}], projects: [{name: p, live: {}}],
+            backbone: {delivery: {}}, members: [{role: ProjectManager, groups: [a]}]}";
+        assert!(advice(delivered, "{}").is_empty());
+        assert_eq!(advice("{type: Research, owns: [x], members: [{role: MLResearcher, users: [a]}]}", "{}"), Vec::<String>::new());
+        assert_eq!(advice("{}", "{}").len(), 3);
+    }
+}

@@ -1,0 +1,190 @@
+//! What planning knows of the cluster: facts, handed in from outside.
+//!
+//! Nothing here asks a cluster. Whoever calls [`plan`](super::plan()) says what
+//! was seen: the kinds that are served, what was chosen before, what is in use.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::BlueprintSpec;
+use crate::api::engine::{PodSecurity, RequiredKind};
+use crate::api::quantity::Amount;
+use crate::api::vocabulary::{Capability, Layer};
+use crate::engine::Catalogue;
+
+/// Everything that a plan depends on besides the team itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What the site allows and prefers.
+    pub blueprint: &'a BlueprintSpec,
+    /// The generation of the Blueprint that was read.
+    pub blueprint_generation: i64,
+    /// The engines, compiled.
+    pub catalogue: &'a Catalogue,
+    /// The kinds that the API server serves.
+    pub served: &'a ServedKinds,
+    /// What was chosen before. It sticks.
+    pub choices: &'a Choices,
+    /// What the quotas grant now and what is in use.
+    pub usage: &'a Usage,
+    /// Namespaces of projects that left the spec under `Retain`: their
+    /// guardrails stay, and nothing else is planned for them.
+    pub retained: &'a [Retained],
+    /// Where the API server is reached, as addresses behind the service; empty
+    /// when it is not known.
+    pub api_server: &'a [ApiServer],
+}
+
+static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
+static NO_CHOICES: Choices = Choices(BTreeMap::new());
+static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), may_lower: true };
+
+impl<'a> Facts<'a> {
+    /// The facts of a cluster that nobody has looked at: nothing was chosen,
+    /// nothing is in use, and only Kubernetes' own kinds are served.
+    #[must_use]
+    pub fn offline(blueprint: &'a BlueprintSpec, catalogue: &'a Catalogue) -> Self {
+        Self {
+            blueprint,
+            blueprint_generation: 0,
+            catalogue,
+            served: &CORE,
+            choices: &NO_CHOICES,
+            usage: &NO_USAGE,
+            retained: &[],
+            api_server: &[],
+        }
+    }
+}
+
+/// The kinds that the API server serves, by group and kind, with their
+/// versions. Kubernetes' own groups are always served and need not be named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedKinds(BTreeMap<(String, String), Vec<String>>);
+
+impl ServedKinds {
+    /// Notes that a kind is served in this version.
+    pub fn insert(&mut self, group: &str, kind: &str, version: &str) {
+        let versions = self.0.entry((group.to_owned(), kind.to_owned())).or_default();
+        if !versions.iter().any(|known| known == version) {
+            versions.push(version.to_owned());
+        }
+    }
+
+    /// Whether one of the versions that will do is served.
+    #[must_use]
+    pub fn serves(&self, required: &RequiredKind) -> bool {
+        let own = !required.group.contains('.') || required.group.ends_with(".k8s.io") && is_builtin(&required.group);
+        own || self
+            .0
+            .get(&(required.group.clone(), required.kind.clone()))
+            .is_some_and(|versions| required.versions.iter().any(|wanted| versions.contains(wanted)))
+    }
+}
+
+/// The groups that every API server of the supported releases serves and that
+/// an engine may write to.
+fn is_builtin(group: &str) -> bool {
+    matches!(group, "networking.k8s.io" | "scheduling.k8s.io" | "coordination.k8s.io" | "events.k8s.io")
+}
+
+/// What was chosen before, by namespace and capability.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Choices(pub BTreeMap<String, BTreeMap<Capability, Choice>>);
+
+impl Choices {
+    /// The choice for a capability in a namespace.
+    #[must_use]
+    pub fn get(&self, namespace: &str, capability: Capability) -> Option<&Choice> {
+        self.0.get(namespace)?.get(&capability)
+    }
+
+    /// Records a choice.
+    pub fn insert(&mut self, namespace: &str, capability: Capability, choice: Choice) {
+        self.0.entry(namespace.to_owned()).or_default().insert(capability, choice);
+    }
+}
+
+/// An engine that was chosen, and what others get of it: enough to hold
+/// everything in place while the engine's file is missing or has moved on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// The engine.
+    pub engine: String,
+    /// The revision that was written.
+    pub revision: String,
+    /// The settings that its consumers got.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, String>,
+    /// The ports that its consumers reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<i32>,
+    /// The Pod Security level that its pods pass.
+    #[serde(default)]
+    pub pod_security: PodSecurity,
+    /// Whether its pods reach the API server.
+    #[serde(default)]
+    pub needs_api_server: bool,
+}
+
+/// What the quotas of a team's namespaces grant, and what is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// By namespace, then by the quota's resource name.
+    pub namespaces: BTreeMap<String, BTreeMap<String, Used>>,
+    /// Whether a quota that is above its share may be lowered now towards what
+    /// is in use. The caller lets it pass at most once a minute.
+    pub may_lower: bool,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { namespaces: BTreeMap::new(), may_lower: true }
+    }
+}
+
+impl Usage {
+    /// What is known of one resource of one namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str, resource: &str) -> Used {
+        self.namespaces.get(namespace).and_then(|resources| resources.get(resource)).copied().unwrap_or_default()
+    }
+}
+
+/// One resource of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// What the quota grants now.
+    pub hard: Amount,
+    /// What is in use.
+    pub used: Amount,
+}
+
+/// A namespace whose project left the spec under `Retain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retained {
+    /// The namespace.
+    pub namespace: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project, in a Workspace and in Live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The Pod Security level that it had.
+    #[serde(default)]
+    pub pod_security: PodSecurity,
+}
+
+/// One address of the API server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApiServer {
+    /// The address.
+    pub address: std::net::IpAddr,
+    /// The port.
+    pub port: u16,
+}

@@ -1,0 +1,203 @@
+//! The instances of engines: what each provides, with which values, and the
+//! objects that it is made of.
+//!
+//! An instance that cannot be written for whatever reason is held: what runs of
+//! it stays as it is, and the others go on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::choice::{Chosen, Want, choose, wants};
+use super::namespaces::name as namespace_name;
+use super::{Choice, Facts, Hold, Instance, InstanceId, Problem, Scope, inputs};
+use crate::api::Reason;
+use crate::api::team::AITeam;
+use crate::api::vocabulary::Capability;
+use crate::engine::CompiledEngine;
+
+/// On an `AITeam`: moves engines to a newer revision, as
+/// `<engine>=<revision>`, several with commas.
+pub const UPGRADE: &str = "strata-operator.dev/upgrade";
+
+/// Wants that the same instance answers.
+struct Group<'a> {
+    id: InstanceId,
+    wants: Vec<Want<'a>>,
+    chosen: Chosen,
+}
+
+/// The team's instances, and what is to be said of them.
+#[must_use]
+pub fn instances(team: &AITeam, facts: &Facts<'_>) -> (Vec<Instance>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut instances = Vec::new();
+    for group in groups(team, facts) {
+        let scope = Scope::Component(group.id.clone());
+        let passed_over = group.chosen.passed_over.iter();
+        problems.extend(passed_over.map(|hold| Problem::advice(scope.clone(), hold.reason, &hold.message)));
+        let instance = instance(group, team, facts);
+        if let Some(hold) = &instance.hold {
+            let blocking = hold.reason != Reason::UpgradeAvailable;
+            problems.push(Problem { scope, reason: hold.reason, message: hold.message.clone(), blocking });
+        }
+        instances.push(instance);
+    }
+    (instances, problems)
+}
+
+fn groups<'a>(team: &'a AITeam, facts: &Facts<'_>) -> Vec<Group<'a>> {
+    let team_name = team.metadata.name.as_deref().unwrap_or_default();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for want in wants(&team.spec, facts) {
+        let namespace = namespace_name(team_name, want.layer, None);
+        let chosen = choose(&want, facts.choices.get(&namespace, want.capability), facts);
+        // What is held stands alone, so that it holds up nothing else.
+        let together = chosen.hold.is_none() && chosen.engine.as_ref().is_some_and(|engine| engine.spec().together);
+        let capability = (!together).then_some(want.capability);
+        let id = InstanceId { namespace, engine: chosen.name.clone(), capability };
+        match groups.iter_mut().find(|group| group.id == id) {
+            Some(group) => {
+                group.wants.push(want);
+                group.chosen.passed_over.extend(chosen.passed_over);
+            }
+            None => groups.push(Group { id, wants: vec![want], chosen }),
+        }
+    }
+    groups
+}
+
+fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
+    let Group { id, wants, chosen } = group;
+    let capabilities: Vec<Capability> = wants.iter().map(|want| want.capability).collect();
+    let recorded = capabilities.iter().find_map(|capability| facts.choices.get(&id.namespace, *capability)).cloned();
+    let merged = Merged::of(&wants);
+    let inputs = inputs::inputs(team, facts, &id.namespace, &wants, &merged);
+    let mut instance = Instance {
+        layer: wants.first().map_or(crate::api::Layer::Shared, |want| want.layer),
+        project: None,
+        capabilities,
+        revision: recorded.iter().find(|choice| choice.engine == id.engine).map(|choice| choice.revision.clone()).unwrap_or_default(),
+        engine: chosen.engine,
+        inputs,
+        hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Hold { reason: Reason::Invalid, message })),
+        objects: Vec::new(),
+        choice: recorded,
+        id,
+    };
+    if let Some(engine) = instance.engine.clone() {
+        fill(&mut instance, &engine, team, &wants);
+    }
+    instance
+}
+
+/// Checks the values, renders the objects, and records what others get.
+fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wants: &[Want<'_>]) {
+    let spec = engine.spec();
+    let invalid = engine.parameters_valid(&instance.inputs.parameters);
+    let values = instance.inputs.to_value();
+    let rendered = engine.render(&values).and_then(|objects| Ok((objects, engine.connections(&values)?)));
+    let path = wants.first().map_or("spec", Want::path);
+    let failed = match (&rendered, invalid.is_empty()) {
+        (_, false) => Some(Hold { reason: Reason::Invalid, message: format!("{path}: {}", invalid.join("; ")) }),
+        (Err(error), true) => Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") }),
+        (Ok(_), true) => None,
+    };
+    let kept = instance.hold.take().or(failed).or_else(|| outdated(instance, engine, team));
+    let Ok((objects, connections)) = rendered else {
+        instance.hold = kept;
+        return;
+    };
+    instance.objects = objects;
+    instance.hold = kept;
+    if instance.hold.is_none() {
+        instance.revision.clone_from(&spec.revision);
+        instance.choice = Some(Choice {
+            engine: engine.name().to_owned(),
+            revision: spec.revision.clone(),
+            connections,
+            ports: spec.ports.iter().map(|port| port.port).collect(),
+            pod_security: spec.pod_security,
+            needs_api_server: spec.needs_api_server,
+        });
+    }
+}
+
+/// Only the newest revision of an engine is at hand, so an older one that runs
+/// is left as it is until moving is asked for.
+fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Hold> {
+    let (choice, newest) = (instance.choice.as_ref()?, &engine.spec().revision);
+    if choice.engine != engine.name() || choice.revision == *newest {
+        return None;
+    }
+    let asked = team.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UPGRADE));
+    let wanted = format!("{}={newest}", engine.name());
+    if asked.is_some_and(|asked| asked.split(',').any(|entry| entry.trim() == wanted)) {
+        return None;
+    }
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    let message = format!(
+        "{} runs in revision {}, and {newest} is at hand: what runs is left as it is until you write \
+         `kubectl annotate aiteam {name} --overwrite {UPGRADE}={wanted}`",
+        engine.name(),
+        choice.revision
+    );
+    Some(Hold { reason: Reason::UpgradeAvailable, message })
+}
+
+/// The values of several blocks that one instance answers.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    /// Parameters by name.
+    pub parameters: BTreeMap<String, Value>,
+    /// The size of the volume.
+    pub storage: Option<String>,
+    /// The Secret with the credentials.
+    pub secret: Option<String>,
+    /// What two blocks say differently.
+    pub contradiction: Option<String>,
+}
+
+impl Merged {
+    fn of(wants: &[Want<'_>]) -> Self {
+        let mut merged = Self::default();
+        let mut said: BTreeMap<String, (&'static str, Value)> = BTreeMap::new();
+        for want in wants {
+            let parameters = want.parameters.into_iter().flatten();
+            let mut values: Vec<(String, Value)> =
+                parameters.map(|(name, value)| (format!("parameters.{name}"), value.clone())).collect();
+            values.extend(want.storage.map(|size| ("storage".to_owned(), Value::from(size.0.clone()))));
+            values.extend(want.secret.map(|secret| ("credentials.secret".to_owned(), Value::from(secret))));
+            for (field, value) in values {
+                match said.get(&field) {
+                    Some((other, before)) if *before != value && merged.contradiction.is_none() => {
+                        let text = format!(
+                            "{other}.{field} is {before} and {}.{field} is {value}, but one instance answers both: say it once",
+                            want.path()
+                        );
+                        merged.contradiction = Some(text);
+                    }
+                    Some(_) => {}
+                    None => {
+                        said.insert(field, (want.path(), value));
+                    }
+                }
+            }
+        }
+        for (field, (_, value)) in said {
+            match (field.strip_prefix("parameters."), value) {
+                (Some(name), value) => {
+                    merged.parameters.insert(name.to_owned(), value);
+                }
+                (None, Value::String(text)) if field == "storage" => merged.storage = Some(text),
+                (None, Value::String(text)) => merged.secret = Some(text),
+                (None, _) => {}
+            }
+        }
+        merged
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Choosing and holding, case by case.

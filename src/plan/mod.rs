@@ -1,0 +1,325 @@
+//! From a team, its Blueprint and the facts of the cluster to a plan: which
+//! namespaces, which engines, who may do what, who gets how much.
+//!
+//! Pure: no client, no clock. What the plan looks like as objects is decided in
+//! [`crate::desired`].
+
+pub mod access;
+pub mod budget;
+pub mod check;
+pub mod choice;
+pub mod cidr;
+pub mod connections;
+pub mod coverage;
+pub mod extras;
+pub mod facts;
+pub mod inputs;
+pub mod instances;
+pub mod namespaces;
+pub mod needs;
+pub mod not_yet;
+pub mod problem;
+pub mod roles;
+pub mod shares;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used};
+pub use problem::{InstanceId, Problem, Refusal, Scope};
+
+use crate::api::engine::PodSecurity;
+use crate::api::labels;
+use crate::api::quantity::Amount;
+use crate::api::team::AITeam;
+use crate::api::team_status::BlueprintReference;
+use crate::api::vocabulary::{Capability, Layer, Level, Role};
+use crate::api::{BlueprintSpec, Reason};
+use crate::engine::{CompiledEngine, Inputs, RenderedObject};
+
+/// What is to be for one team.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Whose plan it is.
+    pub identity: Identity,
+    /// The Blueprint that it follows.
+    pub blueprint: BlueprintReference,
+    /// What that Blueprint says.
+    pub site: BlueprintSpec,
+    /// The team's namespaces: Backbone, Shared, then project by project.
+    pub namespaces: Vec<NamespacePlan>,
+    /// What provides the team's capabilities, one entry per instance, held and
+    /// missing ones too.
+    pub instances: Vec<Instance>,
+    /// Who may do what where.
+    pub grants: Vec<Grant>,
+    /// Everyone who may read the team's own object: members and leads.
+    pub readers: Vec<Subject>,
+    /// Whether the deployer's identity is bound in the team's namespaces.
+    pub deployer: bool,
+    /// What is not as asked, and what is not built yet. Sorted.
+    pub problems: Vec<Problem>,
+    /// The division of the budget, one entry per namespace.
+    pub budget: Vec<Share>,
+    /// What the staffing lacks. Empty: `RolesCovered`.
+    pub coverage: Vec<String>,
+    /// The settings that Workspaces and Live load.
+    pub connections: BTreeMap<String, String>,
+    /// The namespaces that customers call from: sorted, each once.
+    pub customers: Vec<String>,
+    /// The Blueprint's extras.
+    pub extras: Vec<ExtraObject>,
+    /// Where the API server is reached, if known.
+    pub api_server: Vec<ApiServer>,
+}
+
+/// An object that the Blueprint adds to a namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExtraObject {
+    /// The namespace.
+    pub namespace: String,
+    /// The object.
+    pub object: Value,
+}
+
+/// The team that a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub name: String,
+    /// Its UID; one of zeros for a team that is not in any cluster.
+    pub uid: String,
+}
+
+/// A namespace of the team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespacePlan {
+    /// Its name.
+    pub name: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project, in a Workspace and in Live.
+    pub project: Option<String>,
+    /// The team's own labels for it.
+    pub labels: BTreeMap<String, String>,
+    /// The strictest Pod Security level that its engines pass.
+    pub pod_security: PodSecurity,
+    /// Why that is not `restricted`.
+    pub pod_security_reason: Option<String>,
+    /// Profiles of the Blueprint that open the way out of it.
+    pub egress: Vec<String>,
+    /// Whether its project left the spec: its guardrails stay, nothing else.
+    pub retained: bool,
+}
+
+/// Who holds a role somewhere, with the prefix of the identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A group.
+    Group(String),
+    /// A person.
+    User(String),
+}
+
+/// What the holders of one role may do in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The namespace.
+    pub namespace: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// The role.
+    pub role: Role,
+    /// What it may do.
+    pub right: Right,
+    /// Who holds it: sorted, each once.
+    pub subjects: Vec<Subject>,
+}
+
+/// What a grant gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// A level of the layer.
+    Level(Level),
+    /// Reading the guardrails.
+    Guardrails,
+    /// Writing pipelines and creating runs.
+    Pipelines,
+}
+
+/// What one namespace has of the budget, by the quota's resource names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The namespace.
+    pub namespace: String,
+    /// What its quota grants: the larger of wanted and used.
+    pub granted: BTreeMap<String, Amount>,
+    /// What it is to have.
+    pub wanted: BTreeMap<String, Amount>,
+    /// Whether more is in use than it is to have.
+    pub over: bool,
+}
+
+/// Why nothing of an instance is written and nothing of it pruned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Why, as a word.
+    pub reason: Reason,
+    /// Why, for a person.
+    pub message: String,
+}
+
+/// One engine in one place.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Which one.
+    pub id: InstanceId,
+    /// The layer it stands in.
+    pub layer: Layer,
+    /// The project, in a Workspace and in Live.
+    pub project: Option<String>,
+    /// What it provides.
+    pub capabilities: Vec<Capability>,
+    /// The revision that is in place, or is being put there.
+    pub revision: String,
+    /// The engine, if it is in the catalogue and sound.
+    pub engine: Option<Arc<CompiledEngine>>,
+    /// What its expressions speak of.
+    pub inputs: Inputs,
+    /// Present: nothing of it is written or pruned.
+    pub hold: Option<Hold>,
+    /// What it is made of, or nothing if an expression failed.
+    pub objects: Vec<RenderedObject>,
+    /// The choice to be recorded for each of its capabilities. Of a held one it
+    /// is what was recorded before, if anything was.
+    pub choice: Option<Choice>,
+}
+
+impl Plan {
+    /// The namespace of this name.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<&NamespacePlan> {
+        self.namespaces.iter().find(|namespace| namespace.name == name)
+    }
+
+    /// The instance with this id.
+    #[must_use]
+    pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.id == *id)
+    }
+
+    /// The choices to be recorded before anything is written.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for instance in &self.instances {
+            for (capability, choice) in instance.capabilities.iter().zip(std::iter::repeat(&instance.choice)) {
+                if let Some(choice) = choice {
+                    choices.insert(&instance.id.namespace, *capability, choice.clone());
+                }
+            }
+        }
+        choices
+    }
+
+    /// Whether an object with these labels belongs to a component that is held,
+    /// so that it must not be pruned.
+    #[must_use]
+    pub fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+        let is = |key: &str, value: Option<&str>| labels.get(key).map(String::as_str) == value;
+        self.instances.iter().filter(|instance| instance.hold.is_some()).any(|instance| {
+            let recorded = instance.choice.as_ref().is_some_and(|choice| is(labels::ENGINE, Some(&choice.engine)));
+            (recorded || is(labels::ENGINE, Some(&instance.id.engine)))
+                && is(labels::LAYER, Some(instance.layer.name()))
+                && is(labels::PROJECT, instance.project.as_deref())
+        })
+    }
+}
+
+/// The UID of a team that is not in any cluster.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What is to be for this team, or why the spec as a whole cannot be.
+pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let (spec, site) = (&team.spec, facts.blueprint);
+    check::check(team, site)?;
+    let name = team.metadata.name.clone().unwrap_or_default();
+    let places = namespaces::places(&name, spec);
+    let (instances, mut problems) = instances::instances(team, facts);
+    let (mut budget, more) = shares::shares(team, facts, &places, &instances)?;
+    problems.extend(more);
+    let namespaces = planned(team, facts, &places, &instances);
+    let retained = namespaces.iter().filter(|namespace| namespace.retained);
+    budget.extend(retained.map(|namespace| shares::frozen(&namespace.name, facts)));
+    let (connections, more) = connections::connections(spec, site, &instances);
+    problems.extend(more);
+    let (extras, more) = extras::extras(team, site, &namespaces);
+    problems.extend(more);
+    problems.extend(not_yet::not_yet(spec, site));
+    problems.sort();
+    let customers = spec.customers.iter().flat_map(|customer| customer.namespaces.clone());
+    let customers: std::collections::BTreeSet<String> = customers.collect();
+    Ok(Plan {
+        identity: Identity { name, uid: team.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()) },
+        blueprint: BlueprintReference { name: spec.blueprint.clone(), generation: facts.blueprint_generation },
+        site: site.clone(),
+        grants: access::grants(spec, site, &places),
+        readers: access::readers(spec, site),
+        deployer: instances.iter().any(|instance| instance.capabilities.contains(&Capability::Delivery)),
+        coverage: coverage::coverage(spec, site),
+        customers: customers.into_iter().collect(),
+        api_server: facts.api_server.to_vec(),
+        namespaces,
+        instances,
+        problems,
+        budget,
+        connections,
+        extras,
+    })
+}
+
+/// The namespaces of the spec, and those that it left behind.
+fn planned(team: &AITeam, facts: &Facts<'_>, places: &[namespaces::Place], instances: &[Instance]) -> Vec<NamespacePlan> {
+    let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
+    let wanted = places.iter().map(|place| {
+        let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
+        NamespacePlan {
+            name: place.name.clone(),
+            layer: place.layer,
+            project: place.project.clone(),
+            labels: team.spec.labels.clone(),
+            pod_security,
+            pod_security_reason,
+            egress: egress.clone(),
+            retained: false,
+        }
+    });
+    let left = facts.retained.iter().filter(|left| places.iter().all(|place| place.name != left.namespace));
+    let left = left.map(|left| NamespacePlan {
+        name: left.namespace.clone(),
+        layer: left.layer,
+        project: left.project.clone(),
+        labels: team.spec.labels.clone(),
+        pod_security: left.pod_security,
+        pod_security_reason: None,
+        egress: egress.clone(),
+        retained: true,
+    });
+    wanted.chain(left).collect()
+}
+
+/// The strictest level that all engines of the namespace pass, and because of
+/// whom it is not `restricted`.
+fn pod_security(namespace: &str, instances: &[Instance]) -> (PodSecurity, Option<String>) {
+    let here = instances.iter().filter(|instance| instance.id.namespace == namespace);
+    let levels = here.filter_map(|instance| {
+        let known = instance.choice.as_ref().map(|choice| choice.pod_security);
+        Some((known.or_else(|| Some(instance.engine.as_ref()?.spec().pod_security))?, &instance.id.engine))
+    });
+    let worst = levels.max_by_key(|(level, _)| *level).filter(|(level, _)| *level != PodSecurity::Restricted);
+    worst.map_or((PodSecurity::Restricted, None), |(level, engine)| {
+        (level, Some(format!("the pods of engine {engine} pass {} and nothing stricter", level.label())))
+    })
+}

@@ -1,0 +1,78 @@
+//! Which namespaces a team has, and what they are called.
+//!
+//! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
+//! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
+
+use crate::api::AITeamSpec;
+use crate::api::vocabulary::Layer;
+
+/// A namespace of a team, by its place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// Its project, in a Workspace and in Live.
+    pub project: Option<String>,
+}
+
+/// The name of a namespace.
+#[must_use]
+pub fn name(team: &str, layer: Layer, project: Option<&str>) -> String {
+    match (layer, project) {
+        (Layer::Workspace, Some(project)) => format!("{team}--{project}"),
+        (Layer::Live, Some(project)) => format!("{team}--{project}--live"),
+        (layer, _) => format!("{team}--{}", layer.kebab()),
+    }
+}
+
+/// The team's namespaces: Backbone, Shared if a shared capability is on, then
+/// project by project, as the spec orders them.
+#[must_use]
+pub fn places(team: &str, spec: &AITeamSpec) -> Vec<Place> {
+    let place = |layer, project: Option<&str>| Place {
+        name: name(team, layer, project),
+        layer,
+        project: project.map(ToOwned::to_owned),
+    };
+    let mut places = vec![place(Layer::Backbone, None)];
+    if shared_is_on(spec) {
+        places.push(place(Layer::Shared, None));
+    }
+    for project in &spec.projects {
+        places.push(place(Layer::Workspace, Some(&project.name)));
+        if project.live.is_some() {
+            places.push(place(Layer::Live, Some(&project.name)));
+        }
+    }
+    places
+}
+
+/// Whether any shared capability is wanted.
+#[must_use]
+pub fn shared_is_on(spec: &AITeamSpec) -> bool {
+    spec.shared.as_ref().is_some_and(|shared| shared.blocks().iter().any(|(_, block)| block.wanted()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_collide() {
+        assert_eq!(name("a-b", Layer::Workspace, Some("c")), "a-b--c");
+        assert_eq!(name("a", Layer::Workspace, Some("b-c")), "a--b-c");
+        assert_eq!(name("a", Layer::Live, Some("c")), "a--c--live");
+        assert_eq!(name("a", Layer::Shared, None), "a--shared");
+    }
+
+    #[test]
+    fn shared_is_there_when_something_in_it_is() {
+        let spec: AITeamSpec = serde_saphyr::from_str("{shared: {models: {enabled: false}}, projects: [{name: p, live: {}}]}").unwrap();
+        let names: Vec<String> = places("abc", &spec).into_iter().map(|place| place.name).collect();
+        assert_eq!(names, ["abc--backbone", "abc--p", "abc--p--live"]);
+        let spec: AITeamSpec = serde_saphyr::from_str("{shared: {models: {}}}").unwrap();
+        assert_eq!(places("abc", &spec)[1].name, "abc--shared");
+    }
+}

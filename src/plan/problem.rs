@@ -1,0 +1,74 @@
+//! What a plan finds wrong, and of what it speaks.
+
+use std::fmt;
+
+use crate::api::Reason;
+use crate::api::vocabulary::Capability;
+
+/// One instance of an engine: where it stands, and for what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId {
+    /// The namespace.
+    pub namespace: String,
+    /// The engine.
+    pub engine: String,
+    /// The capability, where the engine has an instance for each.
+    pub capability: Option<Capability>,
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.engine)?;
+        self.capability.map_or(Ok(()), |capability| write!(formatter, "/{capability}"))
+    }
+}
+
+/// What a problem is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The team as a whole.
+    Team,
+    /// One of its namespaces.
+    Namespace(String),
+    /// One of its components.
+    Component(InstanceId),
+}
+
+/// Something that is not as the team asks. The rest goes on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// What it is about.
+    pub scope: Scope,
+    /// Why, as a word.
+    pub reason: Reason,
+    /// Why, for a person: the field, and both sides.
+    pub message: String,
+    /// Whether `Ready` is false because of it. `NotYet` and advice block nothing.
+    pub blocking: bool,
+}
+
+impl Problem {
+    /// Something that keeps the team from being ready.
+    #[must_use]
+    pub fn blocking(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
+        Self { scope, reason, message: message.into(), blocking: true }
+    }
+
+    /// Something to be told that blocks nothing.
+    #[must_use]
+    pub fn advice(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
+        Self { scope, reason, message: message.into(), blocking: false }
+    }
+}
+
+/// The spec as a whole cannot be: nothing is planned, and what runs is held.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Why, as a word: that of the first problem.
+    pub reason: Reason,
+    /// Why, for a person: every problem, in one text.
+    pub message: String,
+    /// The problems, one by one.
+    pub problems: Vec<Problem>,
+}

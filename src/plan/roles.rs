@@ -1,0 +1,153 @@
+//! The role table: what each role may do in each layer, what the organisation's
+//! archetype changes in it, and what a Blueprint changes cell by cell.
+
+use crate::api::BlueprintSpec;
+use crate::api::blueprint::Archetype;
+use crate::api::vocabulary::{Layer, Level, Role};
+
+/// One cell of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The level, if there is any.
+    pub level: Option<Level>,
+    /// Whether the guardrails may be read too.
+    pub guardrails: bool,
+    /// Whether pipelines may be written and runs created too.
+    pub pipelines: bool,
+}
+
+impl Rights {
+    const fn of(level: Option<Level>) -> Self {
+        Self { level, guardrails: false, pipelines: false }
+    }
+}
+
+/// What a role may do in a layer at this site.
+#[must_use]
+pub fn rights(blueprint: &BlueprintSpec, role: Role, layer: Layer) -> Rights {
+    let mut rights = builtin(role, layer);
+    if let Some(level) = archetype(blueprint.archetype, role, layer) {
+        rights = Rights::of(Some(level));
+    }
+    let Some(cell) = blueprint.rights.iter().find(|cell| cell.role == role && cell.layer == layer) else {
+        return rights;
+    };
+    // A cell without a level takes everything; what it says of the two extras
+    // counts, and what it leaves out stays as it was.
+    let kept = cell.level.is_some();
+    Rights {
+        level: cell.level,
+        guardrails: cell.guardrails.unwrap_or(kept && rights.guardrails),
+        pipelines: cell.pipelines.unwrap_or(kept && rights.pipelines),
+    }
+}
+
+/// The built-in table: one row per role, one column per layer.
+fn builtin(role: Role, layer: Layer) -> Rights {
+    use Level::{Contribute, Own, Use, View};
+    let row = match role {
+        Role::CloudSecurityEngineer => [Some(Own), Some(View), Some(View), Some(View)],
+        Role::DevOpsEngineer => [Some(Contribute), Some(Contribute), Some(View), Some(Contribute)],
+        Role::MLOpsEngineer => [Some(Own), Some(Own), Some(Contribute), Some(Own)],
+        Role::MLEngineer => [Some(View), Some(Own), Some(Own), Some(Contribute)],
+        Role::DataEngineer => [Some(View), Some(Contribute), Some(Contribute), Some(View)],
+        Role::DataScientist => [None, Some(Use), Some(Contribute), Some(View)],
+        Role::CitizenDataScientist => [None, Some(Use), Some(Use), None],
+        Role::MLResearcher => [None, Some(Use), Some(Contribute), None],
+        Role::FullStackEngineer => [None, Some(Use), Some(Contribute), Some(Contribute)],
+        Role::ProjectManager => [Some(View), Some(View), Some(View), Some(View)],
+    };
+    let level = match layer {
+        Layer::Backbone => row[0],
+        Layer::Shared => row[1],
+        Layer::Workspace => row[2],
+        Layer::Live => row[3],
+    };
+    Rights {
+        level,
+        guardrails: role == Role::CloudSecurityEngineer && layer == Layer::Shared,
+        pipelines: role == Role::DataEngineer && layer == Layer::Live,
+    }
+}
+
+/// What an archetype changes: who answers for data, and for models in
+/// production.
+const fn archetype(archetype: Archetype, role: Role, layer: Layer) -> Option<Level> {
+    match (archetype, role, layer) {
+        (Archetype::Research, Role::MLResearcher, Layer::Workspace)
+        | (Archetype::ProductEmbedded | Archetype::Division, Role::MLEngineer, Layer::Live)
+        | (Archetype::Division | Archetype::MLFirst, Role::DataEngineer, Layer::Shared) => Some(Level::Own),
+        (Archetype::ProductEmbedded, Role::MLResearcher | Role::DataScientist, Layer::Live) => Some(Level::Contribute),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::blueprint::Cell;
+
+    fn table(blueprint: &BlueprintSpec) -> String {
+        let cell = |role, layer| {
+            let rights = rights(blueprint, role, layer);
+            let mut text = rights.level.map_or("-".to_owned(), |level| level.to_string());
+            text.push_str(if rights.guardrails { "+guardrails" } else { "" });
+            text.push_str(if rights.pipelines { "+pipelines" } else { "" });
+            text
+        };
+        let row = |role: &Role| Layer::ALL.iter().map(|layer| cell(*role, *layer)).collect::<Vec<_>>().join(" ");
+        Role::ALL.iter().map(|role| format!("{role} {}", row(role))).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_table_is_the_one_of_the_design() {
+        let blueprint = BlueprintSpec { archetype: Archetype::AdHoc, ..BlueprintSpec::default() };
+        let expected = "CloudSecurityEngineer Own View+guardrails View View\n\
+            DevOpsEngineer Contribute Contribute View Contribute\n\
+            MLOpsEngineer Own Own Contribute Own\n\
+            MLEngineer View Own Own Contribute\n\
+            DataEngineer View Contribute Contribute View+pipelines\n\
+            DataScientist - Use Contribute View\n\
+            CitizenDataScientist - Use Use -\n\
+            MLResearcher - Use Contribute -\n\
+            FullStackEngineer - Use Contribute Contribute\n\
+            ProjectManager View View View View";
+        assert_eq!(table(&blueprint), expected);
+    }
+
+    #[test]
+    fn archetypes_change_what_the_design_says_and_nothing_else() {
+        let base = table(&BlueprintSpec { archetype: Archetype::AdHoc, ..BlueprintSpec::default() });
+        let changes = |archetype| {
+            let other = table(&BlueprintSpec { archetype, ..BlueprintSpec::default() });
+            let changed = |(old, new): (&str, &str)| (old != new).then(|| new.to_owned());
+            base.lines().zip(other.lines()).filter_map(changed).collect::<Vec<_>>()
+        };
+        assert_eq!(changes(Archetype::Research), ["MLResearcher - Use Own -"]);
+        assert_eq!(
+            changes(Archetype::ProductEmbedded),
+            ["MLEngineer View Own Own Own", "DataScientist - Use Contribute Contribute", "MLResearcher - Use Contribute Contribute"]
+        );
+        assert_eq!(changes(Archetype::Division), ["MLEngineer View Own Own Own", "DataEngineer View Own Contribute View+pipelines"]);
+        assert_eq!(changes(Archetype::MLFirst), ["DataEngineer View Own Contribute View+pipelines"]);
+    }
+
+    #[test]
+    fn a_cell_of_the_blueprint_takes_the_place_of_the_tables() {
+        let cell = |level, guardrails| Cell {
+            role: Role::CloudSecurityEngineer,
+            layer: Layer::Shared,
+            level,
+            guardrails,
+            pipelines: None,
+        };
+        let with = |cell| {
+            let blueprint = BlueprintSpec { rights: vec![cell], ..BlueprintSpec::default() };
+            rights(&blueprint, Role::CloudSecurityEngineer, Layer::Shared)
+        };
+        assert_eq!(with(cell(None, None)), Rights::default());
+        assert!(with(cell(Some(Level::Own), None)).guardrails);
+        assert!(!with(cell(Some(Level::Own), Some(false))).guardrails);
+        assert!(with(cell(None, Some(true))).guardrails);
+    }
+}

@@ -1,0 +1,111 @@
+//! The division of the budget among the namespaces of the plan, and what is to
+//! be said of it.
+
+use std::collections::BTreeMap;
+
+use super::budget::{self, Amounts, REQUESTS_CPU, REQUESTS_MEMORY};
+use super::namespaces::Place;
+use super::{Facts, Instance, Problem, Refusal, Scope, Share, check, needs};
+use crate::api::team::AITeam;
+use crate::api::vocabulary::{Capability, Layer};
+use crate::api::{AITeamSpec, Reason};
+use crate::engine::plain;
+
+/// The share of every namespace, and the problems with it.
+pub fn shares(
+    team: &AITeam,
+    facts: &Facts<'_>,
+    places: &[Place],
+    instances: &[Instance],
+) -> Result<(Vec<Share>, Vec<Problem>), Refusal> {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    let spec = &team.spec;
+    let unreadable = |error: budget::QuantityError| {
+        check::refusal(vec![Problem::blocking(Scope::Team, Reason::Invalid, format!("spec.budget: {error}"))])
+    };
+    let mut budget = budget::budget(spec, facts.blueprint).map_err(unreadable)?;
+    check::check_shares(spec, &budget, places)?;
+    if queued(instances) {
+        budget.retain(|resource, _| !budget::is_device(resource));
+    }
+    let needs = needs::needs(instances);
+    let parties = budget::parties(name, spec, places, &needs).map_err(unreadable)?;
+    let mut problems = Vec::new();
+    let mut shares = Vec::new();
+    for (place, wanted) in places.iter().zip(budget::divide(&budget, &parties)) {
+        problems.extend(too_small(place, &wanted, needs.get(&place.name)));
+        problems.extend(nothing(spec, place, &wanted));
+        let share = budget::granted(&place.name, wanted, facts.usage);
+        problems.extend(over(&share));
+        shares.push(share);
+    }
+    Ok((shares, problems))
+}
+
+/// Whether a queue deals out the devices, so that quotas do not count them.
+fn queued(instances: &[Instance]) -> bool {
+    instances
+        .iter()
+        .filter(|instance| instance.capabilities.contains(&Capability::Queue))
+        .filter_map(|instance| instance.choice.as_ref())
+        .any(|choice| Some(choice.engine.as_str()) != plain(Capability::Queue))
+}
+
+/// A share that is less than what the engines there need.
+fn too_small(place: &Place, wanted: &Amounts, needs: Option<&Amounts>) -> Option<Problem> {
+    let short = needs?.iter().filter_map(|(resource, needed)| {
+        let share = wanted.get(resource)?;
+        (needed > share).then(|| format!("{} {needed} of {share}", budget::field(resource)))
+    });
+    let short: Vec<String> = short.collect();
+    let block = if place.layer == Layer::Backbone { "backbone" } else { "shared" };
+    (!short.is_empty()).then(|| {
+        let message = format!(
+            "the engines of {} need more than its share: {}: raise spec.budget or spec.{block}.share",
+            place.name,
+            short.join(", ")
+        );
+        Problem::blocking(Scope::Namespace(place.name.clone()), Reason::Invalid, message)
+    })
+}
+
+/// A project's namespace in which nothing can run.
+fn nothing(spec: &AITeamSpec, place: &Place, wanted: &Amounts) -> Option<Problem> {
+    let project = place.project.as_ref()?;
+    let none: Vec<&str> = [REQUESTS_CPU, REQUESTS_MEMORY]
+        .into_iter()
+        .filter(|resource| wanted.get(*resource).copied().unwrap_or_default().is_zero())
+        .collect();
+    if none.is_empty() {
+        return None;
+    }
+    let side = if place.layer == Layer::Live { "live" } else { "workspace" };
+    let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
+    let message = format!(
+        "{} has no {} of {whose}, so nothing can run there: write spec.projects[{project}].share.{side}",
+        place.name,
+        none.join(" and no ")
+    );
+    Some(Problem::advice(Scope::Namespace(place.name.clone()), Reason::NothingAsked, message))
+}
+
+fn over(share: &Share) -> Option<Problem> {
+    let excess = share.granted.iter().filter_map(|(resource, granted)| {
+        let wanted = share.wanted.get(resource)?;
+        (granted > wanted).then(|| format!("{} {granted} of {wanted}", budget::field(resource)))
+    });
+    let excess: Vec<String> = excess.collect();
+    share.over.then(|| {
+        let message = format!("{} holds more than its share until it is free: {}", share.namespace, excess.join(", "));
+        Problem::blocking(Scope::Namespace(share.namespace.clone()), Reason::OverBudget, message)
+    })
+}
+
+/// What is in use in a namespace whose project left: it may stay, and nothing
+/// may be added.
+#[must_use]
+pub fn frozen(namespace: &str, facts: &Facts<'_>) -> Share {
+    let known = facts.usage.namespaces.get(namespace).cloned().unwrap_or_default();
+    let used: BTreeMap<_, _> = known.into_iter().map(|(resource, used)| (resource, used.used)).collect();
+    Share { namespace: namespace.to_owned(), granted: used.clone(), wanted: used, over: false }
+}

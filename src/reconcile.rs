@@ -1,0 +1,270 @@
+//! Brings one team's world to what its spec asks for, in six steps: observe,
+//! plan, desire, apply, judge, report.
+//!
+//! Level-triggered: it is not told why it was called, assumes nothing, and may
+//! be stopped after any step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kube::api::{Api, ApiResource, GroupVersionKind, Patch, PatchParams};
+use serde_json::json;
+
+use crate::api::reason::Class;
+use crate::api::team::DeletionPolicy;
+use crate::api::{AITeam, Reason, labels};
+use crate::apply::{Keep, Outcome};
+use crate::context::{Context, LOWERING};
+use crate::desired::{Desired, Desires, Stage, desired};
+use crate::error::Failure;
+use crate::health::{Health, Seen, health, troubles};
+use crate::kinds::{Keeping, Selection};
+use crate::observe::{self, Observed, observe};
+use crate::plan::{Plan, plan};
+use crate::record::{Record, without_people};
+use crate::report::{now, report, tell_of_repairs, with_newest_status};
+use crate::status::{Live, held, status};
+use crate::watch::Watched;
+use crate::{retained, revoke, teardown};
+
+/// When to look again at the latest, if nothing happens before.
+pub type Again = Option<Duration>;
+
+/// How often something that a person must mend is looked at again: what mends
+/// it may be an object that is not watched.
+const MENDED: Duration = Duration::from_secs(60);
+
+/// Reconciles the team of this name, whether its object is there or not.
+pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
+    let Some(object) = context.store.teams.get(name) else {
+        return retained::reconcile(context, name).await;
+    };
+    let team: AITeam = match serde_json::from_value((*object).clone()) {
+        Ok(team) => with_newest_status(context, team),
+        Err(error) => return unreadable(context, name, &object, &error).await,
+    };
+    if team.metadata.deletion_timestamp.is_some() {
+        return teardown::teardown(context, &team).await;
+    }
+    present(context, &team).await
+}
+
+/// A team that this version of the operator cannot read is left alone, and told so.
+async fn unreadable(context: &Context, name: &str, object: &serde_json::Value, error: &serde_json::Error) -> Result<Again, Failure> {
+    let bare = AITeam { metadata: serde_json::from_value(object["metadata"].clone()).unwrap_or_default(), ..AITeam::new(name, crate::api::AITeamSpec::default()) };
+    let bare = with_newest_status(context, bare);
+    let failure = Failure::new(Reason::Invalid, format!("the spec cannot be read by this version of Strata: {error}"));
+    report(context, &bare, held(&bare, &failure, &now())).await?;
+    Ok(None)
+}
+
+async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+    guard_with_finalizer(context, team).await?;
+    if team.spec.suspend {
+        let failure = Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
+        return hold(context, team, &failure).await;
+    }
+    let name = name(team);
+    // 1 observe
+    let mut observed = match observe(team, &context.store, &context.mirror, context.may_lower(name)) {
+        Ok(observed) => observed,
+        Err(failure) => return hold(context, team, &failure).await,
+    };
+    if let Some(failure) = taken(context, team, &observed) {
+        return hold(context, team, &failure).await;
+    }
+    // 2 plan
+    let plan = match planned(context, team, &mut observed) {
+        Ok(plan) => plan,
+        Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
+    };
+    // 3 desire
+    let desires = desired(&plan);
+    // 4 apply
+    let outcome = write(context, team, &plan, &desires, &observed).await;
+    tell_of_repairs(context, team, &outcome).await;
+    // 5 judge
+    let health = judge(context, name, &plan, &desires, &outcome);
+    // 6 report
+    report(context, team, status(team, &plan, &health, &Live { mirror: &context.mirror }, &now())).await?;
+    next(context, name, &plan, &health, &outcome)
+}
+
+/// The name of a team; the API server gives every object one.
+#[must_use]
+pub fn name(team: &AITeam) -> &str {
+    team.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// A finalizer first: what is written after it cannot be left behind.
+async fn guard_with_finalizer(context: &Context, team: &AITeam) -> Result<(), Failure> {
+    let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
+    if finalizers.iter().any(|known| known == labels::FINALIZER) {
+        return Ok(());
+    }
+    finalizers.push(labels::FINALIZER.to_owned());
+    set_finalizers(context, team, &finalizers).await
+}
+
+/// Sets the finalizers of a team, if nobody changed it meanwhile.
+pub async fn set_finalizers(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Failure> {
+    let api: Api<AITeam> = Api::all(context.client.clone());
+    let patch = json!({"metadata": {
+        "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,
+    }});
+    let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let result = api.patch_metadata(name(team), &parameters, &Patch::Merge(&patch)).await;
+    context.metrics.requests.count("patch", "AITeam", result.is_ok());
+    result.map(|_| ()).map_err(|error| Failure::of_request(&error, &format!("set the finalizer of AITeam {}", name(team))))
+}
+
+/// Whether the namespaces were retained from an earlier team of the name, and
+/// the Blueprint wants that team named before they are taken over.
+fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failure> {
+    if observed.blueprint.reclaim != crate::api::blueprint::Reclaim::Explicit {
+        return None;
+    }
+    let uid = team.metadata.uid.as_deref().unwrap_or_default();
+    let named = team.metadata.annotations.as_ref().and_then(|all| all.get(labels::RECLAIM));
+    let namespaces = observe::namespaces(name(team), &context.mirror);
+    let earlier = namespaces.values().map(|entry| entry.team_uid.as_str()).find(|other| *other != uid)?;
+    (named.map(String::as_str) != Some(earlier)).then(|| {
+        Failure::new(
+            Reason::Conflict,
+            format!(
+                "namespaces of an earlier team of this name are retained, and the Blueprint wants it named: to take them over, set the annotation {}: {earlier}",
+                labels::RECLAIM
+            ),
+        )
+    })
+}
+
+/// The plan, with the guardrails of namespaces that the spec no longer asks for.
+fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
+    let first = plan(team, &observed.facts())?;
+    let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    let leftover = observe::namespaces(name(team), &context.mirror).into_iter().filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
+    observed.retained = leftover.filter_map(|(name, entry)| observe::retained(&name, &entry)).collect();
+    if observed.retained.is_empty() || team.spec.deletion_policy == DeletionPolicy::Delete {
+        return Ok(first);
+    }
+    plan(team, &observed.facts())
+}
+
+const BEFORE_WORKLOADS: [Stage; 3] = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
+
+async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
+    let name = name(team);
+    let mut outcome = Outcome::default();
+    watch_new_kinds(context, &desires.objects);
+    let keep = keep(team, plan, desires);
+    // Whoever lost a right loses it before anything else happens.
+    context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    let bound: Vec<Desired> = known_bindings(context, &desires.objects);
+    context.applier.apply(name, &bound, &[Stage::Binding], &mut outcome).await;
+    context.applier.apply(name, &desires.objects, &[Stage::Namespace], &mut outcome).await;
+    let record = record(context, team, plan, observed);
+    context.applier.apply(name, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
+    context.applier.apply(name, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
+    context.applier.apply(name, &desires.objects, &[Stage::Workload, Stage::Binding], &mut outcome).await;
+    let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    context.applier.prune(name, &keep, &mut outcome).await;
+    if team.spec.deletion_policy == DeletionPolicy::Delete {
+        let gone: Vec<_> = observed.retained.iter().map(|retained| retained.namespace.clone()).collect();
+        context.applier.remove_namespaces(name, &gone, &mut outcome).await;
+    }
+    outcome
+}
+
+fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
+    let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
+    bindings.filter(|desired| context.mirror.get(&crate::apply::key(desired)).is_some()).cloned().collect()
+}
+
+/// Kinds that only engines bring are watched from the first time they are written.
+fn watch_new_kinds(context: &Context, objects: &[Desired]) {
+    for desired in objects {
+        let key = &desired.key;
+        if context.watches.kind(&key.group, &key.kind).is_some() {
+            continue;
+        }
+        if let Some((plural, namespaced)) = context.store.definition(&key.group, &key.kind) {
+            let gvk = GroupVersionKind::gvk(&key.group, &key.version, &key.kind);
+            let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
+            context.watches.ensure(Watched { resource, namespaced, keeping: Keeping::Applied, selection: Selection::Ours });
+        }
+    }
+}
+
+/// What must stay.
+fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
+    let held = plan.instances.iter().filter(|instance| instance.hold.is_some());
+    let retained = plan.namespaces.iter().filter(|namespace| namespace.retained);
+    Keep {
+        desired: desires.objects.iter().chain(&desires.held).map(crate::apply::key).collect(),
+        held: held.map(|instance| (instance.id.namespace.clone(), instance.id.engine.clone())).collect(),
+        retained: retained.map(|namespace| namespace.name.clone()).collect(),
+        volumes_go: team.spec.deletion_policy == DeletionPolicy::Delete,
+    }
+}
+
+/// What is to be remembered of the team.
+fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) -> Record {
+    let namespaces = observe::namespaces(name(team), &context.mirror);
+    Record {
+        uid: team.metadata.uid.clone().unwrap_or_default(),
+        withdrawn: false,
+        spec: without_people(&team.spec),
+        namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
+        choices: plan.choices(),
+        blueprint: plan.blueprint.clone(),
+        site: plan.site.clone(),
+        removed: observed.retained.clone(),
+    }
+}
+
+/// Judges a team by what the mirror knows.
+#[must_use]
+pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
+    let pods = context.mirror.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let seen = Seen {
+        live: &|key| Some(context.mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null()),
+        troubles: pods.flat_map(|(key, entry)| troubles(&key, entry.view.state())).collect(),
+    };
+    health(plan, desires, outcome, &seen)
+}
+
+/// Nothing can be planned, or nothing may be written: rights go all the same.
+async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+    let name = name(team);
+    let prefixes = match context.store.blueprint(&team.spec.blueprint) {
+        Some(Ok((_, blueprint))) => blueprint.identity.unwrap_or_default(),
+        _ => observe::record(name, &context.mirror).map(|record| record.prefixes()).unwrap_or_default(),
+    };
+    let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
+    let mut outcome = Outcome::default();
+    context.applier.revoke(revocations, &mut outcome).await;
+    report(context, team, held(team, failure, &now())).await?;
+    match outcome.failures().next() {
+        Some((_, failure)) => Err(failure.clone()),
+        None => Ok((failure.class() == Class::Invalid).then_some(MENDED)),
+    }
+}
+
+fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &Outcome) -> Result<Again, Failure> {
+    let over = plan.budget.iter().any(|share| share.over);
+    if over && context.may_lower(name) {
+        context.remember_lowering(name);
+    }
+    let again = [outcome.again, over.then_some(LOWERING)].into_iter().flatten().min();
+    let unwritten: Vec<_> = outcome.failures().map(|(_, failure)| failure).collect();
+    let passing = |failure: &&Failure| {
+        failure.class() == Class::Transient || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
+    };
+    if let Some(failure) = unwritten.iter().copied().find(passing) {
+        return Err(failure.clone());
+    }
+    let to_mend = !unwritten.is_empty() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
+    Ok(again.or(to_mend.then_some(MENDED)))
+}

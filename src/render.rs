@@ -1,0 +1,124 @@
+//! `strata render`: every object of the given teams, without a cluster.
+//!
+//! The same plan and the same objects as in the operator, from facts that say:
+//! nobody has looked at a cluster. Nothing here writes or prints.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::api::{AITeam, BlueprintSpec};
+use crate::desired::{Desired, desired};
+use crate::engine::Catalogue;
+use crate::manifest::{Document, Manifests, errors, yaml};
+use crate::plan::{Facts, plan};
+
+/// The Blueprint of the same name that comes along, for use without a cluster.
+pub const DEFAULT_BLUEPRINT: &str = include_str!("../blueprints/default.yaml");
+
+/// The UID of a team that is in no cluster.
+pub const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What was rendered.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// The objects of all teams, as one YAML stream.
+    pub text: String,
+    /// What is not as the files ask, one sentence each.
+    pub warnings: Vec<String>,
+    /// Teams of which there are no objects, and why.
+    pub refused: Vec<String>,
+}
+
+/// The objects of one team, in the order of writing.
+#[derive(Debug)]
+pub struct Team {
+    /// Its name.
+    pub name: String,
+    /// Its objects.
+    pub objects: Vec<Desired>,
+    /// What is not as it asks, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// All objects of all teams.
+#[must_use]
+pub fn render(manifests: &Manifests) -> Rendered {
+    let mut rendered = Rendered::default();
+    rendered.warnings.extend(manifests.skipped.iter().cloned());
+    for result in teams(manifests) {
+        match result {
+            Ok(team) => {
+                rendered.text.push_str(&stream(&team));
+                rendered.warnings.extend(team.warnings);
+            }
+            Err(why) => rendered.refused.push(why),
+        }
+    }
+    rendered
+}
+
+/// The objects of each team, or why there are none.
+#[must_use]
+pub fn teams(manifests: &Manifests) -> Vec<Result<Team, String>> {
+    let engines = manifests.engines.iter().map(|(name, engine)| (name.as_str(), &engine.spec));
+    let catalogue = Catalogue::with(engines);
+    manifests.teams.iter().map(|team| of_team(team, manifests, &catalogue)).collect()
+}
+
+fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue) -> Result<Team, String> {
+    let name = team.metadata.name.clone().unwrap_or_default();
+    let blueprint = blueprint(&team.spec.blueprint, manifests).map_err(|why| format!("team {name} is refused: {why}"))?;
+    let mut team = team.clone();
+    team.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
+    let facts = Facts::offline(&blueprint, catalogue);
+    let plan = plan(&team, &facts).map_err(|refusal| format!("team {name} is refused: {refusal}"))?;
+    let desires = desired(&plan);
+    let problems = plan.problems.iter().chain(&desires.problems);
+    let warnings = problems.map(|problem| format!("team {name}: {}", problem.message)).collect();
+    Ok(Team { name, objects: desires.objects, warnings })
+}
+
+/// The Blueprint of this name: of the files, or the one that comes along.
+fn blueprint(name: &str, manifests: &Manifests) -> Result<BlueprintSpec, String> {
+    if let Some(blueprint) = manifests.blueprints.get(name) {
+        return Ok(blueprint.spec.clone());
+    }
+    if name == "default" {
+        return default_blueprint();
+    }
+    Err(format!("spec.blueprint names '{name}', which is in none of the files: add its file with -f"))
+}
+
+/// The Blueprint that comes along.
+pub fn default_blueprint() -> Result<BlueprintSpec, String> {
+    let broken = |why: String| format!("the Blueprint that comes along is broken: {why}");
+    let value: Value = serde_saphyr::from_str(DEFAULT_BLUEPRINT).map_err(|error| broken(error.to_string()))?;
+    if let Some(problem) = errors("Blueprint", &value).into_iter().next() {
+        return Err(broken(problem));
+    }
+    let document = Document { file: "blueprints/default.yaml".to_owned(), number: 1, value };
+    let mut manifests = Manifests::of(&[document]).map_err(|errors| broken(errors.iter().map(ToString::to_string).collect()))?;
+    manifests.blueprints.remove("default").map(|blueprint| blueprint.spec).ok_or_else(|| broken("its name is not 'default'".to_owned()))
+}
+
+/// The team's objects as YAML documents below a line that names the team.
+fn stream(team: &Team) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# team {}: {} objects", team.name, team.objects.len());
+    for desired in &team.objects {
+        let _ = write!(text, "---\n{}", yaml(&desired.object));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_blueprint_that_comes_along_is_sound() {
+        assert!(default_blueprint().unwrap().images.len() > 2);
+    }
+}

@@ -1,0 +1,162 @@
+//! Writes what was found: a team's status, and Events where a person should
+//! notice. Writes nothing that was said already.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, api::ApiResource};
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use crate::api::reason::Class;
+use crate::api::status::{Condition, READY};
+use crate::api::team_status::ComponentState;
+use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
+use crate::context::Context;
+use crate::error::Failure;
+
+/// The present, to the second, as conditions tell it.
+#[must_use]
+pub fn now() -> Time {
+    let now = k8s_openapi::jiff::Timestamp::now();
+    Time(k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// The team with the newest status that is known of it.
+#[must_use]
+pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
+    let (uid, version) = (uid(&team), version(team.metadata.resource_version.as_ref()));
+    team.status = context.newest_status(&uid, version, team.status.take());
+    team
+}
+
+fn uid(team: &AITeam) -> String {
+    team.metadata.uid.clone().unwrap_or_default()
+}
+
+fn version(text: Option<&String>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Writes the status of a team, if it says something new, and tells of what
+/// turned.
+pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Failure> {
+    let before = team.status.clone().unwrap_or_default();
+    if before == status {
+        return Ok(());
+    }
+    let name = team.metadata.name.clone().unwrap_or_default();
+    let written = write_status(context, &ApiResource::erase::<AITeam>(&()), "AITeam", &name, team.metadata.uid.as_deref(), json!(status)).await?;
+    context.remember_status(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone());
+    for event in turns(&before, &status) {
+        publish(context, team, event).await;
+    }
+    Ok(())
+}
+
+/// Writes a status by server-side apply: what it no longer says goes.
+pub async fn write_status(
+    context: &Context,
+    resource: &ApiResource,
+    kind: &str,
+    name: &str,
+    uid: Option<&str>,
+    status: Value,
+) -> Result<DynamicObject, Failure> {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), resource);
+    let patch = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind,
+        "metadata": {"name": name, "uid": uid}, "status": status,
+    });
+    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
+    let result = api.patch_status(name, &parameters, &Patch::Apply(&patch)).await;
+    context.metrics.requests.count("apply status", kind, result.is_ok());
+    result.map_err(|error| Failure::of_request(&error, &format!("write the status of {kind} {name}")))
+}
+
+/// What turned between two statuses, as Events.
+fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
+    let mut events = Vec::new();
+    let ready = |status: &AITeamStatus| status.conditions.iter().find(|condition| condition.type_ == READY).cloned();
+    let (old, new) = (ready(before), ready(after));
+    if let Some(new) = &new
+        && old.as_ref().is_none_or(|old| old.status != new.status || old.reason != new.reason)
+        && (old.is_some() || new.reason != Reason::Progressing.name())
+    {
+        events.push(turned(new));
+    }
+    let failed = |status: &AITeamStatus| -> BTreeSet<(String, String)> {
+        let failed = status.components.iter().filter(|component| component.state == ComponentState::Failed);
+        failed.map(|component| (component.namespace.clone(), component.engine.clone())).collect()
+    };
+    for (namespace, engine) in failed(after).difference(&failed(before)) {
+        let component = after.components.iter().find(|component| component.namespace == *namespace && component.engine == *engine);
+        let message = component.and_then(|component| component.message.clone()).unwrap_or_default();
+        events.push(event(EventType::Warning, "ComponentFailed", format!("{engine} in {namespace}: {message}")));
+    }
+    events
+}
+
+fn turned(condition: &Condition) -> Event {
+    let class = Reason::ALL.iter().find(|(reason, _)| reason.name() == condition.reason).map(|(reason, _)| reason.class());
+    let type_ = match class {
+        Some(Class::Fine | Class::Waiting) => EventType::Normal,
+        _ => EventType::Warning,
+    };
+    event(type_, &condition.reason, condition.message.clone())
+}
+
+fn event(type_: EventType, reason: &str, note: String) -> Event {
+    Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(crate::api::status::bounded(note, 1000)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    }
+}
+
+/// Tells of objects that somebody had changed and that were put back.
+pub async fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply::Outcome) {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    for (key, by) in crate::health::repaired(outcome) {
+        context.metrics.repairs.inc();
+        let by = by.map_or_else(String::new, |by| format!(", changed by {by}"));
+        info!(team = name, object = %key, "put back{by}");
+        publish(context, team, event(EventType::Normal, "Repaired", format!("put back {key}{by}"))).await;
+    }
+    for key in outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::apply::has_reserved_name(key)) {
+        let note = format!("removed {key}: people get their rights from the AITeam alone");
+        publish(context, team, event(EventType::Warning, "ForeignBindingRemoved", note)).await;
+    }
+}
+
+/// Publishes one Event. That an Event is lost holds up nothing.
+async fn publish(context: &Context, team: &AITeam, event: Event) {
+    if let Err(error) = context.recorder.publish(&event, &team.object_ref(&())).await {
+        warn!(reason = event.reason, %error, "an event could not be published");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::status::{Finding, conditions};
+
+    fn status(reason: Reason, message: &str) -> AITeamStatus {
+        let finding = Finding::new(READY, reason == Reason::Ready, reason, message);
+        AITeamStatus { conditions: conditions(&[], &[finding], 1, now()), ..AITeamStatus::default() }
+    }
+
+    #[test]
+    fn only_what_turned_is_told() {
+        let progressing = status(Reason::Progressing, "a");
+        assert!(turns(&AITeamStatus::default(), &progressing).is_empty());
+        assert!(turns(&progressing, &status(Reason::Progressing, "b")).is_empty());
+        assert_eq!(turns(&progressing, &status(Reason::Ready, "c"))[0].reason, "Ready");
+        let conflict = turns(&progressing, &status(Reason::Conflict, "d"));
+        assert!(matches!(conflict[0].type_, EventType::Warning));
+    }
+}

@@ -1,0 +1,65 @@
+//! Keeps the guardrails of a team that is no longer there, from its record:
+//! nobody has rights in its namespaces, what serves keeps serving, what stores
+//! keeps its data, and nothing new starts.
+
+use std::collections::BTreeSet;
+
+use crate::api::{AITeam, AITeamSpec};
+use crate::apply::{Keep, Outcome};
+use crate::context::Context;
+use crate::desired::{Stage, desired};
+use crate::error::Failure;
+use crate::observe::{self, Observed};
+use crate::plan::{Plan, Usage, plan};
+use crate::queue::Key;
+use crate::reconcile::Again;
+use crate::record::Record;
+
+/// Keeps what is retained of a team, if anything is.
+pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
+    let namespaces = observe::namespaces(name, &context.mirror);
+    let record = observe::record(name, &context.mirror);
+    let (Some(record), false) = (record, namespaces.is_empty()) else {
+        context.queue.forget(&Key::Team(name.to_owned()));
+        return Ok(None);
+    };
+    // The team's object may be gone because its kind is being removed, or be on
+    // its way back: only a withdrawal that was recorded takes rights away.
+    if !record.withdrawn {
+        return Ok(None);
+    }
+    let Some(plan) = retained_plan(context, name, &record) else { return Ok(None) };
+    let stages = [Stage::Namespace, Stage::Guardrail, Stage::Identity];
+    let objects: Vec<_> = desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
+    let mut outcome = Outcome::default();
+    context.applier.remove_bindings(name, &mut outcome).await;
+    context.applier.apply(name, &objects, &stages, &mut outcome).await;
+    let keep = Keep {
+        desired: objects.iter().map(crate::apply::key).collect(),
+        retained: namespaces.keys().cloned().collect::<BTreeSet<_>>(),
+        ..Keep::default()
+    };
+    context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
+    failed.map_or(Ok(outcome.again), Err)
+}
+
+/// The plan of a team of which only the guardrails are left.
+fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan> {
+    let mut team = AITeam::new(name, AITeamSpec { labels: record.spec.labels.clone(), budget: record.spec.budget.clone(), ..AITeamSpec::default() });
+    team.metadata.uid = Some(record.uid.clone());
+    let namespaces = observe::namespaces(name, &context.mirror).into_iter();
+    let retained = namespaces.filter(|(_, entry)| !entry.deleting).filter_map(|(name, entry)| observe::retained(&name, &entry));
+    let mut observed = Observed {
+        blueprint: record.site.clone(),
+        blueprint_generation: record.blueprint.generation,
+        catalogue: context.store.catalogue(),
+        served: context.store.served(),
+        choices: record.choices.clone(),
+        usage: Usage::default(),
+        retained: retained.collect(),
+        record: None,
+    };
+    observed.usage = observe::usage(name, &context.mirror, false);
+    plan(&team, &observed.facts()).ok()
+}

@@ -1,0 +1,139 @@
+//! Takes rights away while nothing else may be written: under `suspend`, or
+//! with the Blueprint missing. Revoking is never stopped; nothing is added.
+//!
+//! Pure: it says what the bindings should shrink to.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::api::blueprint::Identity as Prefixes;
+use crate::api::team::{AITeamSpec, Member};
+use crate::watch::{Entry, Key};
+
+/// What one binding should become.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Revocation {
+    /// It keeps these subjects.
+    Keep(Value),
+    /// Nobody is left in it.
+    Remove,
+}
+
+/// The bindings of a team that name somebody whom the spec no longer names.
+#[must_use]
+pub fn revocations(
+    team: &str,
+    spec: &AITeamSpec,
+    prefixes: &Prefixes,
+    objects: &[(Key, Entry)],
+) -> Vec<(Key, Entry, Revocation)> {
+    objects
+        .iter()
+        .filter(|(key, entry)| entry.is_ours() && !entry.deleting && matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"))
+        .filter_map(|(key, entry)| {
+            let allowed = allowed(team, spec, prefixes, key);
+            let subjects = entry.view.state()["subjects"].as_array()?;
+            let kept: Vec<_> = subjects.iter().filter(|subject| stays(subject, &allowed)).cloned().collect();
+            match kept.len() {
+                same if same == subjects.len() => None,
+                0 => Some((key.clone(), entry.clone(), Revocation::Remove)),
+                _ => Some((key.clone(), entry.clone(), Revocation::Keep(json!(kept)))),
+            }
+        })
+        .collect()
+}
+
+type Allowed = BTreeSet<(&'static str, String)>;
+
+fn stays(subject: &Value, allowed: &Allowed) -> bool {
+    let name = subject["name"].as_str().unwrap_or_default().to_owned();
+    match subject["kind"].as_str() {
+        Some("User") => allowed.contains(&("User", name)),
+        Some("Group") => allowed.contains(&("Group", name)),
+        // Identities of work are no people.
+        _ => true,
+    }
+}
+
+/// Everybody whom the spec still names for this binding.
+fn allowed(team: &str, spec: &AITeamSpec, prefixes: &Prefixes, key: &Key) -> Allowed {
+    let mut allowed = Allowed::new();
+    let everywhere = spec.members.iter();
+    let project = key.namespace.as_deref().and_then(|namespace| project(team, namespace));
+    let in_projects = spec.projects.iter().filter(|candidate| match (&key.namespace, project) {
+        // What is not a project's own is open to the members of every project.
+        (None, _) | (_, None) => true,
+        (_, Some(project)) => candidate.name == project,
+    });
+    let members = everywhere.chain(in_projects.flat_map(|project| project.members.iter()));
+    for member in members.filter(|member| holds_role(member, key)) {
+        add(&mut allowed, prefixes, &member.users, &member.groups);
+    }
+    if let (None, Some(leads)) = (&key.namespace, &spec.leads) {
+        add(&mut allowed, prefixes, &leads.users, &leads.groups);
+    }
+    allowed
+}
+
+fn add(allowed: &mut Allowed, prefixes: &Prefixes, users: &[String], groups: &[String]) {
+    allowed.extend(users.iter().map(|user| ("User", format!("{}{user}", prefixes.user_prefix))));
+    allowed.extend(groups.iter().map(|group| ("Group", format!("{}{group}", prefixes.group_prefix))));
+}
+
+/// A binding in a namespace is of one role, by its name.
+fn holds_role(member: &Member, key: &Key) -> bool {
+    let of_role = format!("strata-{}-", member.role.kebab());
+    key.namespace.is_none() || key.name.strip_prefix(&of_role).is_some_and(|rest| !rest.contains('-'))
+}
+
+fn project<'a>(team: &str, namespace: &'a str) -> Option<&'a str> {
+    let rest = namespace.strip_prefix(team)?.strip_prefix("--")?;
+    let project = rest.strip_suffix("--live").unwrap_or(rest);
+    (!matches!(project, "backbone" | "shared")).then_some(project)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::vocabulary::Role;
+    use crate::kinds::Keeping;
+    use crate::watch::Mirror;
+
+    fn binding(subjects: Value) -> Vec<(Key, Entry)> {
+        let mirror = Mirror::default();
+        let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "strata-ml-engineer-own");
+        let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
+            "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}, "subjects": subjects});
+        mirror.observe(key, &object, Keeping::Whole(&["subjects"]));
+        mirror.team("a")
+    }
+
+    fn spec(users: &[&str]) -> AITeamSpec {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        AITeamSpec { members: vec![Member { role: Role::MLEngineer, groups: vec![], users }], ..AITeamSpec::default() }
+    }
+
+    #[test]
+    fn whoever_left_the_spec_leaves_the_bindings() {
+        let prefixes = Prefixes { user_prefix: "oidc:".to_owned(), group_prefix: String::new() };
+        let both = binding(json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "User", "name": "oidc:bo"}]));
+        assert!(revocations("a", &spec(&["ana", "bo"]), &prefixes, &both).is_empty());
+        let left = revocations("a", &spec(&["ana"]), &prefixes, &both);
+        assert_eq!(left[0].2, Revocation::Keep(json!([{"kind": "User", "name": "oidc:ana"}])));
+        assert_eq!(revocations("a", &spec(&[]), &prefixes, &both)[0].2, Revocation::Remove);
+    }
+
+    #[test]
+    fn identities_of_work_are_no_people() {
+        let account = binding(json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "a--backbone"}]));
+        assert!(revocations("a", &spec(&[]), &Prefixes::default(), &account).is_empty());
+    }
+
+    #[test]
+    fn the_project_is_read_from_the_namespace() {
+        assert_eq!(project("a", "a--p--live"), Some("p"));
+        assert_eq!(project("a", "a--shared"), None);
+        assert_eq!(project("a", "b--p"), None);
+    }
+}

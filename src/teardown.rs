@@ -1,0 +1,126 @@
+//! Takes a deleted team away: under `Retain` its people lose their rights and
+//! everything else stays; under `Delete` its namespaces go, in order.
+
+use kube::Client;
+use kube::api::Api;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+use crate::api::team::DeletionPolicy;
+use crate::api::{AITeam, Layer, Reason, labels};
+use crate::apply::Outcome;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::observe;
+use crate::plan::Identity;
+use crate::reconcile::{Again, name, set_finalizers};
+use crate::record::{Record, without_people};
+use crate::report::{now, report};
+use crate::retained;
+use crate::status::held;
+use crate::watch::Entry;
+
+/// Takes the team away and lets its object go once that is done.
+pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+    let finalizers = team.metadata.finalizers.clone().unwrap_or_default();
+    if !finalizers.iter().any(|known| known == labels::FINALIZER) {
+        return Ok(None);
+    }
+    // A CRD's deletion takes its objects along, past every admission policy: that
+    // is nobody's wish for this team, so everything stays, whatever its policy.
+    let done = kind_is_going(&context.client, context).await? || take_away(context, team).await?;
+    if !done {
+        return Ok(None);
+    }
+    let rest: Vec<_> = finalizers.into_iter().filter(|known| known != labels::FINALIZER).collect();
+    set_finalizers(context, team, &rest).await?;
+    context.forget(name(team), team.metadata.uid.as_deref().unwrap_or_default());
+    Ok(None)
+}
+
+/// Whether the kind's own definition is being deleted, or is gone.
+async fn kind_is_going(client: &Client, context: &Context) -> Result<bool, Failure> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let definition = api.get_metadata_opt("aiteams.strata-operator.dev").await;
+    context.metrics.requests.count("get", "CustomResourceDefinition", definition.is_ok());
+    let definition =
+        definition.map_err(|error| Failure::of_request(&error, "read the definition of AITeam before removing anything"))?;
+    Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
+}
+
+/// Takes the team away. Says whether nothing is left to wait for.
+async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = name(team);
+    match team.spec.deletion_policy {
+        DeletionPolicy::Retain => {
+            withdraw(context, team).await?;
+            retained::reconcile(context, name).await?;
+            Ok(true)
+        }
+        DeletionPolicy::Delete => delete(context, team).await,
+    }
+}
+
+/// Writes into the record that the team was withdrawn, before that takes effect.
+async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
+    let name = name(team);
+    let uid = team.metadata.uid.clone().unwrap_or_default();
+    let Some(mut record) = observe::record(name, &context.mirror).or_else(|| from_scratch(context, team)) else {
+        return Ok(());
+    };
+    record.withdrawn = true;
+    record.spec = without_people(&team.spec);
+    let mut outcome = Outcome::default();
+    let desired = record.desired(&Identity { name: name.to_owned(), uid });
+    context.applier.apply(name, &[desired], &[crate::desired::Stage::Guardrail], &mut outcome).await;
+    outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
+        // There is no Backbone to keep the record in, and so nothing to retain.
+        Reason::Terminating | Reason::Progressing | Reason::Conflict => Ok(()),
+        _ => Err(failure.clone()),
+    })
+}
+
+/// A record for a team whose own was lost: only if a namespace is there to keep it.
+fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
+    let namespaces = observe::namespaces(name(team), &context.mirror);
+    namespaces.contains_key(&format!("{}--backbone", name(team))).then(|| {
+        let site = context.store.blueprint(&team.spec.blueprint).and_then(Result::ok).map(|(_, site)| site);
+        Record {
+            uid: team.metadata.uid.clone().unwrap_or_default(),
+            namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
+            site: site.unwrap_or_default(),
+            ..Record::default()
+        }
+    })
+}
+
+/// What goes first: what serves, then what was worked on, then what was shared.
+const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::Backbone];
+
+async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = name(team);
+    let mut outcome = Outcome::default();
+    context.applier.remove_bindings(name, &mut outcome).await;
+    let namespaces = observe::namespaces(name, &context.mirror);
+    let of = |layer: Layer| -> Vec<(String, &Entry)> {
+        let of_layer = namespaces.iter().filter(move |(_, entry)| entry.view.state()["layer"] == layer.name());
+        of_layer.map(|(name, entry)| (name.clone(), entry)).collect()
+    };
+    let next = ORDER.into_iter().map(of).find(|of_layer| !of_layer.is_empty());
+    let waiting = match next {
+        Some(of_layer) => {
+            let names: Vec<_> = of_layer.into_iter().map(|(name, _)| name).collect();
+            context.applier.remove_namespaces(name, &names, &mut outcome).await;
+            format!("waiting for the API server to remove {}", names.join(", "))
+        }
+        None => String::new(),
+    };
+    if let Some((_, failure)) = outcome.failures().next() {
+        report(context, team, held(team, failure, &now())).await?;
+        return Err(failure.clone());
+    }
+    if waiting.is_empty() {
+        return Ok(true);
+    }
+    report(context, team, held(team, &Failure::new(Reason::Deleting, waiting), &now())).await?;
+    Ok(false)
+}

@@ -1,0 +1,348 @@
+//! What is known of every object that matters: who it is, whose it is, one
+//! number for the fields we own, and for the few that are judged, their state.
+//!
+//! Fed by the watches and by the answers to our own writes; read by `observe`,
+//! `apply` and `health`. It never asks the cluster anything.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::Value;
+
+use super::fingerprint::{digest, fingerprint, holds, other_writer};
+use super::view::{self, View};
+use crate::api::labels;
+use crate::kinds::Keeping;
+
+/// Which object. The version is left out: it is a way of writing, not an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace, if it lives in one.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key from its parts.
+    #[must_use]
+    pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The key of an object of this kind, from its metadata.
+    #[must_use]
+    pub fn of(group: &str, kind: &str, object: &Value) -> Self {
+        let metadata = &object["metadata"];
+        Self::new(group, kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(formatter, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// What is known of one object.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its UID.
+    pub uid: String,
+    /// Its resource version, which etcd counts up over all objects.
+    pub version: u64,
+    /// The team that its label, or else its namespace's name, says.
+    pub team: String,
+    /// The team's UID by the label; empty where the object is not ours.
+    pub team_uid: String,
+    /// The engine it was written for.
+    pub engine: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The fields we own, as one number.
+    pub fingerprint: u64,
+    /// The intent that the object was seen to hold, with the fingerprint it had then.
+    verified: Option<(u64, u64)>,
+    /// An applied object that was not yet compared with an intent.
+    unverified: Option<Arc<Value>>,
+    /// What judging needs of it.
+    pub view: View,
+    /// Who changed it last, besides us.
+    pub other_writer: Option<String>,
+}
+
+impl Entry {
+    /// Whether our label is on it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        !self.team_uid.is_empty()
+    }
+}
+
+/// Who has to look again.
+pub type Wake = Vec<String>;
+
+#[derive(Default)]
+struct Index {
+    entries: HashMap<Key, Entry>,
+    teams: HashMap<String, HashSet<Key>>,
+    /// Keys seen since a list began, by kind.
+    listing: HashMap<(String, String), HashSet<Key>>,
+}
+
+/// What is known of every object that matters.
+#[derive(Default)]
+pub struct Mirror {
+    index: RwLock<Index>,
+}
+
+impl Mirror {
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        // A panic while the lock was held cannot leave an entry half-written:
+        // entries are replaced whole.
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of one object.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Entry> {
+        self.read().entries.get(key).cloned()
+    }
+
+    /// Everything that is known of a team, in the order of its keys.
+    #[must_use]
+    pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        let keys = index.teams.get(team).into_iter().flatten();
+        let mut found: Vec<_> =
+            keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect();
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        found
+    }
+
+    /// The teams that anything is known of.
+    #[must_use]
+    pub fn teams(&self) -> Vec<String> {
+        self.read().teams.keys().cloned().collect()
+    }
+
+    /// Whether an object, as it is, holds this intent. Remembers that it does.
+    pub fn holds(&self, key: &Key, intent: &Value, keeping: Keeping) -> bool {
+        let wanted = match keeping {
+            Keeping::Whole(_) => return self.get(key).is_some_and(|entry| entry.fingerprint == fingerprint(intent, keeping)),
+            Keeping::Applied => digest(intent),
+        };
+        let Some(entry) = self.get(key) else { return false };
+        if entry.verified == Some((wanted, entry.fingerprint)) {
+            return true;
+        }
+        let holds = entry.unverified.as_ref().is_some_and(|live| holds(live, intent));
+        if holds && let Some(entry) = self.write().entries.get_mut(key) {
+            entry.verified = Some((wanted, entry.fingerprint));
+            entry.unverified = None;
+        }
+        holds
+    }
+
+    /// An object as a watch or an answer gives it. Returns who has to look again:
+    /// nobody if nothing that matters changed.
+    pub fn observe(&self, key: Key, object: &Value, keeping: Keeping) -> Wake {
+        self.take(key, object, keeping, None)
+    }
+
+    /// The answer to our own write of an intent: it holds it, by definition.
+    pub fn wrote(&self, key: Key, object: &Value, keeping: Keeping, intent: &Value) {
+        self.take(key, object, keeping, Some(digest(intent)));
+    }
+
+    fn take(&self, key: Key, object: &Value, keeping: Keeping, intent: Option<u64>) -> Wake {
+        let Some(mut entry) = entry(&key, object, keeping) else {
+            return self.forget(&key, None);
+        };
+        let mut index = self.write();
+        let kind = (key.group.clone(), key.kind.clone());
+        if let Some(seen) = index.listing.get_mut(&kind) {
+            seen.insert(key.clone());
+        }
+        let before = index.entries.get(&key);
+        if before.is_some_and(|before| before.uid == entry.uid && before.version >= entry.version) && intent.is_none() {
+            return Wake::new();
+        }
+        let same = before.is_some_and(|before| {
+            before.uid == entry.uid
+                && before.fingerprint == entry.fingerprint
+                && before.deleting == entry.deleting
+                && before.team == entry.team
+                && before.team_uid == entry.team_uid
+                && before.view.wakes_as(&entry.view)
+        });
+        let known = before.filter(|before| before.uid == entry.uid).and_then(|before| before.verified);
+        entry.verified = intent.map(|intent| (intent, entry.fingerprint)).or(known);
+        if entry.verified.is_some_and(|(_, verified)| verified == entry.fingerprint) {
+            entry.unverified = None;
+        }
+        let mut wake: Wake = before.map(|before| before.team.clone()).into_iter().collect();
+        if wake.first() != Some(&entry.team) {
+            if let Some(old) = wake.first() && let Some(keys) = index.teams.get_mut(old) {
+                keys.remove(&key);
+            }
+            wake.push(entry.team.clone());
+        }
+        index.teams.entry(entry.team.clone()).or_default().insert(key.clone());
+        index.entries.insert(key, entry);
+        if same { Wake::new() } else { wake }
+    }
+
+    /// The object is gone. With a UID, only if it was that object.
+    pub fn forget(&self, key: &Key, uid: Option<&str>) -> Wake {
+        let mut index = self.write();
+        let Some(entry) = index.entries.get(key) else { return Wake::new() };
+        if uid.is_some_and(|uid| uid != entry.uid) {
+            return Wake::new();
+        }
+        let team = entry.team.clone();
+        index.entries.remove(key);
+        if let Some(keys) = index.teams.get_mut(&team) {
+            keys.remove(key);
+            if keys.is_empty() {
+                index.teams.remove(&team);
+            }
+        }
+        vec![team]
+    }
+
+    /// We asked for the deletion of this object and the API server agreed.
+    pub fn deleted(&self, key: &Key) {
+        if let Some(entry) = self.write().entries.get_mut(key) {
+            entry.deleting = true;
+        }
+    }
+
+    /// A list of this kind begins.
+    pub fn list_begins(&self, group: &str, kind: &str) {
+        self.write().listing.insert((group.to_owned(), kind.to_owned()), HashSet::new());
+    }
+
+    /// A list of this kind is complete: what it did not name is gone.
+    pub fn list_ends(&self, group: &str, kind: &str) -> Wake {
+        let gone: Vec<Key> = {
+            let mut index = self.write();
+            let Some(seen) = index.listing.remove(&(group.to_owned(), kind.to_owned())) else { return Wake::new() };
+            let of_kind = index.entries.keys().filter(|key| key.group == group && key.kind == kind);
+            of_kind.filter(|key| !seen.contains(key)).cloned().collect()
+        };
+        gone.iter().flat_map(|key| self.forget(key, None)).collect()
+    }
+}
+
+/// The object reduced to what matters; nothing if it does not matter at all.
+fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
+    let metadata = &object["metadata"];
+    let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
+    let team_uid = label(labels::TEAM_UID).unwrap_or_default();
+    let team = match label(labels::TEAM) {
+        Some(team) => team,
+        None => team_of_namespace(key)?.to_owned(),
+    };
+    let view = view::of(key, object)?;
+    Some(Entry {
+        uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
+        version: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        team,
+        team_uid,
+        engine: label(labels::ENGINE),
+        deleting: metadata["deletionTimestamp"].is_string(),
+        fingerprint: fingerprint(object, keeping),
+        verified: None,
+        unverified: (keeping == Keeping::Applied).then(|| Arc::new(object.clone())),
+        view,
+        other_writer: other_writer(object),
+    })
+}
+
+/// The team by the name of the object's namespace, or of the namespace itself.
+fn team_of_namespace(key: &Key) -> Option<&str> {
+    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    namespace?.split_once("--").map(|(team, _)| team)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const SPEC: Keeping = Keeping::Whole(&["spec"]);
+
+    fn quota(version: u64, cpu: &str) -> Value {
+        json!({"metadata": {"name": "strata-quota", "namespace": "a--b", "uid": "u", "resourceVersion": version.to_string(),
+            "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}, "spec": {"hard": {"cpu": cpu}}})
+    }
+
+    fn key() -> Key {
+        Key::new("", "LimitRange", Some("a--b"), "strata-quota")
+    }
+
+    #[test]
+    fn only_what_matters_wakes_anybody() {
+        let mirror = Mirror::default();
+        assert_eq!(mirror.observe(key(), &quota(1, "1"), SPEC), vec!["a"]);
+        assert!(mirror.observe(key(), &quota(1, "1"), SPEC).is_empty());
+        let mut touched = quota(2, "1");
+        touched["metadata"]["annotations"] = json!({"foreign": "x"});
+        assert!(mirror.observe(key(), &touched, SPEC).is_empty());
+        assert_eq!(mirror.observe(key(), &quota(3, "2"), SPEC), vec!["a"]);
+    }
+
+    #[test]
+    fn an_event_older_than_our_own_write_is_dropped() {
+        let mirror = Mirror::default();
+        mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
+        assert!(mirror.observe(key(), &quota(4, "1"), SPEC).is_empty());
+        assert!(mirror.holds(&key(), &quota(0, "2"), SPEC));
+    }
+
+    #[test]
+    fn a_list_forgets_what_it_did_not_name() {
+        let mirror = Mirror::default();
+        mirror.observe(key(), &quota(1, "1"), SPEC);
+        mirror.list_begins("", "LimitRange");
+        assert_eq!(mirror.list_ends("", "LimitRange"), vec!["a"]);
+        assert!(mirror.get(&key()).is_none());
+        assert!(mirror.teams().is_empty());
+    }
+
+    #[test]
+    fn an_old_deletion_does_not_remove_the_object_that_took_its_place() {
+        let mirror = Mirror::default();
+        mirror.observe(key(), &quota(1, "1"), SPEC);
+        assert!(mirror.forget(&key(), Some("another")).is_empty());
+        assert!(mirror.get(&key()).is_some());
+    }
+
+    #[test]
+    fn a_stripped_label_leaves_the_namespace_to_tell_the_team() {
+        let mirror = Mirror::default();
+        let mut bare = quota(1, "1");
+        bare["metadata"]["labels"] = json!({});
+        mirror.observe(Key::new("", "RoleBinding", Some("a--b"), "x"), &bare, SPEC);
+        let found = mirror.team("a");
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].1.is_ours());
+    }
+}

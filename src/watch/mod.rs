@@ -1,0 +1,197 @@
+//! One watch per kind, cluster-wide, feeding the mirror.
+//!
+//! Every watch lives in a task of its own and backs off alone: a kind that is
+//! not served, or that we may not read, holds up nothing else. A watch writes
+//! nothing and decides nothing; it only says which teams should look again.
+
+pub mod fingerprint;
+pub mod mirror;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource};
+use serde_json::Value;
+use tracing::warn;
+
+use crate::api::labels;
+use crate::error::Failure;
+use crate::kinds::{KINDS, Keeping, Kind, Selection};
+use crate::queue::{Key as Work, Queue};
+pub use mirror::{Entry, Key, Mirror};
+pub use view::mark;
+
+/// A kind as it is watched and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// How to reach it.
+    pub resource: ApiResource,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// How its objects are kept.
+    pub keeping: Keeping,
+    /// Which of its objects are watched.
+    pub selection: Selection,
+}
+
+impl From<&Kind> for Watched {
+    fn from(kind: &Kind) -> Self {
+        let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+        Self {
+            resource: ApiResource::from_gvk_with_plural(&gvk, kind.plural),
+            namespaced: kind.namespaced,
+            keeping: kind.keeping,
+            selection: kind.selection,
+        }
+    }
+}
+
+/// How far a watch has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its first list is not complete.
+    Listing,
+    /// What the mirror says of the kind is whole.
+    Synced,
+    /// It fails, for this reason; what the mirror says may be old.
+    Failing(Failure),
+}
+
+/// The watches.
+pub struct Watches {
+    client: Client,
+    mirror: Arc<Mirror>,
+    queue: Queue,
+    kinds: Mutex<BTreeMap<(String, String), (Watched, State)>>,
+}
+
+impl Watches {
+    /// No watch yet; [`Watches::start_built_in`] starts the first.
+    #[must_use]
+    pub fn new(client: Client, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
+        Arc::new(Self { client, mirror, queue, kinds: Mutex::default() })
+    }
+
+    /// Watches every built-in kind.
+    pub fn start_built_in(self: &Arc<Self>) {
+        for kind in KINDS {
+            self.ensure(Watched::from(kind));
+        }
+    }
+
+    /// Watches a kind, if it is not watched already.
+    pub fn ensure(self: &Arc<Self>, kind: Watched) {
+        let name = (kind.resource.group.clone(), kind.resource.kind.clone());
+        let mut kinds = self.lock();
+        if kinds.contains_key(&name) {
+            return;
+        }
+        kinds.insert(name, (kind.clone(), State::Listing));
+        drop(kinds);
+        let watches = Arc::clone(self);
+        tokio::spawn(async move { watches.follow(kind).await });
+    }
+
+    /// The kind as it is watched, and how far its watch has come.
+    #[must_use]
+    pub fn kind(&self, group: &str, kind: &str) -> Option<(Watched, State)> {
+        self.lock().get(&(group.to_owned(), kind.to_owned())).cloned()
+    }
+
+    /// The kinds whose first list is not complete, for `/readyz`.
+    #[must_use]
+    pub fn unsynced(&self) -> Vec<String> {
+        self.lock()
+            .values()
+            .filter(|(_, state)| *state == State::Listing)
+            .map(|(watched, _)| watched.resource.plural.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), (Watched, State)>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, kind: &ApiResource, state: State) -> bool {
+        let mut kinds = self.lock();
+        let Some((_, old)) = kinds.get_mut(&(kind.group.clone(), kind.kind.clone())) else { return false };
+        let changed = *old != state;
+        *old = state;
+        changed
+    }
+
+    async fn follow(&self, kind: Watched) {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource);
+        // Load balancers cut connections that idle for four minutes.
+        let mut config = watcher::Config::default().timeout(200);
+        if kind.selection == Selection::Ours {
+            config = config.labels(labels::TEAM);
+        }
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => self.take(&kind, event),
+                Err(error) => self.failed(&kind, &error),
+            }
+        }
+    }
+
+    fn failed(&self, kind: &Watched, error: &watcher::Error) {
+        let failure = Failure::of_watch(error, &kind.resource.plural);
+        // An interrupted stream is resumed from where it was: the mirror stays whole.
+        let interrupted = matches!(error, watcher::Error::WatchFailed(_) | watcher::Error::WatchStartFailed(_));
+        if interrupted && self.kind(&kind.resource.group, &kind.resource.kind).is_some_and(|(_, state)| state == State::Synced) {
+            return;
+        }
+        if self.set(&kind.resource, State::Failing(failure.clone())) {
+            warn!(kind = kind.resource.plural, %error, "the watch fails and is tried again");
+            self.wake_all();
+        }
+    }
+
+    fn take(&self, kind: &Watched, event: watcher::Event<DynamicObject>) {
+        let ApiResource { group, kind: name, .. } = &kind.resource;
+        let wake = match event {
+            watcher::Event::Init => {
+                self.mirror.list_begins(group, name);
+                mirror::Wake::new()
+            }
+            watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
+                let object = value(&object);
+                self.mirror.observe(Key::of(group, name, &object), &object, kind.keeping)
+            }
+            watcher::Event::Delete(object) => {
+                let uid = object.meta().uid.clone();
+                self.mirror.forget(&Key::of(group, name, &value(&object)), uid.as_deref())
+            }
+            watcher::Event::InitDone => {
+                let wake = self.mirror.list_ends(group, name);
+                if self.set(&kind.resource, State::Synced) {
+                    self.wake_all();
+                }
+                wake
+            }
+        };
+        for team in wake {
+            self.queue.add(Work::Team(team));
+        }
+    }
+
+    fn wake_all(&self) {
+        for team in self.mirror.teams() {
+            self.queue.add(Work::Team(team));
+        }
+        self.queue.add_known();
+    }
+}
+
+/// A dynamic object as plain JSON.
+#[must_use]
+pub fn value(object: &DynamicObject) -> Value {
+    // It came from JSON, so it can be written as JSON again.
+    serde_json::to_value(object).unwrap_or(Value::Null)
+}

@@ -1,0 +1,172 @@
+//! The little of an object's state that judging needs.
+//!
+//! Pure. Most objects are policy and need none: at 100,000 objects neither whole
+//! objects in memory nor their metadata alone would do.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::fingerprint::digest;
+use super::mirror::Key;
+use crate::api::labels;
+
+/// The state of one object, and a number that changes when somebody should look.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    state: Option<Arc<Value>>,
+    wakes: u64,
+}
+
+impl View {
+    /// The state; null where none is kept.
+    #[must_use]
+    pub fn state(&self) -> &Value {
+        self.state.as_deref().unwrap_or(&Value::Null)
+    }
+
+    /// Whether the other view gives nobody a reason to look again.
+    #[must_use]
+    pub fn wakes_as(&self, other: &Self) -> bool {
+        self.wakes == other.wakes
+    }
+
+    fn new(state: Value) -> Self {
+        let wakes = digest(&state);
+        Self { state: Some(Arc::new(state)), wakes }
+    }
+}
+
+/// The view of an object; nothing at all if the object does not matter.
+#[must_use]
+pub fn of(key: &Key, object: &Value) -> Option<View> {
+    let metadata = &object["metadata"];
+    let view = match key.kind.as_str() {
+        "Namespace" => View::new(json!({
+            "phase": object["status"]["phase"],
+            "annotations": ours(&metadata["annotations"]),
+            "layer": metadata["labels"][labels::LAYER],
+            "project": metadata["labels"][labels::PROJECT],
+            "podSecurity": metadata["labels"]["pod-security.kubernetes.io/enforce"],
+        })),
+        "ResourceQuota" => quota(&object["status"]),
+        "RoleBinding" | "ClusterRoleBinding" => View::new(json!({
+            "subjects": object["subjects"], "roleRef": object["roleRef"], "annotations": ours(&metadata["annotations"]),
+        })),
+        "ConfigMap" if key.name == labels::RECORD => View::new(object["data"].clone()),
+        "Pod" => View::new(pod_trouble(object)?),
+        _ if metadata["labels"][labels::ENGINE].is_string() => View::new(judged(object)),
+        _ => View::default(),
+    };
+    Some(view)
+}
+
+fn ours(annotations: &Value) -> Value {
+    let all = annotations.as_object().into_iter().flatten();
+    all.filter(|(name, _)| name.starts_with("strata-operator.dev/"))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// Usage changes with every pod; it is worth telling only at a mark.
+fn quota(status: &Value) -> View {
+    let state = json!({"hard": status["hard"], "used": status["used"]});
+    let marks: Vec<_> = status["hard"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(resource, hard)| (resource.clone(), mark(&status["used"][resource], hard)))
+        .collect();
+    View { wakes: digest(&json!(marks)), state: Some(Arc::new(state)) }
+}
+
+/// How much of a quota is in use, in steps worth telling: 0, 50, 80, 100, or
+/// 101 for more than is granted.
+#[must_use]
+pub fn mark(used: &Value, hard: &Value) -> u8 {
+    let amount = |value: &Value| {
+        value.as_str().and_then(|text| crate::api::quantity::Amount::parse(text).ok()).map_or(0, |amount| amount.thousandths())
+    };
+    let (used, hard) = (amount(used), amount(hard));
+    match used {
+        _ if used > hard => 101,
+        0 => 0,
+        _ if used == hard => 100,
+        _ if used * 100 >= hard * 80 => 80,
+        _ if used * 100 >= hard * 50 => 50,
+        _ => 0,
+    }
+}
+
+/// An engine's object, without what changes all the time and judges nothing.
+fn judged(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let mut kept = object.clone();
+    if let Some(map) = kept.as_object_mut() {
+        map.insert(
+            "metadata".to_owned(),
+            json!({
+                "name": metadata["name"], "namespace": metadata["namespace"], "generation": metadata["generation"],
+                "labels": metadata["labels"], "deletionTimestamp": metadata["deletionTimestamp"],
+            }),
+        );
+    }
+    for condition in kept.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(condition) = condition.as_object_mut() {
+            for time in ["lastUpdateTime", "lastProbeTime", "lastHeartbeatTime", "lastTransitionTime"] {
+                condition.remove(time);
+            }
+        }
+    }
+    kept
+}
+
+/// Why a pod does not run; nothing if it does, or only just started.
+fn pod_trouble(pod: &Value) -> Option<Value> {
+    let status = &pod["status"];
+    let containers = ["initContainerStatuses", "containerStatuses"]
+        .iter()
+        .flat_map(|list| status[*list].as_array().into_iter().flatten());
+    let waiting = containers.filter_map(|container| {
+        let waiting = container["state"]["waiting"].as_object()?;
+        let reason = waiting.get("reason")?.as_str()?;
+        let message = waiting.get("message").and_then(Value::as_str).unwrap_or_default();
+        (!matches!(reason, "ContainerCreating" | "PodInitializing")).then(|| {
+            json!({"container": container["name"], "reason": reason, "message": message})
+        })
+    });
+    let unscheduled = status["conditions"].as_array().into_iter().flatten().filter(|condition| {
+        condition["type"] == "PodScheduled" && condition["status"] == "False"
+    });
+    let unscheduled = unscheduled
+        .map(|condition| json!({"reason": condition["reason"], "message": condition["message"]}));
+    let troubles: Vec<Value> = waiting.chain(unscheduled).collect();
+    let labels = &pod["metadata"]["labels"];
+    (!troubles.is_empty()).then(|| json!({"troubles": troubles, "engine": labels[labels::ENGINE]}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_matters_only_while_it_is_in_trouble() {
+        let key = Key::new("", "Pod", Some("a--b"), "p");
+        let fine = json!({"metadata": {}, "status": {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}});
+        assert!(of(&key, &fine).is_none());
+        let stuck = json!({"metadata": {}, "status": {"containerStatuses": [
+            {"name": "c", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "secret \"x\" not found"}}}]}});
+        let view = of(&key, &stuck).unwrap();
+        assert_eq!(view.state()["troubles"][0]["reason"], "CreateContainerConfigError");
+    }
+
+    #[test]
+    fn usage_wakes_only_at_a_mark() {
+        let key = Key::new("", "ResourceQuota", Some("a--b"), "strata-quota");
+        let at = |used: &str| of(&key, &json!({"metadata": {}, "status": {"hard": {"cpu": "10"}, "used": {"cpu": used}}})).unwrap();
+        assert!(at("1").wakes_as(&at("2")));
+        assert!(!at("2").wakes_as(&at("5")));
+        assert!(!at("10").wakes_as(&at("11")));
+    }
+}

@@ -1,0 +1,166 @@
+//! The definitions of the kinds on a real API server: that it takes them, what
+//! it refuses and how it says so, and what it puts into a new object.
+
+use std::path::PathBuf;
+
+use harness::{ControlPlane, Options};
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams, ValidationDirective};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use strata::api::crd::definitions;
+use strata::manifest::documents;
+use tokio::sync::OnceCell;
+
+/// A manifest that is refused.
+#[derive(Deserialize)]
+struct Refused {
+    what: String,
+    #[serde(default = "team")]
+    kind: String,
+    #[serde(default = "bad")]
+    name: String,
+    #[serde(default = "empty")]
+    spec: Value,
+    field: String,
+    message: Option<String>,
+}
+
+fn team() -> String {
+    "AITeam".to_owned()
+}
+
+fn bad() -> String {
+    "bad".to_owned()
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// An API server with the definitions, and a client for the calling test.
+async fn client() -> Client {
+    let plane = PLANE.get_or_init(start).await;
+    plane.admin().await.unwrap()
+}
+
+async fn start() -> ControlPlane {
+    let plane = ControlPlane::start(Options::default()).await.unwrap();
+    for definition in definitions() {
+        plane.apply(&definition.to_string()).await.unwrap();
+    }
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    plane.kubectl(wait).await.unwrap();
+    plane
+}
+
+fn api(client: Client, kind: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind);
+    let plural = format!("{}s", kind.kind.to_lowercase());
+    Api::all_with(client, &ApiResource::from_gvk_with_plural(&kind, &plural))
+}
+
+fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
+    let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    serde_json::from_value(object).unwrap()
+}
+
+/// As strict as `kubectl`: an unknown field is an error.
+fn strict() -> PostParams {
+    PostParams { field_validation: Some(ValidationDirective::Strict), ..PostParams::default() }
+}
+
+#[tokio::test]
+async fn the_definitions_are_structural() {
+    client().await;
+    let plane = PLANE.get().unwrap();
+    let found = plane.kubectl(["get", "crd", "-o", "json"]).await.unwrap();
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let definitions = found["items"].as_array().unwrap();
+    assert!(definitions.len() >= 3);
+    for definition in definitions {
+        let conditions = definition["status"]["conditions"].as_array().unwrap();
+        let is = |type_: &str| conditions.iter().find(|condition| condition["type"] == type_).map(|condition| condition["status"].clone());
+        assert_eq!(is("Established"), Some(json!("True")), "{definition}");
+        assert_eq!(is("NonStructuralSchema"), None, "{definition}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_with_field_and_rule() {
+    let client = client().await;
+    let cases: Vec<Refused> = serde_saphyr::from_str(include_str!("refused.yaml")).unwrap();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let object = object(&case.kind, &case.name, &case.spec);
+        let text = match api(client.clone(), &case.kind).create(&strict(), &object).await {
+            Err(kube::Error::Api(status)) => status.message.clone(),
+            other => format!("{other:?}"),
+        };
+        if !text.contains(&case.field) || case.message.as_ref().is_some_and(|message| !text.contains(message)) {
+            wrong.push(format!("{}: expected {} {:?}, found {text}", case.what, case.field, case.message));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_example_is_accepted() {
+    let client = client().await;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let files = [root.join("deploy/examples"), root.join("blueprints"), root.join("engines")];
+    for document in documents(&files).unwrap_or_else(|errors| panic!("{errors:?}")) {
+        let kind = document.text("/kind").unwrap().to_owned();
+        let object: DynamicObject = serde_json::from_value(document.value.clone()).unwrap();
+        let created = api(client.clone(), &kind).create(&strict(), &object).await;
+        assert!(created.is_ok(), "{}: {created:?}", document.place());
+    }
+}
+
+#[tokio::test]
+async fn nobody_takes_a_new_object_for_ready() {
+    let client = client().await;
+    let specs = [("AITeam", json!({})), ("Blueprint", json!({})), ("Engine", json!({"capabilities": ["Data"], "revision": "1"}))];
+    for (kind, spec) in specs {
+        let mut object = object(kind, "fresh", &spec);
+        // Whoever creates it cannot say more than the operator knows.
+        object.data["status"] = json!({"observedGeneration": 1, "conditions": []});
+        let api = api(client.clone(), kind);
+        let created = api.create(&strict(), &object).await.unwrap();
+        assert_eq!(created.data["status"], json!({"observedGeneration": -1}), "{kind}");
+        assert_eq!(created.metadata.generation, Some(1));
+        let read = api.get(&created.name_any()).await.unwrap();
+        assert_eq!(read.data["status"], json!({"observedGeneration": -1}), "{kind}");
+        api.delete("fresh", &DeleteParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn defaults_are_few_and_no_nulls() {
+    let api = api(client().await, "AITeam");
+    let spec = json!({"backbone": {}, "projects": [{"name": "p", "purpose": null, "share": {}}]});
+    let created = api.create(&strict(), &object("AITeam", "defaults", &spec)).await.unwrap();
+    let expected = json!({
+        "type": "Applied", "blueprint": "default", "deletionPolicy": "Retain", "mode": "Enforce", "suspend": false,
+        "backbone": {}, "projects": [{"name": "p", "priority": "Normal", "share": {"weight": 1}}],
+    });
+    assert_eq!(created.data["spec"], expected);
+    api.delete("defaults", &DeleteParams::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_plain_table_tells_where_to_look() {
+    let client = client().await;
+    let api = api(client, "AITeam");
+    api.create(&strict(), &object("AITeam", "columns", &json!({}))).await.unwrap();
+    let plane = PLANE.get().unwrap();
+    let table = plane.kubectl(["get", "ait", "columns"]).await.unwrap();
+    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(columns, ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "MESSAGE"]);
+    let everything = plane.kubectl(["get", "ai", "-o", "name"]).await.unwrap();
+    assert!(everything.contains("aiteam.strata-operator.dev/columns"), "{everything}");
+    api.delete("columns", &DeleteParams::default()).await.unwrap();
+}

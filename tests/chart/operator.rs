@@ -1,0 +1,170 @@
+//! What the chart gives the operator: its rights, its pods, its network, and the
+//! policies around it.
+
+use serde_json::{Value, json};
+
+use crate::render::{chart, documents, files, helm, name, named, of_kind, render, strings};
+
+/// The rules of the operator's own roles.
+fn rules(objects: &[Value]) -> Vec<Value> {
+    let role = named(objects, "ClusterRole", "strata:operator");
+    role["rules"].as_array().expect("rules").clone()
+}
+
+/// The names that a template of the fence has in one of its lists.
+fn fence(objects: &[Value]) -> String {
+    named(objects, "ValidatingAdmissionPolicy", "fence.strata-operator.dev")["spec"].to_string()
+}
+
+#[tokio::test]
+async fn it_binds_exactly_what_people_are_given() {
+    let objects = render().await;
+    let rules = rules(&objects);
+    let bind: Vec<_> = rules.iter().filter(|rule| strings(&rule["verbs"]).contains(&"bind")).collect();
+    assert_eq!(bind.len(), 1);
+    let names = strings(&bind[0]["resourceNames"]);
+    assert_eq!(names.len(), 18);
+    let fence = fence(&objects);
+    for role in &names {
+        named(&objects, "ClusterRole", role);
+        assert!(fence.contains(&format!("\\\"{role}\\\"")), "the fence does not know {role}");
+    }
+    // Nothing that a person is given is missing, and nothing else is there.
+    let levels =
+        of_kind(&objects, "ClusterRole").into_iter().filter(|role| !role["aggregationRule"].is_null()).map(name);
+    let mut expected: Vec<_> = levels.filter(|name| *name != "strata:operator:engines").collect();
+    expected.extend(["strata:guardrails", "strata:pipelines"]);
+    expected.sort_unstable();
+    let mut names = names;
+    names.sort_unstable();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn it_has_no_right_on_secrets_and_makes_pods_through_workloads_alone() {
+    let objects = render().await;
+    for rule in rules(&objects) {
+        let (resources, verbs) = (strings(&rule["resources"]), strings(&rule["verbs"]));
+        for resource in ["secrets", "roles", "nodes", "customresourcedefinitions/status"] {
+            assert!(!resources.contains(&resource), "{rule}");
+        }
+        if resources.contains(&"pods") || resources.contains(&"customresourcedefinitions") {
+            assert_eq!(verbs, ["get", "list", "watch"]);
+        }
+        assert!(!verbs.contains(&"deletecollection"), "{rule}");
+        // Only the status of its own kinds.
+        for resource in resources {
+            assert!(!resource.contains('/') || strings(&rule["apiGroups"]) == ["strata-operator.dev"], "{resource}");
+        }
+    }
+    // The part that engines add to is a role of its own.
+    let engines = named(&objects, "ClusterRole", "strata:operator:engines");
+    let selector = json!([{"matchLabels": {"rbac.strata-operator.dev/aggregate-to-operator": "true"}}]);
+    assert_eq!(engines["aggregationRule"]["clusterRoleSelectors"], selector);
+    for role in of_kind(&objects, "ClusterRole") {
+        assert!(
+            role["metadata"]["labels"]["rbac.strata-operator.dev/aggregate-to-operator"].is_null(),
+            "{}",
+            name(role)
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_may_write_a_teams_role() {
+    let objects = render().await;
+    let teams: Vec<_> =
+        rules(&objects).into_iter().filter(|rule| strings(&rule["resources"]).contains(&"aiteams")).collect();
+    assert_eq!(teams.len(), 1);
+    assert_eq!(strings(&teams[0]["verbs"]), ["get", "list", "watch", "update", "patch"]);
+}
+
+/// A right without a sentence in the fence would be refused on the first write.
+#[tokio::test]
+async fn the_fence_knows_every_kind_it_writes() {
+    let objects = render().await;
+    let fence = fence(&objects);
+    for rule in rules(&objects) {
+        if !strings(&rule["verbs"]).iter().any(|verb| ["create", "update", "patch", "delete"].contains(verb)) {
+            continue;
+        }
+        for resource in strings(&rule["resources"]) {
+            let kind = format!("'{}/{resource}'", strings(&rule["apiGroups"])[0]);
+            assert!(fence.contains(&kind), "the fence does not know {kind}");
+        }
+    }
+    assert!(fence.contains("request.userInfo.username == 'system:serviceaccount:strata-system:strata'"));
+}
+
+#[tokio::test]
+async fn policies_fail_closed_deny_and_are_bound() {
+    let objects = render().await;
+    let policies = of_kind(&objects, "ValidatingAdmissionPolicy");
+    assert_eq!(policies.len(), 5);
+    for policy in policies {
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+        let binding = named(&objects, "ValidatingAdmissionPolicyBinding", name(policy));
+        assert_eq!(binding["spec"], json!({"policyName": name(policy), "validationActions": ["Deny", "Audit"]}));
+        for validation in policy["spec"]["validations"].as_array().expect("validations") {
+            assert!(validation["message"].is_string() || validation["messageExpression"].is_string(), "{validation}");
+            assert_eq!(validation["reason"], "Forbidden");
+        }
+        let spares = policy["spec"]["matchConditions"].to_string().contains("system:apiserver");
+        let everyone_else = !["fence.strata-operator.dev", "deletion.strata-operator.dev"].contains(&name(policy));
+        assert_eq!(spares, everyone_else, "{}", name(policy));
+    }
+}
+
+#[tokio::test]
+async fn its_pods_are_restricted() {
+    let objects = render().await;
+    let deployment = named(&objects, "Deployment", "strata");
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    assert_eq!(pod["securityContext"]["runAsUser"], 65532);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    assert_eq!(pod["topologySpreadConstraints"].as_array().map(Vec::len), Some(1));
+    let container = &pod["containers"][0];
+    let context = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    assert_eq!(container["securityContext"], context);
+    let args = ["run", "--log-format", "json", "--listen", "0.0.0.0:8080", "--lease-namespace", "$(POD_NAMESPACE)"];
+    assert_eq!(strings(&container["args"]), args);
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
+    assert!(
+        container["resources"]["limits"]["memory"].is_string() && container["resources"]["requests"]["cpu"].is_string()
+    );
+    assert!(pod["hostNetwork"].is_null() && pod["volumes"].is_null());
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    for (kind, selector) in [
+        ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+        ("NetworkPolicy", "/spec/podSelector/matchLabels"),
+        ("Service", "/spec/selector"),
+    ] {
+        let selector =
+            named(&objects, kind, "strata").pointer(selector).and_then(Value::as_object).expect("a selector");
+        assert!(selector.iter().all(|(key, value)| labels[key] == *value), "{kind}");
+    }
+    assert_eq!(named(&objects, "ServiceAccount", "strata")["automountServiceAccountToken"], false);
+}
+
+#[tokio::test]
+async fn what_teams_stand_on_is_kept() {
+    let objects = render().await;
+    let blueprint = named(&objects, "Blueprint", "default");
+    assert_eq!(blueprint["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    assert_eq!(blueprint["apiVersion"], "strata-operator.dev/v1alpha1");
+    let chart = chart("strata-crds").display().to_string();
+    let output = helm(&["template", "strata-crds", &chart]).await;
+    let definitions = documents(&String::from_utf8_lossy(&output.stdout));
+    let generated = files(&harness::repository().join("crds"));
+    assert_eq!(definitions.len(), generated.len(), "run cargo xtask generate");
+    for definition in definitions {
+        assert_eq!(definition["kind"], "CustomResourceDefinition");
+        assert_eq!(definition["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    }
+}

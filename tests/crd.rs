@@ -1,0 +1,224 @@
+//! The definitions of the kinds, without a cluster: that the files are what the
+//! types say, that nothing in them makes trouble on an API server, and that the
+//! rules refuse what they should and accept every example.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use strata::api::crd::definitions;
+use strata::manifest::{Manifests, errors, generated};
+use strata::render::{DEFAULT_BLUEPRINT, default_blueprint, render};
+
+/// A manifest that is refused.
+#[derive(Deserialize)]
+struct Refused {
+    what: String,
+    #[serde(default = "team")]
+    kind: String,
+    #[serde(default = "bad")]
+    name: String,
+    #[serde(default = "empty")]
+    spec: Value,
+    field: String,
+    message: Option<String>,
+}
+
+fn team() -> String {
+    "AITeam".to_owned()
+}
+
+fn bad() -> String {
+    "bad".to_owned()
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_generated_files_are_not_stale() {
+    for definition in definitions() {
+        let plural = definition["spec"]["names"]["plural"].as_str().unwrap();
+        let path = repository().join(format!("crds/{plural}.yaml"));
+        let present = fs::read_to_string(&path).unwrap_or_default();
+        assert!(present == generated(&definition), "{} is stale: run `cargo xtask generate`", path.display());
+    }
+}
+
+#[test]
+fn each_kind_is_named_and_shown_as_people_expect() {
+    let names: Vec<Value> = definitions().iter().map(|definition| definition["spec"]["names"].clone()).collect();
+    assert_eq!(
+        names,
+        [
+            json!({"kind": "AITeam", "plural": "aiteams", "singular": "aiteam", "shortNames": ["ait"], "categories": ["ai"]}),
+            json!({"kind": "Blueprint", "plural": "blueprints", "singular": "blueprint", "shortNames": ["bp"], "categories": ["ai"]}),
+            json!({"kind": "Engine", "plural": "engines", "singular": "engine", "shortNames": ["eng"], "categories": ["ai"]}),
+        ]
+    );
+    for definition in definitions() {
+        assert_eq!(definition["spec"]["scope"], "Cluster");
+        let version = &definition["spec"]["versions"][0];
+        assert!(version["subresources"]["status"].is_object());
+        assert!(!version["additionalPrinterColumns"].as_array().unwrap().is_empty());
+        let status = &version["schema"]["openAPIV3Schema"]["properties"]["status"];
+        assert_eq!(status["default"], json!({"observedGeneration": -1}));
+    }
+}
+
+/// Calls `visit` with the path and the schema of everything below `schema`.
+fn walk(path: &str, schema: &Value, visit: &mut impl FnMut(&str, &Value)) {
+    visit(path, schema);
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        walk(&format!("{path}.{name}"), property, visit);
+    }
+    for (part, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if schema[part].is_object() {
+            walk(&format!("{path}{mark}"), &schema[part], visit);
+        }
+    }
+}
+
+/// What `complain` says of each place of each schema.
+fn complaints(complain: impl Fn(&str, &Value) -> Option<&'static str>) -> Vec<String> {
+    let mut found = Vec::new();
+    for definition in definitions() {
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        walk(kind, schema, &mut |path, schema| {
+            if let Some(complaint) = complain(path, schema) {
+                found.push(format!("{path}: {complaint}"));
+            }
+        });
+    }
+    found
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn every_field_says_what_it_is() {
+    let found = complaints(|path, schema| {
+        // The API server describes metadata, and lets nobody else do it.
+        let field = !path.ends_with(']') && !path.ends_with('}') && !path.contains(".metadata") || path.contains("template");
+        (field && schema["description"].as_str().is_none_or(|text| text.len() < 5)).then_some("has no description")
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn every_word_of_a_closed_set_says_what_it_means() {
+    let found = complaints(|_, schema| {
+        let words = schema["enum"].as_array()?;
+        let text = schema["description"].as_str().unwrap_or_default();
+        let told = words.len() < 2 || words.iter().all(|word| text.contains(&format!("{}: ", word.as_str().unwrap())));
+        (!told).then_some("does not say what each of its words means")
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn everything_has_a_bound() {
+    let found = complaints(|_, schema| match schema["type"].as_str()? {
+        "string" if schema["maxLength"].is_null() && schema["enum"].is_null() => Some("a text without maxLength"),
+        "array" if schema["maxItems"].is_null() => Some("a list without maxItems"),
+        "object" if schema["additionalProperties"].is_object() && schema["maxProperties"].is_null() => Some("a map without maxProperties"),
+        _ => None,
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn every_list_says_how_it_is_merged() {
+    let found = complaints(|_, schema| {
+        let how = schema["x-kubernetes-list-type"].as_str();
+        let known = matches!(how, Some("map" | "set" | "atomic"));
+        (schema["type"] == "array" && !known).then_some("a list without x-kubernetes-list-type")
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn nothing_makes_trouble_on_an_api_server() {
+    let free = [".parameters", ".template", ".template.metadata"];
+    let found = complaints(|path, schema| {
+        let unknown = schema["x-kubernetes-preserve-unknown-fields"] == true;
+        let format = schema["format"].as_str();
+        match () {
+            () if schema["type"].is_null() => Some("no type: not structural"),
+            () if ["anyOf", "oneOf", "allOf", "not", "$ref"].iter().any(|word| schema.get(*word).is_some()) => Some("a junctor"),
+            () if schema.get("default") == Some(&Value::Null) => Some("a default of null"),
+            () if schema.get("nullable").is_some() => Some("nullable"),
+            () if !matches!(format, None | Some("int32" | "int64" | "date-time")) => Some("a format that the API server does not know"),
+            () if unknown && !free.iter().any(|end| path.ends_with(end)) => Some("unknown fields where a schema is possible"),
+            () => None,
+        }
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn every_rule_says_what_to_do() {
+    let found = complaints(|_, schema| {
+        let rules = schema["x-kubernetes-validations"].as_array()?;
+        rules.iter().any(|rule| rule["message"].as_str().is_none_or(|text| text.len() < 30)).then_some("a rule without a message of use")
+    });
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn the_definitions_fit_into_an_annotation() {
+    // `kubectl apply` keeps the last object it applied in one, of 256 KiB at most.
+    for definition in definitions() {
+        assert!(definition.to_string().len() < 200_000, "{}", definition["metadata"]["name"]);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_field_and_rule() {
+    let cases: Vec<Refused> = serde_saphyr::from_str(include_str!("refused.yaml")).unwrap();
+    assert!(cases.len() > 90);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": case.kind, "metadata": {"name": case.name}, "spec": case.spec});
+        let found = errors(&case.kind, &object);
+        let told = |text: &String| text.contains(&case.field) && case.message.as_ref().is_none_or(|message| text.contains(message));
+        if !found.iter().any(told) {
+            wrong.push(format!("{}: expected {} {:?}, found {found:?}", case.what, case.field, case.message));
+        }
+    }
+    assert_eq!(wrong, NONE);
+}
+
+#[test]
+fn every_example_is_accepted_and_rendered() {
+    let manifests = Manifests::read(&[repository().join("deploy/examples")]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(manifests.skipped, NONE);
+    let rendered = render(&manifests);
+    assert_eq!(rendered.refused, NONE);
+    // The same twice, to the byte.
+    assert!(rendered.text == render(&manifests).text);
+    // Whatever is told of an example is told of what waits, not of a mistake.
+    let mistakes: Vec<&String> = rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("not yet change")).collect();
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+}
+
+#[test]
+fn the_minimal_team_has_ten_lines() {
+    let text = fs::read_to_string(repository().join("deploy/examples/10-minimal.yaml")).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(lines, 10);
+}
+
+#[test]
+fn the_blueprint_that_comes_along_is_the_file() {
+    let file = fs::read_to_string(repository().join("blueprints/default.yaml")).unwrap();
+    assert!(DEFAULT_BLUEPRINT == file);
+    assert!(default_blueprint().unwrap().budget.is_some());
+}

@@ -1,0 +1,30 @@
+//! The admission policies of the chart, on a real API server: for each sentence of
+//! design section 4 that stands in `charts/strata/templates/admission/`, an attempt
+//! that it refuses and one that it lets through. Rights alone (RBAC) never refuse
+//! here: those who try hold every right that their attempt needs, or the test says so.
+//!
+//! One control plane serves all tests of this file; each test works on teams of
+//! its own (their names are the tests').
+
+#[path = "fence/attempt.rs"]
+mod attempt;
+#[path = "fence/deletion.rs"]
+mod deletion;
+#[path = "fence/guardrails.rs"]
+mod guardrails;
+#[path = "fence/labels.rs"]
+mod labels;
+#[path = "fence/namespaces.rs"]
+mod namespaces;
+#[path = "fence/objects.rs"]
+mod objects;
+#[path = "fence/operator.rs"]
+mod operator;
+#[path = "fence/operator_people.rs"]
+mod operator_people;
+#[path = "fence/operator_places.rs"]
+mod operator_places;
+#[path = "fence/operator_rights.rs"]
+mod operator_rights;
+#[path = "fence/stage.rs"]
+mod stage;

@@ -1,0 +1,92 @@
+//! Every example, rendered, equals what is checked in.
+//!
+//! `tests/golden/<team>.yaml` holds every object of the team of that name in
+//! `deploy/examples/`, in the order of writing. A change of what Strata writes
+//! shows up there, to be read before it is released. Written anew by
+//! `UPDATE_GOLDEN=1 cargo test --test golden`.
+//!
+//! `tests/golden/<team>.status.yaml` is the status of the same team once all of
+//! it is ready; it is compared where the status is computed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use strata::manifest::{Manifests, yaml};
+use strata::render::{Team, teams};
+
+const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test golden";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn examples() -> Vec<Team> {
+    let read = Manifests::read(&[root().join("deploy/examples")]);
+    let manifests = read.unwrap_or_else(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()));
+    teams(&manifests).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
+}
+
+/// The objects of a team, each under a line that says when and how it is kept.
+fn golden(team: &Team) -> String {
+    let mut text = format!("# Team {}, {} objects. Written by `{UPDATE}`.\n", team.name, team.objects.len());
+    for warning in &team.warnings {
+        let _ = writeln!(text, "# {warning}");
+    }
+    for desired in &team.objects {
+        let component = desired.component.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
+        let _ = write!(text, "---\n# {:?}, {:?}{component}\n{}", desired.stage, desired.ownership, yaml(&desired.object));
+    }
+    text
+}
+
+/// Compares with the file, or writes it. What differs, in a few lines.
+fn compare(path: &Path, wanted: &str) -> Option<String> {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, wanted).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        return None;
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    (found != wanted).then(|| format!("{} is stale:\n{}", path.display(), difference(&found, wanted)))
+}
+
+/// The lines around the first that differs.
+fn difference(found: &str, wanted: &str) -> String {
+    let (found, wanted): (Vec<&str>, Vec<&str>) = (found.lines().collect(), wanted.lines().collect());
+    let first = found.iter().zip(&wanted).take_while(|(found, wanted)| found == wanted).count();
+    let from = first.saturating_sub(6);
+    let excerpt = |sign: char, lines: &[&str]| -> String {
+        lines.iter().skip(first).take(6).map(|line| format!("{sign} {line}\n")).collect()
+    };
+    let context: String = wanted[from..first].iter().map(|line| format!("  {line}\n")).collect();
+    format!("at line {}:\n{context}{}{}", first + 1, excerpt('-', &found), excerpt('+', &wanted))
+}
+
+#[test]
+fn examples_render_to_what_is_checked_in() {
+    let folder = root().join("tests/golden");
+    fs::create_dir_all(&folder).unwrap();
+    let teams = examples();
+    assert!(teams.len() >= 4, "deploy/examples holds the teams that teach");
+    let stale: Vec<String> =
+        teams.iter().filter_map(|team| compare(&folder.join(format!("{}.yaml", team.name)), &golden(team))).collect();
+    assert!(stale.is_empty(), "{}\nIf the change is meant: {UPDATE}", stale.join("\n"));
+}
+
+#[test]
+fn nothing_is_checked_in_for_a_team_that_is_gone() {
+    let names: BTreeSet<String> = examples().into_iter().map(|team| team.name).collect();
+    let left: Vec<String> = fs::read_dir(root().join("tests/golden"))
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|file| !names.contains(file.trim_end_matches(".yaml").trim_end_matches(".status")))
+        .collect();
+    assert_eq!(left, Vec::<String>::new(), "remove these from tests/golden");
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    let text = |teams: &[Team]| teams.iter().map(golden).collect::<String>();
+    assert_eq!(text(&examples()), text(&examples()));
+}

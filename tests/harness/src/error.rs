@@ -1,0 +1,105 @@
+//! What can go wrong on the way to a control plane, each said in one sentence
+//! that names the program or the file it happened to.
+
+use std::path::PathBuf;
+
+/// A step of the harness that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control plane is built from Go modules, and there is no Go.
+    #[error(
+        "the test control plane is built from Go modules, and no `go` program was found on PATH: install Go 1.26 or newer from https://go.dev/dl"
+    )]
+    GoMissing,
+    /// A Go program did not build.
+    #[error("cannot build {what} in {directory}:\n{output}")]
+    Build {
+        /// The programs.
+        what: String,
+        /// The Go module's folder.
+        directory: PathBuf,
+        /// The last lines that Go printed.
+        output: String,
+    },
+    /// A file or folder could not be read or written.
+    #[error("cannot {what} {path}: {source}")]
+    File {
+        /// The verb.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A program could not be started or ended on its own.
+    #[error("{name} {how}; the end of its log:\n{log}")]
+    Ended {
+        /// The program.
+        name: String,
+        /// How it ended.
+        how: String,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// The supervisor, which ends programs with the test, does not answer.
+    #[error("the supervisor of the test programs does not answer: {0}")]
+    Supervisor(String),
+    /// A command ended with an error.
+    #[error("`{command}` failed ({how}): {output}")]
+    Command {
+        /// The command line.
+        command: String,
+        /// Its exit status.
+        how: String,
+        /// What it said.
+        output: String,
+    },
+    /// Something did not happen in time.
+    #[error("{what}: not within {seconds} s; last seen: {last}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// The last thing seen.
+        last: String,
+    },
+    /// The API server refused or could not be reached.
+    #[error("{what}: {source}")]
+    Api {
+        /// What was asked of it.
+        what: String,
+        /// The client's error.
+        source: Box<kube::Error>,
+    },
+    /// A kubeconfig cannot be used.
+    #[error("cannot use kubeconfig {path}: {reason}")]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Something that a program wrote cannot be understood.
+    #[error("cannot understand {what}: {reason}")]
+    Unreadable {
+        /// What was read.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An error of the API server, with what was asked of it.
+    pub(crate) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Api { what, source: Box::new(source) }
+    }
+
+    /// An error of the file system.
+    pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { what, path, source }
+    }
+}

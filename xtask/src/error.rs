@@ -1,0 +1,46 @@
+//! How a command of the project can fail; each message is one sentence that is
+//! printed as it is.
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control plane, the operator or a program of theirs.
+    #[error(transparent)]
+    Harness(#[from] harness::Error),
+    /// cargo could not be started or failed.
+    #[error("`cargo {arguments}` failed: {reason}")]
+    Cargo {
+        /// What it was asked for.
+        arguments: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {what}: {source}")]
+    File {
+        /// Verb and path.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something that kubectl printed is not what it should be.
+    #[error("cannot understand what kubectl says of {0}: {1}")]
+    Kubectl(String, serde_json::Error),
+    /// The examples hold no team.
+    #[error("deploy/examples holds no AITeam")]
+    NoTeams,
+    /// Not all teams became ready.
+    #[error("not ready: {0}")]
+    NotReady(String),
+    /// Tests failed; their names are above.
+    #[error("not everything passed: {0}")]
+    Tests(String),
+}
+
+impl Error {
+    /// An error of the file system.
+    pub fn file(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::File { what, source }
+    }
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask generate`: writes the files that nobody writes by hand. Which they
+//! are is [`harness::generated`]'s to say; golden files are written by the test that
+//! compares them.
+
+use std::fs;
+
+use harness::generated::{self, Generated};
+
+use crate::cargo;
+use crate::error::Error;
+
+/// What makes the test of the golden files write them.
+const GOLDEN: (&str, &str) = ("UPDATE_GOLDEN", "1");
+
+/// Writes what is not current.
+pub fn run() -> Result<(), Error> {
+    // The chart's Blueprint is a plain copy, and may be compiled in: it comes first.
+    let mut files = write(generated::blueprint()?)?;
+    let strata = cargo::build_strata()?;
+    files.extend(write(generated::all(strata)?)?);
+    let changed = files.iter().filter(|(_, changed)| *changed).count();
+    for (file, _) in files.iter().filter(|(_, changed)| *changed) {
+        let path = file.path.strip_prefix(harness::repository()).unwrap_or(&file.path);
+        println!("wrote {}", path.display());
+    }
+    println!("{changed} files changed, {} are as they were", files.len() - changed);
+    golden()
+}
+
+/// Has the golden files written by their own test.
+fn golden() -> Result<(), Error> {
+    let arguments = ["test", "--workspace", "--test", "golden"];
+    let failed = |reason: String| Error::Cargo { arguments: arguments.join(" "), reason };
+    let status =
+        cargo::command(&arguments).env(GOLDEN.0, GOLDEN.1).status().map_err(|error| failed(error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+}
+
+/// Writes those that differ; says which.
+fn write(files: Vec<Generated>) -> Result<Vec<(Generated, bool)>, Error> {
+    let mut written = Vec::new();
+    for file in files {
+        let current = file.is_current();
+        if !current {
+            let failed = || Error::file(format!("write {}", file.path.display()));
+            if let Some(folder) = file.path.parent() {
+                fs::create_dir_all(folder).map_err(failed())?;
+            }
+            fs::write(&file.path, &file.content).map_err(failed())?;
+        }
+        written.push((file, !current));
+    }
+    Ok(written)
+}

@@ -1,0 +1,56 @@
+//! The project's own commands. `cargo xtask demo` shows Strata on a control plane
+//! of its own, `cargo xtask test` runs every test there is, `cargo xtask
+//! control-plane` just starts a control plane, `cargo xtask generate` writes the
+//! files that are made by the program itself. None of them ever uses another
+//! cluster than its own, unless one is named by `--kubeconfig`.
+
+mod cargo;
+mod control_plane;
+mod demo;
+mod error;
+mod generate;
+mod report;
+mod rights;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a control plane and the operator, apply deploy/examples, show what becomes of it
+    Demo(demo::Demo),
+    /// Run every test: format, lints, unit, golden, property, chart, cluster
+    Test(test::Test),
+    /// Start a control plane, print its KUBECONFIG, and keep it until Ctrl-C
+    ControlPlane,
+    /// Write what nobody writes by hand: crds/, the charts' copies, tests/golden/
+    Generate,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Demo(demo) => demo.run().await,
+        Command::Test(test) => test.run(),
+        Command::ControlPlane => control_plane::run().await,
+        Command::Generate => generate::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

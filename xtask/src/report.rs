@@ -1,0 +1,168 @@
+//! What the demo prints at the end: the teams, their namespaces by layer, and who
+//! may do what. All of it is read back from the cluster, none from the examples:
+//! rights from the bindings and the cluster roles that they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::Cluster;
+use serde_json::Value;
+
+use crate::demo::get;
+use crate::error::Error;
+use crate::rights::{self, Binding};
+use crate::table::table;
+
+/// The layers, in the order in which they stand on each other.
+const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
+
+/// One namespace of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    name: String,
+    team: String,
+    layer: String,
+    project: String,
+    level: String,
+}
+
+/// The whole report.
+pub async fn report(cluster: &Cluster, teams: &[String]) -> Result<String, Error> {
+    let names = ["get".to_owned(), "aiteams".to_owned()].into_iter().chain(teams.iter().cloned());
+    let shown = cluster.kubectl(names).await?;
+    let mut out = format!("TEAMS\n  {}\n", shown.trim_end().replace('\n', "\n  "));
+
+    let places = places(&get(cluster, &["namespaces", "--selector=strata-operator.dev/team"]).await?);
+    out.push_str("\nNAMESPACES BY LAYER\n");
+    out.push_str(&namespaces(&places, teams));
+
+    let bindings = get(cluster, &["rolebindings", "--all-namespaces", "--selector=strata-operator.dev/team"]).await?;
+    let bindings = rights::bindings(&bindings);
+    out.push_str("\nWHO MAY DO WHAT\n");
+    for team in teams {
+        out.push_str(&people(team, &places, &bindings));
+    }
+    let bound: BTreeSet<&str> = bindings.iter().map(|binding| binding.role.as_str()).collect();
+    let roles = get(cluster, &["clusterroles"]).await?;
+    out.push_str("  What they mean (from the cluster roles):\n");
+    out.push_str(&rights::meanings(&roles, &bound));
+    Ok(out)
+}
+
+fn places(list: &Value) -> Vec<Place> {
+    let label = |object: &Value, key: &str| object["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
+    let mut places: Vec<Place> = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|object| Place {
+            name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+            team: label(object, "strata-operator.dev/team"),
+            layer: label(object, "strata-operator.dev/layer"),
+            project: label(object, "strata-operator.dev/project"),
+            level: label(object, "pod-security.kubernetes.io/enforce"),
+        })
+        .collect();
+    let rank = |place: &Place| LAYERS.iter().position(|layer| *layer == place.layer).unwrap_or(LAYERS.len());
+    places.sort_by_key(|place| (rank(place), place.team.clone(), place.project.clone()));
+    places
+}
+
+fn namespaces(places: &[Place], teams: &[String]) -> String {
+    let rows: Vec<_> = places
+        .iter()
+        .filter(|place| teams.contains(&place.team))
+        .map(|place| {
+            vec![
+                place.layer.clone(),
+                place.team.clone(),
+                place.project.clone(),
+                place.name.clone(),
+                place.level.clone(),
+            ]
+        })
+        .collect();
+    table(&["LAYER", "TEAM", "PROJECT", "NAMESPACE", "POD SECURITY"], &rows)
+}
+
+/// One team's people: a row each, a column for each of the team's namespaces.
+fn people(team: &str, places: &[Place], bindings: &[Binding]) -> String {
+    let mut places: Vec<&Place> = places.iter().filter(|place| place.team == team).collect();
+    places.sort_by_key(|place| (!place.project.is_empty(), place.project.clone()));
+    let mut rights: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for binding in bindings.iter().filter(|binding| places.iter().any(|place| place.name == binding.namespace)) {
+        for subject in &binding.subjects {
+            let who = rights.entry((&binding.part, subject)).or_default();
+            who.entry(&binding.namespace).or_default().push(binding.level());
+        }
+    }
+    let rows: Vec<_> = rights
+        .iter()
+        .map(|((part, subject), levels)| {
+            let cell =
+                |place: &&Place| levels.get(place.name.as_str()).map_or_else(|| "-".into(), |held| held.join(" + "));
+            [(*part).to_owned(), (*subject).to_owned()].into_iter().chain(places.iter().map(cell)).collect()
+        })
+        .collect();
+    let heading: Vec<String> = places.iter().map(|place| column(place)).collect();
+    let heading: Vec<&str> = ["ROLE", "WHO"].into_iter().chain(heading.iter().map(String::as_str)).collect();
+    format!("  {team}\n{}\n", table(&heading, &rows))
+}
+
+fn column(place: &Place) -> String {
+    match (place.layer.as_str(), place.project.as_str()) {
+        (layer, "") => layer.to_owned(),
+        ("Live", project) => format!("{project} live"),
+        (_, project) => project.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn some_places() -> Vec<Place> {
+        let namespace = |name: &str, layer: &str, project: &str| {
+            json!({"metadata": {"name": name, "labels": {
+                "strata-operator.dev/team": "fraud",
+                "strata-operator.dev/layer": layer,
+                "strata-operator.dev/project": project,
+                "pod-security.kubernetes.io/enforce": "restricted",
+            }}})
+        };
+        places(&json!({"items": [
+            namespace("fraud--a--live", "Live", "a"),
+            namespace("fraud--a", "Workspace", "a"),
+            namespace("fraud--backbone", "Backbone", ""),
+        ]}))
+    }
+
+    #[test]
+    fn namespaces_stand_in_the_order_of_the_layers() {
+        let text = namespaces(&some_places(), &["fraud".into()]);
+        let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, ["Backbone", "Workspace", "Live"]);
+    }
+
+    #[test]
+    fn a_person_has_one_row() {
+        let binding = |namespace: &str, name: &str, role: &str| {
+            json!({
+                "metadata": {"name": name, "namespace": namespace},
+                "roleRef": {"name": role},
+                "subjects": [{"kind": "Group", "name": "fraud-science"}],
+            })
+        };
+        let bindings = rights::bindings(&json!({"items": [
+            binding("fraud--a", "strata-data-scientist-contribute", "strata:workspace:contribute"),
+            binding("fraud--a--live", "strata-data-scientist-view", "strata:live:view"),
+        ]}));
+        let text = people("fraud", &some_places(), &bindings);
+        assert_eq!(
+            text,
+            "  fraud\n  ROLE            WHO                  Backbone  a           a live\n  \
+             data-scientist  group fraud-science  -         contribute  view\n\n"
+        );
+    }
+}

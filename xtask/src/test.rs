@@ -1,0 +1,216 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it is
+//! quickest to learn that it does not. What it runs is cargo; this module decides
+//! what belongs to which kind, and counts.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::time::Instant;
+
+use crate::cargo;
+use crate::error::Error;
+use crate::table::table;
+
+/// Files in `tests/`, in the order in which they run; any other comes before the last.
+const ORDER: [&str; 6] = ["crd", "golden", "properties", "faults", "chart", "cluster"];
+
+/// Run every test: format, lints, unit, golden, property, chart, cluster
+#[derive(clap::Args)]
+pub struct Test {
+    /// Leave out a kind (format, lints, unit, documentation, harness, licences, or a file of tests/ such as cluster)
+    #[arg(long, value_name = "KIND")]
+    skip: Vec<String>,
+}
+
+/// One thing to run.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    kind: String,
+    arguments: Vec<String>,
+}
+
+impl Step {
+    fn new(kind: &str, arguments: &str) -> Self {
+        Self { kind: kind.into(), arguments: arguments.split(' ').map(Into::into).collect() }
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Outcome {
+    kind: String,
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+    seconds: u64,
+    good: bool,
+}
+
+impl Test {
+    /// Runs all kinds, even after one has failed, and prints the counts.
+    pub fn run(self) -> Result<(), Error> {
+        let skip: BTreeSet<String> = self.skip.into_iter().collect();
+        let steps = steps(&test_files()?);
+        if let Some(unknown) = skip.iter().find(|kind| !steps.iter().any(|step| step.kind == **kind)) {
+            let known: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
+            return Err(Error::Tests(format!("there is no kind `{unknown}`; there are {}", known.join(", "))));
+        }
+        let mut outcomes = Vec::new();
+        for step in steps.iter().filter(|step| !skip.contains(&step.kind)) {
+            if step.kind == "licences" && !is_there("deny") {
+                eprintln!("\n==> licences: left out, cargo-deny is not installed");
+                continue;
+            }
+            outcomes.push(run(step)?);
+        }
+        println!("\n{}", summary(&outcomes));
+        let failed: Vec<&str> =
+            outcomes.iter().filter(|outcome| !outcome.good).map(|outcome| outcome.kind.as_str()).collect();
+        if failed.is_empty() { Ok(()) } else { Err(Error::Tests(failed.join(", "))) }
+    }
+}
+
+/// The names of the files in `tests/`.
+fn test_files() -> Result<BTreeSet<String>, Error> {
+    let folder = harness::repository().join("tests");
+    let entries = std::fs::read_dir(&folder).map_err(Error::file(format!("read {}", folder.display())))?;
+    Ok(entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect())
+}
+
+/// Always of the whole workspace: another selection has other features, and would
+/// build every dependency again.
+fn steps(files: &BTreeSet<String>) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("format", "fmt --all --check"),
+        Step::new("lints", "clippy --workspace --all-targets --quiet -- -D warnings"),
+        Step::new("unit", "test --workspace --lib --bins"),
+        Step::new("documentation", "test --workspace --doc"),
+    ];
+    let (last, known) = ORDER.split_last().unwrap_or((&"cluster", &[]));
+    let others = files.iter().map(String::as_str).filter(|file| !ORDER.contains(file));
+    let all = known.iter().copied().filter(|file| files.contains(*file)).chain(others);
+    steps.extend(all.map(|file| Step::new(file, &format!("test --workspace --test {file}"))));
+    steps.push(Step::new("harness", "test --workspace --test control_plane"));
+    if files.contains(*last) {
+        steps.push(Step::new(last, &format!("test --workspace --test {last}")));
+    }
+    steps.push(Step::new("licences", "deny check"));
+    steps
+}
+
+/// Whether cargo has this command.
+fn is_there(subcommand: &str) -> bool {
+    cargo::command(&[subcommand, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Runs one step, shows what it prints and counts what it says.
+fn run(step: &Step) -> Result<Outcome, Error> {
+    let arguments: Vec<&str> = step.arguments.iter().map(String::as_str).collect();
+    eprintln!("\n==> {}: cargo {}", step.kind, arguments.join(" "));
+    let failed = |error: std::io::Error| Error::Cargo { arguments: arguments.join(" "), reason: error.to_string() };
+    let started = Instant::now();
+    // Whatever cluster somebody works with is none of ours.
+    let mut child =
+        cargo::command(&arguments).env_remove("KUBECONFIG").stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut outcome = Outcome { kind: step.kind.clone(), ..Outcome::default() };
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = writeln!(std::io::stdout(), "{line}");
+            outcome.count(&line);
+        }
+    }
+    outcome.good = child.wait().map_err(failed)?.success() && outcome.failed == 0;
+    outcome.seconds = started.elapsed().as_secs();
+    Ok(outcome)
+}
+
+impl Outcome {
+    /// Adds what a line like `test result: ok. 3 passed; 0 failed; 1 ignored; ...` says.
+    fn count(&mut self, line: &str) {
+        let Some((_, counts)) = line.trim_start().strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for part in counts.split("; ") {
+            let Some((number, what)) = part.trim().split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<usize>() else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// Failed tests; a step that failed without naming one counts as one.
+    fn failures(&self) -> usize {
+        if self.good { 0 } else { self.failed.max(1) }
+    }
+}
+
+/// The counts by kind, and the sum in the last line.
+fn summary(outcomes: &[Outcome]) -> String {
+    let row = |outcome: &Outcome| {
+        let tests = outcome.passed + outcome.failed + outcome.ignored > 0;
+        let number = |count: usize| if tests { count.to_string() } else { "-".into() };
+        vec![
+            outcome.kind.clone(),
+            if outcome.good { "ok".into() } else { "FAILED".into() },
+            number(outcome.passed),
+            number(outcome.failed),
+            number(outcome.ignored),
+            format!("{} s", outcome.seconds),
+        ]
+    };
+    let rows: Vec<_> = outcomes.iter().map(row).collect();
+    let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
+    let failed: usize = outcomes.iter().map(Outcome::failures).sum();
+    let heading = ["KIND", "RESULT", "PASSED", "FAILED", "IGNORED", "TIME"];
+    format!("{}\n{passed} passed, {failed} failed", table(&heading, &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cluster_tests_come_last_and_new_files_are_not_forgotten() {
+        let files = ["cluster", "crd", "novel"].map(String::from).into();
+        let kinds: Vec<String> = steps(&files).into_iter().map(|step| step.kind).collect();
+        assert_eq!(
+            kinds,
+            ["format", "lints", "unit", "documentation", "crd", "novel", "harness", "cluster", "licences"]
+        );
+    }
+
+    #[test]
+    fn counts_what_the_lines_say() {
+        let mut outcome = Outcome::default();
+        outcome.count("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s");
+        outcome.count("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        outcome.count("test x ... ok");
+        assert_eq!((outcome.passed, outcome.failed, outcome.ignored), (4, 2, 1));
+    }
+
+    #[test]
+    fn the_last_line_is_the_sum() {
+        let good = Outcome { kind: "unit".into(), passed: 5, good: true, ..Outcome::default() };
+        let silent = Outcome { kind: "lints".into(), ..Outcome::default() };
+        let text = summary(&[good, silent]);
+        assert!(text.ends_with("\n5 passed, 1 failed"), "{text}");
+        assert!(text.contains("lints  FAILED  -"), "{text}");
+    }
+}
