@@ -26,17 +26,17 @@ pub enum Command {
     Run(RunOptions),
     /// Print every object of the given teams, without a cluster.
     ///
-    /// Reads `AITeams`, Blueprints and Engines from files and prints, as one YAML
+    /// Reads teams, Blueprints and Engines from files and prints, as one YAML
     /// stream, what the operator would write for each team on a cluster that
     /// serves Kubernetes' own kinds. The files are checked as the API server
     /// would check them. The Blueprint `default` and the engines that come along
     /// are known without being given.
     Render(RenderOptions),
-    /// Print the `CustomResourceDefinitions`, as one YAML stream.
+    /// Print the definitions of Strata's kinds, as one YAML stream for `kubectl`.
     Crd(CrdOptions),
     /// Print the completions for a shell.
     ///
-    /// For example: strata completions bash > /etc/bash_completion.d/strata
+    /// For example: `strata completions bash > /etc/bash_completion.d/strata`
     Completions {
         /// The shell.
         shell: Shell,
@@ -67,6 +67,9 @@ pub struct RunOptions {
     /// Write at once, without the Lease. Only where no second operator can run.
     #[arg(long)]
     pub no_leader_election: bool,
+    /// Write without having seen the chart's fence refuse a write. Only where something else holds the operator's account.
+    #[arg(long)]
+    pub without_fence: bool,
     /// How many objects are worked on at the same time.
     #[arg(long, value_name = "NUMBER", default_value = "8")]
     pub concurrency: NonZeroUsize,
@@ -146,7 +149,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for arguments in [["--concurrency", "0"], ["--reconcile-deadline", "0"], ["--listen", "8080"], ["--log-format", "xml"]] {
+        for arguments in
+            [["--concurrency", "0"], ["--reconcile-deadline", "0"], ["--listen", "8080"], ["--log-format", "xml"]]
+        {
             assert!(Cli::try_parse_from(["strata", "run"].iter().chain(&arguments)).is_err(), "{arguments:?}");
         }
         assert!(Cli::try_parse_from(["strata", "render"]).is_err());
@@ -154,7 +159,10 @@ mod tests {
 
     #[test]
     fn several_files_follow_one_flag_or_several() {
-        let files = |arguments: &[&str]| match Cli::try_parse_from(["strata", "render"].iter().chain(arguments)).unwrap().command {
+        let files = |arguments: &[&str]| match Cli::try_parse_from(["strata", "render"].iter().chain(arguments))
+            .unwrap()
+            .command
+        {
             Command::Render(options) => options.filenames.len(),
             other => panic!("{other:?}"),
         };

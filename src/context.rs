@@ -1,6 +1,7 @@
 //! What every reconcile shares: the client, what is known, and the writers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,8 +33,9 @@ pub struct Context {
     pub queue: Queue,
     /// Writes objects.
     pub applier: Applier,
-    /// Writes Events.
+    /// Writes Events, and counts those that repeat.
     pub recorder: Recorder,
+    reporter: Reporter,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The status last written per team UID, with its resource version: what
@@ -41,6 +43,8 @@ pub struct Context {
     reported: Mutex<HashMap<String, (u64, AITeamStatus)>>,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
+    /// Whether the fence was seen to stand.
+    fenced: AtomicBool,
 }
 
 impl Context {
@@ -54,7 +58,7 @@ impl Context {
         let requests: Requests = metrics.requests.clone();
         let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
         let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
-        let recorder = Recorder::new(client.clone(), reporter);
+        let recorder = Recorder::new(client.clone(), reporter.clone());
         Arc::new(Self {
             client,
             mirror,
@@ -63,10 +67,18 @@ impl Context {
             queue,
             applier,
             recorder,
+            reporter,
             metrics,
             reported: Mutex::default(),
             lowered: Mutex::default(),
+            fenced: AtomicBool::new(false),
         })
+    }
+
+    /// A recorder that has told nothing yet.
+    #[must_use]
+    pub fn new_recorder(&self) -> Recorder {
+        Recorder::new(self.client.clone(), self.reporter.clone())
     }
 
     /// Starts every watch that is always there.
@@ -75,12 +87,28 @@ impl Context {
         self.watches.start_built_in();
     }
 
-    /// What is not listed yet: until it is, nothing may be judged missing.
+    /// What this replica does not know yet, for `/readyz`.
     #[must_use]
     pub fn unsynced(&self) -> Vec<String> {
         let mut all = self.store.unsynced();
         all.extend(self.watches.unsynced());
+        if !self.fenced.load(Ordering::Acquire) {
+            all.push("the fence".to_owned());
+        }
         all
+    }
+
+    /// What is waited for before anything may be judged missing.
+    #[must_use]
+    pub fn listing(&self) -> Vec<String> {
+        let mut all = self.store.unsynced();
+        all.extend(self.watches.listing());
+        all
+    }
+
+    /// The fence was seen to stand, or is not asked for.
+    pub fn fence_stands(&self) {
+        self.fenced.store(true, Ordering::Release);
     }
 
     /// The newest status of a team that is known: what was read, or what was

@@ -39,7 +39,7 @@ pub async fn run(context: Arc<Context>, config: Config, mut stop: watch::Receive
 /// Before everything is listed, what is there may look missing.
 async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) {
     let begun = Instant::now();
-    while !context.unsynced().is_empty() && !*stop.borrow() {
+    while !context.listing().is_empty() && !*stop.borrow() {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(20)) => {}
             _ = stop.changed() => return,
@@ -92,7 +92,8 @@ async fn guarded(context: &Arc<Context>, key: &Key, deadline: Duration) -> Resul
 
 async fn one(context: &Context, key: &Key) -> Result<Again, Failure> {
     match key {
-        Key::Team(name) => reconcile(context, name).await,
+        // On the heap: the steps of a reconcile together are large.
+        Key::Team(name) => Box::pin(reconcile(context, name)).await,
         Key::Blueprint(name) => references::blueprint(context, name).await.map(|()| None),
         Key::Engine(name) => references::engine(context, name).await.map(|()| None),
         Key::References => {

@@ -62,6 +62,8 @@ pub struct NamespaceHealth {
     pub layer: Layer,
     /// Its project.
     pub project: Option<String>,
+    /// Whether its project left the spec.
+    pub retained: bool,
     /// What is wrong with what Strata keeps in it, worst first.
     pub failures: Vec<Failure>,
 }
@@ -160,6 +162,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
                 name: namespace.name.clone(),
                 layer: namespace.layer,
                 project: namespace.project.clone(),
+                retained: namespace.retained,
                 failures,
             }
         })
@@ -225,7 +228,9 @@ fn judge(
     seen: &Seen<'_>,
     problems: &[&Problem],
 ) -> Judgement {
-    if let Some(hold) = &instance.hold {
+    // What is held only because a newer revision waits is judged as it runs.
+    let waiting = instance.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
+    if let (Some(hold), None) = (&instance.hold, waiting) {
         return failed(&Failure::new(hold.reason, hold.message.clone()));
     }
     if let Some(problem) = problems.iter().find(|problem| problem.scope == Scope::Component(instance.id.clone())) {
@@ -234,7 +239,8 @@ fn judge(
     if let Some(failure) = outcome.blocked(&instance.id.namespace) {
         return failed(failure);
     }
-    let own: Vec<&Desired> = desires.objects.iter().filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
+    let all = desires.objects.iter().chain(&desires.held);
+    let own: Vec<&Desired> = all.filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
     let written = own.iter().filter_map(|desired| outcome.failure(&crate::apply::key(desired)).cloned()).collect();
     if let Some(failure) = worst_first(written).first() {
         return failed(failure);
@@ -242,7 +248,10 @@ fn judge(
     match verdict(instance, &own, seen) {
         Verdict::Ready => match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::apply::key(desired))) {
             Some((key, by)) => failed(&contested(key, by.as_deref())),
-            None => (ComponentState::Ready, Reason::Ready, None),
+            None => match waiting {
+                Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
+                None => (ComponentState::Ready, Reason::Ready, None),
+            },
         },
         Verdict::Failing { reason, message } => {
             trouble(&instance.id, seen).unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message)))
@@ -268,7 +277,7 @@ fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
 
 /// The reason an engine's rule names, if it is one of the closed set.
 fn known_reason(word: &str) -> Reason {
-    Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::PodFailing)
+    Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::EngineFailing)
 }
 
 /// Why the engine's pods do not run: more exact than what their owners say.

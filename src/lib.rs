@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod queue;
 pub mod watch;
 pub mod apply;
+pub mod fence;
 pub mod health;
 pub mod status;
 pub mod cli;

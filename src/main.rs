@@ -53,7 +53,9 @@ fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
 fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
     let mut text = String::new();
     let asked = options.kind.as_deref();
-    for definition in crd::definitions().iter().filter(|definition| asked.is_none_or(|word| is_called(definition, word))) {
+    for definition in
+        crd::definitions().iter().filter(|definition| asked.is_none_or(|word| is_called(definition, word)))
+    {
         text.push_str("---\n");
         text.push_str(&generated(definition));
     }
@@ -68,14 +70,19 @@ fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
 fn is_called(definition: &Value, word: &str) -> bool {
     let names = &definition["spec"]["names"];
     let is = |name: &Value| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(word));
-    is(&names["kind"]) || is(&names["plural"]) || is(&definition["metadata"]["name"]) || names["shortNames"].as_array().is_some_and(|short| short.iter().any(is))
+    is(&names["kind"])
+        || is(&names["plural"])
+        || is(&definition["metadata"]["name"])
+        || names["shortNames"].as_array().is_some_and(|short| short.iter().any(is))
 }
 
 /// Writes to standard output. A reader that has seen enough is no error.
 fn print(text: &[u8]) -> Result<(), Vec<String>> {
     let mut output = io::stdout().lock();
     match output.write_all(text).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(vec![format!("cannot write to standard output: {error}")]),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(vec![format!("cannot write to standard output: {error}")])
+        }
         _ => Ok(()),
     }
 }

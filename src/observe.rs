@@ -117,6 +117,7 @@ pub fn retained(name: &str, entry: &Entry) -> Option<Retained> {
         layer,
         project: state["project"].as_str().map(str::to_owned),
         pod_security,
+        frozen: state["annotations"][labels::RETAINED] == "true",
     })
 }
 

@@ -24,7 +24,7 @@ use crate::plan::{Plan, plan};
 use crate::record::{Record, without_people};
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
-use crate::watch::Watched;
+use crate::watch::{Key, Watched};
 use crate::{retained, revoke, teardown};
 
 /// When to look again at the latest, if nothing happens before.
@@ -163,6 +163,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let bound: Vec<Desired> = known_bindings(context, &desires.objects);
     context.applier.apply(name, &bound, &[Stage::Binding], &mut outcome).await;
     context.applier.apply(name, &desires.objects, &[Stage::Namespace], &mut outcome).await;
+    explain_lost_labels(context, name, observed, &mut outcome);
     let record = record(context, team, plan, observed);
     context.applier.apply(name, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
     context.applier.apply(name, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
@@ -175,6 +176,25 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         context.applier.remove_namespaces(name, &gone, &mut outcome).await;
     }
     outcome
+}
+
+/// A namespace of the team by its recorded UID that lost our label is no
+/// stranger's, but the fence keeps us from writing it.
+fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outcome: &mut Outcome) {
+    for (namespace, uid) in observed.record.iter().flat_map(|record| &record.namespaces) {
+        let key = Key::new("", "Namespace", None, namespace);
+        let lost = context.mirror.get(&key).is_some_and(|entry| entry.uid == *uid && !entry.is_ours());
+        if lost && outcome.failure(&key).is_some() {
+            outcome.explain(&key, Failure::new(
+                Reason::Conflict,
+                format!(
+                    "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \
+                     kubectl label namespace {namespace} {label}={team}",
+                    label = labels::TEAM
+                ),
+            ));
+        }
+    }
 }
 
 fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
@@ -199,11 +219,16 @@ fn watch_new_kinds(context: &Context, objects: &[Desired]) {
 
 /// What must stay.
 fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
-    let held = plan.instances.iter().filter(|instance| instance.hold.is_some());
+    // Of a held component what runs stays, of the engine before as well.
+    let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
+        let before = instance.choice.iter().map(|choice| choice.engine.clone());
+        let engines = before.chain([instance.id.engine.clone()]);
+        engines.map(|engine| (instance.id.namespace.clone(), engine))
+    });
     let retained = plan.namespaces.iter().filter(|namespace| namespace.retained);
     Keep {
         desired: desires.objects.iter().chain(&desires.held).map(crate::apply::key).collect(),
-        held: held.map(|instance| (instance.id.namespace.clone(), instance.id.engine.clone())).collect(),
+        held: held.collect(),
         retained: retained.map(|namespace| namespace.name.clone()).collect(),
         volumes_go: team.spec.deletion_policy == DeletionPolicy::Delete,
     }

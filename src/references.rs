@@ -28,13 +28,13 @@ pub fn count(context: &Context) {
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(object) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.all();
-    let users = teams.iter().filter(|(_, team)| team["spec"]["blueprint"].as_str().unwrap_or("default") == name).count();
+    let followers = teams.iter().filter(|(_, team)| team["spec"]["blueprint"].as_str().unwrap_or("default") == name).count();
     let parsed = serde_json::from_value::<BlueprintSpec>(object["spec"].clone()).map_err(|error| error.to_string());
     let finding = match parsed {
         Ok(_) => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
         Err(error) => Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}")),
     };
-    tell(context, &ApiResource::erase::<Blueprint>(&()), "Blueprint", name, &object, users, finding).await
+    tell(context, &ApiResource::erase::<Blueprint>(&()), "Blueprint", name, &object, followers, finding).await
 }
 
 /// Writes the status of an Engine object, if it says something new.
@@ -78,7 +78,7 @@ async fn tell(
     }
     let status = json!({
         "observedGeneration": generation,
-        "conditions": conditions(&before, &findings, generation, now()),
+        "conditions": conditions(&before, &findings, generation, &now()),
         "teams": users,
     });
     if object["status"] == status {

@@ -68,7 +68,8 @@ pub fn teams(manifests: &Manifests) -> Vec<Result<Team, String>> {
 
 fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue) -> Result<Team, String> {
     let name = team.metadata.name.clone().unwrap_or_default();
-    let blueprint = blueprint(&team.spec.blueprint, manifests).map_err(|why| format!("team {name} is refused: {why}"))?;
+    let blueprint =
+        blueprint(&team.spec.blueprint, manifests).map_err(|why| format!("team {name} is refused: {why}"))?;
     let mut team = team.clone();
     team.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
     let facts = Facts::offline(&blueprint, catalogue);
@@ -98,8 +99,13 @@ pub fn default_blueprint() -> Result<BlueprintSpec, String> {
         return Err(broken(problem));
     }
     let document = Document { file: "blueprints/default.yaml".to_owned(), number: 1, value };
-    let mut manifests = Manifests::of(&[document]).map_err(|errors| broken(errors.iter().map(ToString::to_string).collect()))?;
-    manifests.blueprints.remove("default").map(|blueprint| blueprint.spec).ok_or_else(|| broken("its name is not 'default'".to_owned()))
+    let mut manifests =
+        Manifests::of(&[document]).map_err(|errors| broken(errors.iter().map(ToString::to_string).collect()))?;
+    manifests
+        .blueprints
+        .remove("default")
+        .map(|blueprint| blueprint.spec)
+        .ok_or_else(|| broken("its name is not 'default'".to_owned()))
 }
 
 /// The team's objects as YAML documents below a line that names the team.

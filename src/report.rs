@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, api::ApiResource};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use crate::api::reason::Class;
 use crate::api::status::{Condition, READY};
 use crate::api::team_status::ComponentState;
 use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::kinds::built_in;
+use crate::watch::Key;
 
 /// The present, to the second, as conditions tell it.
 #[must_use]
@@ -51,7 +53,9 @@ pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> R
     let written = write_status(context, &ApiResource::erase::<AITeam>(&()), "AITeam", &name, team.metadata.uid.as_deref(), json!(status)).await?;
     context.remember_status(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone());
     for event in turns(&before, &status) {
-        publish(context, team, event).await;
+        // A recorder of its own: the shared one shows a repeated reason with the
+        // words it had first, and what turned has words of its own.
+        publish(&context.new_recorder(), team, event).await;
     }
     Ok(())
 }
@@ -83,7 +87,7 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     let (old, new) = (ready(before), ready(after));
     if let Some(new) = &new
         && old.as_ref().is_none_or(|old| old.status != new.status || old.reason != new.reason)
-        && (old.is_some() || new.reason != Reason::Progressing.name())
+        && is_news(&new.reason)
     {
         events.push(turned(new));
     }
@@ -99,10 +103,18 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     events
 }
 
+fn known(word: &str) -> Option<Reason> {
+    Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word)
+}
+
+/// What every team passes through while it comes up is no news.
+fn is_news(word: &str) -> bool {
+    !matches!(known(word), Some(Reason::Progressing | Reason::Unschedulable | Reason::ApiFailing))
+}
+
 fn turned(condition: &Condition) -> Event {
-    let class = Reason::ALL.iter().find(|(reason, _)| reason.name() == condition.reason).map(|(reason, _)| reason.class());
-    let type_ = match class {
-        Some(Class::Fine | Class::Waiting) => EventType::Normal,
+    let type_ = match known(&condition.reason) {
+        Some(Reason::Ready | Reason::Suspended | Reason::Deleting) => EventType::Normal,
         _ => EventType::Warning,
     };
     event(type_, &condition.reason, condition.message.clone())
@@ -125,17 +137,33 @@ pub async fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::
         context.metrics.repairs.inc();
         let by = by.map_or_else(String::new, |by| format!(", changed by {by}"));
         info!(team = name, object = %key, "put back{by}");
-        publish(context, team, event(EventType::Normal, "Repaired", format!("put back {key}{by}"))).await;
+        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "Repaired", format!("put back {key}{by}")) };
+        publish(&context.recorder, team, told).await;
     }
     for key in outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::apply::has_reserved_name(key)) {
         let note = format!("removed {key}: people get their rights from the AITeam alone");
-        publish(context, team, event(EventType::Warning, "ForeignBindingRemoved", note)).await;
+        let told = Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
+        publish(&context.recorder, team, told).await;
+    }
+}
+
+/// The object that an Event is also about. It keeps Events of the same reason apart.
+fn reference(key: &Key) -> ObjectReference {
+    ObjectReference {
+        api_version: built_in(&key.group, &key.kind).map(|kind| match kind.group {
+            "" => kind.version.to_owned(),
+            group => format!("{group}/{}", kind.version),
+        }),
+        kind: Some(key.kind.clone()),
+        namespace: key.namespace.clone(),
+        name: Some(key.name.clone()),
+        ..ObjectReference::default()
     }
 }
 
 /// Publishes one Event. That an Event is lost holds up nothing.
-async fn publish(context: &Context, team: &AITeam, event: Event) {
-    if let Err(error) = context.recorder.publish(&event, &team.object_ref(&())).await {
+async fn publish(recorder: &Recorder, team: &AITeam, event: Event) {
+    if let Err(error) = recorder.publish(&event, &team.object_ref(&())).await {
         warn!(reason = event.reason, %error, "an event could not be published");
     }
 }
@@ -147,7 +175,7 @@ mod tests {
 
     fn status(reason: Reason, message: &str) -> AITeamStatus {
         let finding = Finding::new(READY, reason == Reason::Ready, reason, message);
-        AITeamStatus { conditions: conditions(&[], &[finding], 1, now()), ..AITeamStatus::default() }
+        AITeamStatus { conditions: conditions(&[], &[finding], 1, &now()), ..AITeamStatus::default() }
     }
 
     #[test]

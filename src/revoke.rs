@@ -100,7 +100,7 @@ mod tests {
     use crate::kinds::Keeping;
     use crate::watch::Mirror;
 
-    fn binding(subjects: Value) -> Vec<(Key, Entry)> {
+    fn binding(subjects: &Value) -> Vec<(Key, Entry)> {
         let mirror = Mirror::default();
         let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "strata-ml-engineer-own");
         let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn whoever_left_the_spec_leaves_the_bindings() {
         let prefixes = Prefixes { user_prefix: "oidc:".to_owned(), group_prefix: String::new() };
-        let both = binding(json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "User", "name": "oidc:bo"}]));
+        let both = binding(&json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "User", "name": "oidc:bo"}]));
         assert!(revocations("a", &spec(&["ana", "bo"]), &prefixes, &both).is_empty());
         let left = revocations("a", &spec(&["ana"]), &prefixes, &both);
         assert_eq!(left[0].2, Revocation::Keep(json!([{"kind": "User", "name": "oidc:ana"}])));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn identities_of_work_are_no_people() {
-        let account = binding(json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "a--backbone"}]));
+        let account = binding(&json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "a--backbone"}]));
         assert!(revocations("a", &spec(&[]), &Prefixes::default(), &account).is_empty());
     }
 

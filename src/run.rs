@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::cli::{LogFormat, RunOptions};
 use crate::context::Context;
 use crate::controller;
+use crate::fence;
 use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::server::{self, ServerError};
@@ -56,6 +57,15 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(server::serve(options.listen, Arc::clone(&context), stopped.clone()));
     let mut ending = std::pin::pin!(signalled());
+    if options.without_fence {
+        context.fence_stands();
+    } else {
+        tokio::select! {
+            () = fence::wait_until_it_stands(&client) => context.fence_stands(),
+            signal = &mut ending => return end(&stop, serving, None, signal).await,
+            server = &mut serving => return served(server),
+        }
+    }
     let mut claim = (!options.no_leader_election).then(|| Claim::new(client, &options.lease_namespace, identity));
     if let Some(claim) = &mut claim {
         tokio::select! {

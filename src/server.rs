@@ -45,7 +45,7 @@ async fn ready(State(context): State<Arc<Context>>) -> impl IntoResponse {
     if unsynced.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not listed yet: {}\n", unsynced.join(", ")))
+    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n", unsynced.join(", ")))
 }
 
 async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {

@@ -56,7 +56,7 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
     findings.extend(progress(worst.first()));
     AITeamStatus {
         observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, &findings, generation, now.clone()),
+        conditions: conditions(&before.conditions, &findings, generation, now),
         summary: Some(summary(health)),
         namespaces: health.namespaces.iter().map(|namespace| namespace_status(namespace, live)).collect(),
         components: components(&before.components, &health.components, now),
@@ -92,7 +92,7 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
     findings.extend(progress(Some(failure)));
     AITeamStatus {
         observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, &findings, generation, now.clone()),
+        conditions: conditions(&before.conditions, &findings, generation, now),
         operator_version: Some(crate::VERSION.to_owned()),
         ..before
     }
@@ -120,13 +120,21 @@ fn ready(plan: &Plan, health: &Health, worst: &[Failure]) -> Finding {
             READY,
             true,
             Reason::Ready,
-            format!("{} namespaces and {} components are in place", plan.namespaces.len(), health.components.len()),
+            format!(
+                "{} and {} in place",
+                counted(plan.namespaces.iter().filter(|namespace| !namespace.retained).count(), "namespace"),
+                counted(health.components.len(), "component")
+            ),
         ),
         [only] => Finding::new(READY, false, only.reason, only.message.clone()),
         [first, rest @ ..] => {
             Finding::new(READY, false, first.reason, format!("{} (and {} more)", bounded(first.message.clone(), 900), rest.len()))
         }
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// `Stalled` only for what a person must mend; kstatus takes it for Failed.
@@ -175,7 +183,7 @@ fn honored(plan: &Plan) -> Finding {
 
 fn summary(health: &Health) -> Summary {
     let mut projects: BTreeMap<&str, bool> = BTreeMap::new();
-    for namespace in &health.namespaces {
+    for namespace in health.namespaces.iter().filter(|namespace| !namespace.retained) {
         if let Some(project) = &namespace.project {
             *projects.entry(project).or_insert(true) &= namespace.failures.is_empty();
         }
@@ -206,13 +214,14 @@ fn failing(health: &Health) -> String {
 
 fn namespace_status(namespace: &NamespaceHealth, live: &Live<'_>) -> NamespaceStatus {
     let worst = namespace.failures.first();
+    let fine = if namespace.retained { Reason::Retained } else { Reason::Ready };
     NamespaceStatus {
         name: namespace.name.clone(),
         uid: live.uid(&namespace.name),
         layer: namespace.layer,
         project: namespace.project.clone(),
         ready: worst.is_none(),
-        reason: worst.map_or(Reason::Ready, |failure| failure.reason).name().to_owned(),
+        reason: worst.map_or(fine, |failure| failure.reason).name().to_owned(),
         message: worst.map(|failure| bounded(failure.message.clone(), 512)),
     }
 }

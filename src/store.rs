@@ -60,7 +60,7 @@ impl Objects {
     }
 
     /// Replaces everything by a complete list, and says which names are gone.
-    fn replace(&self, list: Vec<DynamicObject>) -> Vec<String> {
+    fn replace(&self, list: &[DynamicObject]) -> Vec<String> {
         let list: BTreeMap<_, _> = list
             .iter()
             .map(|object| (object.metadata.name.clone().unwrap_or_default(), Arc::new(value(object))))
@@ -187,7 +187,7 @@ impl Store {
                 Ok(watcher::Event::Init) => list.clear(),
                 Ok(watcher::Event::InitApply(object)) => list.push(object),
                 Ok(watcher::Event::InitDone) => {
-                    let touched = self.objects(what).replace(std::mem::take(&mut list));
+                    let touched = self.objects(what).replace(&std::mem::take(&mut list));
                     self.changed(what, &touched);
                 }
                 Ok(watcher::Event::Apply(object)) => {

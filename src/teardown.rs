@@ -108,9 +108,10 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let next = ORDER.into_iter().map(of).find(|of_layer| !of_layer.is_empty());
     let waiting = match next {
         Some(of_layer) => {
+            let why: Vec<_> = of_layer.iter().flat_map(|(name, entry)| remaining(name, entry)).collect();
             let names: Vec<_> = of_layer.into_iter().map(|(name, _)| name).collect();
             context.applier.remove_namespaces(name, &names, &mut outcome).await;
-            format!("waiting for the API server to remove {}", names.join(", "))
+            format!("waiting for the API server to remove {}{}", names.join(", "), why.join(""))
         }
         None => String::new(),
     };
@@ -123,4 +124,10 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     }
     report(context, team, held(team, &Failure::new(Reason::Deleting, waiting), &now())).await?;
     Ok(false)
+}
+
+/// What a namespace waits for, in the words of the API server.
+fn remaining(name: &str, entry: &Entry) -> Vec<String> {
+    let messages = entry.view.state()["remaining"].as_array().cloned().unwrap_or_default();
+    messages.iter().filter_map(|message| Some(format!("; {name}: {}", message.as_str()?))).collect()
 }

@@ -106,7 +106,8 @@ const NONE: [&str; 0] = [];
 fn every_field_says_what_it_is() {
     let found = complaints(|path, schema| {
         // The API server describes metadata, and lets nobody else do it.
-        let field = !path.ends_with(']') && !path.ends_with('}') && !path.contains(".metadata") || path.contains("template");
+        let field =
+            !path.ends_with(']') && !path.ends_with('}') && !path.contains(".metadata") || path.contains("template");
         (field && schema["description"].as_str().is_none_or(|text| text.len() < 5)).then_some("has no description")
     });
     assert_eq!(found, NONE);
@@ -128,7 +129,9 @@ fn everything_has_a_bound() {
     let found = complaints(|_, schema| match schema["type"].as_str()? {
         "string" if schema["maxLength"].is_null() && schema["enum"].is_null() => Some("a text without maxLength"),
         "array" if schema["maxItems"].is_null() => Some("a list without maxItems"),
-        "object" if schema["additionalProperties"].is_object() && schema["maxProperties"].is_null() => Some("a map without maxProperties"),
+        "object" if schema["additionalProperties"].is_object() && schema["maxProperties"].is_null() => {
+            Some("a map without maxProperties")
+        }
         _ => None,
     });
     assert_eq!(found, NONE);
@@ -152,11 +155,17 @@ fn nothing_makes_trouble_on_an_api_server() {
         let format = schema["format"].as_str();
         match () {
             () if schema["type"].is_null() => Some("no type: not structural"),
-            () if ["anyOf", "oneOf", "allOf", "not", "$ref"].iter().any(|word| schema.get(*word).is_some()) => Some("a junctor"),
+            () if ["anyOf", "oneOf", "allOf", "not", "$ref"].iter().any(|word| schema.get(*word).is_some()) => {
+                Some("a junctor")
+            }
             () if schema.get("default") == Some(&Value::Null) => Some("a default of null"),
             () if schema.get("nullable").is_some() => Some("nullable"),
-            () if !matches!(format, None | Some("int32" | "int64" | "date-time")) => Some("a format that the API server does not know"),
-            () if unknown && !free.iter().any(|end| path.ends_with(end)) => Some("unknown fields where a schema is possible"),
+            () if !matches!(format, None | Some("int32" | "int64" | "date-time")) => {
+                Some("a format that the API server does not know")
+            }
+            () if unknown && !free.iter().any(|end| path.ends_with(end)) => {
+                Some("unknown fields where a schema is possible")
+            }
             () => None,
         }
     });
@@ -167,7 +176,10 @@ fn nothing_makes_trouble_on_an_api_server() {
 fn every_rule_says_what_to_do() {
     let found = complaints(|_, schema| {
         let rules = schema["x-kubernetes-validations"].as_array()?;
-        rules.iter().any(|rule| rule["message"].as_str().is_none_or(|text| text.len() < 30)).then_some("a rule without a message of use")
+        rules
+            .iter()
+            .any(|rule| rule["message"].as_str().is_none_or(|text| text.len() < 30))
+            .then_some("a rule without a message of use")
     });
     assert_eq!(found, NONE);
 }
@@ -188,7 +200,9 @@ fn what_is_wrong_is_refused_with_field_and_rule() {
     for case in cases {
         let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": case.kind, "metadata": {"name": case.name}, "spec": case.spec});
         let found = errors(&case.kind, &object);
-        let told = |text: &String| text.contains(&case.field) && case.message.as_ref().is_none_or(|message| text.contains(message));
+        let told = |text: &String| {
+            text.contains(&case.field) && case.message.as_ref().is_none_or(|message| text.contains(message))
+        };
         if !found.iter().any(told) {
             wrong.push(format!("{}: expected {} {:?}, found {found:?}", case.what, case.field, case.message));
         }
@@ -198,14 +212,16 @@ fn what_is_wrong_is_refused_with_field_and_rule() {
 
 #[test]
 fn every_example_is_accepted_and_rendered() {
-    let manifests = Manifests::read(&[repository().join("deploy/examples")]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let manifests =
+        Manifests::read(&[repository().join("deploy/examples")]).unwrap_or_else(|errors| panic!("{errors:?}"));
     assert_eq!(manifests.skipped, NONE);
     let rendered = render(&manifests);
     assert_eq!(rendered.refused, NONE);
     // The same twice, to the byte.
     assert!(rendered.text == render(&manifests).text);
     // Whatever is told of an example is told of what waits, not of a mistake.
-    let mistakes: Vec<&String> = rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("not yet change")).collect();
+    let mistakes: Vec<&String> =
+        rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("not yet change")).collect();
     assert!(mistakes.is_empty(), "{mistakes:?}");
 }
 

@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 
 fn examples() -> Vec<Team> {
     let read = Manifests::read(&[root().join("deploy/examples")]);
-    let manifests = read.unwrap_or_else(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()));
+    let manifests = read.unwrap_or_else(|errors| panic!("{errors:#?}"));
     teams(&manifests).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
 }
 
@@ -36,7 +36,8 @@ fn golden(team: &Team) -> String {
     }
     for desired in &team.objects {
         let component = desired.component.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
-        let _ = write!(text, "---\n# {:?}, {:?}{component}\n{}", desired.stage, desired.ownership, yaml(&desired.object));
+        let _ =
+            write!(text, "---\n# {:?}, {:?}{component}\n{}", desired.stage, desired.ownership, yaml(&desired.object));
     }
     text
 }
@@ -56,11 +57,17 @@ fn difference(found: &str, wanted: &str) -> String {
     let (found, wanted): (Vec<&str>, Vec<&str>) = (found.lines().collect(), wanted.lines().collect());
     let first = found.iter().zip(&wanted).take_while(|(found, wanted)| found == wanted).count();
     let from = first.saturating_sub(6);
-    let excerpt = |sign: char, lines: &[&str]| -> String {
-        lines.iter().skip(first).take(6).map(|line| format!("{sign} {line}\n")).collect()
+    let mut text = format!("at line {}:\n", first + 1);
+    let mut excerpt = |sign: char, lines: &[&str]| {
+        for line in lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{sign} {line}");
+        }
     };
-    let context: String = wanted[from..first].iter().map(|line| format!("  {line}\n")).collect();
-    format!("at line {}:\n{context}{}{}", first + 1, excerpt('-', &found), excerpt('+', &wanted))
+    excerpt(' ', &wanted[from..first]);
+    excerpt('-', &found[first..found.len().min(first + 6)]);
+    excerpt('+', &wanted[first..wanted.len().min(first + 6)]);
+    text
 }
 
 #[test]

@@ -74,7 +74,8 @@ fn typed(desired: &Desired) -> Option<Value> {
 }
 
 fn peers(policy: &Value) -> Vec<Value> {
-    let rules = ["ingress", "egress"].into_iter().flat_map(|side| policy["spec"][side].as_array().cloned().unwrap_or_default());
+    let rules =
+        ["ingress", "egress"].into_iter().flat_map(|side| policy["spec"][side].as_array().cloned().unwrap_or_default());
     rules
         .flat_map(|rule| {
             let peers = rule["from"].as_array().or(rule["to"].as_array()).cloned();
@@ -86,7 +87,8 @@ fn peers(policy: &Value) -> Vec<Value> {
 
 fn bindings(desires: &Desires, project: &str) -> BTreeMap<String, Value> {
     let of_project = |desired: &&Desired| {
-        desired.key.kind == "RoleBinding" && desired.object["metadata"]["labels"]["strata-operator.dev/project"] == project
+        desired.key.kind == "RoleBinding"
+            && desired.object["metadata"]["labels"]["strata-operator.dev/project"] == project
     };
     let named = |desired: &Desired| {
         let key = format!("{}/{}", desired.key.namespace.clone().unwrap_or_default(), desired.key.name);
@@ -260,8 +262,19 @@ fn the_pure_parts_import_no_client_and_read_no_clock() {
         files.push(source.join(format!("{part}.rs")));
     }
     let forbidden = [
-        "kube::Client", "kube::Api", "kube::api::Api", "kube::runtime", "kube::client", "Timestamp::now",
-        "SystemTime::now", "Instant::now", "Utc::now", "Zoned::now", "tokio::", "std::net::TcpStream", "std::fs",
+        "kube::Client",
+        "kube::Api",
+        "kube::api::Api",
+        "kube::runtime",
+        "kube::client",
+        "Timestamp::now",
+        "SystemTime::now",
+        "Instant::now",
+        "Utc::now",
+        "Zoned::now",
+        "tokio::",
+        "std::net::TcpStream",
+        "std::fs",
     ];
     let mut seen = 0;
     for file in files.iter().filter(|file| file.is_file()) {

@@ -1,6 +1,8 @@
 //! `Blueprint`: the reference architecture of a site. What it allows, what it
 //! prefers, and everything that differs from one site to the next.
 
+#![allow(clippy::duplicated_attributes, reason = "columns of one type are not the same column")]
+
 use std::collections::BTreeMap;
 
 use kube::CustomResource;
@@ -9,9 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::Condition;
-use super::team::{Compute, Resources};
-use super::vocabulary::{Layer, Level, Role};
+use super::team::Resources;
+use super::vocabulary::Layer;
 use super::{rules, schema};
+
+mod access;
+mod network;
+mod pods;
+
+pub use access::{Cell, Identity, LabelRules, LeadLimits, ServiceAccounts};
+pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
+pub use pods::{Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator, TrustBundle};
 
 /// What a site allows and prefers.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -136,43 +146,6 @@ pub enum Archetype {
     MLFirst,
 }
 
-/// One cell of the role table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = rules::cell()))]
-pub struct Cell {
-    /// The row.
-    pub role: Role,
-    /// The column.
-    pub layer: Layer,
-    /// What the role may do there; absent, nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<Level>,
-    /// Whether it may also read the guardrails there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guardrails: Option<bool>,
-    /// Whether it may also write pipelines and create runs there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pipelines: Option<bool>,
-}
-
-/// What team leads may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LeadLimits {
-    /// Roles that leads may give and take.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "set"))]
-    pub may_grant: Vec<Role>,
-    /// Whether leads may add groups.
-    #[serde(default)]
-    #[schemars(default = "no")]
-    pub may_add_groups: bool,
-    /// Whether leads may delete projects.
-    #[serde(default)]
-    #[schemars(default = "no")]
-    pub may_delete: bool,
-}
-
 const fn no() -> bool {
     false
 }
@@ -185,210 +158,6 @@ pub enum Reclaim {
     ByName,
     /// A team that names the UID of the one before.
     Explicit,
-}
-
-/// What the API server puts before names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Identity {
-    /// Before the names of people: `oidc:`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(schema_with = "schema::subject_prefix")]
-    pub user_prefix: String,
-    /// Before the names of groups: `oidc:`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(schema_with = "schema::subject_prefix")]
-    pub group_prefix: String,
-}
-
-/// Labels that teams must and may set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LabelRules {
-    /// Keys that every team must set.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::label_keys")]
-    pub required: Vec<String>,
-    /// Keys that a team may set, besides the required ones.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::label_keys")]
-    pub allowed: Vec<String>,
-}
-
-/// Where images come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Registries {
-    /// Registries of the site that stand for public ones: `quay.io: registry.example.com/quay`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::mirrors")]
-    pub mirrors: BTreeMap<String, String>,
-    /// Where a team's own images come from; `${team}` is the team's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-validations" = [{
-        "rule": "self.endsWith('/')",
-        "message": "end with '/', or what begins alike is allowed too: registry.example.com/ai/${team}/"
-    }]))]
-    pub team: Option<String>,
-    /// Secrets that pods pull with, by their names in each namespace.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::object_names")]
-    pub pull_secrets: Vec<String>,
-}
-
-/// How large a pod is and where it may run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::requests_within_limits()))]
-pub struct Size {
-    /// What the pod requests.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<Compute>,
-    /// What the pod may use at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Compute>,
-    /// Devices by resource name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::devices")]
-    pub devices: BTreeMap<String, i64>,
-    /// Labels of the nodes it may run on.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::strings")]
-    pub node_selector: BTreeMap<String, String>,
-    /// Taints it tolerates.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
-    pub tolerations: Vec<Toleration>,
-    /// The runtime class: `nvidia`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub runtime_class_name: Option<String>,
-}
-
-/// A taint that a pod tolerates, as Kubernetes spells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = rules::toleration()))]
-pub struct Toleration {
-    /// The taint's key; empty with `Exists` for every taint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 317))]
-    pub key: Option<String>,
-    /// `Exists` or `Equal`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<TolerationOperator>,
-    /// The taint's value, with `Equal`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub value: Option<String>,
-    /// The effect; absent, all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<TaintEffect>,
-}
-
-/// How a toleration meets a taint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TolerationOperator {
-    /// Any value.
-    Exists,
-    /// This value.
-    Equal,
-}
-
-/// What a taint does to pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TaintEffect {
-    /// No new pods.
-    NoSchedule,
-    /// New pods only where no other node takes them.
-    PreferNoSchedule,
-    /// Running pods leave.
-    NoExecute,
-}
-
-/// Storage classes by purpose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StorageClasses {
-    /// For volumes of one pod: homes, databases.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub home: Option<String>,
-    /// For volumes of many pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub shared: Option<String>,
-}
-
-/// Certificates of the site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TrustBundle {
-    /// A ConfigMap of this name with key `ca.crt`, present in each namespace.
-    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = [{
-        "rule": "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$') && self != 'connections' && !self.startsWith('strata-')",
-        "message": "name a ConfigMap of the site: lower-case letters, digits, '-' and '.', not `connections` or `strata-...`, which are Strata's own"
-    }]))]
-    pub config_map: String,
-}
-
-/// One way out of a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = rules::egress()))]
-pub struct EgressProfile {
-    /// Blocks of addresses; never the metadata address of nodes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::cidrs")]
-    pub cidrs: Vec<String>,
-    /// TCP ports; absent, all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::ports")]
-    pub ports: Vec<i32>,
-    /// Settings that the users of the profile need: proxies, package indexes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::environment")]
-    pub env: BTreeMap<String, String>,
-}
-
-/// From where connections come in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Ingress {
-    /// Where metrics are collected from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<MetricsIngress>,
-    /// The gateway in front of production.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<Gateway>,
-}
-
-/// Where metrics are collected from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct MetricsIngress {
-    /// The collector's namespace.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub namespace: String,
-}
-
-/// The gateway in front of production.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Gateway {
-    /// The namespace of the gateway and its pods.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub namespace: String,
-    /// The gateway's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub name: Option<String>,
-    /// Host names, with `${service}`, `${project}` and `${team}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub host: Option<String>,
-}
-
-/// What the ServiceAccounts of teams carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ServiceAccounts {
-    /// Annotations, with `${team}`, `${project}` and `${identity}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::annotations")]
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// Budgets of teams.

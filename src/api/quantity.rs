@@ -49,7 +49,9 @@ const PATTERN: &str = "^([0-9]+([.][0-9]*)?|[.][0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti
 
 /// The text is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a quantity: write a number with an optional suffix m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei")]
+#[error(
+    "'{0}' is not a quantity: write a number with an optional suffix m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei"
+)]
 pub struct QuantityError(pub String);
 
 /// An amount in thousandths of its unit, with the notation it is written in.
@@ -118,10 +120,7 @@ impl Amount {
     /// The sum, in the notation of the first that is written in powers of two.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self {
-            thousandths: (self.thousandths + other.thousandths).min(LARGEST),
-            binary: self.binary || other.binary,
-        }
+        Self { thousandths: (self.thousandths + other.thousandths).min(LARGEST), binary: self.binary || other.binary }
     }
 
     /// What is left, at least nothing.
@@ -154,8 +153,10 @@ impl Amount {
             return format!("{value}m");
         }
         let units = value / THOUSAND;
-        let suffixes = if self.binary && units >= 1024 { &BINARY } else { &DECIMAL };
-        for (suffix, scale) in suffixes {
+        // What has no power of two is written without a suffix, and so read as
+        // decimal, which then has one.
+        let binary = if self.binary && units >= 1024 { BINARY.as_slice() } else { &[] };
+        for (suffix, scale) in binary.iter().chain(&DECIMAL) {
             if units >= *scale && units % scale == 0 {
                 return format!("{}{suffix}", units / scale);
             }
@@ -169,7 +170,9 @@ fn scale_of(suffix: &str) -> Option<(i128, bool)> {
         "" => Some((THOUSAND, false)),
         "m" => Some((1, false)),
         _ => {
-            let find = |table: &[(&str, i128)]| table.iter().find(|(name, _)| *name == suffix).map(|(_, scale)| scale * THOUSAND);
+            let find = |table: &[(&str, i128)]| {
+                table.iter().find(|(name, _)| *name == suffix).map(|(_, scale)| scale * THOUSAND)
+            };
             find(&BINARY).map(|scale| (scale, true)).or_else(|| find(&DECIMAL).map(|scale| (scale, false)))
         }
     }
@@ -212,9 +215,23 @@ mod tests {
     #[test]
     fn reads_back_as_the_api_server_writes_it() {
         let cases = [
-            ("1000m", "1"), ("1024Mi", "1Gi"), ("1.5Gi", "1536Mi"), ("0.5", "500m"), ("100Gi", "100Gi"),
-            ("1000", "1k"), ("1024", "1024"), ("512Ki", "512Ki"), ("0", "0"), ("0Gi", "0"), ("0.5Ki", "512"),
-            (".5", "500m"), ("5.", "5"), ("1500m", "1500m"), ("2E", "2E"), ("1000Mi", "1000Mi"),
+            ("1000m", "1"),
+            ("1024Mi", "1Gi"),
+            ("1.5Gi", "1536Mi"),
+            ("0.5", "500m"),
+            ("100Gi", "100Gi"),
+            ("1000", "1k"),
+            ("1024", "1024"),
+            ("512Ki", "512Ki"),
+            ("0", "0"),
+            ("0Gi", "0"),
+            ("0.5Ki", "512"),
+            ("2812.5Ki", "2880k"),
+            (".5", "500m"),
+            ("5.", "5"),
+            ("1500m", "1500m"),
+            ("2E", "2E"),
+            ("1000Mi", "1000Mi"),
         ];
         for (text, expected) in cases {
             assert_eq!(canonical(text), expected, "{text}");

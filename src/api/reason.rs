@@ -65,6 +65,8 @@ reasons! {
     Ready: Fine,
     /// Nothing of the kind was asked for.
     NothingAsked: Fine,
+    /// The project left the spec, and what it left behind is kept.
+    Retained: Fine,
     /// The staffing covers what the team does.
     Covered: Fine,
     /// The staffing lacks something. Advice: it blocks nothing.
@@ -108,6 +110,8 @@ reasons! {
     EngineMissing: Invalid,
     /// The engine's file is broken, or one of its expressions failed.
     EngineInvalid: Invalid,
+    /// The engine, or something that it is made of, says that it fails.
+    EngineFailing: Invalid,
     /// The operator may not write a kind that the engine needs.
     RightsMissing: Invalid,
     /// The API server, a quota or an admission policy refused an object.

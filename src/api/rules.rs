@@ -41,7 +41,7 @@ fn amounts() -> Vec<String> {
 }
 
 /// The name of a team.
-pub fn team_name() -> Vec<Value> {
+pub(crate) fn team_name() -> Vec<Value> {
     vec![
         rule(
             "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
@@ -67,7 +67,7 @@ pub fn team_name() -> Vec<Value> {
 }
 
 /// A team neither borrows from itself nor offers to itself.
-pub fn team_apart() -> Vec<Value> {
+pub(crate) fn team_apart() -> Vec<Value> {
     vec![
         rule(
             "!has(self.spec.projects) || self.spec.projects.all(p, !has(p.uses) || p.uses.all(u, u.team != self.metadata.name))",
@@ -83,7 +83,7 @@ pub fn team_apart() -> Vec<Value> {
 }
 
 /// Names by which teams refer to Blueprints and Engines.
-pub fn short_name(kind: &str) -> Vec<Value> {
+pub(crate) fn short_name(kind: &str) -> Vec<Value> {
     vec![rule(
         "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
         &format!("the name of {kind} has at most 63 characters: lower-case letters, digits and hyphens, no dots"),
@@ -94,7 +94,7 @@ pub fn short_name(kind: &str) -> Vec<Value> {
 /// The explicit shares never exceed the budget. Sums are made in floating point
 /// with a little room, so that `100m` three times fits into `300m`; the plan
 /// compares exactly.
-pub fn shares_within_budget() -> Vec<Value> {
+pub(crate) fn shares_within_budget() -> Vec<Value> {
     let mut rules: Vec<Value> = amounts().iter().map(|path| share_rule(path)).collect();
     rules.push(rule(
         &format!(
@@ -155,7 +155,7 @@ fn share_rule(path: &str) -> Value {
 }
 
 /// Nothing requests more than it may use.
-pub fn requests_within_limits() -> Vec<Value> {
+pub(crate) fn requests_within_limits() -> Vec<Value> {
     COMPUTE
         .iter()
         .map(|name| {
@@ -173,7 +173,7 @@ pub fn requests_within_limits() -> Vec<Value> {
 }
 
 /// The default budget is one that a team could ask for.
-pub fn default_within_maximum() -> Vec<Value> {
+pub(crate) fn default_within_maximum() -> Vec<Value> {
     let both = |path: &str| {
         let default = given("self", &format!("default.{path}"));
         format!("!{default} || !{}", given("self", &format!("maximum.{path}")))
@@ -200,9 +200,11 @@ pub fn default_within_maximum() -> Vec<Value> {
 }
 
 /// A team offers what it has, and `*` already means everyone.
-pub fn offers() -> Vec<Value> {
+pub(crate) fn offers() -> Vec<Value> {
     let has = |capability: &str, field: &str| {
-        format!("(o.capability == '{capability}' && has(self.{field}) && (!has(self.{field}.enabled) || self.{field}.enabled))")
+        format!(
+            "(o.capability == '{capability}' && has(self.{field}) && (!has(self.{field}.enabled) || self.{field}.enabled))"
+        )
     };
     let any = [
         has("Experiments", "experiments"),
@@ -221,7 +223,7 @@ pub fn offers() -> Vec<Value> {
 }
 
 /// Production settings only where there is production.
-pub fn live_share_needs_live() -> Vec<Value> {
+pub(crate) fn live_share_needs_live() -> Vec<Value> {
     vec![rule(
         "!has(self.share) || !has(self.share.live) || has(self.live)",
         "share.live needs a production side: add `live: {}` to the project, or remove share.live",
@@ -230,7 +232,7 @@ pub fn live_share_needs_live() -> Vec<Value> {
 }
 
 /// What the way from a repository needs.
-pub fn delivery() -> Vec<Value> {
+pub(crate) fn delivery() -> Vec<Value> {
     vec![
         rule(
             "!has(self.engine) || !(self.engine in ['argo-cd', 'flux']) || has(self.repository)",
@@ -246,7 +248,7 @@ pub fn delivery() -> Vec<Value> {
 }
 
 /// What a cell of the role table can say.
-pub fn cell() -> Vec<Value> {
+pub(crate) fn cell() -> Vec<Value> {
     vec![
         rule(
             "!has(self.guardrails) || !self.guardrails || has(self.level)",
@@ -262,7 +264,7 @@ pub fn cell() -> Vec<Value> {
 }
 
 /// What an egress profile must say to open anything.
-pub fn egress() -> Vec<Value> {
+pub(crate) fn egress() -> Vec<Value> {
     vec![
         rule(
             "has(self.cidrs) || !has(self.ports)",
@@ -278,7 +280,7 @@ pub fn egress() -> Vec<Value> {
 }
 
 /// What a toleration can say, as Kubernetes checks it on pods.
-pub fn toleration() -> Vec<Value> {
+pub(crate) fn toleration() -> Vec<Value> {
     vec![
         rule(
             "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",

@@ -17,7 +17,7 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 const TAGGED: &str = "^[^\\\\s]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$";
 
 /// A list of user or group names: none empty, none of Kubernetes' own.
-pub fn subjects(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": SUBJECTS,
@@ -35,7 +35,7 @@ pub fn subjects(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A list of at most 32 names, each once.
-pub fn names(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
         "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?$"}
@@ -43,7 +43,7 @@ pub fn names(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A list of at most 16 names that objects of Kubernetes may have.
-pub fn object_names(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn object_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 16, "x-kubernetes-list-type": "set",
         "items": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"}
@@ -51,7 +51,7 @@ pub fn object_names(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A list of at most 32 namespace names.
-pub fn namespaces(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn namespaces(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
         "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
@@ -59,7 +59,7 @@ pub fn namespaces(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// The teams that an offer is made to.
-pub fn teams(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn teams(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "minItems": 1, "maxItems": 64, "x-kubernetes-list-type": "set",
         "items": {"type": "string", "minLength": 1, "maxLength": 20, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$"},
@@ -71,7 +71,7 @@ pub fn teams(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Labels: at most 32, keys without a prefix of Kubernetes' own or of Strata's.
-pub fn labels(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"},
@@ -80,7 +80,7 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Keys of labels: at most 32, under the same rules as the labels themselves.
-pub fn label_keys(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn label_keys(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
         "items": {"type": "string", "minLength": 1, "maxLength": 317},
@@ -98,7 +98,7 @@ fn key_rules() -> Value {
 }
 
 /// Annotations: at most 32, none of Strata's own.
-pub fn annotations(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {"type": "string", "maxLength": 1024},
@@ -112,7 +112,7 @@ pub fn annotations(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// At most 32 strings by key: labels of nodes, amounts by resource.
-pub fn strings(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn strings(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {"type": "string", "maxLength": 1024}
@@ -120,7 +120,7 @@ pub fn strings(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Settings by the name of an environment variable.
-pub fn environment(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {"type": "string", "maxLength": 1024},
@@ -132,7 +132,7 @@ pub fn environment(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Mirrors by the registry that they stand for.
-pub fn mirrors(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn mirrors(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z0-9][^\\s]*[^\\s/]$"},
@@ -144,7 +144,7 @@ pub fn mirrors(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Images by name, each with a tag or a digest.
-pub fn images(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn images(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 64,
         "additionalProperties": {
@@ -156,7 +156,7 @@ pub fn images(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// An image of the team's own, with a tag or a digest.
-pub fn image(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 512,
         "x-kubernetes-validations": image_rules()
@@ -171,7 +171,7 @@ fn image_rules() -> Value {
 }
 
 /// The rule that a map's keys are names which others refer to.
-pub fn name_keys(what: &str) -> Value {
+pub(crate) fn name_keys(what: &str) -> Value {
     json!([{
         "rule": "self.all(key, key.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'))",
         "message": format!("the name of {what} has at most 40 characters: lower-case letters, digits and hyphens")
@@ -179,7 +179,7 @@ pub fn name_keys(what: &str) -> Value {
 }
 
 /// Devices by resource name, counted in whole units.
-pub fn devices(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn devices(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 8,
         "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000},
@@ -191,7 +191,7 @@ pub fn devices(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Parameters of an engine: their schema is the engine's, so none can stand here.
-pub fn parameters(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn parameters(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 64,
         "x-kubernetes-preserve-unknown-fields": true
@@ -199,7 +199,7 @@ pub fn parameters(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// An object with `${CEL}` in it, without a namespace of its own.
-pub fn template(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn template(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "required": ["apiVersion", "kind", "metadata"], "maxProperties": 64,
         "properties": {
@@ -225,7 +225,7 @@ pub fn template(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// CIDR blocks, at most 64, none made of the metadata address of nodes.
-pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn cidrs(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 64, "x-kubernetes-list-type": "set",
         "items": {
@@ -242,7 +242,7 @@ pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Ports, at most 32.
-pub fn ports(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn ports(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
         "items": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535}
@@ -250,7 +250,7 @@ pub fn ports(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// What the API server puts before a name: nothing that makes it Kubernetes' own.
-pub fn subject_prefix(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn subject_prefix(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "maxLength": 64,
         "x-kubernetes-validations": [{

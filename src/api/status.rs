@@ -53,7 +53,7 @@ pub enum ConditionStatus {
 }
 
 /// A time of change, as the API writes it.
-pub fn time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
 }
 
@@ -94,7 +94,8 @@ pub fn bounded(text: String, limit: usize) -> String {
 
 /// The findings as conditions: one that says the same as before keeps its time.
 #[must_use]
-pub fn conditions(before: &[Condition], findings: &[Finding], generation: i64, now: Time) -> Vec<Condition> {
+#[allow(clippy::needless_pass_by_value, reason = "a time is small, and whoever says it has no other use for it")]
+pub fn conditions(before: &[Condition], findings: &[Finding], generation: i64, now: &Time) -> Vec<Condition> {
     findings
         .iter()
         .map(|finding| {
@@ -121,11 +122,11 @@ mod tests {
 
     #[test]
     fn a_condition_keeps_its_time_while_its_status_stays() {
-        let first = conditions(&[], &[Finding::new(READY, false, Reason::Progressing, "a")], 1, at(1));
-        let second = conditions(&first, &[Finding::new(READY, false, Reason::PodFailing, "b")], 2, at(2));
+        let first = conditions(&[], &[Finding::new(READY, false, Reason::Progressing, "a")], 1, &at(1));
+        let second = conditions(&first, &[Finding::new(READY, false, Reason::PodFailing, "b")], 2, &at(2));
         assert_eq!(second[0].last_transition_time, at(1));
         assert_eq!(second[0].reason, "PodFailing");
-        let third = conditions(&second, &[Finding::new(READY, true, Reason::Ready, "c")], 2, at(3));
+        let third = conditions(&second, &[Finding::new(READY, true, Reason::Ready, "c")], 2, &at(3));
         assert_eq!(third[0].last_transition_time, at(3));
     }
 

@@ -66,7 +66,7 @@ impl Contests {
             let last = rounds.repairs.back().copied().unwrap_or(now);
             let since = now.duration_since(last);
             if since < pace {
-                return Permission::Wait(pace - since);
+                return Permission::Wait(pace.saturating_sub(since));
             }
         }
         rounds.repairs.push_back(now);

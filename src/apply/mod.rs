@@ -90,9 +90,8 @@ impl Applier {
 
     async fn one(&self, team: &str, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
         let key = key(desired);
-        let (kind, state) = match self.watches.kind(&key.group, &key.kind) {
-            Some(known) => known,
-            None => return Step::failed(Failure::new(Reason::Unavailable, format!("{} is not served by this cluster", key.kind))),
+        let Some((kind, state)) = self.watches.kind(&key.group, &key.kind) else {
+            return Step::failed(Failure::new(Reason::Unavailable, format!("{} is not served by this cluster", key.kind)));
         };
         match state {
             State::Listing => return Step::failed(Failure::new(Reason::Progressing, format!("the first list of {} is not complete", kind.resource.plural))),
@@ -114,7 +113,7 @@ impl Applier {
         let intent = digest(&desired.object);
         if self.mirror.holds(key, &desired.object, kind.keeping) {
             self.contests.wrote(key, intent);
-            let contested = self.contests.contested(key).then_some(by);
+            let contested = self.contests.contested(key).then_some((by,));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
         let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key));
@@ -165,17 +164,21 @@ impl Applier {
         self.contests.wrote(key, digest(&desired.object));
         match permission {
             Permission::Repair { contested } => {
-                Step { contested: contested.then(|| by.clone()), ..Step::of(Result::Repaired { by }) }
+                Step { contested: contested.then(|| (by.clone(),)), ..Step::of(Result::Repaired { by }) }
             }
             Permission::Update | Permission::Wait(_) => Step::of(Result::Written),
         }
     }
 }
 
+/// Whoever keeps changing an object, where that can be told.
+type Contender = (Option<String>,);
+
 /// What came of one object, with what else must be remembered of it.
 struct Step {
     result: Result,
-    contested: Option<Option<String>>,
+    /// Who keeps changing it, if somebody does.
+    contested: Option<Contender>,
     again: Option<Duration>,
     fresh: bool,
 }
@@ -193,7 +196,7 @@ impl Step {
         let writer = by.as_deref().unwrap_or("another writer");
         let message = format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets");
         let failure = Failure::new(Reason::Contested, message);
-        Self { contested: Some(by), again: Some(pause), ..Self::failed(failure) }
+        Self { contested: Some((by,)), again: Some(pause), ..Self::failed(failure) }
     }
 }
 
@@ -202,7 +205,7 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
     if step.fresh {
         outcome.fresh.insert(key.name.clone());
     }
-    if let Some(by) = step.contested {
+    if let Some((by,)) = step.contested {
         outcome.contested.insert(key.clone(), by);
     }
     if let Some(again) = step.again {

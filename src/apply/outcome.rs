@@ -57,6 +57,12 @@ impl Outcome {
         self.blocked.get(namespace)
     }
 
+    /// Says better why an object, and everything in the namespace that it is, failed.
+    pub fn explain(&mut self, key: &Key, failure: Failure) {
+        self.blocked.insert(key.name.clone(), failure.clone());
+        self.results.insert(key.clone(), Result::Failed(failure));
+    }
+
     /// Every failure, in the order of the objects.
     pub fn failures(&self) -> impl Iterator<Item = (&Key, &Failure)> {
         let failed = self.results.iter().filter_map(|(key, result)| match result {

@@ -111,7 +111,7 @@ impl Applier {
     async fn remove(&self, objects: Vec<(Key, Entry)>, outcome: &mut Outcome) {
         let removed: Vec<_> = futures::stream::iter(objects)
             .map(|(key, entry)| async move {
-                let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { return None };
+                let (kind, _) = self.watches.kind(&key.group, &key.kind)?;
                 let result = self.writer.delete(&kind, &key, &entry.uid, Some(entry.version)).await;
                 if result.is_ok() {
                     self.mirror.deleted(&key);

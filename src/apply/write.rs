@@ -10,6 +10,7 @@ use super::metrics::Requests;
 use crate::api::{Reason, labels};
 use crate::error::Failure;
 use crate::kinds::Keeping;
+use crate::watch::fingerprint::applied_by_us;
 use crate::watch::{Entry, Key, Watched, value};
 
 type Object = kube::api::DynamicObject;
@@ -169,13 +170,14 @@ fn object(intent: &Value) -> Result<Object, Failure> {
         .map_err(|error| Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
 }
 
-/// Whether the object is ours: by our label, or because its name is reserved in
-/// a namespace of ours. Only names are asked: whoever calls has made sure that
-/// the namespace is ours.
+/// Whether the object is ours: by our label; because its name is reserved in a
+/// namespace of ours; or because we applied it and somebody took the label off.
+/// Whoever calls has made sure that the namespace is ours.
 fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
     let team = &intent["metadata"]["labels"][labels::TEAM];
-    let labelled = live["metadata"]["labels"][labels::TEAM] == *team && team.is_string();
-    labelled || has_reserved_name(key)
+    let label = &live["metadata"]["labels"][labels::TEAM];
+    let labelled = label == team && team.is_string();
+    labelled || has_reserved_name(key) || label.is_null() && applied_by_us(live)
 }
 
 /// Whether the name belongs to Strata wherever a team's objects are.

@@ -41,11 +41,8 @@ pub fn level_role(layer: Layer, level: Level) -> String {
 }
 
 fn role_binding(plan: &Plan, namespace: &NamespacePlan, name: String, role: String, subjects: Vec<Bound>) -> Desired {
-    let binding = RoleBinding {
-        metadata: metadata(plan, namespace, name),
-        role_ref: role_ref(role),
-        subjects: Some(subjects),
-    };
+    let binding =
+        RoleBinding { metadata: metadata(plan, namespace, name), role_ref: role_ref(role), subjects: Some(subjects) };
     core(Stage::Binding, Ownership::Whole, &binding)
 }
 
@@ -66,7 +63,8 @@ fn subject(subject: &Subject) -> Bound {
 /// The deployer in the team's namespaces, but for the one that holds it.
 #[must_use]
 pub fn deployer(plan: &Plan) -> Vec<Desired> {
-    let Some(backbone) = plan.namespaces.iter().find(|place| place.layer == Layer::Backbone).filter(|_| plan.deployer) else {
+    let Some(backbone) = plan.namespaces.iter().find(|place| place.layer == Layer::Backbone).filter(|_| plan.deployer)
+    else {
         return Vec::new();
     };
     let others = plan.namespaces.iter().filter(|place| place.layer != Layer::Backbone && !place.retained);
@@ -91,22 +89,20 @@ pub fn readers(plan: &Plan) -> Vec<Desired> {
         return Vec::new();
     }
     let name = format!("strata:team:{}", plan.identity.name);
-    let rule = PolicyRule {
+    let reading = PolicyRule {
         api_groups: Some(vec![GROUP.to_owned()]),
         resources: Some(vec!["aiteams".to_owned()]),
         resource_names: Some(vec![plan.identity.name.clone()]),
         verbs: ["get", "list", "watch"].map(ToOwned::to_owned).to_vec(),
         non_resource_urls: None,
     };
-    let role = ClusterRole {
-        metadata: cluster_metadata(plan, &name),
-        rules: Some(vec![rule]),
-        aggregation_rule: None,
-    };
+    let role =
+        ClusterRole { metadata: cluster_metadata(plan, &name), rules: Some(vec![reading]), aggregation_rule: None };
     let binding = ClusterRoleBinding {
         metadata: cluster_metadata(plan, &name),
         role_ref: role_ref(name),
         subjects: Some(plan.readers.iter().map(subject).collect()),
     };
-    vec![core(Stage::Binding, Ownership::Whole, &role), core(Stage::Binding, Ownership::Whole, &binding)]
+    // The API server binds only a role that it finds, so the role comes a stage earlier.
+    vec![core(Stage::Identity, Ownership::Whole, &role), core(Stage::Binding, Ownership::Whole, &binding)]
 }

@@ -81,7 +81,8 @@ impl Fitting<'_> {
             entries.remove("status");
         }
         if let Some(template) = crate::engine::pods::template_mut(object) {
-            let mut of_pods = self.plan.namespaces.first().map(|namespace| namespace.labels.clone()).unwrap_or_default();
+            let mut of_pods =
+                self.plan.namespaces.first().map(|namespace| namespace.labels.clone()).unwrap_or_default();
             of_pods.extend(own);
             merge(template, &["metadata", "labels"], &of_pods);
             pods::fit(&mut template["spec"], &self.plan.site);

@@ -15,11 +15,13 @@ use crate::plan::{NamespacePlan, Plan};
 /// The `default` ServiceAccount; a retained namespace keeps the one it has.
 #[must_use]
 pub fn default_account(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
-    let pull_secrets = plan.site.registries.as_ref().map(|registries| registries.pull_secrets.clone()).unwrap_or_default();
+    let pull_secrets =
+        plan.site.registries.as_ref().map(|registries| registries.pull_secrets.clone()).unwrap_or_default();
     let references: Vec<LocalObjectReference> =
         pull_secrets.into_iter().map(|name| LocalObjectReference { name }).collect();
     let mut metadata = metadata(plan, namespace, "default");
-    metadata.annotations = Some(annotations(plan, &namespace.name, "default")).filter(|annotations| !annotations.is_empty());
+    metadata.annotations =
+        Some(annotations(plan, &namespace.name, "default")).filter(|annotations| !annotations.is_empty());
     let account = ServiceAccount {
         metadata,
         automount_service_account_token: Some(false),
@@ -37,9 +39,8 @@ pub fn annotations(plan: &Plan, namespace: &str, account: &str) -> BTreeMap<Stri
     let team = &plan.identity.name;
     let prefix = format!("{team}--");
     let project = namespace.strip_prefix(&prefix).unwrap_or(namespace);
-    let filled = |text: &String| {
-        text.replace("${team}", team).replace("${project}", project).replace("${identity}", account)
-    };
+    let filled =
+        |text: &String| text.replace("${team}", team).replace("${project}", project).replace("${identity}", account);
     let wanted = plan.site.service_accounts.iter().flat_map(|accounts| &accounts.annotations);
     wanted.map(|(key, value)| (key.clone(), filled(value))).collect()
 }

@@ -153,3 +153,6 @@ fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
     });
     problems
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,7 +209,10 @@ fn block(text: &str) -> Option<NetworkPolicyPeer> {
 /// Everything in these namespaces, by their names.
 fn namespaces(names: &[&str]) -> NetworkPolicyPeer {
     let selector = if let [name] = names {
-        LabelSelector { match_labels: Some([(NAMESPACE.to_owned(), (*name).to_owned())].into()), match_expressions: None }
+        LabelSelector {
+            match_labels: Some([(NAMESPACE.to_owned(), (*name).to_owned())].into()),
+            match_expressions: None,
+        }
     } else {
         let any = LabelSelectorRequirement {
             key: NAMESPACE.to_owned(),

@@ -44,7 +44,11 @@ pub fn errors(kind: &str, value: &Value) -> Vec<String> {
     duplicates("", &kind.schema, value, &mut found);
     let value = kube_cel::apply_defaults(&kind.schema, value);
     if let Some(structure) = &kind.structure {
-        found.extend(structure.iter_errors(&value).map(|error| at(&dotted(&error.instance_path().to_string()), &sentence(&error))));
+        found.extend(
+            structure
+                .iter_errors(&value)
+                .map(|error| at(&dotted(&error.instance_path().to_string()), &sentence(&error))),
+        );
     }
     found.sort();
     if found.is_empty() {
@@ -56,7 +60,9 @@ pub fn errors(kind: &str, value: &Value) -> Vec<String> {
 fn broken_rules(kind: &Kind, value: &Value) -> Vec<String> {
     match kube_cel::validate_compiled(&kind.rules, value, None) {
         Ok(()) => Vec::new(),
-        Err(broken) => broken.iter().map(|error| at(error.field_path.trim_start_matches('.'), &error.message)).collect(),
+        Err(broken) => {
+            broken.iter().map(|error| at(error.field_path.trim_start_matches('.'), &error.message)).collect()
+        }
     }
 }
 
@@ -66,7 +72,8 @@ fn sentence(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Enum { options } => {
             let words = options.as_array().into_iter().flatten();
-            let words: Vec<String> = words.map(|word| word.as_str().map_or_else(|| word.to_string(), ToOwned::to_owned)).collect();
+            let words: Vec<String> =
+                words.map(|word| word.as_str().map_or_else(|| word.to_string(), ToOwned::to_owned)).collect();
             format!("{} is not one of {}", error.instance(), words.join(", "))
         }
         _ => error.to_string(),
@@ -133,7 +140,9 @@ fn duplicates(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>
 /// What an entry is told apart by.
 fn key(schema: &Value, item: &Value) -> Value {
     match &schema["x-kubernetes-list-map-keys"] {
-        Value::Array(names) => names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), item[name].clone())).collect(),
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), item[name].clone())).collect()
+        }
         _ => item.clone(),
     }
 }
@@ -143,7 +152,9 @@ fn dotted(pointer: &str) -> String {
     let mut path = String::new();
     for step in pointer.split('/').skip(1) {
         if step.chars().all(|c| c.is_ascii_digit()) {
-            path.push_str(&format!("[{step}]"));
+            path.push('[');
+            path.push_str(step);
+            path.push(']');
         } else {
             if !path.is_empty() {
                 path.push('.');
@@ -161,7 +172,10 @@ mod tests {
     use super::*;
 
     fn team(spec: &Value) -> Vec<String> {
-        errors("AITeam", &json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {"name": "fraud"}, "spec": spec}))
+        errors(
+            "AITeam",
+            &json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {"name": "fraud"}, "spec": spec}),
+        )
     }
 
     #[test]

@@ -111,7 +111,10 @@ impl Manifests {
         };
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
         if !ours || !matches!(kind, "AITeam" | "Blueprint" | "Engine") {
-            self.skipped.push(format!("{} is passed over: only AITeams, Blueprints and Engines are read here", document.place()));
+            self.skipped.push(format!(
+                "{} is passed over: only AITeams, Blueprints and Engines are read here",
+                document.place()
+            ));
             return Ok(());
         }
         if let Some(before) = seen.insert((kind.to_owned(), name.to_owned()), document.place()) {
@@ -152,7 +155,9 @@ mod tests {
 
     #[test]
     fn reads_teams_and_passes_over_the_rest() {
-        let text = format!("# only a comment\n---\n{TEAM}spec: {{}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n");
+        let text = format!(
+            "# only a comment\n---\n{TEAM}spec: {{}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n"
+        );
         let manifests = read(&text).unwrap();
         assert_eq!(manifests.teams.len(), 1);
         assert_eq!(manifests.teams[0].spec.blueprint, "default");
@@ -161,7 +166,8 @@ mod tests {
 
     #[test]
     fn an_error_names_file_document_object_and_field() {
-        let errors = read(&format!("{TEAM}spec: {{members: [{{role: Wizard, users: [a]}}], projcts: []}}\n")).unwrap_err();
+        let errors =
+            read(&format!("{TEAM}spec: {{members: [{{role: Wizard, users: [a]}}], projcts: []}}\n")).unwrap_err();
         assert_eq!(
             errors,
             [
@@ -176,7 +182,12 @@ mod tests {
     #[test]
     fn the_same_object_twice_is_told() {
         let errors = read(&format!("{TEAM}spec: {{}}\n---\n{TEAM}spec: {{}}\n")).unwrap_err();
-        assert_eq!(errors, ["a.yaml, document 2 (AITeam fraud) stands in a.yaml, document 1 (AITeam fraud) already: remove one of them"]);
+        assert_eq!(
+            errors,
+            [
+                "a.yaml, document 2 (AITeam fraud) stands in a.yaml, document 1 (AITeam fraud) already: remove one of them"
+            ]
+        );
     }
 
     #[test]

@@ -65,8 +65,11 @@ fn of_path(path: &Path) -> Result<Vec<Document>, Vec<ManifestError>> {
         return split("standard input", &text);
     }
     if path.is_dir() {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(path).map_err(read)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| is_manifest(file)).collect();
+        let mut files: Vec<PathBuf> = fs::read_dir(path)
+            .map_err(read)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|file| is_manifest(file))
+            .collect();
         files.sort();
         return documents(&files);
     }
@@ -75,7 +78,8 @@ fn of_path(path: &Path) -> Result<Vec<Document>, Vec<ManifestError>> {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    let known = path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
+    let known =
+        path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
     known && path.is_file()
 }
 
@@ -88,8 +92,14 @@ pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<Manifes
         let number = index + 1;
         match serde_saphyr::from_str::<Value>(part) {
             Ok(Value::Null) => {}
-            Ok(value) => documents.extend(items(value).into_iter().map(|value| Document { file: file.to_owned(), number, value })),
-            Err(error) => errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) }),
+            Ok(value) => documents.extend(items(value).into_iter().map(|value| Document {
+                file: file.to_owned(),
+                number,
+                value,
+            })),
+            Err(error) => {
+                errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) })
+            }
         }
     }
     if errors.is_empty() { Ok(documents) } else { Err(errors) }

@@ -63,16 +63,72 @@ mod tests {
     #[test]
     fn what_names_an_object_stands_first() {
         let object = json!({"spec": {"b": 1, "a": []}, "metadata": {"labels": {}, "name": "x"}, "kind": "A", "apiVersion": "v1"});
-        assert_eq!(yaml(&object), "apiVersion: v1\nkind: A\nmetadata:\n  name: x\n  labels: {}\nspec:\n  a: []\n  b: 1\n");
+        assert_eq!(
+            yaml(&object),
+            "apiVersion: v1\nkind: A\nmetadata:\n  name: x\n  labels: {}\nspec:\n  a: []\n  b: 1\n"
+        );
     }
 
     #[test]
     fn every_text_survives() {
         let long = "word ".repeat(60);
         let texts = [
-            "", " ", "yes", "no", "on", "y", "null", "~", "1", "1.0", "0x1f", "1e3", "12:30", "2026-11-22", "a: b", "#x", "- a", "*",
-            "&a", "!x", "%x", "@x", "`x", "'", "\"", "a\nb", "a\n", "\n", "a\n\n", " a\nb", "a \nb", "\ta", "a\tb", "{}", "[]", "é", "${x}",
-            "=", "<<", "1_000", "0o7", "07", ".5", "true", "True", "|", ">", "? a", "a #b", "a:", "-", "---", "...", "\u{7f}", "\u{2028}", "🦀",
+            "",
+            " ",
+            "yes",
+            "no",
+            "on",
+            "y",
+            "null",
+            "~",
+            "1",
+            "1.0",
+            "0x1f",
+            "1e3",
+            "12:30",
+            "2026-11-22",
+            "a: b",
+            "#x",
+            "- a",
+            "*",
+            "&a",
+            "!x",
+            "%x",
+            "@x",
+            "`x",
+            "'",
+            "\"",
+            "a\nb",
+            "a\n",
+            "\n",
+            "a\n\n",
+            " a\nb",
+            "a \nb",
+            "\ta",
+            "a\tb",
+            "{}",
+            "[]",
+            "é",
+            "${x}",
+            "=",
+            "<<",
+            "1_000",
+            "0o7",
+            "07",
+            ".5",
+            "true",
+            "True",
+            "|",
+            ">",
+            "? a",
+            "a #b",
+            "a:",
+            "-",
+            "---",
+            "...",
+            "\u{7f}",
+            "\u{2028}",
+            "🦀",
             long.as_str(),
         ];
         let value: Value = texts.iter().map(|text| json!({*text: *text, "x": [*text, [*text]]})).collect();

@@ -76,7 +76,10 @@ fn check_names(team: &AITeam, findings: &mut Findings) {
 /// A part of a namespace's name.
 fn is_name(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.starts_with(inner) && text.ends_with(inner) && !text.contains("--") && text.chars().all(|c| inner(c) || c == '-')
+    text.starts_with(inner)
+        && text.ends_with(inner)
+        && !text.contains("--")
+        && text.chars().all(|c| inner(c) || c == '-')
 }
 
 fn check_labels(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
@@ -152,11 +155,16 @@ fn check_images(team: &AITeam, blueprint: &BlueprintSpec, findings: &mut Finding
         let site = &team.spec.blueprint;
         match &entry.image {
             None if !blueprint.images.contains_key(&entry.name) => {
-                let known = if blueprint.images.is_empty() { "none".to_owned() } else { joined(blueprint.images.keys()) };
-                findings.invalid(format!("{path} names no image of its own, and Blueprint {site} has the images: {known}"));
+                let known =
+                    if blueprint.images.is_empty() { "none".to_owned() } else { joined(blueprint.images.keys()) };
+                findings
+                    .invalid(format!("{path} names no image of its own, and Blueprint {site} has the images: {known}"));
             }
             Some(image) if !registries.is_empty() && !registries.iter().any(|prefix| image.starts_with(prefix)) => {
-                findings.invalid(format!("{path}.image is '{image}', and Blueprint {site} allows images from: {}", joined(&registries)));
+                findings.invalid(format!(
+                    "{path}.image is '{image}', and Blueprint {site} allows images from: {}",
+                    joined(&registries)
+                ));
             }
             _ => {}
         }
@@ -211,7 +219,9 @@ pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Re
     let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
     for place in places {
         let path = format!("the share of {}", place.name);
-        for (resource, amount) in amounts_at(&path, budget::explicit_share(spec, place), &mut findings).unwrap_or_default() {
+        for (resource, amount) in
+            amounts_at(&path, super::division::explicit_share(spec, place), &mut findings).unwrap_or_default()
+        {
             let sum = sums.entry(resource).or_default();
             *sum = sum.plus(amount);
         }
@@ -250,17 +260,53 @@ mod tests {
     #[test]
     fn messages_name_the_field_and_both_sides() {
         let cases = [
-            ("{}", "{labels: {required: [cost-center]}}", "spec.labels lacks 'cost-center', which Blueprint default requires"),
+            (
+                "{}",
+                "{labels: {required: [cost-center]}}",
+                "spec.labels lacks 'cost-center', which Blueprint default requires",
+            ),
             ("{labels: {a: b}}", "{labels: {allowed: [env]}}", "spec.labels has 'a': Blueprint default allows env"),
             ("{labels: {a: b}}", "{}", "spec.labels has 'a': Blueprint default allows no label"),
-            ("{backbone: {egress: [web]}}", "{egress: {objects: {}}}", "spec.backbone.egress has 'web', and Blueprint default has the profiles: objects"),
-            ("{shared: {images: [{name: x}]}}", "{images: {scipy: a}}", "spec.shared.images[x] names no image of its own, and Blueprint default has the images: scipy"),
-            ("{shared: {images: [{name: x, image: evil/x}]}}", "{registries: {team: 'r/${team}/'}}", "spec.shared.images[x].image is 'evil/x', and Blueprint default allows images from: r/fraud/"),
-            ("{budget: {requests: {cpu: '9'}}}", "{budget: {maximum: {requests: {cpu: '8'}}}}", "spec.budget.requests.cpu is 9, and Blueprint default allows at most 8"),
-            ("{budget: {devices: {nvidia.com/gpu: 2}}}", "{budget: {maximum: {devices: {nvidia.com/gpu: 1}}}}", "spec.budget.devices[nvidia.com/gpu] is 2, and Blueprint default allows at most 1"),
-            ("{members: [{role: MLEngineer, groups: ['system:masters']}]}", "{}", "spec.members[MLEngineer] has 'system:masters': name people or groups of your identity provider"),
-            ("{projects: [{name: a--b}]}", "{}", "spec.projects has 'a--b': a project's name has at most 24 lower-case letters, digits and single hyphens, and is not 'backbone', 'shared' or 'live'"),
-            ("{shared: {images: [{name: scipy}, {name: x, image: r/fraud/x}]}}", "{images: {scipy: a}, registries: {team: 'r/${team}/'}}", ""),
+            (
+                "{backbone: {egress: [web]}}",
+                "{egress: {objects: {}}}",
+                "spec.backbone.egress has 'web', and Blueprint default has the profiles: objects",
+            ),
+            (
+                "{shared: {images: [{name: x}]}}",
+                "{images: {scipy: a}}",
+                "spec.shared.images[x] names no image of its own, and Blueprint default has the images: scipy",
+            ),
+            (
+                "{shared: {images: [{name: x, image: evil/x}]}}",
+                "{registries: {team: 'r/${team}/'}}",
+                "spec.shared.images[x].image is 'evil/x', and Blueprint default allows images from: r/fraud/",
+            ),
+            (
+                "{budget: {requests: {cpu: '9'}}}",
+                "{budget: {maximum: {requests: {cpu: '8'}}}}",
+                "spec.budget.requests.cpu is 9, and Blueprint default allows at most 8",
+            ),
+            (
+                "{budget: {devices: {nvidia.com/gpu: 2}}}",
+                "{budget: {maximum: {devices: {nvidia.com/gpu: 1}}}}",
+                "spec.budget.devices[nvidia.com/gpu] is 2, and Blueprint default allows at most 1",
+            ),
+            (
+                "{members: [{role: MLEngineer, groups: ['system:masters']}]}",
+                "{}",
+                "spec.members[MLEngineer] has 'system:masters': name people or groups of your identity provider",
+            ),
+            (
+                "{projects: [{name: a--b}]}",
+                "{}",
+                "spec.projects has 'a--b': a project's name has at most 24 lower-case letters, digits and single hyphens, and is not 'backbone', 'shared' or 'live'",
+            ),
+            (
+                "{shared: {images: [{name: scipy}, {name: x, image: r/fraud/x}]}}",
+                "{images: {scipy: a}, registries: {team: 'r/${team}/'}}",
+                "",
+            ),
         ];
         for (team, blueprint, expected) in cases {
             assert_eq!(refused(team, blueprint), expected, "{team} {blueprint}");

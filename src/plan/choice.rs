@@ -67,7 +67,8 @@ pub const fn path(capability: Capability) -> &'static str {
 #[must_use]
 pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
     let mut wants = Vec::new();
-    let bare = |capability, layer| Want { capability, layer, engine: None, parameters: None, storage: None, secret: None };
+    let bare =
+        |capability, layer| Want { capability, layer, engine: None, parameters: None, storage: None, secret: None };
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
     if let Some(delivery) = delivery.filter(|delivery| delivery.enabled.unwrap_or(true)) {
         wants.push(Want {
@@ -83,7 +84,9 @@ pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
             (Capability::Queue, &backbone.queue),
             (Capability::Metrics, &backbone.metrics),
         ];
-        blocks.extend(own.into_iter().filter_map(|(capability, block)| Some((capability, Layer::Backbone, block.as_ref()?))));
+        blocks.extend(
+            own.into_iter().filter_map(|(capability, block)| Some((capability, Layer::Backbone, block.as_ref()?))),
+        );
     }
     let queue_preferred = facts.blueprint.engines.contains_key(Capability::Queue.name());
     if queue_preferred && !blocks.iter().any(|(capability, ..)| *capability == Capability::Queue) {
@@ -173,7 +176,8 @@ fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) 
         let provided: Vec<&str> = spec.capabilities.iter().map(|capability| capability.name()).collect();
         return Some((Reason::Invalid, format!("it provides {} and not {capability}", provided.join(", "))));
     }
-    if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name()) {
+    if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name())
+    {
         let message = "it runs with rights of its own, which the Blueprint does not accept: \
                        add it to spec.acceptPrivilegedEngines there, or choose another";
         return Some((Reason::Refused, message.to_owned()));

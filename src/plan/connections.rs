@@ -22,7 +22,8 @@ pub fn connections(
     let mut settings: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut problems = Vec::new();
     let engines = instances.iter().filter_map(|instance| Some((&instance.id, &instance.choice.as_ref()?.connections)));
-    let engines = engines.map(|(id, settings)| (format!("engine {}", id.engine), Scope::Component(id.clone()), settings));
+    let engines =
+        engines.map(|(id, settings)| (format!("engine {}", id.engine), Scope::Component(id.clone()), settings));
     let profiles = spec.backbone.iter().flat_map(|backbone| &backbone.egress);
     let profiles = profiles.filter_map(|name| Some((name, &blueprint.egress.get(name)?.env)));
     let profiles = profiles.map(|(name, settings)| (format!("egress profile {name}"), Scope::Team, settings));

@@ -42,7 +42,10 @@ fn production(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
         .collect();
     if blueprint.archetype == Archetype::Research {
         missing.extend(live().map(|project| {
-            format!("project {} has a Live side, which organisations of the archetype Research rarely staff", project.name)
+            format!(
+                "project {} has a Live side, which organisations of the archetype Research rarely staff",
+                project.name
+            )
         }));
     }
     missing
@@ -77,7 +80,9 @@ fn purpose(spec: &AITeamSpec) -> Vec<String> {
             missing.push("the team has no customers: name who uses its models in spec.customers".to_owned());
         }
         TeamType::Infrastructure if spec.customers.is_empty() && !offers => {
-            missing.push("the team serves nobody: name customers, or offer what it shares in spec.shared.offers".to_owned());
+            missing.push(
+                "the team serves nobody: name customers, or offer what it shares in spec.shared.offers".to_owned(),
+            );
         }
         _ => {}
     }
@@ -121,7 +126,10 @@ mod tests {
         let delivered = "{owns: [m], customers: [{name: c}], projects: [{name: p, live: {}}],
             backbone: {delivery: {}}, members: [{role: ProjectManager, groups: [a]}]}";
         assert!(advice(delivered, "{}").is_empty());
-        assert_eq!(advice("{type: Research, owns: [x], members: [{role: MLResearcher, users: [a]}]}", "{}"), Vec::<String>::new());
+        assert_eq!(
+            advice("{type: Research, owns: [x], members: [{role: MLResearcher, users: [a]}]}", "{}"),
+            Vec::<String>::new()
+        );
         assert_eq!(advice("{}", "{}").len(), 3);
     }
 }

@@ -12,7 +12,11 @@ use crate::engine::template::Template;
 
 /// The extras of every namespace, and what is wrong with them.
 #[must_use]
-pub fn extras(team: &AITeam, blueprint: &BlueprintSpec, namespaces: &[NamespacePlan]) -> (Vec<ExtraObject>, Vec<Problem>) {
+pub fn extras(
+    team: &AITeam,
+    blueprint: &BlueprintSpec,
+    namespaces: &[NamespacePlan],
+) -> (Vec<ExtraObject>, Vec<Problem>) {
     let mut objects = Vec::new();
     let mut problems = Vec::new();
     for extra in &blueprint.extras {
@@ -30,10 +34,11 @@ pub fn extras(team: &AITeam, blueprint: &BlueprintSpec, namespaces: &[NamespaceP
         for place in places {
             let inputs = inputs::base(team, blueprint, &place.name, place.layer, place.project.as_deref()).to_value();
             match template.render(&Variables::new(&inputs), &inputs) {
-                Ok(rendered) => objects.extend(rendered.into_iter().map(|rendered| ExtraObject {
-                    namespace: place.name.clone(),
-                    object: rendered.object,
-                })),
+                Ok(rendered) => objects.extend(
+                    rendered
+                        .into_iter()
+                        .map(|rendered| ExtraObject { namespace: place.name.clone(), object: rendered.object }),
+                ),
                 Err(fault) => problems.push(broken(extra, Scope::Namespace(place.name.clone()), &fault.to_string())),
             }
         }

@@ -178,6 +178,15 @@ pub struct Retained {
     /// The Pod Security level that it had.
     #[serde(default)]
     pub pod_security: PodSecurity,
+    /// Whether its quota was frozen already at what was in use.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub frozen: bool,
+}
+
+// The form that serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One address of the API server.

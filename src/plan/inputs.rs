@@ -1,17 +1,17 @@
 //! What an engine's expressions speak of, gathered for one instance.
 
+use super::Facts;
 use super::choice::Want;
 use super::instances::Merged;
 use super::namespaces::{name as namespace_name, places};
-use super::Facts;
 use crate::api::BlueprintSpec;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::{Capability, Layer};
-use crate::engine::inputs::{
-    BlueprintInputs, CredentialsInputs, NamespaceInputs, ProjectInputs, RegistryInputs, RepositoryInputs, StorageClassInputs,
-    TeamInputs, TeamNamespaces, TrustBundleInputs,
-};
 use crate::engine::Inputs;
+use crate::engine::inputs::{
+    BlueprintInputs, CredentialsInputs, NamespaceInputs, ProjectInputs, RegistryInputs, RepositoryInputs,
+    StorageClassInputs, TeamInputs, TeamNamespaces, TrustBundleInputs,
+};
 
 /// The inputs of an instance that answers these wants.
 #[must_use]
@@ -86,7 +86,10 @@ fn site(name: &str, team: &str, blueprint: &BlueprintSpec) -> BlueprintInputs {
             pull_secrets: registries.pull_secrets,
         },
         ingress: ingress.unwrap_or_default(),
-        trust_bundle: blueprint.trust_bundle.as_ref().map(|bundle| TrustBundleInputs { config_map: bundle.config_map.clone() }),
+        trust_bundle: blueprint
+            .trust_bundle
+            .as_ref()
+            .map(|bundle| TrustBundleInputs { config_map: bundle.config_map.clone() }),
         cpu_limits: blueprint.budget.as_ref().is_some_and(|rules| rules.cpu_limits),
     }
 }

@@ -78,7 +78,11 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
         layer: wants.first().map_or(crate::api::Layer::Shared, |want| want.layer),
         project: None,
         capabilities,
-        revision: recorded.iter().find(|choice| choice.engine == id.engine).map(|choice| choice.revision.clone()).unwrap_or_default(),
+        revision: recorded
+            .iter()
+            .find(|choice| choice.engine == id.engine)
+            .map(|choice| choice.revision.clone())
+            .unwrap_or_default(),
         engine: chosen.engine,
         inputs,
         hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Hold { reason: Reason::Invalid, message })),

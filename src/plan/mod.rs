@@ -11,6 +11,7 @@ pub mod choice;
 pub mod cidr;
 pub mod connections;
 pub mod coverage;
+pub mod division;
 pub mod extras;
 pub mod facts;
 pub mod inputs;
@@ -250,7 +251,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let (instances, mut problems) = instances::instances(team, facts);
     let (mut budget, more) = shares::shares(team, facts, &places, &instances)?;
     problems.extend(more);
-    let namespaces = planned(team, facts, &places, &instances);
+    let namespaces = namespaces::planned(team, facts, &places, &instances);
     let retained = namespaces.iter().filter(|namespace| namespace.retained);
     budget.extend(retained.map(|namespace| shares::frozen(&namespace.name, facts)));
     let (connections, more) = connections::connections(spec, site, &instances);
@@ -277,49 +278,5 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         budget,
         connections,
         extras,
-    })
-}
-
-/// The namespaces of the spec, and those that it left behind.
-fn planned(team: &AITeam, facts: &Facts<'_>, places: &[namespaces::Place], instances: &[Instance]) -> Vec<NamespacePlan> {
-    let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
-    let wanted = places.iter().map(|place| {
-        let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
-        NamespacePlan {
-            name: place.name.clone(),
-            layer: place.layer,
-            project: place.project.clone(),
-            labels: team.spec.labels.clone(),
-            pod_security,
-            pod_security_reason,
-            egress: egress.clone(),
-            retained: false,
-        }
-    });
-    let left = facts.retained.iter().filter(|left| places.iter().all(|place| place.name != left.namespace));
-    let left = left.map(|left| NamespacePlan {
-        name: left.namespace.clone(),
-        layer: left.layer,
-        project: left.project.clone(),
-        labels: team.spec.labels.clone(),
-        pod_security: left.pod_security,
-        pod_security_reason: None,
-        egress: egress.clone(),
-        retained: true,
-    });
-    wanted.chain(left).collect()
-}
-
-/// The strictest level that all engines of the namespace pass, and because of
-/// whom it is not `restricted`.
-fn pod_security(namespace: &str, instances: &[Instance]) -> (PodSecurity, Option<String>) {
-    let here = instances.iter().filter(|instance| instance.id.namespace == namespace);
-    let levels = here.filter_map(|instance| {
-        let known = instance.choice.as_ref().map(|choice| choice.pod_security);
-        Some((known.or_else(|| Some(instance.engine.as_ref()?.spec().pod_security))?, &instance.id.engine))
-    });
-    let worst = levels.max_by_key(|(level, _)| *level).filter(|(level, _)| *level != PodSecurity::Restricted);
-    worst.map_or((PodSecurity::Restricted, None), |(level, engine)| {
-        (level, Some(format!("the pods of engine {engine} pass {} and nothing stricter", level.label())))
     })
 }

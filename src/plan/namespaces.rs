@@ -3,7 +3,10 @@
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
 
+use super::{Facts, Instance, NamespacePlan};
 use crate::api::AITeamSpec;
+use crate::api::engine::PodSecurity;
+use crate::api::team::AITeam;
 use crate::api::vocabulary::Layer;
 
 /// A namespace of a team, by its place in it.
@@ -55,6 +58,51 @@ pub fn shared_is_on(spec: &AITeamSpec) -> bool {
     spec.shared.as_ref().is_some_and(|shared| shared.blocks().iter().any(|(_, block)| block.wanted()))
 }
 
+/// The namespaces of the spec, and those that it left behind.
+#[must_use]
+pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[Instance]) -> Vec<NamespacePlan> {
+    let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
+    let wanted = places.iter().map(|place| {
+        let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
+        NamespacePlan {
+            name: place.name.clone(),
+            layer: place.layer,
+            project: place.project.clone(),
+            labels: team.spec.labels.clone(),
+            pod_security,
+            pod_security_reason,
+            egress: egress.clone(),
+            retained: false,
+        }
+    });
+    let left = facts.retained.iter().filter(|left| places.iter().all(|place| place.name != left.namespace));
+    let left = left.map(|left| NamespacePlan {
+        name: left.namespace.clone(),
+        layer: left.layer,
+        project: left.project.clone(),
+        labels: team.spec.labels.clone(),
+        pod_security: left.pod_security,
+        pod_security_reason: None,
+        egress: egress.clone(),
+        retained: true,
+    });
+    wanted.chain(left).collect()
+}
+
+/// The strictest level that all engines of the namespace pass, and because of
+/// whom it is not `restricted`.
+fn pod_security(namespace: &str, instances: &[Instance]) -> (PodSecurity, Option<String>) {
+    let here = instances.iter().filter(|instance| instance.id.namespace == namespace);
+    let levels = here.filter_map(|instance| {
+        let known = instance.choice.as_ref().map(|choice| choice.pod_security);
+        Some((known.or_else(|| Some(instance.engine.as_ref()?.spec().pod_security))?, &instance.id.engine))
+    });
+    let worst = levels.max_by_key(|(level, _)| *level).filter(|(level, _)| *level != PodSecurity::Restricted);
+    worst.map_or((PodSecurity::Restricted, None), |(level, engine)| {
+        (level, Some(format!("the pods of engine {engine} pass {} and nothing stricter", level.label())))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +117,8 @@ mod tests {
 
     #[test]
     fn shared_is_there_when_something_in_it_is() {
-        let spec: AITeamSpec = serde_saphyr::from_str("{shared: {models: {enabled: false}}, projects: [{name: p, live: {}}]}").unwrap();
+        let spec: AITeamSpec =
+            serde_saphyr::from_str("{shared: {models: {enabled: false}}, projects: [{name: p, live: {}}]}").unwrap();
         let names: Vec<String> = places("abc", &spec).into_iter().map(|place| place.name).collect();
         assert_eq!(names, ["abc--backbone", "abc--p", "abc--p--live"]);
         let spec: AITeamSpec = serde_saphyr::from_str("{shared: {models: {}}}").unwrap();

@@ -14,7 +14,10 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
     let hands_over = matches!(blueprint.archetype, Archetype::Division | Archetype::MLFirst);
     let fields = [
         (spec.mode == Mode::Observe, "spec.mode Observe: the difference is not reported yet"),
-        (shared.is_some_and(|shared| !shared.offers.is_empty()), "spec.shared.offers: no other team reaches what is offered yet"),
+        (
+            shared.is_some_and(|shared| !shared.offers.is_empty()),
+            "spec.shared.offers: no other team reaches what is offered yet",
+        ),
         (
             spec.projects.iter().any(|project| !project.uses.is_empty()),
             "spec.projects[].uses: nothing of other teams is reached yet",

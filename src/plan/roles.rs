@@ -126,9 +126,16 @@ mod tests {
         assert_eq!(changes(Archetype::Research), ["MLResearcher - Use Own -"]);
         assert_eq!(
             changes(Archetype::ProductEmbedded),
-            ["MLEngineer View Own Own Own", "DataScientist - Use Contribute Contribute", "MLResearcher - Use Contribute Contribute"]
+            [
+                "MLEngineer View Own Own Own",
+                "DataScientist - Use Contribute Contribute",
+                "MLResearcher - Use Contribute Contribute"
+            ]
         );
-        assert_eq!(changes(Archetype::Division), ["MLEngineer View Own Own Own", "DataEngineer View Own Contribute View+pipelines"]);
+        assert_eq!(
+            changes(Archetype::Division),
+            ["MLEngineer View Own Own Own", "DataEngineer View Own Contribute View+pipelines"]
+        );
         assert_eq!(changes(Archetype::MLFirst), ["DataEngineer View Own Contribute View+pipelines"]);
     }
 

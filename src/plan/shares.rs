@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::budget::{self, Amounts, REQUESTS_CPU, REQUESTS_MEMORY};
 use super::namespaces::Place;
-use super::{Facts, Instance, Problem, Refusal, Scope, Share, check, needs};
+use super::{Facts, Instance, Problem, Refusal, Scope, Share, Used, check, division, needs};
+use crate::api::quantity::QuantityError;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::{Capability, Layer};
 use crate::api::{AITeamSpec, Reason};
@@ -20,7 +21,7 @@ pub fn shares(
 ) -> Result<(Vec<Share>, Vec<Problem>), Refusal> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let spec = &team.spec;
-    let unreadable = |error: budget::QuantityError| {
+    let unreadable = |error: QuantityError| {
         check::refusal(vec![Problem::blocking(Scope::Team, Reason::Invalid, format!("spec.budget: {error}"))])
     };
     let mut budget = budget::budget(spec, facts.blueprint).map_err(unreadable)?;
@@ -29,13 +30,13 @@ pub fn shares(
         budget.retain(|resource, _| !budget::is_device(resource));
     }
     let needs = needs::needs(instances);
-    let parties = budget::parties(name, spec, places, &needs).map_err(unreadable)?;
+    let parties = division::parties(name, spec, places, &needs).map_err(unreadable)?;
     let mut problems = Vec::new();
     let mut shares = Vec::new();
-    for (place, wanted) in places.iter().zip(budget::divide(&budget, &parties)) {
+    for (place, wanted) in places.iter().zip(division::divide(&budget, &parties)) {
         problems.extend(too_small(place, &wanted, needs.get(&place.name)));
         problems.extend(nothing(spec, place, &wanted));
-        let share = budget::granted(&place.name, wanted, facts.usage);
+        let share = division::granted(&place.name, wanted, facts.usage);
         problems.extend(over(&share));
         shares.push(share);
     }
@@ -101,11 +102,14 @@ fn over(share: &Share) -> Option<Problem> {
     })
 }
 
-/// What is in use in a namespace whose project left: it may stay, and nothing
-/// may be added.
+/// What was in use in a namespace when its project left: it may stay, and nothing
+/// may be added. Once frozen a quota stays as it is, or what serves could not
+/// come back after a pod of it ended.
 #[must_use]
 pub fn frozen(namespace: &str, facts: &Facts<'_>) -> Share {
     let known = facts.usage.namespaces.get(namespace).cloned().unwrap_or_default();
-    let used: BTreeMap<_, _> = known.into_iter().map(|(resource, used)| (resource, used.used)).collect();
+    let already = facts.retained.iter().any(|retained| retained.namespace == namespace && retained.frozen);
+    let kept = |used: Used| if already { used.hard } else { used.used };
+    let used: BTreeMap<_, _> = known.into_iter().map(|(resource, used)| (resource, kept(used))).collect();
     Share { namespace: namespace.to_owned(), granted: used.clone(), wanted: used, over: false }
 }

@@ -37,7 +37,9 @@ fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
         Value::String(text) => (3_u8, text).hash(hasher),
         Value::Array(items) => {
             (4_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| hash_value(item, hasher));
+            for item in items {
+                hash_value(item, hasher);
+            }
         }
         Value::Object(map) => {
             (5_u8, map.len()).hash(hasher);
@@ -55,7 +57,7 @@ fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
 fn whole(object: &Value, sections: &[&str]) -> Value {
     let mut content = Map::new();
     for section in sections {
-        if let Some(value) = object.get(section).and_then(|value| without_nothing(value)) {
+        if let Some(value) = object.get(section).and_then(without_nothing) {
             content.insert((*section).to_owned(), value);
         }
     }
@@ -97,6 +99,12 @@ fn owned_fields(object: &Value) -> Value {
                 && entry["subresource"].as_str().unwrap_or_default().is_empty()
         })
         .map_or_else(|| json!({}), |entry| entry["fieldsV1"].clone())
+}
+
+/// Whether our field manager applied any field of the object.
+#[must_use]
+pub fn applied_by_us(object: &Value) -> bool {
+    owned_fields(object).as_object().is_some_and(|fields| !fields.is_empty())
 }
 
 /// The writer, other than us and the status controllers, that changed the
@@ -259,7 +267,7 @@ fn same_amount(left: &Value, right: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn policy(spec: Value) -> Value {
+    fn policy(spec: &Value) -> Value {
         json!({"metadata": {"name": "p", "labels": {"strata-operator.dev/team": "a", "foreign": "x"}}, "spec": spec})
     }
 
@@ -267,23 +275,23 @@ mod tests {
 
     #[test]
     fn what_is_added_to_a_policy_changes_its_fingerprint() {
-        let closed = fingerprint(&policy(json!({"podSelector": {}, "policyTypes": ["Egress"]})), WHOLE);
-        let open = fingerprint(&policy(json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]})), WHOLE);
+        let closed = fingerprint(&policy(&json!({"podSelector": {}, "policyTypes": ["Egress"]})), WHOLE);
+        let open = fingerprint(&policy(&json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]})), WHOLE);
         assert_ne!(closed, open);
-        let emptied = fingerprint(&policy(json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": []})), WHOLE);
+        let emptied = fingerprint(&policy(&json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": []})), WHOLE);
         assert_eq!(closed, emptied);
     }
 
     #[test]
     fn every_namespace_is_not_this_namespace() {
-        let here = policy(json!({"ingress": [{"from": [{"podSelector": {}}]}]}));
-        let everywhere = policy(json!({"ingress": [{"from": [{"podSelector": {}, "namespaceSelector": {}}]}]}));
+        let here = policy(&json!({"ingress": [{"from": [{"podSelector": {}}]}]}));
+        let everywhere = policy(&json!({"ingress": [{"from": [{"podSelector": {}, "namespaceSelector": {}}]}]}));
         assert_ne!(fingerprint(&here, WHOLE), fingerprint(&everywhere, WHOLE));
     }
 
     #[test]
     fn foreign_labels_are_not_ours_and_our_own_are() {
-        let mut object = policy(json!({}));
+        let mut object = policy(&json!({}));
         let before = fingerprint(&object, WHOLE);
         object["metadata"]["labels"]["foreign"] = json!("y");
         assert_eq!(fingerprint(&object, WHOLE), before);

@@ -270,7 +270,7 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, keeping),
         verified: None,
-        unverified: (keeping == Keeping::Applied).then(|| Arc::new(object.clone())),
+        unverified: (keeping == Keeping::Applied && key.kind != "Pod").then(|| Arc::new(object.clone())),
         view,
         other_writer: other_writer(object),
     })

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::api::labels;
+use crate::api::reason::Class;
 use crate::error::Failure;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::{Key as Work, Queue};
@@ -102,14 +103,27 @@ impl Watches {
         self.lock().get(&(group.to_owned(), kind.to_owned())).cloned()
     }
 
-    /// The kinds whose first list is not complete, for `/readyz`.
+    /// The kinds of which the mirror does not know everything.
     #[must_use]
     pub fn unsynced(&self) -> Vec<String> {
-        self.lock()
-            .values()
-            .filter(|(_, state)| *state == State::Listing)
-            .map(|(watched, _)| watched.resource.plural.clone())
-            .collect()
+        self.in_state(|state| *state != State::Synced)
+    }
+
+    /// The kinds that are still waited for: those that we may not read, or that
+    /// are not served, hold up nothing but themselves.
+    #[must_use]
+    pub fn listing(&self) -> Vec<String> {
+        self.in_state(|state| match state {
+            State::Listing => true,
+            State::Failing(failure) => failure.class() == Class::Transient,
+            State::Synced => false,
+        })
+    }
+
+    fn in_state(&self, matches: impl Fn(&State) -> bool) -> Vec<String> {
+        let kinds = self.lock();
+        let found = kinds.values().filter(|(_, state)| matches(state));
+        found.map(|(watched, _)| watched.resource.plural.clone()).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), (Watched, State)>> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::fingerprint::digest;
 use super::mirror::Key;
 use crate::api::labels;
+use crate::api::quantity::Amount;
 
 /// The state of one object, and a number that changes when somebody should look.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,7 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
     let view = match key.kind.as_str() {
         "Namespace" => View::new(json!({
             "phase": object["status"]["phase"],
+            "remaining": remaining(&object["status"]["conditions"]),
             "annotations": ours(&metadata["annotations"]),
             "layer": metadata["labels"][labels::LAYER],
             "project": metadata["labels"][labels::PROJECT],
@@ -59,6 +61,15 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
         _ => View::default(),
     };
     Some(view)
+}
+
+/// What a namespace that is being deleted waits for, in the words of Kubernetes.
+fn remaining(conditions: &Value) -> Value {
+    let waiting = ["NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure"];
+    let all = conditions.as_array().into_iter().flatten();
+    all.filter(|condition| condition["status"] == "True" && waiting.iter().any(|type_| condition["type"] == *type_))
+        .map(|condition| condition["message"].clone())
+        .collect()
 }
 
 fn ours(annotations: &Value) -> Value {
@@ -86,7 +97,7 @@ fn quota(status: &Value) -> View {
 #[must_use]
 pub fn mark(used: &Value, hard: &Value) -> u8 {
     let amount = |value: &Value| {
-        value.as_str().and_then(|text| crate::api::quantity::Amount::parse(text).ok()).map_or(0, |amount| amount.thousandths())
+        value.as_str().and_then(|text| Amount::parse(text).ok()).map_or(0, Amount::thousandths)
     };
     let (used, hard) = (amount(used), amount(hard));
     match used {

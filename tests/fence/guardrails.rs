@@ -20,7 +20,7 @@ async fn reserved_names_are_the_operators() {
         member.post(maps, config_map(name)).await.refused_by(RESERVED, says);
         member.apply(&format!("{maps}/{name}"), config_map(name)).await.refused_by(RESERVED, says);
         operator.post(maps, config_map(name)).await.passes();
-        let preload = json!({"data": {"LD_PRELOAD": "/tmp/x.so"}});
+        let preload = json!({"data": {"LD_PRELOAD": "/data/x.so"}});
         member.patch(&format!("{maps}/{name}"), preload).await.refused_by(RESERVED, says);
         member.delete(&format!("{maps}/{name}")).await.refused_by(RESERVED, says);
     }

@@ -12,26 +12,28 @@ use serde_json::json;
 use strata::api::Quantity;
 use strata::api::blueprint::{Archetype, BlueprintSpec, Cell};
 use strata::api::team::{
-    AITeam, AITeamSpec, Backbone, CapabilityBlock, Compute, Customer, Delivery, Live, Member, Project, ProjectShare, Resources,
-    Shared, Subjects, TeamType,
+    AITeam, AITeamSpec, Backbone, CapabilityBlock, Compute, Customer, Delivery, Live, Member, Project, ProjectShare,
+    Resources, Shared, Subjects, TeamType,
 };
 use strata::api::vocabulary::{Layer, Level, Role};
 
 /// Names that could collide if any could.
 pub fn name_of_few_letters() -> BoxedStrategy<String> {
-    "[ab]{1,3}(-[ab]{1,2}){0,2}".prop_filter("reserved", |name| !["backbone", "shared", "live"].contains(&name.as_str()))
-    .boxed()
+    "[ab]{1,3}(-[ab]{1,2}){0,2}"
+        .prop_filter("reserved", |name| !["backbone", "shared", "live"].contains(&name.as_str()))
+        .boxed()
 }
 
 /// A team that the API server would take.
 pub fn team() -> BoxedStrategy<AITeam> {
-    ("[a-z][a-z0-9]{2,8}(-[a-z0-9]{1,6})?", any::<u64>(), spec()).prop_map(|(name, uid, spec)| {
-        let name = if name == "shared" || name == "backbone" { "other".to_owned() } else { name };
-        let mut team = AITeam::new(&name, spec);
-        team.metadata.uid = Some(format!("uid-{uid:x}"));
-        team
-    })
-    .boxed()
+    ("[a-z][a-z0-9]{2,8}(-[a-z0-9]{1,6})?", any::<u64>(), spec())
+        .prop_map(|(name, uid, spec)| {
+            let name = if name == "shared" || name == "backbone" { "other".to_owned() } else { name };
+            let mut team = AITeam::new(&name, spec);
+            team.metadata.uid = Some(format!("uid-{uid:x}"));
+            team
+        })
+        .boxed()
 }
 
 fn spec() -> BoxedStrategy<AITeamSpec> {
@@ -39,100 +41,99 @@ fn spec() -> BoxedStrategy<AITeamSpec> {
     let what = (of(budget()), of(backbone()), of(shared()), projects());
     let kind = select(vec![TeamType::Infrastructure, TeamType::Applied, TeamType::Research]);
     let labels = btree_map(select(vec!["cost-center".to_owned(), "env".to_owned()]), "[a-z0-9]{1,8}", 0..3);
-    (who, what, kind, labels).prop_map(|((members, leads, customers), (budget, backbone, shared, projects), type_, labels)| {
-        let mut seen = Vec::new();
-        let customers = customers.into_iter().filter(|customer| {
-            let fresh = !seen.contains(&customer.name);
-            seen.push(customer.name.clone());
-            fresh
-        });
-        AITeamSpec {
-            type_,
-            blueprint: "default".to_owned(),
-            labels,
-            leads,
-            members,
-            customers: customers.collect(),
-            budget,
-            backbone,
-            shared,
-            projects,
-            ..AITeamSpec::default()
-        }
-    })
-    .boxed()
+    (who, what, kind, labels)
+        .prop_map(|((members, leads, customers), (budget, backbone, shared, projects), type_, labels)| {
+            let mut seen = Vec::new();
+            let customers = customers.into_iter().filter(|customer| {
+                let fresh = !seen.contains(&customer.name);
+                seen.push(customer.name.clone());
+                fresh
+            });
+            AITeamSpec {
+                type_,
+                blueprint: "default".to_owned(),
+                labels,
+                leads,
+                members,
+                customers: customers.collect(),
+                budget,
+                backbone,
+                shared,
+                projects,
+                ..AITeamSpec::default()
+            }
+        })
+        .boxed()
 }
 
 fn subject_name() -> BoxedStrategy<String> {
-    prop_oneof!["[a-z]{1,8}", "[a-z]{1,6}@example[.]com", "[A-Z ]{1,3}[a-zäöü:/-]{1,6}"]
-    .boxed()
+    prop_oneof!["[a-z]{1,8}", "[a-z]{1,6}@example[.]com", "[A-Z ]{1,3}[a-zäöü:/-]{1,6}"].boxed()
 }
 
 fn subjects() -> BoxedStrategy<Subjects> {
-    (btree_set(subject_name(), 0..3), btree_set(subject_name(), 1..3)).prop_map(|(groups, users)| Subjects {
-        groups: groups.into_iter().collect(),
-        users: users.into_iter().collect(),
-    })
-    .boxed()
+    (btree_set(subject_name(), 0..3), btree_set(subject_name(), 1..3))
+        .prop_map(|(groups, users)| Subjects {
+            groups: groups.into_iter().collect(),
+            users: users.into_iter().collect(),
+        })
+        .boxed()
 }
 
 fn members() -> BoxedStrategy<Vec<Member>> {
-    btree_map(select(Role::ALL.to_vec()), subjects(), 0..6).prop_map(|members| {
-        let member = |(role, Subjects { groups, users })| Member { role, groups, users };
-        members.into_iter().map(member).collect()
-    })
-    .boxed()
+    btree_map(select(Role::ALL.to_vec()), subjects(), 0..6)
+        .prop_map(|members| {
+            let member = |(role, Subjects { groups, users })| Member { role, groups, users };
+            members.into_iter().map(member).collect()
+        })
+        .boxed()
 }
 
 fn customer() -> BoxedStrategy<Customer> {
-    (name_of_few_letters(), btree_set("[a-z]{2,6}-prod", 0..3), btree_set(subject_name(), 0..2)).prop_map(
-        |(name, namespaces, groups)| Customer {
+    (name_of_few_letters(), btree_set("[a-z]{2,6}-prod", 0..3), btree_set(subject_name(), 0..2))
+        .prop_map(|(name, namespaces, groups)| Customer {
             name,
             namespaces: namespaces.into_iter().collect(),
             groups: groups.into_iter().collect(),
-        },
-    )
-    .boxed()
+        })
+        .boxed()
 }
 
 fn compute(cpu: i64, memory: i64) -> BoxedStrategy<Compute> {
-    (of(1..=cpu), of(1..=memory)).prop_map(|(cpu, memory)| Compute {
-        cpu: cpu.map(|cpu| Quantity(format!("{}m", cpu * 250))),
-        memory: memory.map(|memory| Quantity(format!("{}Mi", memory * 300))),
-        ephemeral_storage: None,
-    })
-    .boxed()
+    (of(1..=cpu), of(1..=memory))
+        .prop_map(|(cpu, memory)| Compute {
+            cpu: cpu.map(|cpu| Quantity(format!("{}m", cpu * 250))),
+            memory: memory.map(|memory| Quantity(format!("{}Mi", memory * 300))),
+            ephemeral_storage: None,
+        })
+        .boxed()
 }
 
 fn resources(cpu: i64, memory: i64, storage: i64, devices: i64) -> BoxedStrategy<Resources> {
     let devices = btree_map(select(vec!["nvidia.com/gpu".to_owned()]), 0..=devices, 0..2);
     let storage = of((1..=storage).prop_map(|size| Quantity(format!("{size}Gi"))));
-    (of(compute(cpu, memory)), storage, devices).prop_map(|(requests, storage, devices)| Resources {
-        requests,
-        limits: None,
-        storage,
-        devices,
-    })
-    .boxed()
+    (of(compute(cpu, memory)), storage, devices)
+        .prop_map(|(requests, storage, devices)| Resources { requests, limits: None, storage, devices })
+        .boxed()
 }
 
 fn budget() -> BoxedStrategy<Resources> {
-    (resources(400, 2000, 4000, 16), of(compute(800, 4000))).prop_map(|(resources, limits)| Resources { limits, ..resources })
-    .boxed()
+    (resources(400, 2000, 4000, 16), of(compute(800, 4000)))
+        .prop_map(|(resources, limits)| Resources { limits, ..resources })
+        .boxed()
 }
 
 fn share() -> BoxedStrategy<Resources> {
-    resources(2, 4, 20, 0)
-    .boxed()
+    resources(2, 4, 20, 0).boxed()
 }
 
 fn block() -> BoxedStrategy<CapabilityBlock> {
-    (of(any::<bool>()), of(1..40)).prop_map(|(enabled, storage)| CapabilityBlock {
-        enabled,
-        storage: storage.map(|size| Quantity(format!("{size}Gi"))),
-        ..CapabilityBlock::default()
-    })
-    .boxed()
+    (of(any::<bool>()), of(1..40))
+        .prop_map(|(enabled, storage)| CapabilityBlock {
+            enabled,
+            storage: storage.map(|size| Quantity(format!("{size}Gi"))),
+            ..CapabilityBlock::default()
+        })
+        .boxed()
 }
 
 fn backbone() -> BoxedStrategy<Backbone> {
@@ -142,58 +143,71 @@ fn backbone() -> BoxedStrategy<Backbone> {
         manages_team,
         ..Delivery::default()
     }));
-    (egress, delivery, of(block()), of(block()), of(share())).prop_map(|(egress, delivery, secrets, metrics, share)| Backbone {
-        egress: egress.into_iter().collect(),
-        delivery,
-        secrets,
-        metrics,
-        share,
-        ..Backbone::default()
-    })
-    .boxed()
+    (egress, delivery, of(block()), of(block()), of(share()))
+        .prop_map(|(egress, delivery, secrets, metrics, share)| Backbone {
+            egress: egress.into_iter().collect(),
+            delivery,
+            secrets,
+            metrics,
+            share,
+            ..Backbone::default()
+        })
+        .boxed()
 }
 
 fn shared() -> BoxedStrategy<Shared> {
     let blocks = (of(block()), of(block()), of(block()), of(block()), of(block()), of(block()));
-    (blocks, of(share())).prop_map(|((experiments, models, feature_store, pipelines, datasets, training), share)| Shared {
-        experiments,
-        models,
-        feature_store,
-        pipelines,
-        datasets,
-        training,
-        share,
-        ..Shared::default()
-    })
-    .boxed()
+    (blocks, of(share()))
+        .prop_map(|((experiments, models, feature_store, pipelines, datasets, training), share)| Shared {
+            experiments,
+            models,
+            feature_store,
+            pipelines,
+            datasets,
+            training,
+            share,
+            ..Shared::default()
+        })
+        .boxed()
 }
 
 fn projects() -> BoxedStrategy<Vec<Project>> {
     btree_map(name_of_few_letters(), project(), 0..5)
         .prop_map(|projects| projects.into_iter().map(|(name, project)| Project { name, ..project }).collect())
-    .boxed()
+        .boxed()
 }
 
 /// A project; its name is given to it by others.
 pub fn project() -> BoxedStrategy<Project> {
-    let shares = (of(share()), of(share()), of(0..5)).prop_map(|(workspace, live, weight)| ProjectShare { workspace, live, weight });
-    (members(), of(shares), any::<bool>()).prop_map(|(members, share, live)| Project {
-        name: "p".to_owned(),
-        purpose: None,
-        priority: strata::api::team::Priority::default(),
-        members,
-        share: share.map(|share| ProjectShare { live: share.live.filter(|_| live), ..share }),
-        uses: Vec::new(),
-        live: live.then_some(Live {}),
-    })
-    .boxed()
+    let shares = (of(share()), of(share()), of(0..5)).prop_map(|(workspace, live, weight)| ProjectShare {
+        workspace,
+        live,
+        weight,
+    });
+    (members(), of(shares), any::<bool>())
+        .prop_map(|(members, share, live)| Project {
+            name: "p".to_owned(),
+            purpose: None,
+            priority: strata::api::team::Priority::default(),
+            members,
+            share: share.map(|share| ProjectShare { live: share.live.filter(|_| live), ..share }),
+            uses: Vec::new(),
+            live: live.then_some(Live {}),
+        })
+        .boxed()
 }
 
 /// A Blueprint whose profiles and labels are those that teams are made up with.
 pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
-    let archetype =
-        select(vec![Archetype::AdHoc, Archetype::Research, Archetype::ProductEmbedded, Archetype::Division, Archetype::MLFirst]);
-    let cells = btree_map((select(Role::ALL.to_vec()), select(Layer::ALL.to_vec())), of(select(Level::ALL.to_vec())), 0..4);
+    let archetype = select(vec![
+        Archetype::AdHoc,
+        Archetype::Research,
+        Archetype::ProductEmbedded,
+        Archetype::Division,
+        Archetype::MLFirst,
+    ]);
+    let cells =
+        btree_map((select(Role::ALL.to_vec()), select(Layer::ALL.to_vec())), of(select(Level::ALL.to_vec())), 0..4);
     (archetype, cells, any::<[bool; 6]>()).prop_map(|(archetype, cells, set)| {
         let when = |set: bool, value: serde_json::Value| if set { value } else { serde_json::Value::Null };
         let mut site: BTreeMap<&str, serde_json::Value> = BTreeMap::from([

@@ -23,8 +23,24 @@ pub fn run() -> Result<(), Error> {
         let path = file.path.strip_prefix(harness::repository()).unwrap_or(&file.path);
         println!("wrote {}", path.display());
     }
+    remove_others(&files)?;
     println!("{changed} files changed, {} are as they were", files.len() - changed);
     golden()
+}
+
+/// Removes definitions of kinds that are no more: their folders hold nothing else.
+fn remove_others(files: &[(Generated, bool)]) -> Result<(), Error> {
+    for folder in ["crds", "charts/strata-crds/templates"] {
+        let folder = harness::repository().join(folder);
+        let entries = fs::read_dir(&folder).map_err(Error::file(format!("read {}", folder.display())))?;
+        let present = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let yaml = present.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        for path in yaml.filter(|path| files.iter().all(|(file, _)| file.path != *path)) {
+            fs::remove_file(&path).map_err(Error::file(format!("remove {}", path.display())))?;
+            println!("removed {}", path.display());
+        }
+    }
+    Ok(())
 }
 
 /// Has the golden files written by their own test.

@@ -15,6 +15,9 @@ use crate::table::table;
 /// The layers, in the order in which they stand on each other.
 const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
 
+/// How many projects a cell names before the rest is a number.
+const PROJECTS_NAMED: usize = 3;
+
 /// One namespace of a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -84,10 +87,9 @@ fn namespaces(places: &[Place], teams: &[String]) -> String {
     table(&["LAYER", "TEAM", "PROJECT", "NAMESPACE", "POD SECURITY"], &rows)
 }
 
-/// One team's people: a row each, a column for each of the team's namespaces.
+/// One team's people: a row each, a column for each layer.
 fn people(team: &str, places: &[Place], bindings: &[Binding]) -> String {
-    let mut places: Vec<&Place> = places.iter().filter(|place| place.team == team).collect();
-    places.sort_by_key(|place| (!place.project.is_empty(), place.project.clone()));
+    let places: Vec<&Place> = places.iter().filter(|place| place.team == team).collect();
     let mut rights: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for binding in bindings.iter().filter(|binding| places.iter().any(|place| place.name == binding.namespace)) {
         for subject in &binding.subjects {
@@ -97,23 +99,31 @@ fn people(team: &str, places: &[Place], bindings: &[Binding]) -> String {
     }
     let rows: Vec<_> = rights
         .iter()
-        .map(|((part, subject), levels)| {
-            let cell =
-                |place: &&Place| levels.get(place.name.as_str()).map_or_else(|| "-".into(), |held| held.join(" + "));
-            [(*part).to_owned(), (*subject).to_owned()].into_iter().chain(places.iter().map(cell)).collect()
+        .map(|((part, subject), held)| {
+            let cells = LAYERS.iter().map(|layer| cell(layer, &places, held));
+            [(*part).to_owned(), (*subject).to_owned()].into_iter().chain(cells).collect()
         })
         .collect();
-    let heading: Vec<String> = places.iter().map(|place| column(place)).collect();
-    let heading: Vec<&str> = ["ROLE", "WHO"].into_iter().chain(heading.iter().map(String::as_str)).collect();
+    let heading: Vec<&str> = ["ROLE", "WHO"].into_iter().chain(LAYERS).collect();
     format!("  {team}\n{}\n", table(&heading, &rows))
 }
 
-fn column(place: &Place) -> String {
-    match (place.layer.as_str(), place.project.as_str()) {
-        (layer, "") => layer.to_owned(),
-        ("Live", project) => format!("{project} live"),
-        (_, project) => project.to_owned(),
+/// What somebody holds in a layer: one word if it is the same in all of it, else with the projects.
+fn cell(layer: &str, places: &[&Place], held: &BTreeMap<&str, Vec<&str>>) -> String {
+    let mut projects: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for place in places.iter().filter(|place| place.layer == layer) {
+        let levels = held.get(place.name.as_str()).map_or_else(|| "-".into(), |levels| levels.join(" + "));
+        projects.entry(levels).or_default().push(&place.project);
     }
+    if projects.len() < 2 {
+        return projects.into_keys().next().unwrap_or_default();
+    }
+    let named = projects.iter().filter(|(levels, _)| *levels != "-").map(|(levels, projects)| {
+        let more = projects.len().saturating_sub(PROJECTS_NAMED);
+        let names = projects[..projects.len() - more].join(", ");
+        if more == 0 { format!("{levels} ({names})") } else { format!("{levels} ({names} and {more} more)") }
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -161,8 +171,24 @@ mod tests {
         let text = people("fraud", &some_places(), &bindings);
         assert_eq!(
             text,
-            "  fraud\n  ROLE            WHO                  Backbone  a           a live\n  \
-             data-scientist  group fraud-science  -         contribute  view\n\n"
+            "  fraud\n  ROLE            WHO                  Backbone  Shared  Workspace   Live\n  \
+             data-scientist  group fraud-science  -                 contribute  view\n\n"
         );
+    }
+
+    #[test]
+    fn projects_are_named_where_rights_differ() {
+        let place = |project: &str| Place {
+            name: format!("fraud--{project}"),
+            team: "fraud".into(),
+            layer: "Workspace".into(),
+            project: project.into(),
+            level: String::new(),
+        };
+        let places = [place("a"), place("b"), place("c")];
+        let places: Vec<&Place> = places.iter().collect();
+        let held = BTreeMap::from([("fraud--a", vec!["own"]), ("fraud--c", vec!["own"])]);
+        assert_eq!(cell("Workspace", &places, &held), "own (a, c)");
+        assert_eq!(cell("Live", &places, &held), "");
     }
 }

@@ -1,1 +1,229 @@
 //! Choosing and holding, case by case.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::api::{BlueprintSpec, EngineSpec};
+use crate::engine::Catalogue;
+use crate::plan::{Choices, Facts, Plan, ServedKinds, plan};
+
+/// An engine of one ConfigMap, with more of a spec on top.
+fn engine(more: &str) -> EngineSpec {
+    let mut spec = json!({
+        "capabilities": ["Experiments", "Models"], "revision": "2", "connections": {"URL": "http://${namespace}"},
+        "objects": [{"id": "config", "template": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}}}]
+    });
+    let more: BTreeMap<String, Value> = serde_saphyr::from_str(more).unwrap();
+    for (key, value) in more {
+        spec[key.as_str()] = value;
+    }
+    serde_json::from_value(spec).unwrap()
+}
+
+struct Site {
+    blueprint: BlueprintSpec,
+    catalogue: Catalogue,
+    served: ServedKinds,
+    choices: Choices,
+}
+
+fn site(blueprint: &str, engines: &[(&str, &str)]) -> Site {
+    let engines: Vec<(&str, EngineSpec)> = engines.iter().map(|(name, more)| (*name, engine(more))).collect();
+    Site {
+        blueprint: serde_saphyr::from_str(blueprint).unwrap(),
+        catalogue: Catalogue::with(engines.iter().map(|(name, spec)| (*name, spec))),
+        served: ServedKinds::default(),
+        choices: Choices::default(),
+    }
+}
+
+impl Site {
+    fn records(mut self, engine: &str, revision: &str) -> Self {
+        let connections = [("URL".to_owned(), "http://old".to_owned())].into();
+        let choice =
+            Choice { engine: engine.to_owned(), revision: revision.to_owned(), connections, ..Choice::default() };
+        self.choices.insert("abc--shared", Capability::Experiments, choice);
+        self
+    }
+
+    fn plan(&self, shared: &str) -> Plan {
+        self.plan_of(&AITeam::new("abc", serde_saphyr::from_str(&format!("{{shared: {shared}}}")).unwrap()))
+    }
+
+    fn plan_of(&self, team: &AITeam) -> Plan {
+        let facts =
+            Facts { served: &self.served, choices: &self.choices, ..Facts::offline(&self.blueprint, &self.catalogue) };
+        plan(team, &facts).unwrap()
+    }
+}
+
+fn only(plan: &Plan) -> &Instance {
+    assert_eq!(plan.instances.len(), 1);
+    &plan.instances[0]
+}
+
+fn held(plan: &Plan) -> (Reason, String) {
+    let hold = only(plan).hold.clone().unwrap();
+    (hold.reason, hold.message)
+}
+
+const NEEDS: &str = "requires: [{group: example.com, kind: Thing, versions: [v2, v1]}]";
+
+#[test]
+fn the_first_preference_whose_kinds_are_served_is_chosen() {
+    let mut site = site("{engines: {Experiments: [big, small]}}", &[("big", NEEDS), ("small", "{}")]);
+    assert_eq!(only(&site.plan("{experiments: {}}")).id.engine, "small");
+    site.served.insert("example.com", "Thing", "v1");
+    assert_eq!(only(&site.plan("{experiments: {}}")).id.engine, "big");
+}
+
+#[test]
+fn a_choice_sticks() {
+    let mut site =
+        site("{engines: {Experiments: [big, small]}}", &[("big", NEEDS), ("small", "{}")]).records("small", "2");
+    site.served.insert("example.com", "Thing", "v1");
+    let plan = site.plan("{experiments: {}}");
+    assert_eq!(only(&plan).id.engine, "small");
+    assert!(only(&plan).hold.is_none());
+    assert_eq!(
+        plan.choices().get("abc--shared", Capability::Experiments).unwrap().connections["URL"],
+        "http://abc--shared"
+    );
+}
+
+#[test]
+fn without_a_preference_the_plain_engine_provides() {
+    let plan = site("{}", &[]).plan("{experiments: {storage: 5Gi}, models: {}}");
+    assert_eq!(only(&plan).id.to_string(), "abc--shared/mlflow");
+    assert_eq!(only(&plan).capabilities, [Capability::Experiments, Capability::Models]);
+    assert!(only(&plan).hold.is_none(), "{:?}", only(&plan).hold);
+}
+
+#[test]
+fn a_named_engine_whose_kinds_are_not_served_is_unavailable_by_name() {
+    let site = site("{}", &[("big", NEEDS)]);
+    let plan = site.plan("{experiments: {engine: big}, models: {}}");
+    let big = plan.instances.iter().find(|instance| instance.id.engine == "big").unwrap();
+    let hold = big.hold.clone().unwrap();
+    assert_eq!(hold.reason, Reason::Unavailable);
+    assert_eq!(
+        hold.message,
+        "spec.shared.experiments.engine names 'big': this cluster does not serve Thing.example.com in v2 or v1"
+    );
+    assert!(plan.instances.iter().any(|instance| instance.id.engine == "mlflow" && instance.hold.is_none()));
+}
+
+#[test]
+fn what_runs_is_held_while_its_engine_is_missing() {
+    let plan = site("{}", &[]).records("gone", "1").plan("{experiments: {}}");
+    let (reason, message) = held(&plan);
+    assert_eq!(
+        (reason, message.as_str()),
+        (Reason::EngineMissing, "spec.shared.experiments runs on 'gone': there is no engine of this name")
+    );
+    assert_eq!(only(&plan).revision, "1");
+    assert_eq!(plan.connections["URL"], "http://old");
+    assert_eq!(plan.choices().get("abc--shared", Capability::Experiments).unwrap().engine, "gone");
+    let label = |engine: &str| {
+        let labels = [("engine", engine), ("layer", "Shared")];
+        plan.holds(&labels.map(|(key, value)| (format!("strata-operator.dev/{key}"), value.to_owned())).into())
+    };
+    assert!(label("gone"));
+    assert!(!label("mlflow"));
+}
+
+#[test]
+fn moving_to_an_engine_that_is_missing_keeps_the_one_before() {
+    let plan = site("{}", &[]).records("mlflow", "1").plan("{experiments: {engine: gone}}");
+    assert_eq!(held(&plan).0, Reason::EngineMissing);
+    assert_eq!(only(&plan).choice.as_ref().unwrap().engine, "mlflow");
+    let labels = [("engine", "mlflow"), ("layer", "Shared")];
+    assert!(plan.holds(&labels.map(|(key, value)| (format!("strata-operator.dev/{key}"), value.to_owned())).into()));
+}
+
+#[test]
+fn a_newer_revision_waits_until_it_is_asked_for() {
+    let site = site("{}", &[("own", "{}")]).records("own", "1");
+    let mut team = AITeam::new("abc", serde_saphyr::from_str("{shared: {experiments: {engine: own}}}").unwrap());
+    let plan = site.plan_of(&team);
+    let (reason, message) = held(&plan);
+    assert_eq!(reason, Reason::UpgradeAvailable);
+    assert!(message.contains("kubectl annotate aiteam abc --overwrite strata-operator.dev/upgrade=own=2"), "{message}");
+    assert_eq!(only(&plan).revision, "1");
+    assert!(plan.problems.iter().all(|problem| !problem.blocking));
+    let desires = crate::desired::desired(&plan);
+    let own = |desired: &crate::desired::Desired| desired.key.name == "own";
+    assert!(!desires.objects.iter().any(own) && desires.held.iter().any(own));
+    team.metadata.annotations = Some([(UPGRADE.to_owned(), "other=9, own=2".to_owned())].into());
+    let plan = site.plan_of(&team);
+    assert!(only(&plan).hold.is_none());
+    assert_eq!(only(&plan).revision, "2");
+}
+
+#[test]
+fn a_broken_engine_holds_itself_and_nothing_else() {
+    let broken = "objects: [{id: config, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: '${nope}'}}}]";
+    let failing =
+        "objects: [{id: config, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: '${parameters.nope}'}}}]";
+    for (more, word) in [(broken, "nope"), (failing, "objects[0].template")] {
+        let plan = site("{}", &[("own", more)]).plan("{experiments: {engine: own}, featureStore: {}}");
+        let own = plan.instances.iter().find(|instance| instance.id.engine == "own").unwrap();
+        let hold = own.hold.clone().unwrap();
+        assert_eq!(hold.reason, Reason::EngineInvalid);
+        assert!(hold.message.contains(word), "{}", hold.message);
+        assert!(plan.instances.iter().any(|instance| instance.id.engine == "feast" && instance.hold.is_none()));
+        assert!(plan.problems.iter().any(|problem| problem.blocking && problem.reason == Reason::EngineInvalid));
+    }
+}
+
+#[test]
+fn values_are_checked_and_must_not_contradict() {
+    let schema = "parameters: {properties: {size: {type: integer}}}";
+    let plan = site("{}", &[("own", schema)]).plan("{experiments: {engine: own, parameters: {size: big}}}");
+    assert_eq!(held(&plan).0, Reason::Invalid);
+    let plan = site("{}", &[]).plan("{experiments: {storage: 5Gi}, models: {storage: 6Gi}}");
+    assert_eq!(
+        held(&plan).1,
+        "spec.shared.experiments.storage is \"5Gi\" and spec.shared.models.storage is \"6Gi\", but one instance answers both: say it once"
+    );
+    let plan = site("{}", &[("own", "{}")]).plan("{featureStore: {engine: own}}");
+    assert!(held(&plan).1.ends_with("it provides Experiments, Models and not FeatureStore"));
+}
+
+#[test]
+fn an_engine_with_rights_of_its_own_needs_the_blueprints_word() {
+    let engines = [("own", "{runsWithOwnRights: true}")];
+    assert_eq!(held(&site("{}", &engines).plan("{experiments: {engine: own}}")).0, Reason::Refused);
+    let accepting = site("{acceptPrivilegedEngines: [own]}", &engines);
+    assert!(only(&accepting.plan("{experiments: {engine: own}}")).hold.is_none());
+}
+
+#[test]
+fn without_together_each_capability_has_an_instance() {
+    let name = "objects: [{id: config, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: 'own-${capabilities[0].lowerAscii()}'}}}]";
+    let plan = site("{}", &[("own", name)]).plan("{experiments: {engine: own}, models: {engine: own}}");
+    let ids: Vec<String> = plan.instances.iter().map(|instance| instance.id.to_string()).collect();
+    assert_eq!(ids, ["abc--shared/own/Experiments", "abc--shared/own/Models"]);
+}
+
+#[test]
+fn engines_that_need_more_than_there_is_are_told_both_numbers() {
+    let pods = "objects: [{id: server, template: {apiVersion: apps/v1, kind: Deployment, metadata: {name: own}, spec: {
+        selector: {matchLabels: {a: b}}, strategy: {type: Recreate}, template: {metadata: {labels: {a: b}}, spec: {
+          securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: a, image: x,
+            securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}},
+            resources: {requests: {cpu: '2', memory: 1Gi}, limits: {memory: 1Gi}}}]}}}}}]";
+    let site = site("{}", &[("own", pods)]);
+    let team = AITeam::new(
+        "abc",
+        serde_saphyr::from_str("{budget: {requests: {cpu: '1'}}, shared: {experiments: {engine: own}}}").unwrap(),
+    );
+    let plan = site.plan_of(&team);
+    let problem = plan.problems.iter().find(|problem| problem.reason == Reason::Invalid).unwrap();
+    assert_eq!(
+        problem.message,
+        "the engines of abc--shared need more than its share: requests.cpu 2 of 1: raise spec.budget or spec.shared.share"
+    );
+}

@@ -1,7 +1,9 @@
 //! The division, case by case.
 
 use super::*;
+use crate::api::BlueprintSpec;
 use crate::plan::Used;
+use crate::plan::budget::{LIMITS_EPHEMERAL, LIMITS_MEMORY, STORAGE, budget};
 use crate::plan::namespaces::places;
 
 fn spec(yaml: &str) -> AITeamSpec {
@@ -17,7 +19,10 @@ fn division(team: &str, resource: &str, needs: &[(&str, &str, &str)]) -> Vec<Str
     let spec = spec(team);
     let mut known: BTreeMap<String, Amounts> = BTreeMap::new();
     for (namespace, resource, amount) in needs {
-        known.entry(format!("abc--{namespace}")).or_default().insert((*resource).into(), Amount::parse(amount).unwrap());
+        known
+            .entry(format!("abc--{namespace}"))
+            .or_default()
+            .insert((*resource).into(), Amount::parse(amount).unwrap());
     }
     let budget = budget(&spec, &BlueprintSpec::default()).unwrap();
     let places = places("abc", &spec);
@@ -41,7 +46,10 @@ fn explicit_shares_first_the_rest_by_weight() {
 fn engines_get_what_they_need_before_weights_count() {
     let team = "{budget: {requests: {memory: 4Gi}}, shared: {models: {}}, projects: [{name: a}, {name: b}, {name: c}]}";
     let needs = [("shared", REQUESTS_MEMORY, "2Gi"), ("backbone", REQUESTS_MEMORY, "512Mi")];
-    assert_eq!(division(team, REQUESTS_MEMORY, &needs), ["backbone 512Mi", "shared 2Gi", "a 512Mi", "b 512Mi", "c 512Mi"]);
+    assert_eq!(
+        division(team, REQUESTS_MEMORY, &needs),
+        ["backbone 512Mi", "shared 2Gi", "a 512Mi", "b 512Mi", "c 512Mi"]
+    );
     let needs = [("shared", REQUESTS_MEMORY, "8Gi")];
     assert_eq!(division(team, REQUESTS_MEMORY, &needs), ["backbone 0", "shared 4Gi", "a 0", "b 0", "c 0"]);
 }

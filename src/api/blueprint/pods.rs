@@ -1,0 +1,124 @@
+//! What pods are made of: images, sizes, volumes, certificates.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::team::Compute;
+use crate::api::{rules, schema};
+
+/// Where images come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Registries {
+    /// Registries of the site that stand for public ones: `quay.io: registry.example.com/quay`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::mirrors")]
+    pub mirrors: BTreeMap<String, String>,
+    /// Where a team's own images come from; `${team}` is the team's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-validations" = [{
+        "rule": "self.endsWith('/')",
+        "message": "end with '/', or what begins alike is allowed too: registry.example.com/ai/${team}/"
+    }]))]
+    pub team: Option<String>,
+    /// Secrets that pods pull with, by their names in each namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::object_names")]
+    pub pull_secrets: Vec<String>,
+}
+
+/// How large a pod is and where it may run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::requests_within_limits()))]
+pub struct Size {
+    /// What the pod requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Compute>,
+    /// What the pod may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Compute>,
+    /// Devices by resource name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::devices")]
+    pub devices: BTreeMap<String, i64>,
+    /// Labels of the nodes it may run on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::strings")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints it tolerates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub tolerations: Vec<Toleration>,
+    /// The runtime class: `nvidia`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub runtime_class_name: Option<String>,
+}
+
+/// A taint that a pod tolerates, as Kubernetes spells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = rules::toleration()))]
+pub struct Toleration {
+    /// The taint's key; empty with `Exists` for every taint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub key: Option<String>,
+    /// `Exists` or `Equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<TolerationOperator>,
+    /// The taint's value, with `Equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+    /// The effect; absent, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+}
+
+/// How a toleration meets a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TolerationOperator {
+    /// Any value.
+    Exists,
+    /// This value.
+    Equal,
+}
+
+/// What a taint does to pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TaintEffect {
+    /// No new pods.
+    NoSchedule,
+    /// New pods only where no other node takes them.
+    PreferNoSchedule,
+    /// Running pods leave.
+    NoExecute,
+}
+
+/// Storage classes by purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StorageClasses {
+    /// For volumes of one pod: homes, databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub home: Option<String>,
+    /// For volumes of many pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub shared: Option<String>,
+}
+
+/// Certificates of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustBundle {
+    /// A ConfigMap of this name with key `ca.crt`, present in each namespace.
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = [{
+        "rule": "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$') && self != 'connections' && !self.startsWith('strata-')",
+        "message": "name a ConfigMap of the site: lower-case letters, digits, '-' and '.', not `connections` or `strata-...`, which are Strata's own"
+    }]))]
+    pub config_map: String,
+}

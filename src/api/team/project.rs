@@ -1,0 +1,95 @@
+//! What a team asks for one of its projects.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Member, Resources};
+use crate::api::rules;
+use crate::api::vocabulary::Capability;
+
+/// A project of the team.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = rules::live_share_needs_live()))]
+pub struct Project {
+    /// The project's name; part of its namespaces' names.
+    #[schemars(
+        length(min = 1, max = 24),
+        extend("x-kubernetes-validations" = [
+            {"rule": "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", "message": "the name of a project is part of its namespaces' names: use lower-case letters, digits and single hyphens"},
+            {"rule": "!self.contains('--')", "message": "'--' separates the parts of a namespace's name: use single hyphens"},
+            {"rule": "!(self in ['backbone', 'shared'])", "message": "'backbone' and 'shared' name the team's own layers: choose another name"},
+            {"rule": "self != 'live'", "message": "'live' names a project's production side: choose another name"}
+        ])
+    )]
+    pub name: String,
+    /// What the project is for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub purpose: Option<String>,
+    /// Which project's jobs go first.
+    #[serde(default)]
+    #[schemars(default = "Priority::default")]
+    pub priority: Priority,
+    /// Who works in this project alone, by role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
+    pub members: Vec<Member>,
+    /// What the project takes of the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<ProjectShare>,
+    /// Shared capabilities of other teams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub uses: Vec<Use>,
+    /// Present: the project has a production side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+}
+
+/// The production side of a project. It has no settings of its own yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Live {}
+
+/// Which project's jobs go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Priority {
+    /// Before the others.
+    High,
+    /// In turn.
+    #[default]
+    Normal,
+    /// After the others.
+    Low,
+}
+
+/// What a project takes of the budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectShare {
+    /// The Workspace's explicit share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Resources>,
+    /// The Live side's explicit share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Resources>,
+    /// The Workspace's weight in what no explicit share takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
+    pub weight: Option<i32>,
+}
+
+/// A shared capability of another team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Use {
+    /// The prefix of its settings in `connections`.
+    #[schemars(length(min = 1, max = 24), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The capability.
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self in ['Experiments', 'Models', 'FeatureStore', 'Pipelines', 'Data', 'Training']",
+        "message": "teams borrow from each other's Shared layer: Experiments, Models, FeatureStore, Pipelines, Data or Training"
+    }]))]
+    pub capability: Capability,
+    /// The team that offers it.
+    #[schemars(length(min = 3, max = 20), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub team: String,
+}

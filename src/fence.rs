@@ -1,0 +1,45 @@
+//! Makes sure, before anything is written, that the fence around the operator
+//! stands: without it the account's rights reach further than they should.
+//!
+//! The proof is an attempt that the fence must refuse, as a dry run.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+use tracing::{info, warn};
+
+/// How long to wait before trying again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Returns once the fence was seen to stand.
+pub async fn wait_until_it_stands(client: &Client) {
+    let mut told = String::new();
+    loop {
+        let doubt = match attempt(client).await {
+            Ok(()) => return info!("the fence stands: a write outside of it was refused"),
+            Err(doubt) => doubt,
+        };
+        if doubt != told {
+            warn!("nothing is written before the fence stands: {doubt}");
+            told = doubt;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Tries what the fence must refuse, and says what makes doubt if it does not.
+async fn attempt(client: &Client) -> Result<(), String> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
+    let metadata = ObjectMeta { name: Some("strata-fence-probe".to_owned()), ..ObjectMeta::default() };
+    let probe = ConfigMap { metadata, ..ConfigMap::default() };
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    match api.create(&dry_run, &probe).await {
+        Ok(_) => Err("a write into the namespace default was let through; install the chart's admission policies, \
+                      or say --without-fence where something else holds the operator's account"
+            .to_owned()),
+        Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy") => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,25 @@
+//! The operator on a real API server, under its own account and behind its fence.
+//!
+//! One control plane serves most tests of this file, each working on teams of its
+//! own (their names are the tests'); what stops the operator or counts all of its
+//! requests takes its turn on a second one. A test that could pass because nothing
+//! happens first shows that something does.
+
+#[path = "cluster/actor.rs"]
+mod actor;
+#[path = "cluster/compare.rs"]
+mod compare;
+#[path = "cluster/create.rs"]
+mod create;
+#[path = "cluster/spec.rs"]
+mod spec;
+#[path = "cluster/stage.rs"]
+mod stage;
+#[path = "cluster/team.rs"]
+mod team;
+#[path = "cluster/contest.rs"]
+mod contest;
+#[path = "cluster/drift.rs"]
+mod drift;
+#[path = "cluster/edit.rs"]
+mod edit;

@@ -1,0 +1,65 @@
+//! The stages of the cluster tests: a control plane with the charts installed and
+//! the operator running under its own account, behind its fence. Nothing is tested
+//! here.
+//!
+//! Most tests share one stage and work on teams of their own. What stops the
+//! operator, or has to be the only one who gives it work, takes its turn on a
+//! second stage.
+
+use harness::operator::{Install, USER};
+use harness::{ControlPlane, Operator, Options};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::actor::Actor;
+
+static SHARED: OnceCell<Option<Stage>> = OnceCell::const_new();
+static ALONE: OnceCell<Option<Stage>> = OnceCell::const_new();
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A control plane and the operator on it.
+pub struct Stage {
+    pub plane: ControlPlane,
+    pub operator: Operator,
+}
+
+/// The stage that tests share. If it could not be set, no test tries again.
+pub async fn stage() -> &'static Stage {
+    set(&SHARED).await
+}
+
+/// The stage that one test has for itself, as long as it holds the turn.
+pub async fn alone() -> (MutexGuard<'static, ()>, &'static Stage) {
+    let turn = TURN.lock().await;
+    (turn, set(&ALONE).await)
+}
+
+async fn set(place: &'static OnceCell<Option<Stage>>) -> &'static Stage {
+    let stage = place.get_or_init(|| async { tokio::spawn(Stage::start()).await.ok() }).await;
+    stage.as_ref().expect("the stage is set (the first failure above says what went wrong)")
+}
+
+impl Stage {
+    /// A stage of one's own.
+    pub async fn start() -> Self {
+        let plane = ControlPlane::start(Options::default()).await.expect("the control plane starts");
+        Operator::install(&plane, &Install::default()).await.expect("the charts install");
+        let operator = Operator::start(&plane, env!("CARGO_BIN_EXE_strata")).await.expect("the operator starts");
+        Self { plane, operator }
+    }
+
+    /// cluster-admin, who may override guardrails.
+    pub async fn admin(&self) -> Actor {
+        Actor::with(self.plane.admin().await)
+    }
+
+    /// Anybody.
+    pub async fn somebody(&self, user: &str, groups: &[&str]) -> Actor {
+        Actor::with(self.plane.client_as(user, groups).await)
+    }
+
+    /// What the operator asked of the API server since a mark, watches left out.
+    pub fn asked(&self, mark: harness::audit::Mark) -> harness::audit::Requests {
+        let all = self.plane.audit().since(mark).expect("the audit log can be read");
+        all.of(USER).without_watches()
+    }
+}
