@@ -85,7 +85,10 @@ async fn guarded(context: &Arc<Context>, key: &Key, deadline: Duration) -> Resul
         }
         Err(_) => {
             abort.abort();
-            Err(Failure::new(Reason::DeadlineExceeded, format!("the reconcile did not end within {} s", deadline.as_secs())))
+            Err(Failure::new(
+                Reason::DeadlineExceeded,
+                format!("the reconcile did not end within {} s", deadline.as_secs()),
+            ))
         }
     }
 }

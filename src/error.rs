@@ -63,9 +63,7 @@ impl Failure {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => Self::of_request(error, &action),
-            watcher::Error::WatchError(status) => {
-                Self::of_request(&kube::Error::Api(status.clone()), &action)
-            }
+            watcher::Error::WatchError(status) => Self::of_request(&kube::Error::Api(status.clone()), &action),
             watcher::Error::NoResourceVersion => {
                 Self::new(Reason::ApiFailing, format!("failed to {action}: the list carries no resource version"))
             }
@@ -88,7 +86,10 @@ mod tests {
     fn an_answer_is_classed_by_what_it_means() {
         assert_eq!(answer(403, "configmaps is forbidden: User \"x\" cannot create resource"), Reason::RightsMissing);
         assert_eq!(answer(403, "pods \"x\" is forbidden: exceeded quota: strata-quota"), Reason::Refused);
-        assert_eq!(answer(403, "unable to create new content in namespace a because it is being terminated"), Reason::Terminating);
+        assert_eq!(
+            answer(403, "unable to create new content in namespace a because it is being terminated"),
+            Reason::Terminating
+        );
         assert_eq!(answer(422, "Deployment.apps \"x\" is invalid"), Reason::Refused);
         assert_eq!(answer(503, "etcd"), Reason::ApiFailing);
         assert_eq!(answer(409, "the object has been modified"), Reason::Progressing);

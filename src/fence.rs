@@ -39,7 +39,9 @@ async fn attempt(client: &Client) -> Result<(), String> {
         Ok(_) => Err("a write into the namespace default was let through; install the chart's admission policies, \
                       or say --without-fence where something else holds the operator's account"
             .to_owned()),
-        Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy") => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy") => {
+            Ok(())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

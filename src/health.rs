@@ -107,11 +107,17 @@ pub struct Missing {
 /// Judges a team.
 #[must_use]
 pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>) -> Health {
-    let problems: Vec<&Problem> = plan.problems.iter().chain(&desires.problems).filter(|problem| problem.blocking).collect();
+    let problems: Vec<&Problem> =
+        plan.problems.iter().chain(&desires.problems).filter(|problem| problem.blocking).collect();
     let mut components: Vec<_> =
         plan.instances.iter().flat_map(|instance| component(instance, desires, outcome, seen, &problems)).collect();
     components.sort_by(|left, right| {
-        (left.state, left.layer, &left.namespace, left.capability).cmp(&(right.state, right.layer, &right.namespace, right.capability))
+        (left.state, left.layer, &left.namespace, left.capability).cmp(&(
+            right.state,
+            right.layer,
+            &right.namespace,
+            right.capability,
+        ))
     });
     Health {
         namespaces: namespaces(plan, desires, outcome, &problems),
@@ -155,7 +161,10 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
             let contested = outcome
                 .contested
                 .iter()
-                .filter(|(key, _)| key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key) || key.kind == "Namespace" && key.name == namespace.name)
+                .filter(|(key, _)| {
+                    key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key)
+                        || key.kind == "Namespace" && key.name == namespace.name
+                })
                 .map(|(key, by)| contested(key, by.as_deref()));
             let failures = worst_first(blocked.into_iter().chain(planned).chain(written).chain(contested).collect());
             NamespaceHealth {
@@ -195,7 +204,8 @@ fn component(
     problems: &[&Problem],
 ) -> Vec<ComponentHealth> {
     let (state, reason, message) = judge(instance, desires, outcome, seen, problems);
-    let endpoint = instance.engine.as_ref().and_then(|engine| engine.endpoint(&instance.inputs.to_value()).ok().flatten());
+    let endpoint =
+        instance.engine.as_ref().and_then(|engine| engine.endpoint(&instance.inputs.to_value()).ok().flatten());
     let one = |capability: &Capability| ComponentHealth {
         layer: instance.layer,
         project: instance.project.clone(),
@@ -246,16 +256,17 @@ fn judge(
         return failed(failure);
     }
     match verdict(instance, &own, seen) {
-        Verdict::Ready => match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::apply::key(desired))) {
-            Some((key, by)) => failed(&contested(key, by.as_deref())),
-            None => match waiting {
-                Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
-                None => (ComponentState::Ready, Reason::Ready, None),
-            },
-        },
-        Verdict::Failing { reason, message } => {
-            trouble(&instance.id, seen).unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message)))
+        Verdict::Ready => {
+            match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::apply::key(desired))) {
+                Some((key, by)) => failed(&contested(key, by.as_deref())),
+                None => match waiting {
+                    Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
+                    None => (ComponentState::Ready, Reason::Ready, None),
+                },
+            }
         }
+        Verdict::Failing { reason, message } => trouble(&instance.id, seen)
+            .unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message))),
         Verdict::Waiting { message } => {
             trouble(&instance.id, seen).unwrap_or((ComponentState::Progressing, Reason::Progressing, Some(message)))
         }
@@ -266,7 +277,12 @@ fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
     let Some(engine) = &instance.engine else { return Verdict::Ready };
     let key_of: BTreeMap<_, _> = own
         .iter()
-        .filter_map(|desired| Some(((desired.template.as_ref()?.id.clone(), desired.template.as_ref()?.index), crate::apply::key(desired))))
+        .filter_map(|desired| {
+            Some((
+                (desired.template.as_ref()?.id.clone(), desired.template.as_ref()?.index),
+                crate::apply::key(desired),
+            ))
+        })
         .collect();
     let live = objects_input(&instance.objects, |rendered| {
         let key = key_of.get(&(rendered.id.clone(), rendered.index))?;

@@ -52,7 +52,15 @@ const fn whole(
     namespaced: bool,
     sections: &'static [&'static str],
 ) -> Kind {
-    Kind { group, version: "v1", kind, plural, namespaced, keeping: Keeping::Whole(sections), selection: Selection::Ours }
+    Kind {
+        group,
+        version: "v1",
+        kind,
+        plural,
+        namespaced,
+        keeping: Keeping::Whole(sections),
+        selection: Selection::Ours,
+    }
 }
 
 const fn applied(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {

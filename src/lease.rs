@@ -9,8 +9,8 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, ObjectMeta, PostParams};
 use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -108,7 +108,10 @@ impl Claim {
         if holder.is_empty() || holder == self.identity {
             return true;
         }
-        let held = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(HELD, Duration::from_secs);
+        let held = spec
+            .lease_duration_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map_or(HELD, Duration::from_secs);
         match &self.seen {
             Some((known, renewed, since)) if *known == holder && *renewed == spec.renew_time => since.elapsed() > held,
             _ => {

@@ -7,36 +7,36 @@
 //! client and read no clock.
 
 pub mod api;
-pub mod engine;
-pub mod plan;
-pub mod desired;
-pub mod error;
-pub mod kinds;
-pub mod queue;
-pub mod watch;
 pub mod apply;
+pub mod cli;
+pub mod desired;
+pub mod engine;
+pub mod error;
 pub mod fence;
 pub mod health;
-pub mod status;
-pub mod cli;
+pub mod kinds;
 pub mod manifest;
+pub mod plan;
+pub mod queue;
 pub mod render;
+pub mod status;
+pub mod watch;
 
 /// The version of this program, as it reports itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-pub mod store;
-pub mod record;
 pub mod context;
 pub mod controller;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
 pub mod reconcile;
+pub mod record;
 pub mod references;
 pub mod report;
 pub mod retained;
 pub mod revoke;
 pub mod run;
 pub mod server;
+pub mod store;
 pub mod teardown;
 pub mod telemetry;

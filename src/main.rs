@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(errors) => {
-            errors.iter().for_each(|error| eprintln!("error: {error}"));
+            for error in errors {
+                eprintln!("error: {error}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -42,7 +44,9 @@ fn operate(options: RunOptions) -> Result<(), Vec<String>> {
 fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
     let manifests = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
     let rendered = render(&manifests);
-    rendered.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    for warning in &rendered.warnings {
+        eprintln!("warning: {warning}");
+    }
     if manifests.teams.is_empty() {
         eprintln!("warning: the files hold no AITeam, so there is nothing to render");
     }

@@ -88,7 +88,10 @@ mod tests {
         metrics.requests.count("create", "ConfigMap", true);
         metrics.reconciles.get_or_create(&Reconcile { kind: "team", result: "fine" }).inc();
         let text = metrics.text();
-        assert!(text.contains("strata_api_requests_total{verb=\"create\",kind=\"ConfigMap\",result=\"ok\"} 1"), "{text}");
+        assert!(
+            text.contains("strata_api_requests_total{verb=\"create\",kind=\"ConfigMap\",result=\"ok\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("strata_reconciles_total{kind=\"team\",result=\"fine\"} 1"), "{text}");
     }
 }

@@ -79,7 +79,11 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
         )),
         None => {
             let others: Vec<_> = store.blueprints.all().into_iter().map(|(name, _)| name).collect();
-            let known = if others.is_empty() { "there is none in the cluster".to_owned() } else { format!("there are: {}", others.join(", ")) };
+            let known = if others.is_empty() {
+                "there is none in the cluster".to_owned()
+            } else {
+                format!("there are: {}", others.join(", "))
+            };
             Err(Failure::new(
                 Reason::BlueprintMissing,
                 format!("spec.blueprint: Blueprint {name} does not exist, so everything is held as it is; {known}"),
@@ -99,7 +103,9 @@ pub fn record(team: &str, mirror: &Mirror) -> Option<Record> {
 #[must_use]
 pub fn namespaces(team: &str, mirror: &Mirror) -> BTreeMap<String, Entry> {
     let all = mirror.team(team).into_iter();
-    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours()).map(|(key, entry)| (key.name, entry)).collect()
+    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours())
+        .map(|(key, entry)| (key.name, entry))
+        .collect()
 }
 
 /// A namespace that nothing asks for any more, as it is retained.

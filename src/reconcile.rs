@@ -50,8 +50,16 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 }
 
 /// A team that this version of the operator cannot read is left alone, and told so.
-async fn unreadable(context: &Context, name: &str, object: &serde_json::Value, error: &serde_json::Error) -> Result<Again, Failure> {
-    let bare = AITeam { metadata: serde_json::from_value(object["metadata"].clone()).unwrap_or_default(), ..AITeam::new(name, crate::api::AITeamSpec::default()) };
+async fn unreadable(
+    context: &Context,
+    name: &str,
+    object: &serde_json::Value,
+    error: &serde_json::Error,
+) -> Result<Again, Failure> {
+    let bare = AITeam {
+        metadata: serde_json::from_value(object["metadata"].clone()).unwrap_or_default(),
+        ..AITeam::new(name, crate::api::AITeamSpec::default())
+    };
     let bare = with_newest_status(context, bare);
     let failure = Failure::new(Reason::Invalid, format!("the spec cannot be read by this version of Strata: {error}"));
     report(context, &bare, held(&bare, &failure, &now())).await?;
@@ -61,7 +69,8 @@ async fn unreadable(context: &Context, name: &str, object: &serde_json::Value, e
 async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     guard_with_finalizer(context, team).await?;
     if team.spec.suspend {
-        let failure = Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
+        let failure =
+            Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
         return hold(context, team, &failure).await;
     }
     let name = name(team);
@@ -115,7 +124,9 @@ pub async fn set_finalizers(context: &Context, team: &AITeam, finalizers: &[Stri
     let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let result = api.patch_metadata(name(team), &parameters, &Patch::Merge(&patch)).await;
     context.metrics.requests.count("patch", "AITeam", result.is_ok());
-    result.map(|_| ()).map_err(|error| Failure::of_request(&error, &format!("set the finalizer of AITeam {}", name(team))))
+    result
+        .map(|_| ())
+        .map_err(|error| Failure::of_request(&error, &format!("set the finalizer of AITeam {}", name(team))))
 }
 
 /// Whether the namespaces were retained from an earlier team of the name, and
@@ -143,7 +154,9 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
 fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
     let first = plan(team, &observed.facts())?;
     let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
-    let leftover = observe::namespaces(name(team), &context.mirror).into_iter().filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
+    let leftover = observe::namespaces(name(team), &context.mirror)
+        .into_iter()
+        .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
     observed.retained = leftover.filter_map(|(name, entry)| observe::retained(&name, &entry)).collect();
     if observed.retained.is_empty() || team.spec.deletion_policy == DeletionPolicy::Delete {
         return Ok(first);
@@ -212,7 +225,12 @@ fn watch_new_kinds(context: &Context, objects: &[Desired]) {
         if let Some((plural, namespaced)) = context.store.definition(&key.group, &key.kind) {
             let gvk = GroupVersionKind::gvk(&key.group, &key.version, &key.kind);
             let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
-            context.watches.ensure(Watched { resource, namespaced, keeping: Keeping::Applied, selection: Selection::Ours });
+            context.watches.ensure(Watched {
+                resource,
+                namespaced,
+                keeping: Keeping::Applied,
+                selection: Selection::Ours,
+            });
         }
     }
 }
@@ -285,7 +303,8 @@ fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &O
     let again = [outcome.again, over.then_some(LOWERING)].into_iter().flatten().min();
     let unwritten: Vec<_> = outcome.failures().map(|(_, failure)| failure).collect();
     let passing = |failure: &&Failure| {
-        failure.class() == Class::Transient || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
+        failure.class() == Class::Transient
+            || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
     };
     if let Some(failure) = unwritten.iter().copied().find(passing) {
         return Err(failure.clone());

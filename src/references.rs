@@ -28,11 +28,14 @@ pub fn count(context: &Context) {
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(object) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.all();
-    let followers = teams.iter().filter(|(_, team)| team["spec"]["blueprint"].as_str().unwrap_or("default") == name).count();
+    let followers =
+        teams.iter().filter(|(_, team)| team["spec"]["blueprint"].as_str().unwrap_or("default") == name).count();
     let parsed = serde_json::from_value::<BlueprintSpec>(object["spec"].clone()).map_err(|error| error.to_string());
     let finding = match parsed {
         Ok(_) => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
-        Err(error) => Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}")),
+        Err(error) => {
+            Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}"))
+        }
     };
     tell(context, &ApiResource::erase::<Blueprint>(&()), "Blueprint", name, &object, followers, finding).await
 }
@@ -47,18 +50,20 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
         .into_iter()
         .filter_map(|(team, _)| Some((team.clone(), observe::record(&team, &context.mirror)?.choices)))
         .collect();
-    let uses = |team: &crate::plan::Choices| team.0.values().flat_map(BTreeMap::values).any(|choice| choice.engine == name);
-    let users = choices.values().filter(|choices| uses(choices)).count();
+    let uses =
+        |team: &crate::plan::Choices| team.0.values().flat_map(BTreeMap::values).any(|choice| choice.engine == name);
+    let followers = choices.values().filter(|choices| uses(choices)).count();
     let parsed = serde_json::from_value::<EngineSpec>(object["spec"].clone()).map_err(|error| error.to_string());
-    let compiled = parsed.and_then(|_| match context.store.catalogue().get(name).map(|entry| entry.compiled.as_ref()) {
-        Some(Err(error)) => Err(error.to_string()),
-        _ => Ok(()),
-    });
+    let compiled =
+        parsed.and_then(|_| match context.store.catalogue().get(name).map(|entry| entry.compiled.as_ref()) {
+            Some(Err(error)) => Err(error.to_string()),
+            _ => Ok(()),
+        });
     let finding = match compiled {
         Ok(()) => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
         Err(error) => Finding::new(READY, false, Reason::EngineInvalid, error),
     };
-    tell(context, &ApiResource::erase::<Engine>(&()), "Engine", name, &object, users, finding).await
+    tell(context, &ApiResource::erase::<Engine>(&()), "Engine", name, &object, followers, finding).await
 }
 
 async fn tell(

@@ -26,7 +26,7 @@ pub struct Rendered {
     pub text: String,
     /// What is not as the files ask, one sentence each.
     pub warnings: Vec<String>,
-    /// Teams of which there are no objects, and why.
+    /// Teams of which there are no objects, and engines that are broken, and why.
     pub refused: Vec<String>,
 }
 
@@ -46,6 +46,7 @@ pub struct Team {
 pub fn render(manifests: &Manifests) -> Rendered {
     let mut rendered = Rendered::default();
     rendered.warnings.extend(manifests.skipped.iter().cloned());
+    rendered.refused.extend(broken_engines(manifests));
     for result in teams(manifests) {
         match result {
             Ok(team) => {
@@ -61,9 +62,20 @@ pub fn render(manifests: &Manifests) -> Rendered {
 /// The objects of each team, or why there are none.
 #[must_use]
 pub fn teams(manifests: &Manifests) -> Vec<Result<Team, String>> {
-    let engines = manifests.engines.iter().map(|(name, engine)| (name.as_str(), &engine.spec));
-    let catalogue = Catalogue::with(engines);
+    let catalogue = catalogue(manifests);
     manifests.teams.iter().map(|team| of_team(team, manifests, &catalogue)).collect()
+}
+
+/// The engines that come along and those of the files.
+fn catalogue(manifests: &Manifests) -> Catalogue {
+    Catalogue::with(manifests.engines.iter().map(|(name, engine)| (name.as_str(), &engine.spec)))
+}
+
+/// What is wrong with the engines of the files, whether a team uses them or not.
+fn broken_engines(manifests: &Manifests) -> Vec<String> {
+    let catalogue = catalogue(manifests);
+    let entries = manifests.engines.keys().filter_map(|name| catalogue.get(name));
+    entries.filter_map(|entry| Some(entry.compiled.as_ref().err()?.to_string())).collect()
 }
 
 fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue) -> Result<Team, String> {
@@ -123,8 +135,64 @@ fn stream(team: &Team) -> String {
 mod tests {
     use super::*;
 
+    fn rendered(objects: &[(&str, &str, &str)]) -> Rendered {
+        let documents: Vec<Document> = objects
+            .iter()
+            .map(|(kind, metadata, spec)| {
+                let text = format!(
+                    "{{apiVersion: strata-operator.dev/v1alpha1, kind: {kind}, metadata: {metadata}, spec: {spec}}}"
+                );
+                Document { file: "a.yaml".into(), number: 1, value: serde_saphyr::from_str(&text).unwrap() }
+            })
+            .collect();
+        render(&Manifests::of(&documents).unwrap())
+    }
+
     #[test]
     fn the_blueprint_that_comes_along_is_sound() {
         assert!(default_blueprint().unwrap().images.len() > 2);
+    }
+
+    #[test]
+    fn a_team_is_one_stream_below_its_name() {
+        let rendered = rendered(&[("AITeam", "{name: fraud}", "{projects: [{name: a}]}")]);
+        let documents = rendered.text.matches("\n---\n").count();
+        assert!(
+            rendered
+                .text
+                .starts_with(&format!("# team fraud: {documents} objects\n---\napiVersion: v1\nkind: Namespace\n"))
+        );
+        assert!(rendered.text.contains(NO_UID));
+        assert!(rendered.refused.is_empty(), "{:?}", rendered.refused);
+    }
+
+    #[test]
+    fn the_uid_of_the_manifest_is_kept() {
+        let rendered = rendered(&[("AITeam", "{name: fraud, uid: 1b}", "{}")]);
+        assert!(rendered.text.contains("strata-operator.dev/team-uid: 1b\n") && !rendered.text.contains(NO_UID));
+    }
+
+    #[test]
+    fn a_blueprint_of_the_files_goes_before_the_one_that_comes_along() {
+        let team = ("AITeam", "{name: fraud}", "{labels: {env: a}}");
+        assert!(rendered(&[team]).refused.is_empty());
+        let refused = rendered(&[team, ("Blueprint", "{name: default}", "{}")]).refused;
+        assert_eq!(refused, ["team fraud is refused: spec.labels has 'env': Blueprint default allows no label"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_and_the_others_are_rendered() {
+        let rendered = rendered(&[("AITeam", "{name: one}", "{blueprint: gone}"), ("AITeam", "{name: two}", "{}")]);
+        let expected =
+            "team one is refused: spec.blueprint names 'gone', which is in none of the files: add its file with -f";
+        assert_eq!(rendered.refused, [expected]);
+        assert!(rendered.text.starts_with("# team two: "));
+    }
+
+    #[test]
+    fn a_broken_engine_is_told_though_nobody_uses_it() {
+        let spec = "{capabilities: [Data], revision: '1', ready: [{when: 'objects.', message: a}]}";
+        let refused = rendered(&[("Engine", "{name: mine}", spec)]).refused;
+        assert!(refused.len() == 1 && refused[0].contains("mine"), "{refused:?}");
     }
 }

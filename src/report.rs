@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, api::ApiResource};
 use serde_json::{Value, json};
@@ -50,7 +50,15 @@ pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> R
         return Ok(());
     }
     let name = team.metadata.name.clone().unwrap_or_default();
-    let written = write_status(context, &ApiResource::erase::<AITeam>(&()), "AITeam", &name, team.metadata.uid.as_deref(), json!(status)).await?;
+    let written = write_status(
+        context,
+        &ApiResource::erase::<AITeam>(&()),
+        "AITeam",
+        &name,
+        team.metadata.uid.as_deref(),
+        json!(status),
+    )
+    .await?;
     context.remember_status(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone());
     for event in turns(&before, &status) {
         // A recorder of its own: the shared one shows a repeated reason with the
@@ -96,7 +104,8 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
         failed.map(|component| (component.namespace.clone(), component.engine.clone())).collect()
     };
     for (namespace, engine) in failed(after).difference(&failed(before)) {
-        let component = after.components.iter().find(|component| component.namespace == *namespace && component.engine == *engine);
+        let component =
+            after.components.iter().find(|component| component.namespace == *namespace && component.engine == *engine);
         let message = component.and_then(|component| component.message.clone()).unwrap_or_default();
         events.push(event(EventType::Warning, "ComponentFailed", format!("{engine} in {namespace}: {message}")));
     }
@@ -137,12 +146,16 @@ pub async fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::
         context.metrics.repairs.inc();
         let by = by.map_or_else(String::new, |by| format!(", changed by {by}"));
         info!(team = name, object = %key, "put back{by}");
-        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "Repaired", format!("put back {key}{by}")) };
+        let told = Event {
+            secondary: Some(reference(key)),
+            ..event(EventType::Normal, "Repaired", format!("put back {key}{by}"))
+        };
         publish(&context.recorder, team, told).await;
     }
     for key in outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::apply::has_reserved_name(key)) {
         let note = format!("removed {key}: people get their rights from the AITeam alone");
-        let told = Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
+        let told =
+            Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
         publish(&context.recorder, team, told).await;
     }
 }

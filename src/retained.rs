@@ -30,7 +30,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     }
     let Some(plan) = retained_plan(context, name, &record) else { return Ok(None) };
     let stages = [Stage::Namespace, Stage::Guardrail, Stage::Identity];
-    let objects: Vec<_> = desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
+    let objects: Vec<_> =
+        desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
     let mut outcome = Outcome::default();
     context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.apply(name, &objects, &stages, &mut outcome).await;
@@ -46,10 +47,14 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 
 /// The plan of a team of which only the guardrails are left.
 fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan> {
-    let mut team = AITeam::new(name, AITeamSpec { labels: record.spec.labels.clone(), budget: record.spec.budget.clone(), ..AITeamSpec::default() });
+    let mut team = AITeam::new(
+        name,
+        AITeamSpec { labels: record.spec.labels.clone(), budget: record.spec.budget.clone(), ..AITeamSpec::default() },
+    );
     team.metadata.uid = Some(record.uid.clone());
     let namespaces = observe::namespaces(name, &context.mirror).into_iter();
-    let retained = namespaces.filter(|(_, entry)| !entry.deleting).filter_map(|(name, entry)| observe::retained(&name, &entry));
+    let retained =
+        namespaces.filter(|(_, entry)| !entry.deleting).filter_map(|(name, entry)| observe::retained(&name, &entry));
     let mut observed = Observed {
         blueprint: record.site.clone(),
         blueprint_generation: record.blueprint.generation,

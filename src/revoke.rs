@@ -30,7 +30,9 @@ pub fn revocations(
 ) -> Vec<(Key, Entry, Revocation)> {
     objects
         .iter()
-        .filter(|(key, entry)| entry.is_ours() && !entry.deleting && matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"))
+        .filter(|(key, entry)| {
+            entry.is_ours() && !entry.deleting && matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
+        })
         .filter_map(|(key, entry)| {
             let allowed = allowed(team, spec, prefixes, key);
             let subjects = entry.view.state()["subjects"].as_array()?;

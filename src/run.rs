@@ -111,7 +111,12 @@ async fn keep(claim: Option<&mut Claim>) {
 
 type Serving = tokio::task::JoinHandle<Result<(), ServerError>>;
 
-async fn end(stop: &watch::Sender<bool>, serving: Serving, claim: Option<Claim>, signal: Result<(), RunError>) -> Result<(), RunError> {
+async fn end(
+    stop: &watch::Sender<bool>,
+    serving: Serving,
+    claim: Option<Claim>,
+    signal: Result<(), RunError>,
+) -> Result<(), RunError> {
     // The receivers live as long as the tasks that hold them.
     let _ = stop.send(true);
     if let Some(claim) = claim {
@@ -136,7 +141,9 @@ fn served(result: Result<Result<(), ServerError>, tokio::task::JoinError>) -> Re
 
 async fn client(options: &RunOptions) -> Result<Client, RunError> {
     let mut config = match &options.kubeconfig {
-        Some(file) => Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?,
+        Some(file) => {
+            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?
+        }
         None => Config::infer().await?,
     };
     // Requests have deadlines of their own; a watch is silent for minutes.

@@ -24,7 +24,11 @@ pub struct ServerError {
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until told to stop.
-pub async fn serve(address: SocketAddr, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Result<(), ServerError> {
+pub async fn serve(
+    address: SocketAddr,
+    context: Arc<Context>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ServerError> {
     let failed = |source| ServerError { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let router = Router::new()

@@ -101,7 +101,8 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
 /// What is wrong, worst first: what a person must mend before what passes.
 fn worst(health: &Health) -> Vec<Failure> {
     let namespaces = health.namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned());
-    let components = health.components.iter().filter(|component| component.state != ComponentState::Ready).map(component_failure);
+    let components =
+        health.components.iter().filter(|component| component.state != ComponentState::Ready).map(component_failure);
     let mut all: Vec<Failure> = health.team.iter().cloned().chain(namespaces).chain(components).collect();
     all.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     all.dedup();
@@ -127,9 +128,12 @@ fn ready(plan: &Plan, health: &Health, worst: &[Failure]) -> Finding {
             ),
         ),
         [only] => Finding::new(READY, false, only.reason, only.message.clone()),
-        [first, rest @ ..] => {
-            Finding::new(READY, false, first.reason, format!("{} (and {} more)", bounded(first.message.clone(), 900), rest.len()))
-        }
+        [first, rest @ ..] => Finding::new(
+            READY,
+            false,
+            first.reason,
+            format!("{} (and {} more)", bounded(first.message.clone(), 900), rest.len()),
+        ),
     }
 }
 
@@ -146,14 +150,18 @@ fn progress(worst: Option<&Failure>) -> Option<Finding> {
 
 fn layers(health: &Health) -> Vec<Finding> {
     let of = |type_, layers: &[Layer], what: &str| {
-        let namespaces: Vec<_> = health.namespaces.iter().filter(|namespace| layers.contains(&namespace.layer)).collect();
+        let namespaces: Vec<_> =
+            health.namespaces.iter().filter(|namespace| layers.contains(&namespace.layer)).collect();
         let components = health.components.iter().filter(|component| layers.contains(&component.layer));
         let waiting = components.filter(|component| component.state != ComponentState::Ready).map(component_failure);
-        let mut failures: Vec<_> = namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned()).chain(waiting).collect();
+        let mut failures: Vec<_> =
+            namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned()).chain(waiting).collect();
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
         match failures.first() {
             Some(failure) => Finding::new(type_, false, failure.reason, failure.message.clone()),
-            None if namespaces.is_empty() => Finding::new(type_, true, Reason::NothingAsked, format!("the team asks for no {what}")),
+            None if namespaces.is_empty() => {
+                Finding::new(type_, true, Reason::NothingAsked, format!("the team asks for no {what}"))
+            }
             None => Finding::new(type_, true, Reason::Ready, format!("{what}: all in place")),
         }
     };
@@ -177,7 +185,8 @@ fn honored(plan: &Plan) -> Finding {
     if waiting.is_empty() {
         return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has its effect");
     }
-    let reason = plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.reason);
+    let reason =
+        plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.reason);
     Finding::new(HONORED, false, reason, waiting.join("; "))
 }
 
@@ -194,11 +203,7 @@ fn summary(health: &Health) -> Summary {
         }
     }
     let ready = projects.values().filter(|ready| **ready).count();
-    Summary {
-        projects: format!("{ready}/{}", projects.len()),
-        production: "-".to_owned(),
-        failing: failing(health),
-    }
+    Summary { projects: format!("{ready}/{}", projects.len()), production: "-".to_owned(), failing: failing(health) }
 }
 
 /// Where to look first: the worst component, else the worst namespace.
@@ -256,7 +261,8 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
 fn budget(share: &crate::plan::Share, live: &Live<'_>) -> BudgetStatus {
     let quota = live.quota(&share.namespace);
     let granted = share.granted.iter().map(|(resource, amount)| (resource.clone(), amount.canonical())).collect();
-    let used = quota["hard"].as_object().into_iter().flatten().filter(|(resource, _)| share.granted.contains_key(*resource));
+    let used =
+        quota["hard"].as_object().into_iter().flatten().filter(|(resource, _)| share.granted.contains_key(*resource));
     let used = used
         .map(|(resource, hard)| (resource.clone(), mark(&quota["used"][resource], hard)))
         .filter(|(_, mark)| *mark > 0)

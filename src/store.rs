@@ -10,9 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::Client;
 use serde_json::Value;
 use tracing::{debug, warn};
 
@@ -158,10 +158,15 @@ impl Store {
         let mut served = ServedKinds::default();
         for (_, definition) in self.definitions.all() {
             let spec = &definition["spec"];
-            let versions = spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
+            let versions =
+                spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
             let names = (spec["group"].as_str(), spec["names"]["kind"].as_str());
-            if let (Some(group), Some(kind)) = names && is_established(&definition) {
-                versions.filter_map(|version| version["name"].as_str()).for_each(|version| served.insert(group, kind, version));
+            if let (Some(group), Some(kind)) = names
+                && is_established(&definition)
+            {
+                versions
+                    .filter_map(|version| version["name"].as_str())
+                    .for_each(|version| served.insert(group, kind, version));
             }
         }
         served
@@ -172,7 +177,9 @@ impl Store {
     pub fn definition(&self, group: &str, kind: &str) -> Option<(String, bool)> {
         let all = self.definitions.all();
         let found = all.iter().find(|(_, definition)| {
-            definition["spec"]["group"] == group && definition["spec"]["names"]["kind"] == kind && is_established(definition)
+            definition["spec"]["group"] == group
+                && definition["spec"]["names"]["kind"] == kind
+                && is_established(definition)
         })?;
         let plural = found.1["spec"]["names"]["plural"].as_str()?.to_owned();
         Some((plural, found.1["spec"]["scope"] == "Namespaced"))
@@ -200,7 +207,9 @@ impl Store {
                     self.changed(what, &[name]);
                 }
                 // A stream that ends is opened again; only a list that fails is news.
-                Err(watcher::Error::WatchFailed(error)) => debug!(kind = resource.plural, %error, "the watch is resumed"),
+                Err(watcher::Error::WatchFailed(error)) => {
+                    debug!(kind = resource.plural, %error, "the watch is resumed");
+                }
                 Err(error) => warn!(kind = resource.plural, %error, "the watch fails and is tried again"),
             }
         }

@@ -1,9 +1,9 @@
 //! Takes a deleted team away: under `Retain` its people lose their rights and
 //! everything else stays; under `Delete` its namespaces go, in order.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use kube::api::Api;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use crate::api::team::DeletionPolicy;
 use crate::api::{AITeam, Layer, Reason, labels};
@@ -42,8 +42,8 @@ async fn kind_is_going(client: &Client, context: &Context) -> Result<bool, Failu
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let definition = api.get_metadata_opt("aiteams.strata-operator.dev").await;
     context.metrics.requests.count("get", "CustomResourceDefinition", definition.is_ok());
-    let definition =
-        definition.map_err(|error| Failure::of_request(&error, "read the definition of AITeam before removing anything"))?;
+    let definition = definition
+        .map_err(|error| Failure::of_request(&error, "read the definition of AITeam before removing anything"))?;
     Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
 }
 

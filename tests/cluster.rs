@@ -9,17 +9,23 @@
 mod actor;
 #[path = "cluster/compare.rs"]
 mod compare;
+#[path = "cluster/contest.rs"]
+mod contest;
 #[path = "cluster/create.rs"]
 mod create;
+#[path = "cluster/drift.rs"]
+mod drift;
+#[path = "cluster/edit.rs"]
+mod edit;
 #[path = "cluster/spec.rs"]
 mod spec;
 #[path = "cluster/stage.rs"]
 mod stage;
 #[path = "cluster/team.rs"]
 mod team;
-#[path = "cluster/contest.rs"]
-mod contest;
-#[path = "cluster/drift.rs"]
-mod drift;
-#[path = "cluster/edit.rs"]
-mod edit;
+#[path = "cluster/withdraw.rs"]
+mod withdraw;
+#[path = "cluster/conflict.rs"]
+mod conflict;
+#[path = "cluster/broken.rs"]
+mod broken;

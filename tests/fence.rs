@@ -8,6 +8,8 @@
 
 #[path = "fence/attempt.rs"]
 mod attempt;
+#[path = "fence/blueprint.rs"]
+mod blueprint;
 #[path = "fence/deletion.rs"]
 mod deletion;
 #[path = "fence/guardrails.rs"]

@@ -20,7 +20,11 @@ pub struct Requests(Family<Request, Counter>);
 impl Requests {
     /// Has the counts published.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("strata_api_requests", "Requests made to write objects, by verb, kind and result", self.0.clone());
+        registry.register(
+            "strata_api_requests",
+            "Requests made to write objects, by verb, kind and result",
+            self.0.clone(),
+        );
     }
 
     /// Counts one request.

@@ -84,17 +84,28 @@ impl Applier {
         }
         let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace));
         entry.is_some_and(|entry| entry.deleting).then(|| {
-            Failure::new(Reason::Terminating, format!("namespace {namespace} is being deleted: nothing can be written into it"))
+            Failure::new(
+                Reason::Terminating,
+                format!("namespace {namespace} is being deleted: nothing can be written into it"),
+            )
         })
     }
 
     async fn one(&self, team: &str, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
         let key = key(desired);
         let Some((kind, state)) = self.watches.kind(&key.group, &key.kind) else {
-            return Step::failed(Failure::new(Reason::Unavailable, format!("{} is not served by this cluster", key.kind)));
+            return Step::failed(Failure::new(
+                Reason::Unavailable,
+                format!("{} is not served by this cluster", key.kind),
+            ));
         };
         match state {
-            State::Listing => return Step::failed(Failure::new(Reason::Progressing, format!("the first list of {} is not complete", kind.resource.plural))),
+            State::Listing => {
+                return Step::failed(Failure::new(
+                    Reason::Progressing,
+                    format!("the first list of {} is not complete", kind.resource.plural),
+                ));
+            }
             State::Failing(failure) if failure.reason != Reason::ApiFailing => return Step::failed(failure),
             State::Failing(_) | State::Synced => {}
         }

@@ -48,13 +48,15 @@ impl Applier {
     /// Removes the bindings that are no longer desired. First of all: whoever
     /// left the team must not wait for anything else.
     pub async fn prune_bindings(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
-        let bindings = self.mirror.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
+        let bindings =
+            self.mirror.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
         self.remove(bindings.collect(), outcome).await;
     }
 
     /// Removes everything else that is no longer desired.
     pub async fn prune(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
-        let rest = self.mirror.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
+        let rest =
+            self.mirror.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
         self.remove(rest.collect(), outcome).await;
     }
 
@@ -66,7 +68,10 @@ impl Applier {
             key.kind == "RoleBinding"
                 && !entry.is_ours()
                 && !entry.deleting
-                && key.namespace.as_ref().is_some_and(|namespace| namespaces.contains(namespace) && lets_people_in(entry, namespace))
+                && key
+                    .namespace
+                    .as_ref()
+                    .is_some_and(|namespace| namespaces.contains(namespace) && lets_people_in(entry, namespace))
                 && !breaks_glass(entry, now)
         });
         self.remove(foreign.collect(), outcome).await;
@@ -84,7 +89,9 @@ impl Applier {
     /// Removes every binding of the team: on the way out they go first.
     pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
         let all = self.mirror.team(team).into_iter();
-        let bindings = all.filter(|(key, entry)| entry.is_ours() && !entry.deleting && (is_binding(key) || key.kind == "ClusterRole"));
+        let bindings = all.filter(|(key, entry)| {
+            entry.is_ours() && !entry.deleting && (is_binding(key) || key.kind == "ClusterRole")
+        });
         self.remove(bindings.collect(), outcome).await;
     }
 

@@ -50,7 +50,10 @@ impl Writer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Failed::new(&error, &action)),
             Err(_) => Err(Failed {
-                failure: Failure::new(Reason::ApiFailing, format!("failed to {action}: no answer within {} s", self.deadline.as_secs())),
+                failure: Failure::new(
+                    Reason::ApiFailing,
+                    format!("failed to {action}: no answer within {} s", self.deadline.as_secs()),
+                ),
                 code: 0,
             }),
         };
@@ -133,10 +136,8 @@ impl Writer {
     /// Deletes exactly the object with this UID, in this version if it is given.
     pub async fn delete(&self, kind: &Watched, key: &Key, uid: &str, version: Option<u64>) -> Result<(), Failure> {
         let api = self.api(kind, key);
-        let preconditions = Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: version.map(|version| version.to_string()),
-        };
+        let preconditions =
+            Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         match self.request("delete", key, api.delete(&key.name, &parameters)).await {
             Ok(_) => Ok(()),
@@ -166,8 +167,9 @@ impl From<Failed> for Failure {
 }
 
 fn object(intent: &Value) -> Result<Object, Failure> {
-    serde_json::from_value(intent.clone())
-        .map_err(|error| Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
+    serde_json::from_value(intent.clone()).map_err(|error| {
+        Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}"))
+    })
 }
 
 /// Whether the object is ours: by our label; because its name is reserved in a

@@ -83,7 +83,9 @@ impl Fitting<'_> {
         if let Some(template) = crate::engine::pods::template_mut(object) {
             let mut of_pods =
                 self.plan.namespaces.first().map(|namespace| namespace.labels.clone()).unwrap_or_default();
-            of_pods.extend(own);
+            // A pod outlives the team that started it: the team's UID in its labels
+            // would restart it when a later team of the name takes it over.
+            of_pods.extend(own.into_iter().filter(|(key, _)| key != labels::TEAM_UID));
             merge(template, &["metadata", "labels"], &of_pods);
             pods::fit(&mut template["spec"], &self.plan.site);
         }

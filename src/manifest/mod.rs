@@ -161,7 +161,7 @@ mod tests {
         let manifests = read(&text).unwrap();
         assert_eq!(manifests.teams.len(), 1);
         assert_eq!(manifests.teams[0].spec.blueprint, "default");
-        assert!(manifests.skipped[0].starts_with("a.yaml, document 3 (ConfigMap x)"), "{:?}", manifests.skipped);
+        assert!(manifests.skipped[0].starts_with("a.yaml, document 2 (ConfigMap x)"), "{:?}", manifests.skipped);
     }
 
     #[test]

@@ -98,7 +98,8 @@ pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<Manifes
                 value,
             })),
             Err(error) => {
-                errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) })
+                errors
+                    .push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) });
             }
         }
     }
@@ -117,8 +118,8 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// The text of each document that holds more than comments, with the lines
-/// before it as empty lines, so that errors name the line of the file.
+/// The text of each document, with the lines before it as empty lines, so that
+/// errors name the line of the file.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for (number, line) in text.lines().enumerate() {
@@ -130,8 +131,9 @@ fn parts(text: &str) -> Vec<String> {
             part.push('\n');
         }
     }
-    let is_empty = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
-    if parts.len() > 1 && is_empty(&parts[0]) && parts[0].lines().all(|line| line.trim().is_empty()) {
+    // What stands above the first separator is a document only if it says something.
+    let says_nothing = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
+    if parts.len() > 1 && says_nothing(&parts[0]) {
         parts.remove(0);
     }
     parts
@@ -146,7 +148,7 @@ mod tests {
         let numbers = |text: &str| split("a", text).unwrap().iter().map(|document| document.number).collect::<Vec<_>>();
         assert_eq!(numbers("a: 1\n"), [1]);
         assert_eq!(numbers("---\na: 1\n---\nb: 2\n"), [1, 2]);
-        assert_eq!(numbers("# head\n---\na: 1\n---\n# nothing\n---\nb: |\n  --- x\n"), [2, 4]);
+        assert_eq!(numbers("# head\n---\na: 1\n---\n# nothing\n---\nb: |\n  --- x\n"), [1, 3]);
     }
 
     #[test]

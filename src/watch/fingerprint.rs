@@ -77,9 +77,7 @@ fn without_nothing(value: &Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::Array(items) if items.is_empty() => None,
-        Value::Array(items) => {
-            Some(items.iter().map(|item| without_nothing(item).unwrap_or(Value::Null)).collect())
-        }
+        Value::Array(items) => Some(items.iter().map(|item| without_nothing(item).unwrap_or(Value::Null)).collect()),
         Value::Object(map) => Some(Value::Object(
             map.iter().filter_map(|(key, item)| Some((key.clone(), without_nothing(item)?))).collect(),
         )),
@@ -115,8 +113,7 @@ pub fn other_writer(object: &Value) -> Option<String> {
     managers
         .iter()
         .filter(|entry| {
-            entry["manager"] != labels::FIELD_MANAGER
-                && entry["subresource"].as_str().unwrap_or_default().is_empty()
+            entry["manager"] != labels::FIELD_MANAGER && entry["subresource"].as_str().unwrap_or_default().is_empty()
         })
         .max_by_key(|entry| entry["time"].as_str().unwrap_or_default().to_owned())
         .and_then(|entry| entry["manager"].as_str())
@@ -142,10 +139,9 @@ fn project(fields: &Value, live: &Value) -> Value {
             }
             Value::Object(out)
         }
-        Value::Array(items) => map
-            .iter()
-            .filter_map(|(path, inner)| Some(project(inner, item_at(path, items)?)))
-            .collect(),
+        Value::Array(items) => {
+            map.iter().filter_map(|(path, inner)| Some(project(inner, item_at(path, items)?))).collect()
+        }
         scalar => scalar.clone(),
     }
 }
@@ -192,7 +188,8 @@ fn matches(fields: &Value, live: &Value, intent: &Value) -> bool {
     };
     match intent {
         Value::Object(wanted) => {
-            let no_surplus = map.keys().filter_map(|path| path.strip_prefix("f:")).all(|name| wanted.contains_key(name));
+            let no_surplus =
+                map.keys().filter_map(|path| path.strip_prefix("f:")).all(|name| wanted.contains_key(name));
             no_surplus
                 && wanted.iter().all(|(name, value)| match map.get(&format!("f:{name}")) {
                     Some(inner) => live.get(name).is_some_and(|live| matches(inner, live, value)),
@@ -244,9 +241,9 @@ fn is_nothing(value: &Value) -> bool {
 /// Whether the live value says all that is intended; the server may have added.
 fn covers(live: &Value, intent: &Value) -> bool {
     match (live, intent) {
-        (Value::Object(live), Value::Object(intent)) => intent.iter().all(|(name, value)| {
-            live.get(name).map_or_else(|| is_nothing(value), |live| covers(live, value))
-        }),
+        (Value::Object(live), Value::Object(intent)) => intent
+            .iter()
+            .all(|(name, value)| live.get(name).map_or_else(|| is_nothing(value), |live| covers(live, value))),
         (Value::Array(live), Value::Array(intent)) => {
             live.len() == intent.len() && live.iter().zip(intent).all(|(live, intent)| covers(live, intent))
         }

@@ -130,8 +130,7 @@ impl Mirror {
     pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {
         let index = self.read();
         let keys = index.teams.get(team).into_iter().flatten();
-        let mut found: Vec<_> =
-            keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect();
+        let mut found: Vec<_> = keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect();
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         found
     }
@@ -145,7 +144,9 @@ impl Mirror {
     /// Whether an object, as it is, holds this intent. Remembers that it does.
     pub fn holds(&self, key: &Key, intent: &Value, keeping: Keeping) -> bool {
         let wanted = match keeping {
-            Keeping::Whole(_) => return self.get(key).is_some_and(|entry| entry.fingerprint == fingerprint(intent, keeping)),
+            Keeping::Whole(_) => {
+                return self.get(key).is_some_and(|entry| entry.fingerprint == fingerprint(intent, keeping));
+            }
             Keeping::Applied => digest(intent),
         };
         let Some(entry) = self.get(key) else { return false };
@@ -199,7 +200,9 @@ impl Mirror {
         }
         let mut wake: Wake = before.map(|before| before.team.clone()).into_iter().collect();
         if wake.first() != Some(&entry.team) {
-            if let Some(old) = wake.first() && let Some(keys) = index.teams.get_mut(old) {
+            if let Some(old) = wake.first()
+                && let Some(keys) = index.teams.get_mut(old)
+            {
                 keys.remove(&key);
             }
             wake.push(entry.team.clone());

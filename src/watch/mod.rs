@@ -158,7 +158,9 @@ impl Watches {
         let failure = Failure::of_watch(error, &kind.resource.plural);
         // An interrupted stream is resumed from where it was: the mirror stays whole.
         let interrupted = matches!(error, watcher::Error::WatchFailed(_) | watcher::Error::WatchStartFailed(_));
-        if interrupted && self.kind(&kind.resource.group, &kind.resource.kind).is_some_and(|(_, state)| state == State::Synced) {
+        if interrupted
+            && self.kind(&kind.resource.group, &kind.resource.kind).is_some_and(|(_, state)| state == State::Synced)
+        {
             return;
         }
         if self.set(&kind.resource, State::Failing(failure.clone())) {

@@ -96,9 +96,8 @@ fn quota(status: &Value) -> View {
 /// 101 for more than is granted.
 #[must_use]
 pub fn mark(used: &Value, hard: &Value) -> u8 {
-    let amount = |value: &Value| {
-        value.as_str().and_then(|text| Amount::parse(text).ok()).map_or(0, Amount::thousandths)
-    };
+    let amount =
+        |value: &Value| value.as_str().and_then(|text| Amount::parse(text).ok()).map_or(0, Amount::thousandths);
     let (used, hard) = (amount(used), amount(hard));
     match used {
         _ if used > hard => 101,
@@ -143,15 +142,16 @@ fn pod_trouble(pod: &Value) -> Option<Value> {
         let waiting = container["state"]["waiting"].as_object()?;
         let reason = waiting.get("reason")?.as_str()?;
         let message = waiting.get("message").and_then(Value::as_str).unwrap_or_default();
-        (!matches!(reason, "ContainerCreating" | "PodInitializing")).then(|| {
-            json!({"container": container["name"], "reason": reason, "message": message})
-        })
+        (!matches!(reason, "ContainerCreating" | "PodInitializing"))
+            .then(|| json!({"container": container["name"], "reason": reason, "message": message}))
     });
-    let unscheduled = status["conditions"].as_array().into_iter().flatten().filter(|condition| {
-        condition["type"] == "PodScheduled" && condition["status"] == "False"
-    });
-    let unscheduled = unscheduled
-        .map(|condition| json!({"reason": condition["reason"], "message": condition["message"]}));
+    let unscheduled = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
+    let unscheduled =
+        unscheduled.map(|condition| json!({"reason": condition["reason"], "message": condition["message"]}));
     let troubles: Vec<Value> = waiting.chain(unscheduled).collect();
     let labels = &pod["metadata"]["labels"];
     (!troubles.is_empty()).then(|| json!({"troubles": troubles, "engine": labels[labels::ENGINE]}))
@@ -175,7 +175,9 @@ mod tests {
     #[test]
     fn usage_wakes_only_at_a_mark() {
         let key = Key::new("", "ResourceQuota", Some("a--b"), "strata-quota");
-        let at = |used: &str| of(&key, &json!({"metadata": {}, "status": {"hard": {"cpu": "10"}, "used": {"cpu": used}}})).unwrap();
+        let at = |used: &str| {
+            of(&key, &json!({"metadata": {}, "status": {"hard": {"cpu": "10"}, "used": {"cpu": used}}})).unwrap()
+        };
         assert!(at("1").wakes_as(&at("2")));
         assert!(!at("2").wakes_as(&at("5")));
         assert!(!at("10").wakes_as(&at("11")));

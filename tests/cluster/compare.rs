@@ -7,14 +7,14 @@ use serde_json::Value;
 pub fn lacking(wanted: &Value, live: &Value) -> Option<String> {
     match (wanted, live) {
         (Value::Null, _) => None,
-        (Value::Object(fields), Value::Object(_)) => fields
-            .iter()
-            .find_map(|(name, field)| lacking(field, &live[name]).map(|place| format!(".{name}{place}"))),
-        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
-            items.iter().zip(others).enumerate().find_map(|(index, (item, other))| {
-                lacking(item, other).map(|place| format!("[{index}]{place}"))
-            })
+        (Value::Object(fields), Value::Object(_)) => {
+            fields.iter().find_map(|(name, field)| lacking(field, &live[name]).map(|place| format!(".{name}{place}")))
         }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => items
+            .iter()
+            .zip(others)
+            .enumerate()
+            .find_map(|(index, (item, other))| lacking(item, other).map(|place| format!("[{index}]{place}"))),
         _ if wanted == live => None,
         _ => Some(format!(": {wanted} is wanted, and it is {live}")),
     }

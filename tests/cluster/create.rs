@@ -102,7 +102,8 @@ async fn what_a_team_runs_carries_its_labels_down_to_the_pods() {
         assert_eq!(labels["app.kubernetes.io/managed-by"], "strata", "{}", path_of(object));
         assert_eq!(labels["strata-operator.dev/team-uid"], uid, "{}", path_of(object));
     }
-    let pods = team.admin.list(&format!("/api/v1/namespaces/labelled--shared/pods?labelSelector={TEAM}=labelled")).await;
+    let pods =
+        team.admin.list(&format!("/api/v1/namespaces/labelled--shared/pods?labelSelector={TEAM}=labelled")).await;
     assert!(!pods.is_empty(), "no pod runs");
     for pod in &pods {
         let labels = &pod["metadata"]["labels"];

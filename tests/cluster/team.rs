@@ -130,7 +130,9 @@ impl Team {
         let what = format!("is not ready: {reason}, {words}");
         self.until(&what, |team| {
             let ready = condition(team, "Ready");
-            ready["status"] == "False" && ready["reason"] == reason && ready["message"].as_str().unwrap_or_default().contains(words)
+            ready["status"] == "False"
+                && ready["reason"] == reason
+                && ready["message"].as_str().unwrap_or_default().contains(words)
         })
         .await
     }
@@ -248,7 +250,9 @@ pub fn component<'a>(team: &'a Value, capability: &str) -> &'a Value {
 fn told(team: &Value) -> String {
     let conditions = team["status"]["conditions"].as_array().into_iter().flatten();
     let conditions: Vec<_> = conditions
-        .map(|condition| format!("{}={} {}: {}", condition["type"], condition["status"], condition["reason"], condition["message"]))
+        .map(|condition| {
+            format!("{}={} {}: {}", condition["type"], condition["status"], condition["reason"], condition["message"])
+        })
         .collect();
     let generations = (&team["metadata"]["generation"], &team["status"]["observedGeneration"]);
     format!("generation {} of {}; {}", generations.1, generations.0, conditions.join("; "))

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::table::table;
 
 /// Files in `tests/`, in the order in which they run; any other comes before the last.
-const ORDER: [&str; 6] = ["crd", "golden", "properties", "faults", "chart", "cluster"];
+const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "chart", "admission", "fence", "cluster"];
 
 /// Run every test: format, lints, unit, golden, property, chart, cluster
 #[derive(clap::Args)]

@@ -1,0 +1,84 @@
+//! The program `strata` as people call it, without a cluster: what it prints
+//! where, and how it ends (0 fine, 1 error, 2 usage).
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+fn strata(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_strata"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("KUBECONFIG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that reads no input may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+const TEAM: &str = "{apiVersion: strata-operator.dev/v1alpha1, kind: AITeam, metadata: {name: NAME}, spec: {}}\n";
+
+#[test]
+fn definitions_are_printed_by_any_of_their_names() {
+    let (code, all, _) = strata(&["crd"], "");
+    assert_eq!((code, all.matches("\nkind: CustomResourceDefinition\n").count()), (0, 3));
+    for name in ["aiteam", "AITeam", "aiteams", "ait", "aiteams.strata-operator.dev"] {
+        let (code, one, _) = strata(&["crd", name], "");
+        assert!(code == 0 && all.starts_with(&one) && one.contains("name: aiteams.strata-operator.dev"), "{name}");
+    }
+    let (code, nothing, told) = strata(&["crd", "pod"], "");
+    assert_eq!((code, nothing.as_str()), (1, ""));
+    assert_eq!(told, "error: 'pod' is no kind of Strata: name aiteam, blueprint or engine\n");
+}
+
+#[test]
+fn a_team_is_rendered_from_standard_input() {
+    let (code, objects, told) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "fraud"));
+    assert_eq!((code, told.as_str()), (0, ""));
+    assert!(objects.starts_with("# team fraud: "), "{objects}");
+}
+
+#[test]
+fn what_is_refused_is_told_and_nothing_is_printed() {
+    let (code, objects, told) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "a--b"));
+    assert_eq!((code, objects.as_str()), (1, ""));
+    let expected = "error: standard input, document 1 (AITeam a--b) is refused: metadata.name: ";
+    assert!(told.starts_with(expected) && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let (code, _, told) = strata(&["render", "-f", "no-such-file.yaml"], "");
+    assert!(code == 1 && told.starts_with("error: cannot read no-such-file.yaml: "), "{told}");
+    let (code, _, told) = strata(&["render", "-f", "src/api"], "");
+    assert!(code == 1 && told.starts_with("error: src/api holds no manifests"), "{told}");
+}
+
+#[test]
+fn other_objects_are_passed_over_aloud() {
+    let (code, objects, told) =
+        strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");
+    assert_eq!((code, objects.as_str()), (0, ""));
+    assert!(told.contains("warning: standard input, document 1 (ConfigMap a) is passed over"), "{told}");
+    assert!(told.contains("warning: the files hold no AITeam"), "{told}");
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_an_error() {
+    for arguments in [&["render"][..], &["paint"], &["run", "--concurrency", "0"], &[]] {
+        assert_eq!(strata(arguments, "").0, 2, "{arguments:?}");
+    }
+    for arguments in [&["--version"][..], &["--help"], &["run", "--help"], &["completions", "bash"]] {
+        assert_eq!(strata(arguments, "").0, 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn no_cluster_is_one_sentence() {
+    let (code, _, told) = strata(&["run", "--kubeconfig", "no-such-file"], "");
+    assert!(code == 1 && told.contains("error: ") && told.contains("no-such-file"), "{told}");
+}

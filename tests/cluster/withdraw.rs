@@ -1,0 +1,227 @@
+//! What is taken out of a team: projects, production sides, the team itself. Under
+//! `Retain` people go and everything else stays guarded; under `Delete` all goes.
+
+use serde_json::{Value, json};
+
+use crate::actor::path;
+use crate::spec::{everything, minimal, with_experiments};
+use crate::stage::stage;
+use crate::team::Team;
+
+/// Something that runs in a namespace of the team and was not written by Strata.
+async fn with_a_job(team: &Team, end: &str) -> String {
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work", "namespace": team.space(end)},
+        "spec": {"template": {"spec": {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "main", "image": "registry.example.com/work:1",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "1Mi"},
+                    "limits": {"memory": "64Mi", "ephemeral-storage": "1Mi"},
+                },
+            }],
+        }}},
+    });
+    team.admin.create(&job).await.expect("a job is made");
+    team.object("Job", end, "work")
+}
+
+async fn uid(team: &Team, path: &str) -> Value {
+    team.admin.get(path).await.unwrap_or_else(|refused| panic!("{path}: {refused:?}"))["metadata"]["uid"].clone()
+}
+
+/// Nobody has rights in the namespace, and it is guarded all the same.
+async fn is_withdrawn(team: &Team, end: &str) {
+    let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", team.space(end));
+    let waited = harness::wait::until(format!("nobody has rights in {end}"), 60, async || {
+        match team.admin.list(&bindings).await.as_slice() {
+            [] => Ok(()),
+            left => Err(left.iter().map(|binding| binding["metadata"]["name"].to_string()).collect::<String>()),
+        }
+    });
+    waited.await.unwrap_or_else(|error| panic!("{error}"));
+    let at = team.space_path(end);
+    let marked = |space: &Value| space["metadata"]["annotations"]["strata-operator.dev/retained"] == "true";
+    let space = team.until_there(&at, marked).await;
+    assert_eq!(space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+    let deny = team.object("NetworkPolicy", end, "strata-default-deny");
+    team.admin.merge(&deny, &json!({"spec": {"egress": [{}]}})).await.expect("opened");
+    team.until_there(&deny, |policy| policy["spec"]["egress"].is_null()).await;
+    let quota = team.object("ResourceQuota", end, "strata-quota");
+    team.admin.delete(&quota).await.expect("deleted");
+    team.until_there(&quota, |_| true).await;
+}
+
+#[tokio::test]
+async fn a_removed_project_is_kept_and_guarded() {
+    let team = Team::ready(stage().await, "removes", everything()).await;
+    let job = with_a_job(&team, "second").await;
+    let bound = team.object("RoleBinding", "second", "strata-data-scientist-contribute");
+    assert!(team.admin.find(&bound).await.is_some());
+    let (space, work) = (uid(&team, &team.space_path("second")).await, uid(&team, &job).await);
+    let projects = everything()["projects"].clone();
+    team.edit(json!({"projects": [projects[0]]})).await;
+    team.until_ready().await;
+    is_withdrawn(&team, "second").await;
+    assert_eq!(uid(&team, &team.space_path("second")).await, space);
+    assert_eq!(uid(&team, &job).await, work);
+    let deployer = team.object("RoleBinding", "first", "strata-deployer");
+    assert!(team.admin.find(&deployer).await.is_some(), "the other project lost its deployer");
+    // Back again, it is the same.
+    team.edit(json!({"projects": projects})).await;
+    team.until_there(&bound, |_| true).await;
+    team.until_ready().await;
+    assert_eq!(uid(&team, &team.space_path("second")).await, space);
+    let back = team.admin.get(&team.space_path("second")).await.unwrap();
+    assert!(back["metadata"]["annotations"]["strata-operator.dev/retained"].is_null(), "{}", back["metadata"]);
+}
+
+#[tokio::test]
+async fn a_removed_production_side_keeps_serving() {
+    let team = Team::ready(stage().await, "retires", everything()).await;
+    let job = with_a_job(&team, "first--live").await;
+    let work = uid(&team, &job).await;
+    let projects = everything()["projects"].clone();
+    team.edit(json!({"projects": [{"name": "first"}, projects[1]]})).await;
+    team.until_ready().await;
+    is_withdrawn(&team, "first--live").await;
+    assert_eq!(uid(&team, &job).await, work);
+}
+
+#[tokio::test]
+async fn under_delete_a_removed_project_goes() {
+    let mut spec = minimal();
+    spec["deletionPolicy"] = json!("Delete");
+    spec["projects"] = json!([{"name": "first"}, {"name": "second", "live": {}, "share": {"live": {"requests": {"cpu": "1", "memory": "4Gi"}}}}]);
+    let team = Team::ready(stage().await, "purges", spec).await;
+    team.edit(json!({"projects": [{"name": "first"}]})).await;
+    team.until_missing(&team.space_path("second")).await;
+    team.until_missing(&team.space_path("second--live")).await;
+    team.until_ready().await;
+    assert!(team.admin.find(&team.space_path("first")).await.is_some());
+}
+
+#[tokio::test]
+async fn a_renamed_project_is_another_and_the_old_one_is_kept() {
+    let team = Team::ready(stage().await, "renames", minimal()).await;
+    let before = uid(&team, &team.space_path("first")).await;
+    team.edit(json!({"projects": [{"name": "premier"}]})).await;
+    let ready = team.until_ready().await;
+    assert_eq!(ready["status"]["summary"]["projects"], "1/1");
+    assert!(team.admin.find(&team.object("RoleBinding", "premier", "strata-data-scientist-contribute")).await.is_some());
+    is_withdrawn(&team, "first").await;
+    assert_eq!(uid(&team, &team.space_path("first")).await, before);
+}
+
+#[tokio::test]
+async fn a_team_in_use_is_not_deleted_by_mistake() {
+    let team = Team::ready(stage().await, "careful", minimal()).await;
+    let refused = team.admin.delete(&team.path()).await.expect_err("deleted");
+    assert!(refused.message.contains("allow-deletion"), "{refused:?}");
+    team.delete().await;
+    team.until_gone().await;
+}
+
+#[tokio::test]
+async fn a_deleted_team_is_kept_and_taken_back() {
+    let team = Team::ready(stage().await, "returns", everything()).await;
+    let job = with_a_job(&team, "first").await;
+    let kept = ["backbone", "shared", "first", "first--live", "second"].map(|end| team.space_path(end));
+    let kept = kept.into_iter().chain([
+        team.object("PersistentVolumeClaim", "shared", "mlflow"),
+        team.object("Deployment", "shared", "mlflow"),
+        job,
+    ]);
+    let mut before = Vec::new();
+    for at in kept {
+        before.push((uid(&team, &at).await, at));
+    }
+    team.delete().await;
+    team.until_gone().await;
+    for end in ["backbone", "shared", "first", "first--live", "second"] {
+        is_withdrawn(&team, end).await;
+    }
+    for kind in ["ClusterRole", "ClusterRoleBinding"] {
+        team.until_missing(&path(kind, "", "strata:team:returns")).await;
+    }
+    let record = team.admin.get(&team.object("ConfigMap", "backbone", "strata-record")).await.expect("the record");
+    let text = record["data"]["record.json"].as_str().unwrap_or_default();
+    assert!(text.contains("chargeback") || text.contains("second"), "{text}");
+    assert!(!text.contains("ana@example.com"), "the record names people: {text}");
+    for (uid_before, at) in &before {
+        assert_eq!(uid(&team, at).await, *uid_before, "{at}");
+    }
+    team.write(everything()).await;
+    team.until_ready().await;
+    for (uid_before, at) in &before {
+        assert_eq!(uid(&team, at).await, *uid_before, "{at} was made anew");
+    }
+    let new = team.get().await["metadata"]["uid"].clone();
+    for (key, object) in team.objects().await {
+        // What no longer is wanted keeps its old label; nothing of this team is.
+        assert_eq!(object["metadata"]["labels"]["strata-operator.dev/team-uid"], new, "{key:?}");
+    }
+    let space = team.admin.get(&team.space_path("first")).await.unwrap();
+    assert!(space["metadata"]["annotations"]["strata-operator.dev/retained"].is_null());
+}
+
+#[tokio::test]
+async fn under_delete_everything_goes() {
+    let mut spec = everything();
+    spec["deletionPolicy"] = json!("Delete");
+    let team = Team::ready(stage().await, "leaves", spec).await;
+    assert!(team.objects().await.len() > 60);
+    team.delete().await;
+    team.until_gone().await;
+    for end in ["backbone", "shared", "first", "first--live", "second"] {
+        assert!(team.admin.find(&team.space_path(end)).await.is_none(), "{end} is still there");
+    }
+    let left: Vec<_> = team.objects().await.into_keys().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_being_deleted_holds_up_nothing_and_comes_again() {
+    let team = Team::ready(stage().await, "deletes", with_experiments(&json!({}))).await;
+    let space = team.space_path("first");
+    let before = uid(&team, &space).await;
+    // A finalizer on something in it keeps it terminating.
+    let held = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": team.space("first"), "finalizers": ["example.com/hold"]},
+    });
+    team.admin.create(&held).await.expect("something that holds");
+    team.admin.delete(&space).await.expect("deleted");
+    let seen = team.until_not_ready("Terminating", "deletes--first").await;
+    let spaces = seen["status"]["namespaces"].as_array().cloned().unwrap_or_default();
+    let ready: Vec<_> = spaces.iter().map(|space| (space["name"].clone(), space["ready"].clone())).collect();
+    assert!(ready.contains(&(json!("deletes--first"), json!(false))), "{ready:?}");
+    assert!(ready.contains(&(json!("deletes--shared"), json!(true))), "{ready:?}");
+    // The rest is kept meanwhile.
+    let quota = team.object("ResourceQuota", "shared", "strata-quota");
+    team.admin.delete(&quota).await.expect("deleted");
+    team.until_there(&quota, |_| true).await;
+    let hold = team.object("ConfigMap", "first", "held");
+    team.admin.merge(&hold, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+    team.until_there(&space, |now| now["metadata"]["uid"] != before).await;
+    team.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
+    let team = Team::ready(stage().await, "hurries", minimal()).await;
+    let held = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": team.space("backbone"), "finalizers": ["example.com/hold"]},
+    });
+    team.admin.create(&held).await.expect("something that holds");
+    team.admin.delete(&team.space_path("backbone")).await.expect("deleted");
+    team.until_not_ready("Terminating", "hurries--backbone").await;
+    team.delete().await;
+    team.until_gone().await;
+    let hold = team.object("ConfigMap", "backbone", "held");
+    team.admin.merge(&hold, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+}
