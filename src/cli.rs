@@ -34,6 +34,16 @@ pub enum Command {
     Render(RenderOptions),
     /// Print the definitions of Strata's kinds, as one YAML stream for `kubectl`.
     Crd(CrdOptions),
+    /// Check the files of engines, or print the rights that they ask for.
+    #[command(subcommand)]
+    Engine(EngineCommand),
+    /// List the namespaces that withdrawn teams and removed projects left behind.
+    ///
+    /// Reads Namespaces from the cluster and writes nothing. UID is that of the
+    /// team's object; where the Blueprint says `reclaim: Explicit`, a new team of
+    /// the name takes them back by naming it in its annotation
+    /// strata-operator.dev/reclaim.
+    Retained(RetainedOptions),
     /// Print the completions for a shell.
     ///
     /// For example: `strata completions bash > /etc/bash_completion.d/strata`
@@ -119,6 +129,35 @@ pub struct CrdOptions {
     pub kind: Option<String>,
 }
 
+/// What is done with the files of engines.
+#[derive(Clone, Debug, Subcommand)]
+pub enum EngineCommand {
+    /// Check Engine manifests: every problem with its file and its place in it.
+    Check(EngineOptions),
+    /// Print the ClusterRoles that hold what engines let people and the operator do.
+    ///
+    /// Read them, then apply them: Strata's own roles collect them by their labels.
+    /// The operator itself creates no rights. For example:
+    /// `strata engine roles kueue.yaml | kubectl apply -f -`
+    Roles(EngineOptions),
+}
+
+/// Which files hold the engines.
+#[derive(Args, Clone, Debug)]
+pub struct EngineOptions {
+    /// Files or folders with manifests; `-` is standard input.
+    #[arg(value_name = "FILE", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Whose retained namespaces are listed.
+#[derive(Args, Clone, Debug)]
+pub struct RetainedOptions {
+    /// The kubeconfig of the cluster; else $KUBECONFIG, ~/.kube/config, or the pod's own identity.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -168,6 +207,18 @@ mod tests {
         };
         assert_eq!(files(&["-f", "a", "b"]), 2);
         assert_eq!(files(&["-f", "a", "-f", "-"]), 2);
+    }
+
+    #[test]
+    fn engines_are_checked_and_asked_for_their_rights() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from(["strata", "engine"].iter().chain(arguments));
+        for word in ["check", "roles"] {
+            let Command::Engine(command) = parse(&[word, "a", "b"]).unwrap().command else { panic!("{word}") };
+            let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
+            assert_eq!(options.files.len(), 2);
+            assert!(parse(&[word]).is_err());
+        }
+        assert!(parse(&[]).is_err());
     }
 
     #[test]

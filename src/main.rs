@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
-use strata::cli::{Cli, Command, CrdOptions, RenderOptions, RunOptions};
-use strata::manifest::{Manifests, generated};
+use strata::cli::{Cli, Command, CrdOptions, EngineCommand, RenderOptions, RetainedOptions, RunOptions};
+use strata::engine_command;
+use strata::manifest::{Manifests, documents, generated};
 use strata::render::render;
+use strata::retained_command;
 use strata::run::run;
 use tokio::runtime::Runtime;
 
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
         Command::Run(options) => operate(options),
         Command::Render(options) => print_objects(&options),
         Command::Crd(options) => print_definitions(&options),
+        Command::Engine(command) => answer_on_engines(&command),
+        Command::Retained(options) => list_retained(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "strata", &mut text);
@@ -68,6 +72,31 @@ fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
         return Err(vec![format!("'{word}' is no kind of Strata: name aiteam, blueprint or engine")]);
     }
     print(text.as_bytes())
+}
+
+fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
+    let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
+    let documents = documents(&options.files).map_err(|errors| sentences(&errors))?;
+    let answer = match command {
+        EngineCommand::Check(_) => engine_command::check(&documents),
+        EngineCommand::Roles(_) => engine_command::roles(&documents),
+    };
+    for warning in &answer.warnings {
+        eprintln!("warning: {warning}");
+    }
+    print(answer.text.as_bytes())?;
+    if answer.problems.is_empty() { Ok(()) } else { Err(answer.problems) }
+}
+
+fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {
+    let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the client: {error}")])?;
+    let found = runtime.block_on(retained_command::retained(options.kubeconfig.as_deref()));
+    let found = found.map_err(|error| sentences(&[error]))?;
+    if found.is_empty() {
+        eprintln!("nothing is retained: no team and no project left a namespace behind");
+        return Ok(());
+    }
+    print(retained_command::table(&found).as_bytes())
 }
 
 /// Whether the kind goes by this name, as `kubectl` would take it.

@@ -11,7 +11,7 @@ use kube::api::{Api, ApiResource, GroupVersionKind, Patch, PatchParams};
 use serde_json::json;
 
 use crate::api::reason::Class;
-use crate::api::team::DeletionPolicy;
+use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, Reason, labels};
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
@@ -72,6 +72,12 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         let failure =
             Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
         return hold(context, team, &failure).await;
+    }
+    if team.spec.mode == Mode::Observe {
+        // Whoever asks to be observed does not ask to be changed.
+        let message = "spec.mode Observe: what would change is not reported yet, and nothing is written but the removal of rights; \
+                       `strata render` shows what Enforce would write";
+        return hold(context, team, &Failure::new(Reason::NotYet, message)).await;
     }
     let name = name(team);
     // 1 observe

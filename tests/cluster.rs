@@ -7,8 +7,12 @@
 
 #[path = "cluster/actor.rs"]
 mod actor;
+#[path = "cluster/broken.rs"]
+mod broken;
 #[path = "cluster/compare.rs"]
 mod compare;
+#[path = "cluster/conflict.rs"]
+mod conflict;
 #[path = "cluster/contest.rs"]
 mod contest;
 #[path = "cluster/create.rs"]
@@ -25,7 +29,7 @@ mod stage;
 mod team;
 #[path = "cluster/withdraw.rs"]
 mod withdraw;
-#[path = "cluster/conflict.rs"]
-mod conflict;
-#[path = "cluster/broken.rs"]
-mod broken;
+#[path = "cluster/rights.rs"]
+mod rights;
+#[path = "cluster/alone.rs"]
+mod alone;

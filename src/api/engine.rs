@@ -163,7 +163,7 @@ pub struct ObjectTemplate {
 /// to `<team>` or `<team>--...`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "(has(self.cluster) && self.cluster) != has(self.namespace)",
+    "rule": "(has(self.cluster) && self.cluster) != has(self.__namespace__)",
     "message": "say either `cluster: true` or one `namespace`"
 }]))]
 pub struct Placement {

@@ -114,7 +114,9 @@ impl Applier {
                 Reason::Deleting,
                 format!("{key} is being deleted, and is created again once it is gone"),
             )),
-            Some(entry) if !write::entry_is_ours(&entry, &key, team) => Step::failed(write::known_conflict(&key)),
+            Some(entry) if !write::entry_is_ours(&entry, &key, team) => {
+                Step::failed(write::known_conflict(&key, &entry))
+            }
             Some(entry) => self.known(&kind, &key, desired, entry.other_writer).await,
             None => self.missing(&kind, &key, desired, fresh).await,
         }

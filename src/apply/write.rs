@@ -208,7 +208,11 @@ fn conflict(key: &Key, live: &Value) -> Failure {
 
 /// The failure for a known object that is not ours.
 #[must_use]
-pub fn known_conflict(key: &Key) -> Failure {
+pub fn known_conflict(key: &Key, entry: &Entry) -> Failure {
+    if entry.view.state()["annotations"][labels::ADOPT].is_string() {
+        let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
+        return Failure::new(Reason::NotYet, message);
+    }
     conflict(key, &Value::Null)
 }
 

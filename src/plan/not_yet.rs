@@ -13,7 +13,10 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
     let hands_over = matches!(blueprint.archetype, Archetype::Division | Archetype::MLFirst);
     let fields = [
-        (spec.mode == Mode::Observe, "spec.mode Observe: the difference is not reported yet"),
+        (
+            spec.mode == Mode::Observe,
+            "spec.mode Observe: what would change is not reported yet, and nothing is written",
+        ),
         (
             shared.is_some_and(|shared| !shared.offers.is_empty()),
             "spec.shared.offers: no other team reaches what is offered yet",

@@ -65,7 +65,9 @@ pub struct Entry {
     pub version: u64,
     /// The team that its label, or else its namespace's name, says.
     pub team: String,
-    /// The team's UID by the label; empty where the object is not ours.
+    /// Whether it is the team's by its label, which only we may write.
+    labelled: bool,
+    /// The team's UID by the label; empty where there is none.
     pub team_uid: String,
     /// The engine it was written for.
     pub engine: Option<String>,
@@ -86,8 +88,8 @@ pub struct Entry {
 impl Entry {
     /// Whether our label is on it.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        !self.team_uid.is_empty()
+    pub const fn is_ours(&self) -> bool {
+        self.labelled
     }
 }
 
@@ -190,6 +192,7 @@ impl Mirror {
                 && before.fingerprint == entry.fingerprint
                 && before.deleting == entry.deleting
                 && before.team == entry.team
+                && before.labelled == entry.labelled
                 && before.team_uid == entry.team_uid
                 && before.view.wakes_as(&entry.view)
         });
@@ -259,7 +262,9 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
     let metadata = &object["metadata"];
     let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
     let team_uid = label(labels::TEAM_UID).unwrap_or_default();
-    let team = match label(labels::TEAM) {
+    let by_label = label(labels::TEAM);
+    let labelled = by_label.is_some();
+    let team = match by_label {
         Some(team) => team,
         None => team_of_namespace(key)?.to_owned(),
     };
@@ -268,6 +273,7 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
         version: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
         team,
+        labelled,
         team_uid,
         engine: label(labels::ENGINE),
         deleting: metadata["deletionTimestamp"].is_string(),

@@ -116,7 +116,8 @@ async fn policies_fail_closed_deny_and_are_bound() {
             assert_eq!(validation["reason"], "Forbidden");
         }
         let spares = policy["spec"]["matchConditions"].to_string().contains("system:apiserver");
-        let nobody_spared = ["fence.strata-operator.dev", "deletion.strata-operator.dev", "blueprint.strata-operator.dev"];
+        let nobody_spared =
+            ["fence.strata-operator.dev", "deletion.strata-operator.dev", "blueprint.strata-operator.dev"];
         assert_eq!(spares, !nobody_spared.contains(&name(policy)), "{}", name(policy));
     }
 }

@@ -35,14 +35,18 @@ async fn a_broken_engine_breaks_its_component_alone() {
     let stage = stage().await;
     let admin = stage.admin().await;
     admin.create(&engine("crooked", "${team.name +}")).await.expect("an engine with a broken expression");
-    let spec = with_experiments(&json!({"shared": {"experiments": {"engine": "crooked"}, "featureStore": {"storage": "5Gi"}}}));
+    let spec = with_experiments(
+        &json!({"shared": {"experiments": {"engine": "crooked"}, "featureStore": {"storage": "5Gi"}}}),
+    );
     let team = Team::create(stage, "crooks", spec).await;
     let seen = team.until_not_ready("EngineInvalid", "crooked").await;
     assert_eq!(condition(&seen, "Stalled")["status"], "True");
     let failed = component(&seen, "Experiments");
     assert_eq!((&failed["state"], &failed["reason"]), (&json!("Failed"), &json!("EngineInvalid")), "{failed}");
     team.until("has its features", |seen| component(seen, "FeatureStore")["state"] == "Ready").await;
-    let told = team.until_there(&path("Engine", "", "crooked"), |engine| condition(engine, "Ready")["status"] == "False").await;
+    let told = team
+        .until_there(&path("Engine", "", "crooked"), |engine| condition(engine, "Ready")["status"] == "False")
+        .await;
     assert_eq!(condition(&told, "Ready")["reason"], "EngineInvalid", "{}", told["status"]);
     // Others, with the engine that comes along, are not held up.
     let other = Team::ready(stage, "straight", with_experiments(&json!({}))).await;
@@ -89,7 +93,9 @@ async fn rights_go_and_none_come(team: &Team) {
     let members = json!([{"role": "DataScientist", "users": ["ana@example.com", "eve@example.com"]}]);
     team.edit(json!({"members": members})).await;
     team.until_missing(&of_engineer).await;
-    let left = team.until_there(&of_scientists, |binding| binding["subjects"].as_array().is_some_and(|all| all.len() == 1)).await;
+    let left = team
+        .until_there(&of_scientists, |binding| binding["subjects"].as_array().is_some_and(|all| all.len() == 1))
+        .await;
     assert_eq!(left["subjects"][0]["name"], "ana@example.com");
     let readers = path("ClusterRoleBinding", "", &format!("strata:team:{}", team.name));
     team.until_there(&readers, |binding| binding["subjects"].as_array().is_some_and(|all| all.len() == 1)).await;
@@ -200,7 +206,8 @@ async fn a_pod_that_does_not_start_is_told_and_recovers() {
     let stage = stage().await;
     let team = Team::ready(stage, "crashes", with_experiments(&json!({}))).await;
     let pods = "/api/v1/namespaces/crashes--shared/pods";
-    let pod = wait::until("a pod", 30, async || team.admin.list(pods).await.pop().ok_or("none".to_owned())).await.unwrap();
+    let pod =
+        wait::until("a pod", 30, async || team.admin.list(pods).await.pop().ok_or("none".to_owned())).await.unwrap();
     let at = format!("{pods}/{}/status", pod["metadata"]["name"].as_str().unwrap_or_default());
     let waiting = json!({"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"});
     let status = json!({"status": {
@@ -212,6 +219,9 @@ async fn a_pod_that_does_not_start_is_told_and_recovers() {
     team.admin.merge(&at, &status).await.expect("the pod fails");
     let seen = team.until_not_ready("PodFailing", "CrashLoopBackOff").await;
     assert_eq!(component(&seen, "Experiments")["state"], "Progressing", "it may pass by itself");
-    team.admin.delete(&format!("{pods}/{}", pod["metadata"]["name"].as_str().unwrap_or_default())).await.expect("restarted");
+    team.admin
+        .delete(&format!("{pods}/{}", pod["metadata"]["name"].as_str().unwrap_or_default()))
+        .await
+        .expect("restarted");
     team.until_ready().await;
 }

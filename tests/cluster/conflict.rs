@@ -34,7 +34,14 @@ async fn a_foreign_namespace_is_left_alone() {
     assert_eq!(now["metadata"]["managedFields"], foreign["metadata"]["managedFields"]);
     let inside = team.asked(mark).writes().filter(|request| request.namespace == "clashes--first");
     assert_eq!(inside.count(), 0, "{inside}");
-    assert_eq!(team.asked(mark).resource("namespaces").filter(|request| request.name == "clashes--first" && request.code < 300).writes().count(), 0);
+    assert_eq!(
+        team.asked(mark)
+            .resource("namespaces")
+            .filter(|request| request.name == "clashes--first" && request.code < 300)
+            .writes()
+            .count(),
+        0
+    );
 
     team.admin.delete(&team.space_path("first")).await.expect("its owner removes it");
     let ready = team.until_ready().await;

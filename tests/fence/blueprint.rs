@@ -82,7 +82,11 @@ fn cases() -> Vec<(Value, &'static str, Value)> {
              registry.example.com/ai/sentences/, registry.example.com/quay/. Push",
             own("registry.example.com/ai/sentences/x:1"),
         ),
-        (own("registry.example.com/quay-not/x:1"), "Blueprint sentences allows images from", own("registry.example.com/quay/x:1")),
+        (
+            own("registry.example.com/quay-not/x:1"),
+            "Blueprint sentences allows images from",
+            own("registry.example.com/quay/x:1"),
+        ),
         (
             json!({"backbone": {"egress": ["packages", "moon"]}}),
             "spec.backbone.egress has 'moon', and Blueprint sentences has the profiles: packages. Choose",
@@ -180,10 +184,14 @@ async fn what_no_blueprint_speaks_of_is_free() {
 async fn a_blueprint_that_became_stricter_locks_nobody_out() {
     let stage = stage().await;
     let (admin, operator) = (stage.admin().await, stage.operator().await);
-    site(&admin, "mild", &json!({
-        "labels": {"allowed": ["colour", "taste"]}, "images": {"cobol": "registry.example.com/cobol:1"},
-        "egress": {"moon": {"cidrs": ["203.0.113.0/24"]}},
-    }))
+    site(
+        &admin,
+        "mild",
+        &json!({
+            "labels": {"allowed": ["colour", "taste"]}, "images": {"cobol": "registry.example.com/cobol:1"},
+            "egress": {"moon": {"cidrs": ["203.0.113.0/24"]}},
+        }),
+    )
     .await;
     let spec = json!({
         "blueprint": "mild", "labels": {"colour": "red", "taste": "sour"}, "backbone": {"egress": ["moon"]},
@@ -212,8 +220,14 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
         (json!({"labels": {"colour": "blue"}}), "spec.labels has 'colour'"),
         (json!({"backbone": {"egress": ["moon", "sun"]}}), "spec.backbone.egress has 'sun', and"),
         (json!({"shared": {"images": [{"name": "own", "image": "anywhere.example.com/x:2"}]}}), "x:2"),
-        (json!({"shared": {"images": [{"name": "cobol"}, {"name": "fortran"}]}}), "spec.shared.images has 'fortran' without"),
-        (json!({"budget": {"requests": {"cpu": "10"}}}), "spec.budget.requests.cpu is 10, and Blueprint mild allows at most 4"),
+        (
+            json!({"shared": {"images": [{"name": "cobol"}, {"name": "fortran"}]}}),
+            "spec.shared.images has 'fortran' without",
+        ),
+        (
+            json!({"budget": {"requests": {"cpu": "10"}}}),
+            "spec.budget.requests.cpu is 10, and Blueprint mild allows at most 4",
+        ),
         (json!({"budget": {"devices": {"nvidia.com/gpu": 10}}}), "spec.budget.devices[nvidia.com/gpu] is 10"),
     ];
     for (spec, says) in worse {

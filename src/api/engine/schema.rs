@@ -41,7 +41,7 @@ pub fn template(_: &mut SchemaGenerator) -> Schema {
                 "description": "Name, labels and annotations. The namespace comes from `placement`.",
                 "x-kubernetes-preserve-unknown-fields": true,
                 "x-kubernetes-validations": [
-                    {"rule": "!has(self.namespace)", "message": "the namespace is the layer's own; another one is said in `placement`"}
+                    {"rule": "!has(self.__namespace__)", "message": "the namespace is the layer's own; another one is said in `placement`"}
                 ]
             }
         },
