@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::team::Backbone;
 use crate::api::{AITeam, AITeamSpec};
 use crate::apply::{Keep, Outcome};
 use crate::context::Context;
 use crate::desired::{Stage, desired};
 use crate::error::Failure;
 use crate::observe::{self, Observed};
-use crate::plan::{Plan, Usage, plan};
+use crate::plan::{Plan, Usage, retained_only};
 use crate::queue::Key;
 use crate::reconcile::Again;
 use crate::record::Record;
@@ -47,10 +48,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 
 /// The plan of a team of which only the guardrails are left.
 fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan> {
-    let mut team = AITeam::new(
-        name,
-        AITeamSpec { labels: record.spec.labels.clone(), budget: record.spec.budget.clone(), ..AITeamSpec::default() },
-    );
+    let mut team = AITeam::new(name, what_stays(&record.spec));
     team.metadata.uid = Some(record.uid.clone());
     let namespaces = observe::namespaces(name, &context.mirror).into_iter();
     let retained =
@@ -66,5 +64,17 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan>
         record: None,
     };
     observed.usage = observe::usage(name, &context.mirror, false);
-    plan(&team, &observed.facts()).ok()
+    retained_only(&team, &observed.facts()).ok()
+}
+
+/// What of the spec still shapes the guardrails: who may call, and the ways out.
+fn what_stays(spec: &AITeamSpec) -> AITeamSpec {
+    let egress = spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
+    AITeamSpec {
+        labels: spec.labels.clone(),
+        customers: spec.customers.clone(),
+        budget: spec.budget.clone(),
+        backbone: Some(Backbone { egress, ..Backbone::default() }),
+        ..AITeamSpec::default()
+    }
 }

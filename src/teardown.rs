@@ -100,6 +100,7 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = name(team);
     let mut outcome = Outcome::default();
     context.applier.remove_bindings(name, &mut outcome).await;
+    context.applier.remove_outside(name, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.mirror);
     let of = |layer: Layer| -> Vec<(String, &Entry)> {
         let of_layer = namespaces.iter().filter(move |(_, entry)| entry.view.state()["layer"] == layer.name());

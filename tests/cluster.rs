@@ -7,6 +7,8 @@
 
 #[path = "cluster/actor.rs"]
 mod actor;
+#[path = "cluster/alone.rs"]
+mod alone;
 #[path = "cluster/broken.rs"]
 mod broken;
 #[path = "cluster/compare.rs"]
@@ -21,6 +23,8 @@ mod create;
 mod drift;
 #[path = "cluster/edit.rs"]
 mod edit;
+#[path = "cluster/rights.rs"]
+mod rights;
 #[path = "cluster/spec.rs"]
 mod spec;
 #[path = "cluster/stage.rs"]
@@ -29,7 +33,3 @@ mod stage;
 mod team;
 #[path = "cluster/withdraw.rs"]
 mod withdraw;
-#[path = "cluster/rights.rs"]
-mod rights;
-#[path = "cluster/alone.rs"]
-mod alone;

@@ -1,6 +1,5 @@
-//! The admission policies of the chart, on a real API server: for each sentence of
-//! design section 4 that stands in `charts/strata/templates/admission/`, an attempt
-//! that it refuses and one that it lets through. Rights alone (RBAC) never refuse
+//! The admission policies of the chart, on a real API server: for each sentence
+//! that stands in `charts/strata/templates/admission/`, an attempt that it refuses and one that it lets through. Rights alone (RBAC) never refuse
 //! here: those who try hold every right that their attempt needs, or the test says so.
 //!
 //! One control plane serves all tests of this file; each test works on teams of

@@ -1,7 +1,7 @@
 //! What holds of every plan, whatever a team asks for.
 //!
-//! Teams and Blueprints are made up at random; each property is a sentence of
-//! the design.
+//! Teams and Blueprints are made up at random; each property is a promise of
+//! ARCHITECTURE.md.
 
 mod made_up;
 

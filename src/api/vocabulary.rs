@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! names {
     ($kind:ident { $($variant:ident = $kebab:literal),+ $(,)? }) => {
         impl $kind {
-            /// Every value, in the order of the design.
+            /// Every value, in the order in which people read them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The word as the API spells it.

@@ -36,7 +36,11 @@ impl Keep {
         if key.kind == "PersistentVolumeClaim" && !self.volumes_go {
             return false;
         }
-        let Some(namespace) = &key.namespace else { return key.name.starts_with("strata:team:") };
+        let Some(namespace) = &key.namespace else {
+            let is_engines =
+                entry.engine.as_ref().is_some_and(|engine| !self.held.iter().any(|(_, held)| held == engine));
+            return is_engines || key.name.starts_with("strata:team:");
+        };
         if self.retained.contains(namespace) && key.kind != "RoleBinding" {
             return false;
         }
@@ -84,6 +88,17 @@ impl Applier {
             key.kind == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
         });
         self.remove(gone.collect(), outcome).await;
+    }
+
+    /// Removes what engines wrote for the team outside of its namespaces.
+    pub async fn remove_outside(&self, team: &str, outcome: &mut Outcome) {
+        let own = format!("{team}--");
+        let all = self.mirror.team(team).into_iter();
+        let outside = all.filter(|(key, entry)| {
+            let inside = key.namespace.as_ref().is_some_and(|namespace| namespace.starts_with(&own));
+            entry.is_ours() && entry.engine.is_some() && !entry.deleting && !inside
+        });
+        self.remove(outside.collect(), outcome).await;
     }
 
     /// Removes every binding of the team: on the way out they go first.
@@ -156,7 +171,7 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
 }
 
 /// Whether the binding says until when it is meant to break glass, and that is
-/// still to come. Only whoever may `override` guardrails can write that.
+/// still to come. No role of a team may write bindings, so neither may it say that.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> bool {
     let until = entry.view.state()["annotations"]["strata-operator.dev/break-glass-until"].as_str();
     until.and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_some_and(|until| until > now)

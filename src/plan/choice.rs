@@ -62,7 +62,7 @@ pub const fn path(capability: Capability) -> &'static str {
     }
 }
 
-/// Everything that the team asks for, in the order of the design. A budget asks
+/// Everything that the team asks for, layer by layer. A budget asks
 /// for a Queue where the Blueprint prefers an engine for it.
 #[must_use]
 pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {

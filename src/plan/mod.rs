@@ -239,6 +239,17 @@ impl Plan {
     }
 }
 
+/// What is kept of a team that was taken away: all of its namespaces with their
+/// guardrails, frozen at what was in use, and nothing else.
+pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let mut plan = plan(team, facts)?;
+    for namespace in &mut plan.namespaces {
+        namespace.retained = true;
+    }
+    plan.budget = plan.namespaces.iter().map(|namespace| shares::frozen(&namespace.name, facts)).collect();
+    Ok(plan)
+}
+
 /// The UID of a team that is not in any cluster.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 

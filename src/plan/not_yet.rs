@@ -3,7 +3,7 @@
 
 use super::{Problem, Scope};
 use crate::api::blueprint::Archetype;
-use crate::api::team::Mode;
+use crate::api::team::{Mode, Priority};
 use crate::api::{AITeamSpec, BlueprintSpec, Reason};
 
 /// One problem for each such field that is set.
@@ -24,6 +24,10 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
         (
             spec.projects.iter().any(|project| !project.uses.is_empty()),
             "spec.projects[].uses: nothing of other teams is reached yet",
+        ),
+        (
+            spec.projects.iter().any(|project| project.priority != Priority::Normal),
+            "spec.projects[].priority: no queue orders the projects' jobs yet",
         ),
         (
             hands_over && spec.customers.iter().any(|customer| !customer.groups.is_empty()),

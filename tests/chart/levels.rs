@@ -1,5 +1,5 @@
 //! What each level may do on each layer, put together as Kubernetes does it: the
-//! table of design section 4, and what no level may ever do.
+//! table of the README, and what no level may ever do.
 
 use std::collections::BTreeSet;
 

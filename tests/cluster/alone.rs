@@ -39,7 +39,11 @@ async fn is_quiet(stage: &Stage, what: &str) {
     let all = stage.asked(mark);
     assert!(all.resource("leases").count() > 0, "the audit log tells nothing of the operator");
     let asked = of_work(&all);
-    println!("measured: {what}: {} requests but watches and the Lease in {} quiet seconds", asked.count(), QUIET.as_secs());
+    println!(
+        "measured: {what}: {} requests but watches and the Lease in {} quiet seconds",
+        asked.count(),
+        QUIET.as_secs()
+    );
     assert_eq!(asked.count(), 0, "{asked}");
 }
 
@@ -91,7 +95,11 @@ async fn the_largest_example_in_numbers() {
             let refused = of_work(&asked).refused();
             assert_eq!(refused.count(), 0, "{refused}");
             let asked = of_work(&asked).filter(|request| request.resource != "events");
-            assert!(asked.count() <= objects + objects / 5, "{} requests for {objects} objects: {asked}", asked.count());
+            assert!(
+                asked.count() <= objects + objects / 5,
+                "{} requests for {objects} objects: {asked}",
+                asked.count()
+            );
         } else {
             stage.plane.apply(&text).await.expect("applied");
         }
@@ -112,7 +120,8 @@ async fn fifty_teams_at_once() {
     join_all(teams.iter().map(|team| team.write(spec.clone()))).await;
     let all_ready = wait::until("fifty teams are ready", 240, async || {
         let list = teams[0].admin.list("/apis/strata-operator.dev/v1alpha1/aiteams").await;
-        let ready = list.iter().filter(|team| team["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("many-")));
+        let ready =
+            list.iter().filter(|team| team["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("many-")));
         let ready = ready.filter(|team| crate::team::is_ready(team)).count();
         // Looking costs the API server much more than the operator does.
         tokio::time::sleep(Duration::from_millis(400)).await;
@@ -174,13 +183,17 @@ async fn what_was_changed_while_it_was_away_is_put_right() {
     let space = team.space_path("first");
     team.admin.merge(&policy, &json!({"spec": {"egress": [{}]}})).await.expect("changed");
     team.admin.merge(&server, &json!({"spec": {"revisionHistoryLimit": 9}})).await.expect("changed");
-    team.admin.merge(&space, &json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}})).await.expect("changed");
+    team.admin
+        .merge(&space, &json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}))
+        .await
+        .expect("changed");
     team.admin.delete(&gone).await.expect("deleted");
     team.edit(json!({"projects": [everything()["projects"][0]]})).await;
     stage.operator.resume().await.expect("started again");
     team.until_there(&policy, |policy| policy["spec"]["egress"].is_null()).await;
     team.until_there(&server, |server| server["spec"]["revisionHistoryLimit"] == 2).await;
-    team.until_there(&space, |space| space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted").await;
+    team.until_there(&space, |space| space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
+        .await;
     team.until_there(&gone, |_| true).await;
     team.until_missing(&team.object("RoleBinding", "second", "strata-data-scientist-contribute")).await;
     team.until_ready().await;
@@ -190,7 +203,8 @@ async fn what_was_changed_while_it_was_away_is_put_right() {
 async fn killed_in_the_middle_it_goes_on_where_it_was() {
     let (_turn, stage) = alone().await;
     settled(stage).await;
-    let teams = join_all((1..=10).map(|number| async move { Team::named(stage, &format!("crash-{number:02}")).await })).await;
+    let teams =
+        join_all((1..=10).map(|number| async move { Team::named(stage, &format!("crash-{number:02}")).await })).await;
     let mark = stage.plane.audit().mark();
     join_all(teams.iter().map(|team| team.write(everything()))).await;
     let middle = wait::until("it is in the middle", 60, async || {
@@ -199,7 +213,8 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
     });
     let created = middle.await.unwrap();
     stage.operator.kill().await.expect("killed");
-    let unfinished = join_all(teams.iter().map(Team::get)).await.iter().filter(|team| !crate::team::is_ready(team)).count();
+    let unfinished =
+        join_all(teams.iter().map(Team::get)).await.iter().filter(|team| !crate::team::is_ready(team)).count();
     println!("measured: killed after {created} creates, with {unfinished} of 10 teams unfinished");
     assert!(unfinished > 0, "too late: nothing was left to do");
     stage.operator.resume().await.expect("started again");
@@ -237,11 +252,21 @@ async fn a_deleted_definition_takes_nothing_along() {
     assert_eq!(uids().await, before, "something went along");
 
     let crds = std::fs::read_to_string(harness::repository().join("crds/aiteams.yaml"));
-    let crds = crds.or_else(|_| std::fs::read_to_string(harness::repository().join("crds/aiteams.strata-operator.dev.yaml")));
+    let crds =
+        crds.or_else(|_| std::fs::read_to_string(harness::repository().join("crds/aiteams.strata-operator.dev.yaml")));
     stage.plane.apply(&crds.expect("the definition's file")).await.expect("the definition again");
-    stage.plane.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd/aiteams.strata-operator.dev"]).await.unwrap();
+    stage
+        .plane
+        .kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd/aiteams.strata-operator.dev"])
+        .await
+        .unwrap();
     wait::until("the kind is served", 60, async || {
-        retained.admin.get("/apis/strata-operator.dev/v1alpha1/aiteams").await.map(drop).map_err(|refused| refused.message)
+        retained
+            .admin
+            .get("/apis/strata-operator.dev/v1alpha1/aiteams")
+            .await
+            .map(drop)
+            .map_err(|refused| refused.message)
     })
     .await
     .unwrap();

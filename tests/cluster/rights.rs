@@ -82,19 +82,24 @@ async fn a_data_scientist_works_in_the_workspace_and_looks_at_the_rest() {
     });
     dana.create(&job).await.expect("a Job in the Workspace");
     let ran = wait::until("the Job runs", 60, async || {
-        let job = dana.get("/apis/batch/v1/namespaces/science--first/jobs/train").await.map_err(|refused| refused.message)?;
+        let job =
+            dana.get("/apis/batch/v1/namespaces/science--first/jobs/train").await.map_err(|refused| refused.message)?;
         if job["status"]["succeeded"] == 1 { Ok(()) } else { Err(job["status"].to_string()) }
     });
     ran.await.expect("what defaults give it fits the quota");
     let work = [("create", "batch", "jobs"), ("get", "", "pods/log"), ("get", "", "configmaps"), ("list", "", "pods")];
-    let not = [("get", "", "secrets"), ("list", "", "secrets"), ("create", "rbac.authorization.k8s.io", "rolebindings")];
+    let not =
+        [("get", "", "secrets"), ("list", "", "secrets"), ("create", "rbac.authorization.k8s.io", "rolebindings")];
     holds(&dana, "science--first", &work, &not).await;
     holds(&dana, "science--first", &[], NOBODY).await;
     // ProductEmbedded: data scientists deploy, by Strata's kinds alone.
-    let never = [("get", "", "secrets"), ("create", "", "pods"), ("create", "", "pods/exec"), ("create", "batch", "jobs")];
+    let never =
+        [("get", "", "secrets"), ("create", "", "pods"), ("create", "", "pods/exec"), ("create", "batch", "jobs")];
     holds(&dana, "science--first--live", &[("list", "", "pods")], &never).await;
-    holds(&dana, "science--shared", &[("list", "", "services")], &[("create", "", "pods"), ("get", "", "secrets")]).await;
-    holds(&dana, "science--backbone", &[], &[("list", "", "configmaps"), ("list", "", "pods"), ("get", "", "secrets")]).await;
+    holds(&dana, "science--shared", &[("list", "", "services")], &[("create", "", "pods"), ("get", "", "secrets")])
+        .await;
+    holds(&dana, "science--backbone", &[], &[("list", "", "configmaps"), ("list", "", "pods"), ("get", "", "secrets")])
+        .await;
     let refused = dana.get("/api/v1/namespaces/science--first/secrets").await.expect_err("Secrets are read");
     assert_eq!(refused.code, 403);
 }
@@ -115,9 +120,16 @@ async fn owners_and_onlookers() {
         holds(&ana, namespace, &own, NOBODY).await;
     }
     // Security looks, at the guardrails too where the table says so, and owns the Backbone.
-    let looks = [("list", "networking.k8s.io", "networkpolicies"), ("list", "rbac.authorization.k8s.io", "rolebindings")];
+    let looks =
+        [("list", "networking.k8s.io", "networkpolicies"), ("list", "rbac.authorization.k8s.io", "rolebindings")];
     holds(&sam, "owners--shared", &looks, &[("get", "", "secrets"), ("create", "", "pods")]).await;
-    holds(&sam, "owners--backbone", &[("get", "", "secrets")], &[("create", "", "pods"), ("create", "apps", "deployments")]).await;
+    holds(
+        &sam,
+        "owners--backbone",
+        &[("get", "", "secrets")],
+        &[("create", "", "pods"), ("create", "apps", "deployments")],
+    )
+    .await;
     holds(&sam, "owners--backbone", &[], NOBODY).await;
     // A citizen data scientist of one project uses that project and what is shared.
     let by_hand = [("create", "", "pods"), ("create", "batch", "jobs"), ("get", "", "secrets")];
@@ -132,7 +144,9 @@ async fn owners_and_onlookers() {
 async fn members_see_their_own_team_and_no_other() {
     let stage = stage().await;
     let team = Team::ready(stage, "visible", everything()).await;
-    let other = Team::ready(stage, "hidden", json!({"members": [{"role": "DataScientist", "users": ["zoe@example.com"]}]})).await;
+    let other =
+        Team::ready(stage, "hidden", json!({"members": [{"role": "DataScientist", "users": ["zoe@example.com"]}]}))
+            .await;
     let dana = dana(stage).await;
     let seen = dana.get(&team.path()).await.expect("a member reads the team");
     assert_eq!(seen["metadata"]["name"], "visible");

@@ -55,13 +55,17 @@ impl Test {
             let known: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
             return Err(Error::Tests(format!("there is no kind `{unknown}`; there are {}", known.join(", "))));
         }
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut left_out) = (Vec::new(), Vec::new());
         for step in steps.iter().filter(|step| !skip.contains(&step.kind)) {
-            if step.kind == "licences" && !is_there("deny") {
-                eprintln!("\n==> licences: left out, cargo-deny is not installed");
+            if let Some(why) = cannot_run(&step.kind) {
+                eprintln!("\n==> {}: left out, {why}", step.kind);
+                left_out.push(format!("{}: left out, {why}", step.kind));
                 continue;
             }
             outcomes.push(run(step)?);
+        }
+        for line in left_out {
+            println!("{line}");
         }
         println!("\n{}", summary(&outcomes));
         let failed: Vec<&str> =
@@ -98,13 +102,24 @@ fn steps(files: &BTreeSet<String>) -> Vec<Step> {
     if files.contains(*last) {
         steps.push(Step::new(last, &format!("test --workspace --test {last}")));
     }
-    steps.push(Step::new("licences", "deny check"));
+    steps.push(Step::new("licences", "deny check bans licenses sources"));
+    steps.push(Step::new("advisories", "deny check --disable-fetch advisories"));
     steps
 }
 
-/// Whether cargo has this command.
-fn is_there(subcommand: &str) -> bool {
-    cargo::command(&[subcommand, "--version"])
+/// Why a step cannot be run on this machine, if it cannot.
+fn cannot_run(kind: &str) -> Option<&'static str> {
+    let of_deny = matches!(kind, "licences" | "advisories");
+    if of_deny && !succeeds(&["deny", "--version"]) {
+        return Some("cargo-deny is not installed");
+    }
+    let no_database = kind == "advisories" && !succeeds(&["deny", "fetch", "db"]);
+    no_database.then_some("the advisory database cannot be fetched from here")
+}
+
+/// Whether cargo does this without complaint.
+fn succeeds(arguments: &[&str]) -> bool {
+    cargo::command(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()

@@ -147,7 +147,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The capability blocks of the layer, in the order of the design.
+    /// The capability blocks of the layer, in the order of their fields.
     #[must_use]
     pub fn blocks(&self) -> Vec<(Capability, &CapabilityBlock)> {
         [
