@@ -2,13 +2,15 @@
 //!
 //! One control plane serves most tests of this file, each working on teams of its
 //! own (their names are the tests'); what stops the operator or counts all of its
-//! requests takes its turn on a second one. A test that could pass because nothing
+//! requests takes its turn on a second one (the names of modules keep those apart:
+//! tests run in the order of their names, and one that waits for its turn works for
+//! nobody). A test that could pass because nothing
 //! happens first shows that something does.
 
 #[path = "cluster/actor.rs"]
 mod actor;
-#[path = "cluster/alone.rs"]
-mod alone;
+#[path = "cluster/atlas.rs"]
+mod atlas;
 #[path = "cluster/broken.rs"]
 mod broken;
 #[path = "cluster/compare.rs"]
@@ -17,14 +19,24 @@ mod compare;
 mod conflict;
 #[path = "cluster/contest.rs"]
 mod contest;
+#[path = "cluster/count.rs"]
+mod count;
+#[path = "cluster/crash.rs"]
+mod crash;
 #[path = "cluster/create.rs"]
 mod create;
+#[path = "cluster/definition.rs"]
+mod definition;
 #[path = "cluster/drift.rs"]
 mod drift;
 #[path = "cluster/edit.rs"]
 mod edit;
-#[path = "cluster/rights.rs"]
-mod rights;
+#[path = "cluster/fifty.rs"]
+mod fifty;
+#[path = "cluster/people.rs"]
+mod people;
+#[path = "cluster/restart.rs"]
+mod restart;
 #[path = "cluster/spec.rs"]
 mod spec;
 #[path = "cluster/stage.rs"]
