@@ -13,8 +13,8 @@ use crate::api::status::READY;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::metrics::{Reconcile, Teams};
-use crate::queue::Key;
-use crate::reconcile::{Again, reconcile};
+use crate::queue::{Again, Key};
+use crate::reconcile::{reconcile, report_failure};
 use crate::references;
 
 /// How the controller works.
@@ -64,8 +64,17 @@ async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiv
         measure(&context, &key, &result, begun);
         if let Err(failure) = &result {
             warn!(key = ?key, reason = %failure.reason, "{failure}");
+            tell(&context, &key, failure).await;
         }
         context.queue.done(&key, result.map_err(|_| ()));
+    }
+}
+
+/// A reconcile that did not end could not report either, so that is done for it.
+async fn tell(context: &Context, key: &Key, failure: &Failure) {
+    let (Key::Team(name), Reason::DeadlineExceeded) = (key, failure.reason) else { return };
+    if let Err(error) = report_failure(context, name, failure).await {
+        warn!(team = name, "{error}");
     }
 }
 

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod engine_command;
 pub mod error;
 pub mod fence;
+pub mod finalizer;
 pub mod health;
 pub mod kinds;
 pub mod manifest;

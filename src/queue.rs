@@ -28,6 +28,9 @@ pub enum Key {
     References,
 }
 
+/// When to look again at the latest, if nothing happens before.
+pub type Again = Option<Duration>;
+
 /// The first pause after a failure.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause after failures.
@@ -145,7 +148,7 @@ impl Queue {
 
     /// The key was worked on: `Ok` with when to look again at the latest, or a
     /// failure, after which the key backs off.
-    pub fn done(&self, key: &Key, outcome: Result<Option<Duration>, ()>) {
+    pub fn done(&self, key: &Key, outcome: Result<Again, ()>) {
         let (again, pause) = {
             let mut state = self.lock();
             state.working.remove(key);

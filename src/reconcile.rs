@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, GroupVersionKind, Patch, PatchParams};
-use serde_json::json;
+use kube::api::{ApiResource, GroupVersionKind};
 
 use crate::api::reason::Class;
 use crate::api::team::{DeletionPolicy, Mode};
@@ -21,14 +20,12 @@ use crate::health::{Health, Seen, health, troubles};
 use crate::kinds::{Keeping, Selection};
 use crate::observe::{self, Observed, observe};
 use crate::plan::{Plan, plan};
+use crate::queue::Again;
 use crate::record::{Record, without_people};
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::watch::{Key, Watched};
-use crate::{retained, revoke, teardown};
-
-/// When to look again at the latest, if nothing happens before.
-pub type Again = Option<Duration>;
+use crate::{finalizer, retained, revoke, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
@@ -67,7 +64,7 @@ async fn unreadable(
 }
 
 async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
-    guard_with_finalizer(context, team).await?;
+    finalizer::add(context, team).await?;
     if team.spec.suspend {
         let failure =
             Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
@@ -79,7 +76,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
                        `strata render` shows what Enforce would write";
         return hold(context, team, &Failure::new(Reason::NotYet, message)).await;
     }
-    let name = name(team);
+    let name = team.name();
     // 1 observe
     let mut observed = match observe(team, &context.store, &context.mirror, context.may_lower(name)) {
         Ok(observed) => observed,
@@ -105,36 +102,6 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     next(context, name, &plan, &health, &outcome)
 }
 
-/// The name of a team; the API server gives every object one.
-#[must_use]
-pub fn name(team: &AITeam) -> &str {
-    team.metadata.name.as_deref().unwrap_or_default()
-}
-
-/// A finalizer first: what is written after it cannot be left behind.
-async fn guard_with_finalizer(context: &Context, team: &AITeam) -> Result<(), Failure> {
-    let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
-    if finalizers.iter().any(|known| known == labels::FINALIZER) {
-        return Ok(());
-    }
-    finalizers.push(labels::FINALIZER.to_owned());
-    set_finalizers(context, team, &finalizers).await
-}
-
-/// Sets the finalizers of a team, if nobody changed it meanwhile.
-pub async fn set_finalizers(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Failure> {
-    let api: Api<AITeam> = Api::all(context.client.clone());
-    let patch = json!({"metadata": {
-        "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,
-    }});
-    let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let result = api.patch_metadata(name(team), &parameters, &Patch::Merge(&patch)).await;
-    context.metrics.requests.count("patch", "AITeam", result.is_ok());
-    result
-        .map(|_| ())
-        .map_err(|error| Failure::of_request(&error, &format!("set the finalizer of AITeam {}", name(team))))
-}
-
 /// Whether the namespaces were retained from an earlier team of the name, and
 /// the Blueprint wants that team named before they are taken over.
 fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failure> {
@@ -143,7 +110,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
     }
     let uid = team.metadata.uid.as_deref().unwrap_or_default();
     let named = team.metadata.annotations.as_ref().and_then(|all| all.get(labels::RECLAIM));
-    let namespaces = observe::namespaces(name(team), &context.mirror);
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
     let earlier = namespaces.values().map(|entry| entry.team_uid.as_str()).find(|other| *other != uid)?;
     (named.map(String::as_str) != Some(earlier)).then(|| {
         Failure::new(
@@ -160,7 +127,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
 fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
     let first = plan(team, &observed.facts())?;
     let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
-    let leftover = observe::namespaces(name(team), &context.mirror)
+    let leftover = observe::namespaces(team.name(), &context.mirror)
         .into_iter()
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
     observed.retained = leftover.filter_map(|(name, entry)| observe::retained(&name, &entry)).collect();
@@ -173,7 +140,7 @@ fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<
 const BEFORE_WORKLOADS: [Stage; 3] = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
 
 async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
-    let name = name(team);
+    let name = team.name();
     let mut outcome = Outcome::default();
     watch_new_kinds(context, &desires.objects);
     let keep = keep(team, plan, desires);
@@ -260,7 +227,7 @@ fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
 
 /// What is to be remembered of the team.
 fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) -> Record {
-    let namespaces = observe::namespaces(name(team), &context.mirror);
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
         withdrawn: false,
@@ -284,9 +251,17 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
     health(plan, desires, outcome, &seen)
 }
 
+/// Says in the status why a reconcile came to no end of its own.
+pub async fn report_failure(context: &Context, name: &str, failure: &Failure) -> Result<(), Failure> {
+    let Some(object) = context.store.teams.get(name) else { return Ok(()) };
+    let Ok(team) = serde_json::from_value::<AITeam>((*object).clone()) else { return Ok(()) };
+    let team = with_newest_status(context, team);
+    report(context, &team, held(&team, failure, &now())).await
+}
+
 /// Nothing can be planned, or nothing may be written: rights go all the same.
 async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
-    let name = name(team);
+    let name = team.name();
     let prefixes = match context.store.blueprint(&team.spec.blueprint) {
         Some(Ok((_, blueprint))) => blueprint.identity.unwrap_or_default(),
         _ => observe::record(name, &context.mirror).map(|record| record.prefixes()).unwrap_or_default(),
@@ -294,6 +269,9 @@ async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Aga
     let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
     let mut outcome = Outcome::default();
     context.applier.revoke(revocations, &mut outcome).await;
+    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    tell_of_repairs(context, team, &outcome).await;
     report(context, team, held(team, failure, &now())).await?;
     match outcome.failures().next() {
         Some((_, failure)) => Err(failure.clone()),

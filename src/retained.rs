@@ -12,8 +12,7 @@ use crate::desired::{Stage, desired};
 use crate::error::Failure;
 use crate::observe::{self, Observed};
 use crate::plan::{Plan, Usage, retained_only};
-use crate::queue::Key;
-use crate::reconcile::Again;
+use crate::queue::{Again, Key};
 use crate::record::Record;
 
 /// Keeps what is retained of a team, if anything is.

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
 use crate::api::reason::Class;
-use crate::api::status::{Finding, READY, RECONCILING, STALLED, bounded, conditions};
+use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, bounded, conditions};
 use crate::api::team_status::{
     AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
@@ -21,6 +21,9 @@ use crate::watch::{Key, Mirror, mark};
 
 /// Every field of the spec has its effect. Advice: it never blocks.
 pub const HONORED: &str = "Honored";
+
+/// How many entries a list of the status holds: what the schema allows.
+const LISTED: usize = 128;
 
 /// What the cluster says that goes into a status as it is.
 pub struct Live<'a> {
@@ -58,11 +61,11 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, &findings, generation, now),
         summary: Some(summary(health)),
-        namespaces: health.namespaces.iter().map(|namespace| namespace_status(namespace, live)).collect(),
+        namespaces: health.namespaces.iter().take(LISTED).map(|namespace| namespace_status(namespace, live)).collect(),
         components: components(&before.components, &health.components, now),
-        components_omitted: None,
+        components_omitted: i64::try_from(health.components.len().saturating_sub(LISTED)).ok().filter(|more| *more > 0),
         production: Vec::new(),
-        budget: plan.budget.iter().map(|share| budget(share, live)).collect(),
+        budget: plan.budget.iter().take(LISTED).map(|share| budget(share, live)).collect(),
         missing: missing(&before.missing, health, now),
         blueprint: Some(plan.blueprint.clone()),
         operator_version: Some(crate::VERSION.to_owned()),
@@ -76,23 +79,20 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
     let before = team.status.clone().unwrap_or_default();
     let generation = team.metadata.generation.unwrap_or_default();
     let mut findings = vec![Finding::new(READY, false, failure.reason, failure.message.clone())];
-    for type_ in [BACKBONE_READY, SHARED_READY, PROJECTS_READY] {
-        let known = before.conditions.iter().find(|condition| condition.type_ == type_);
-        let message = match known {
-            Some(known) => known.message.clone(),
-            None => failure.message.clone(),
-        };
-        findings.push(Finding {
-            type_,
-            status: crate::api::status::ConditionStatus::Unknown,
-            reason: failure.reason,
-            message,
-        });
-    }
+    findings.extend([BACKBONE_READY, SHARED_READY, PROJECTS_READY].map(|type_| Finding {
+        type_,
+        status: ConditionStatus::Unknown,
+        reason: failure.reason,
+        message: bounded(failure.message.clone(), 1024),
+    }));
     findings.extend(progress(Some(failure)));
+    let mut conditions = conditions(&before.conditions, &findings, generation, now);
+    // What was found of production, people and fields is as true as it was.
+    let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
+    conditions.extend(before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str())).cloned());
     AITeamStatus {
         observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, &findings, generation, now),
+        conditions,
         operator_version: Some(crate::VERSION.to_owned()),
         ..before
     }
@@ -234,6 +234,7 @@ fn namespace_status(namespace: &NamespaceHealth, live: &Live<'_>) -> NamespaceSt
 fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time) -> Vec<ComponentStatus> {
     health
         .iter()
+        .take(LISTED)
         .map(|component| {
             let known = before.iter().find(|old| {
                 old.namespace == component.namespace

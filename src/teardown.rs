@@ -6,23 +6,22 @@ use kube::Client;
 use kube::api::Api;
 
 use crate::api::team::DeletionPolicy;
-use crate::api::{AITeam, Layer, Reason, labels};
+use crate::api::{AITeam, Layer, Reason};
 use crate::apply::Outcome;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::observe;
 use crate::plan::Identity;
-use crate::reconcile::{Again, name, set_finalizers};
+use crate::queue::Again;
 use crate::record::{Record, without_people};
 use crate::report::{now, report};
-use crate::retained;
 use crate::status::held;
 use crate::watch::Entry;
+use crate::{finalizer, retained};
 
 /// Takes the team away and lets its object go once that is done.
 pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure> {
-    let finalizers = team.metadata.finalizers.clone().unwrap_or_default();
-    if !finalizers.iter().any(|known| known == labels::FINALIZER) {
+    if !finalizer::is_set(team) {
         return Ok(None);
     }
     // A CRD's deletion takes its objects along, past every admission policy: that
@@ -31,9 +30,8 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     if !done {
         return Ok(None);
     }
-    let rest: Vec<_> = finalizers.into_iter().filter(|known| known != labels::FINALIZER).collect();
-    set_finalizers(context, team, &rest).await?;
-    context.forget(name(team), team.metadata.uid.as_deref().unwrap_or_default());
+    finalizer::remove(context, team).await?;
+    context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());
     Ok(None)
 }
 
@@ -49,7 +47,7 @@ async fn kind_is_going(client: &Client, context: &Context) -> Result<bool, Failu
 
 /// Takes the team away. Says whether nothing is left to wait for.
 async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
-    let name = name(team);
+    let name = team.name();
     match team.spec.deletion_policy {
         DeletionPolicy::Retain => {
             withdraw(context, team).await?;
@@ -62,7 +60,7 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
 
 /// Writes into the record that the team was withdrawn, before that takes effect.
 async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
-    let name = name(team);
+    let name = team.name();
     let uid = team.metadata.uid.clone().unwrap_or_default();
     let Some(mut record) = observe::record(name, &context.mirror).or_else(|| from_scratch(context, team)) else {
         return Ok(());
@@ -81,8 +79,8 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
 
 /// A record for a team whose own was lost: only if a namespace is there to keep it.
 fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
-    let namespaces = observe::namespaces(name(team), &context.mirror);
-    namespaces.contains_key(&format!("{}--backbone", name(team))).then(|| {
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    namespaces.contains_key(&format!("{}--backbone", team.name())).then(|| {
         let site = context.store.blueprint(&team.spec.blueprint).and_then(Result::ok).map(|(_, site)| site);
         Record {
             uid: team.metadata.uid.clone().unwrap_or_default(),
@@ -97,7 +95,7 @@ fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
 const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::Backbone];
 
 async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
-    let name = name(team);
+    let name = team.name();
     let mut outcome = Outcome::default();
     context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.remove_outside(name, &mut outcome).await;

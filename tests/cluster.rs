@@ -2,10 +2,10 @@
 //!
 //! One control plane serves most tests of this file, each working on teams of its
 //! own (their names are the tests'); what stops the operator or counts all of its
-//! requests takes its turn on a second one (the names of modules keep those apart:
-//! tests run in the order of their names, and one that waits for its turn works for
-//! nobody). A test that could pass because nothing
-//! happens first shows that something does.
+//! requests takes its turn on a second one. Tests run in the order of their names,
+//! and one that waits for its turn works for nobody: the modules are named so that
+//! few do. A test that could pass because nothing happens first shows that
+//! something does.
 
 #[path = "cluster/actor.rs"]
 mod actor;
@@ -13,6 +13,8 @@ mod actor;
 mod atlas;
 #[path = "cluster/broken.rs"]
 mod broken;
+#[path = "cluster/budget.rs"]
+mod budget;
 #[path = "cluster/compare.rs"]
 mod compare;
 #[path = "cluster/conflict.rs"]
@@ -33,6 +35,10 @@ mod drift;
 mod edit;
 #[path = "cluster/fifty.rs"]
 mod fifty;
+#[path = "cluster/guarded.rs"]
+mod guarded;
+#[path = "cluster/kinds.rs"]
+mod kinds;
 #[path = "cluster/people.rs"]
 mod people;
 #[path = "cluster/restart.rs"]

@@ -113,6 +113,14 @@ pub struct AITeamSpec {
     pub projects: Vec<Project>,
 }
 
+impl AITeam {
+    /// The team's name; the API server gives every object one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+}
+
 fn default_blueprint() -> String {
     "default".to_owned()
 }

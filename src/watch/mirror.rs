@@ -10,51 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::Value;
 
 use super::fingerprint::{digest, fingerprint, holds, other_writer};
+use super::key::Key;
 use super::view::{self, View};
 use crate::api::labels;
 use crate::kinds::Keeping;
-
-/// Which object. The version is left out: it is a way of writing, not an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// The API group; empty for the core group.
-    pub group: String,
-    /// The kind.
-    pub kind: String,
-    /// The namespace, if it lives in one.
-    pub namespace: Option<String>,
-    /// The name.
-    pub name: String,
-}
-
-impl Key {
-    /// A key from its parts.
-    #[must_use]
-    pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
-        Self {
-            group: group.to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The key of an object of this kind, from its metadata.
-    #[must_use]
-    pub fn of(group: &str, kind: &str, object: &Value) -> Self {
-        let metadata = &object["metadata"];
-        Self::new(group, kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(formatter, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(formatter, "{} {}", self.kind, self.name),
-        }
-    }
-}
 
 /// What is known of one object.
 #[derive(Clone, Debug)]

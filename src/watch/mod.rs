@@ -5,6 +5,7 @@
 //! nothing and decides nothing; it only says which teams should look again.
 
 pub mod fingerprint;
+mod key;
 pub mod mirror;
 mod view;
 
@@ -23,7 +24,8 @@ use crate::api::reason::Class;
 use crate::error::Failure;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::{Key as Work, Queue};
-pub use mirror::{Entry, Key, Mirror};
+pub use key::Key;
+pub use mirror::{Entry, Mirror};
 pub use view::mark;
 
 /// A kind as it is watched and written.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::fingerprint::digest;
-use super::mirror::Key;
+use super::key::Key;
 use crate::api::labels;
 use crate::api::quantity::Amount;
 

@@ -111,11 +111,6 @@ impl Actor {
         self.post(collection, object).await
     }
 
-    /// Replaces.
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send("PUT", path, "application/json", Some(body)).await
-    }
-
     /// Changes a part (a merge patch).
     pub async fn merge(&self, path: &str, body: &Value) -> Answer {
         self.send("PATCH", path, "application/merge-patch+json", Some(body)).await

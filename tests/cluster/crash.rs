@@ -24,8 +24,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
     });
     let created = middle.await.unwrap();
     stage.operator.kill().await.expect("killed");
-    let unfinished =
-        join_all(teams.iter().map(Team::get)).await.iter().filter(|team| !is_ready(team)).count();
+    let unfinished = join_all(teams.iter().map(Team::get)).await.iter().filter(|team| !is_ready(team)).count();
     println!("measured: killed after {created} creates, with {unfinished} of 10 teams unfinished");
     assert!(unfinished > 0, "too late: nothing was left to do");
     stage.operator.resume().await.expect("started again");

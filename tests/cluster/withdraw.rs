@@ -206,8 +206,8 @@ async fn a_namespace_that_is_being_deleted_holds_up_nothing_and_comes_again() {
     let quota = team.object("ResourceQuota", "shared", "strata-quota");
     team.admin.delete(&quota).await.expect("deleted");
     team.until_there(&quota, |_| true).await;
-    let hold = team.object("ConfigMap", "first", "held");
-    team.admin.merge(&hold, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+    let holder = team.object("ConfigMap", "first", "held");
+    team.admin.merge(&holder, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
     team.until_there(&space, |now| now["metadata"]["uid"] != before).await;
     team.until_ready().await;
 }
@@ -224,6 +224,40 @@ async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
     team.until_not_ready("Deleting", "hurries--backbone").await;
     team.delete().await;
     team.until_gone().await;
-    let hold = team.object("ConfigMap", "backbone", "held");
-    team.admin.merge(&hold, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+    let holder = team.object("ConfigMap", "backbone", "held");
+    team.admin.merge(&holder, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+}
+
+#[tokio::test]
+async fn where_the_blueprint_asks_for_it_the_earlier_team_must_be_named() {
+    let stage = stage().await;
+    let admin = stage.admin().await;
+    let default = admin.get(&path("Blueprint", "", "default")).await.expect("the default Blueprint");
+    let mut site = default["spec"].clone();
+    site["reclaim"] = json!("Explicit");
+    let explicit = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "metadata": {"name": "explicit"}, "spec": site,
+    });
+    admin.create(&explicit).await.expect("a Blueprint");
+    let mut spec = minimal();
+    spec["blueprint"] = json!("explicit");
+    let team = Team::ready(stage, "reclaims", spec.clone()).await;
+    let earlier = uid(&team, &team.path()).await;
+    let before = uid(&team, &team.space_path("first")).await;
+    team.delete().await;
+    team.until_gone().await;
+    team.write(spec).await;
+    let earlier = earlier.as_str().unwrap_or_default();
+    team.until_not_ready("Conflict", earlier).await;
+    let bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/reclaims--first/rolebindings";
+    assert!(team.admin.list(bindings).await.is_empty(), "somebody came into what is not theirs yet");
+    let named = json!({"metadata": {"annotations": {"strata-operator.dev/reclaim": earlier}}});
+    team.admin.merge(&team.path(), &named).await.expect("named");
+    team.until_ready().await;
+    assert_eq!(uid(&team, &team.space_path("first")).await, before);
+    // Once taken over, it stays so.
+    let forgotten = json!({"metadata": {"annotations": {"strata-operator.dev/reclaim": null}}});
+    team.admin.merge(&team.path(), &forgotten).await.expect("forgotten");
+    team.edit(json!({"description": "still here"})).await;
+    team.until_ready().await;
 }

@@ -119,11 +119,7 @@ fn cannot_run(kind: &str) -> Option<&'static str> {
 
 /// Whether cargo does this without complaint.
 fn succeeds(arguments: &[&str]) -> bool {
-    cargo::command(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    cargo::command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Runs one step, shows what it prints and counts what it says.

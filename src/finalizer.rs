@@ -1,0 +1,46 @@
+//! The finalizer of a team: set before anything is written for it, taken off
+//! once nothing is left to take away.
+
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use crate::api::{AITeam, labels};
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Sets the finalizer, if it is not there: what is written after it cannot be
+/// left behind.
+pub async fn add(context: &Context, team: &AITeam) -> Result<(), Failure> {
+    let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
+    if is_set(team) {
+        return Ok(());
+    }
+    finalizers.push(labels::FINALIZER.to_owned());
+    set(context, team, &finalizers).await
+}
+
+/// Takes the finalizer off: the API server may let the team go.
+pub async fn remove(context: &Context, team: &AITeam) -> Result<(), Failure> {
+    let finalizers = team.metadata.finalizers.clone().unwrap_or_default();
+    let rest: Vec<_> = finalizers.into_iter().filter(|known| known != labels::FINALIZER).collect();
+    set(context, team, &rest).await
+}
+
+/// Whether the finalizer is there.
+#[must_use]
+pub fn is_set(team: &AITeam) -> bool {
+    team.metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
+}
+
+/// Sets all finalizers, if nobody changed the team meanwhile.
+async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Failure> {
+    let api: Api<AITeam> = Api::all(context.client.clone());
+    let patch = json!({"metadata": {
+        "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,
+    }});
+    let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let result = api.patch_metadata(team.name(), &parameters, &Patch::Merge(&patch)).await;
+    context.metrics.requests.count("patch", "AITeam", result.is_ok());
+    let action = format!("set the finalizer of AITeam {}", team.name());
+    result.map(|_| ()).map_err(|error| Failure::of_request(&error, &action))
+}
