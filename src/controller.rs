@@ -126,8 +126,16 @@ fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun:
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();
     context.metrics.duration.observe(begun.elapsed().as_secs_f64());
     context.metrics.depth.set(i64::try_from(context.queue.depth()).unwrap_or(i64::MAX));
+    if matches!(key, Key::References) {
+        count_teams(context);
+    }
+}
+
+/// Once per burst of changes, because it looks at every team.
+fn count_teams(context: &Context) {
+    let teams = context.store.teams.all();
     for ready in ["True", "False", "Unknown"] {
-        let count = context.store.teams.all().iter().filter(|(_, team)| readiness(team) == ready).count();
+        let count = teams.iter().filter(|(_, team)| readiness(team) == ready).count();
         context.metrics.teams.get_or_create(&Teams { ready }).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }

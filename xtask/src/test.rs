@@ -203,7 +203,18 @@ mod tests {
         let kinds: Vec<String> = steps(&files).into_iter().map(|step| step.kind).collect();
         assert_eq!(
             kinds,
-            ["format", "lints", "unit", "documentation", "crd", "novel", "harness", "cluster", "licences"]
+            [
+                "format",
+                "lints",
+                "unit",
+                "documentation",
+                "crd",
+                "novel",
+                "harness",
+                "cluster",
+                "licences",
+                "advisories"
+            ]
         );
     }
 
