@@ -136,7 +136,7 @@ impl Applier {
                 let (kind, _) = self.watches.kind(&key.group, &key.kind)?;
                 let result = self.writer.delete(&kind, &key, &entry.uid, Some(entry.version)).await;
                 if result.is_ok() {
-                    self.mirror.deleted(&key);
+                    self.mirror.deleted(&key, &entry.uid);
                     self.contests.forget(&key);
                 }
                 Some((key, result))

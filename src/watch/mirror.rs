@@ -142,10 +142,17 @@ impl Mirror {
         if let Some(seen) = index.listing.get_mut(&kind) {
             seen.insert(key.clone());
         }
-        let before = index.entries.get(&key);
-        if before.is_some_and(|before| before.uid == entry.uid && before.version >= entry.version) && intent.is_none() {
+        if let Some(known) = index.entries.get_mut(&key).filter(|known| known.uid == entry.uid)
+            && (known.version > entry.version || known.version == entry.version && intent.is_none())
+        {
+            // The watch was quicker than the answer to our own write: what it says
+            // is newer, and all that the answer adds is what we wrote.
+            if let Some(intent) = intent {
+                known.verified = Some((intent, entry.fingerprint));
+            }
             return Wake::new();
         }
+        let before = index.entries.get(&key);
         let same = before.is_some_and(|before| {
             before.uid == entry.uid
                 && before.fingerprint == entry.fingerprint
@@ -192,9 +199,10 @@ impl Mirror {
         vec![team]
     }
 
-    /// We asked for the deletion of this object and the API server agreed.
-    pub fn deleted(&self, key: &Key) {
-        if let Some(entry) = self.write().entries.get_mut(key) {
+    /// We asked for the deletion of the object with this UID and the API server
+    /// agreed. What has its name by now is another object.
+    pub fn deleted(&self, key: &Key, uid: &str) {
+        if let Some(entry) = self.write().entries.get_mut(key).filter(|entry| entry.uid == uid) {
             entry.deleting = true;
         }
     }
@@ -283,6 +291,26 @@ mod tests {
         mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
         assert!(mirror.observe(key(), &quota(4, "1"), SPEC).is_empty());
         assert!(mirror.holds(&key(), &quota(0, "2"), SPEC));
+    }
+
+    #[test]
+    fn an_answer_older_than_what_the_watch_said_takes_nothing_back() {
+        let mirror = Mirror::default();
+        mirror.observe(key(), &quota(7, "3"), SPEC);
+        mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
+        assert_eq!(mirror.get(&key()).unwrap().version, 7);
+        assert!(mirror.holds(&key(), &quota(0, "3"), SPEC));
+        assert!(!mirror.holds(&key(), &quota(0, "2"), SPEC));
+    }
+
+    #[test]
+    fn only_the_object_that_we_deleted_is_being_deleted() {
+        let mirror = Mirror::default();
+        mirror.observe(key(), &quota(1, "1"), SPEC);
+        mirror.deleted(&key(), "another");
+        assert!(!mirror.get(&key()).unwrap().deleting);
+        mirror.deleted(&key(), "u");
+        assert!(mirror.get(&key()).unwrap().deleting);
     }
 
     #[test]
