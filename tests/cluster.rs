@@ -39,6 +39,8 @@ mod fifty;
 mod guarded;
 #[path = "cluster/kinds.rs"]
 mod kinds;
+#[path = "cluster/lease.rs"]
+mod lease;
 #[path = "cluster/people.rs"]
 mod people;
 #[path = "cluster/restart.rs"]
