@@ -94,7 +94,6 @@ pub fn bounded(text: String, limit: usize) -> String {
 
 /// The findings as conditions: one that says the same as before keeps its time.
 #[must_use]
-#[allow(clippy::needless_pass_by_value, reason = "a time is small, and whoever says it has no other use for it")]
 pub fn conditions(before: &[Condition], findings: &[Finding], generation: i64, now: &Time) -> Vec<Condition> {
     findings
         .iter()

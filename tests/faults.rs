@@ -1,0 +1,206 @@
+//! What the writer does when the API server answers otherwise than hoped: how many
+//! requests it makes, and what it leaves alone. The API is a small store behind a
+//! `tower` service, not a scripted order of requests.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use strata::api::Reason;
+use strata::apply::{Requests, Writer};
+use strata::kinds::built_in;
+use strata::watch::{Key, Watched};
+
+/// A store of objects by path, with the answers that come instead of the right ones.
+#[derive(Default)]
+struct Store {
+    objects: BTreeMap<String, Value>,
+    /// By the number of the request, from 1: the status code that it gets. 0 is no
+    /// answer at all, though the request is carried out.
+    faults: BTreeMap<usize, u16>,
+    log: Vec<String>,
+}
+
+impl Store {
+    fn answer(&mut self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        let one = if *method == Method::POST { format!("{path}/{name}") } else { path.to_owned() };
+        let known = self.objects.get(&one).cloned();
+        match (method.as_str(), known) {
+            ("POST", Some(_)) => (409, Value::Null),
+            ("GET" | "DELETE", None) => (404, Value::Null),
+            ("GET", Some(object)) => (200, object),
+            ("DELETE", Some(object)) => {
+                if body["preconditions"]["uid"] != object["metadata"]["uid"] {
+                    return (409, Value::Null);
+                }
+                self.objects.remove(&one);
+                (200, object)
+            }
+            ("PUT", Some(object)) if body["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] => {
+                (409, Value::Null)
+            }
+            (_, before) => (200, self.write(&one, body, before.as_ref())),
+        }
+    }
+
+    fn write(&mut self, path: &str, body: &Value, before: Option<&Value>) -> Value {
+        let mut object = body.clone();
+        let uid = before.map_or_else(|| json!(format!("uid-{}", self.log.len())), |old| old["metadata"]["uid"].clone());
+        object["metadata"]["uid"] = uid;
+        object["metadata"]["resourceVersion"] = json!(self.log.len().to_string());
+        self.objects.insert(path.to_owned(), object.clone());
+        object
+    }
+}
+
+async fn serve(store: Arc<Mutex<Store>>, request: Request<Body>) -> Result<Response<Body>, std::io::Error> {
+    let (parts, body) = request.into_parts();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
+    let (code, object) = {
+        let mut store = store.lock().unwrap();
+        store.log.push(format!("{} {}", parts.method, parts.uri.path()));
+        match store.faults.get(&store.log.len()).copied() {
+            Some(0) => {
+                store.answer(&parts.method, parts.uri.path(), &body);
+                return Err(std::io::Error::other("the connection was cut"));
+            }
+            Some(code) => (code, Value::Null),
+            None => store.answer(&parts.method, parts.uri.path(), &body),
+        }
+    };
+    let failed = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
+        "reason": "", "message": format!("answered with {code}")});
+    let text = if code < 300 { object } else { failed };
+    let response = Response::builder().status(StatusCode::from_u16(code).unwrap());
+    Ok(response.header("content-type", "application/json").body(Body::from(text.to_string().into_bytes())).unwrap())
+}
+
+struct Api {
+    store: Arc<Mutex<Store>>,
+    writer: Writer,
+}
+
+impl Api {
+    fn new(faults: &[(usize, u16)]) -> Self {
+        let store = Arc::new(Mutex::new(Store { faults: faults.iter().copied().collect(), ..Store::default() }));
+        let shared = Arc::clone(&store);
+        let service = tower::service_fn(move |request| serve(Arc::clone(&shared), request));
+        let writer = Writer::new(Client::new(service, "default"), Requests::default(), Duration::from_secs(5));
+        Self { store, writer }
+    }
+
+    fn holds(self, object: &Value) -> Self {
+        self.store.lock().unwrap().objects.insert(PATH.to_owned(), object.clone());
+        self
+    }
+
+    fn object(&self) -> Value {
+        self.store.lock().unwrap().objects.get(PATH).cloned().unwrap_or_default()
+    }
+
+    fn verbs(&self) -> Vec<String> {
+        let store = self.store.lock().unwrap();
+        store.log.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+const PATH: &str = "/api/v1/namespaces/a--first/configmaps/settings";
+
+fn kind() -> Watched {
+    Watched::from(built_in("", "ConfigMap").unwrap())
+}
+
+fn key() -> Key {
+    Key::new("", "ConfigMap", Some("a--first"), "settings")
+}
+
+fn labelled(team: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "a--first",
+        "labels": {"strata-operator.dev/team": team}}, "data": data})
+}
+
+fn live(team: &str, data: &Value) -> Value {
+    let mut object = labelled(team, data);
+    object["metadata"]["uid"] = json!("u");
+    object["metadata"]["resourceVersion"] = json!("1");
+    object["metadata"]["labels"]["foreign"] = json!("stays");
+    object
+}
+
+#[tokio::test]
+async fn a_new_object_costs_one_request() {
+    let api = Api::new(&[]);
+    api.writer.create(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap();
+    assert_eq!(api.verbs(), ["POST"]);
+    assert_eq!(api.object()["data"], json!({"k": "v"}));
+}
+
+#[tokio::test]
+async fn what_somebody_else_made_is_looked_at_and_left_alone() {
+    let foreign = live("b", &json!({"theirs": "1"}));
+    let api = Api::new(&[]).holds(&foreign);
+    let failure = api.writer.create(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Conflict);
+    assert!(failure.message.contains("belongs to team b"), "{failure}");
+    assert_eq!(api.verbs(), ["POST", "GET"]);
+    let applied = api.writer.apply_new(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap_err();
+    assert_eq!(applied.reason, Reason::Conflict);
+    assert_eq!(api.verbs(), ["POST", "GET", "GET"]);
+    assert_eq!(api.object(), foreign);
+}
+
+#[tokio::test]
+async fn what_is_ours_already_is_put_right_and_foreign_labels_stay() {
+    let api = Api::new(&[]).holds(&live("a", &json!({"added": "1"})));
+    api.writer.create(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap();
+    assert_eq!(api.verbs(), ["POST", "GET", "PUT"]);
+    assert_eq!(api.object()["data"], json!({"k": "v"}));
+    assert_eq!(api.object()["metadata"]["labels"]["foreign"], "stays");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out_by_trying_again() {
+    let api = Api::new(&[(1, 0)]);
+    let intent = labelled("a", &json!({"k": "v"}));
+    let lost = api.writer.create(&kind(), &key(), &intent).await.unwrap_err();
+    assert_eq!(lost.reason, Reason::ApiFailing);
+    api.writer.create(&kind(), &key(), &intent).await.unwrap();
+    assert_eq!(api.verbs(), ["POST", "POST", "GET", "PUT"]);
+    assert_eq!(api.object()["metadata"]["uid"], "uid-1", "it is the object of the first attempt");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_what_it_is_and_tried_once() {
+    for (code, reason) in [(422, Reason::Refused), (500, Reason::ApiFailing), (404, Reason::Progressing)] {
+        let api = Api::new(&[(1, code)]);
+        let failure = api.writer.create(&kind(), &key(), &labelled("a", &json!({}))).await.unwrap_err();
+        assert_eq!(failure.reason, reason, "{code}");
+        assert_eq!(api.verbs(), ["POST"]);
+        assert_eq!(api.object(), Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn a_change_by_somebody_in_between_is_not_overwritten_unseen() {
+    let api = Api::new(&[(2, 409)]).holds(&live("a", &json!({"k": "old"})));
+    let failure = api.writer.replace(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Progressing, "it passes by itself");
+    assert_eq!(api.object()["data"], json!({"k": "old"}));
+}
+
+#[tokio::test]
+async fn only_the_object_with_the_uid_is_deleted() {
+    let api = Api::new(&[]).holds(&live("a", &json!({})));
+    assert!(api.writer.delete(&kind(), &key(), "another", None).await.is_err());
+    assert_ne!(api.object(), Value::Null);
+    api.writer.delete(&kind(), &key(), "u", None).await.unwrap();
+    assert_eq!(api.object(), Value::Null);
+    api.writer.delete(&kind(), &key(), "u", None).await.expect("what is gone is gone");
+}
