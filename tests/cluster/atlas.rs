@@ -36,5 +36,5 @@ async fn the_largest_example_in_numbers() {
             stage.plane.apply(&text).await.expect("applied");
         }
     }
-    is_quiet(stage, "the largest example").await;
+    is_quiet(stage, "the largest example", 60).await;
 }

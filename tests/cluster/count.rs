@@ -8,9 +8,6 @@ use harness::wait;
 
 use crate::stage::Stage;
 
-/// How long nothing may happen.
-const QUIET: Duration = Duration::from_secs(20);
-
 /// Waits until the operator asks for nothing any more: what a burst of changes set
 /// off (counts, usage, Events) is over.
 pub async fn settled(stage: &Stage) {
@@ -29,17 +26,13 @@ pub fn of_work(requests: &Requests) -> Requests {
 }
 
 /// Nothing changes, and nothing is asked: but watches and the Lease.
-pub async fn is_quiet(stage: &Stage, what: &str) {
+pub async fn is_quiet(stage: &Stage, what: &str, seconds: u64) {
     let mark = stage.plane.audit().mark();
-    tokio::time::sleep(QUIET).await;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
     let all = stage.asked(mark);
     assert!(all.resource("leases").count() > 0, "the audit log tells nothing of the operator");
     let asked = of_work(&all);
-    println!(
-        "measured: {what}: {} requests but watches and the Lease in {} quiet seconds",
-        asked.count(),
-        QUIET.as_secs()
-    );
+    println!("measured: {what}: {} requests but watches and the Lease in {} quiet seconds", asked.count(), seconds);
     assert_eq!(asked.count(), 0, "{asked}");
 }
 

@@ -43,5 +43,5 @@ async fn fifty_teams_at_once() {
     println!("measured: fifty teams were ready after {:.1} s", ready.as_secs_f32());
     let asked = of_work(&asked).filter(|request| request.resource != "events");
     assert!(asked.count() <= objects + objects / 4, "{} requests for {objects} objects: {asked}", asked.count());
-    is_quiet(stage, "fifty teams").await;
+    is_quiet(stage, "fifty teams", 20).await;
 }
