@@ -37,6 +37,12 @@ pub enum Command {
     /// Check the files of engines, or print the rights that they ask for.
     #[command(subcommand)]
     Engine(EngineCommand),
+    /// Show what the operator would change in the cluster, without writing.
+    ///
+    /// Reads the cluster as the operator does, so it needs the operator's rights to
+    /// read. Without teams, every team of the cluster is looked at; with `-f`, teams
+    /// are planned as the files have them.
+    Plan(PlanOptions),
     /// List the namespaces that withdrawn teams and removed projects left behind.
     ///
     /// Reads Namespaces from the cluster and writes nothing. UID is that of the
@@ -119,6 +125,23 @@ pub struct RenderOptions {
     /// Files or folders with manifests; `-` is standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true, num_args = 1..)]
     pub filenames: Vec<PathBuf>,
+}
+
+/// What is planned.
+#[derive(Args, Clone, Debug)]
+pub struct PlanOptions {
+    /// The kubeconfig of the cluster; else $KUBECONFIG, ~/.kube/config, or the pod's own identity.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Files or folders with teams; `-` is standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", num_args = 1..)]
+    pub filenames: Vec<PathBuf>,
+    /// Teams of the cluster, by name.
+    #[arg(value_name = "TEAM", conflicts_with = "filenames")]
+    pub teams: Vec<String>,
+    /// End with exit code 1 if anything would be changed.
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// Which definitions are printed.

@@ -26,11 +26,13 @@ pub mod watch;
 
 /// The version of this program, as it reports itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub mod client;
 pub mod context;
 pub mod controller;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
+pub mod plan_command;
 pub mod reconcile;
 pub mod record;
 pub mod references;

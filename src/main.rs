@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
-use strata::cli::{Cli, Command, CrdOptions, EngineCommand, RenderOptions, RetainedOptions, RunOptions};
+use strata::cli::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions, RunOptions};
 use strata::engine_command;
 use strata::manifest::{Manifests, documents, generated};
+use strata::plan_command;
 use strata::render::render;
 use strata::retained_command;
 use strata::run::run;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Render(options) => print_objects(&options),
         Command::Crd(options) => print_definitions(&options),
         Command::Engine(command) => answer_on_engines(&command),
+        Command::Plan(options) => show_plan(&options),
         Command::Retained(options) => list_retained(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -86,6 +88,25 @@ fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
     }
     print(answer.text.as_bytes())?;
     if answer.problems.is_empty() { Ok(()) } else { Err(answer.problems) }
+}
+
+fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
+    let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the client: {error}")])?;
+    let given = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
+    let kubeconfig = options.kubeconfig.as_deref();
+    let planned = runtime.block_on(plan_command::plan(kubeconfig, &given.teams, &options.teams));
+    let planned = planned.map_err(|error| sentences(&[error]))?;
+    for warning in &planned.warnings {
+        eprintln!("warning: {warning}");
+    }
+    print(planned.text.as_bytes())?;
+    if !planned.held.is_empty() {
+        return Err(planned.held);
+    }
+    if options.exit_code && planned.changes > 0 {
+        return Err(vec![format!("{} objects would be changed", planned.changes)]);
+    }
+    Ok(())
 }
 
 fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {

@@ -124,7 +124,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
 }
 
 /// The plan, with the guardrails of namespaces that the spec no longer asks for.
-fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
+pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
     let first = plan(team, &observed.facts())?;
     let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let leftover = observe::namespaces(team.name(), &context.mirror)
@@ -189,7 +189,7 @@ fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
 }
 
 /// Kinds that only engines bring are watched from the first time they are written.
-fn watch_new_kinds(context: &Context, objects: &[Desired]) {
+pub(crate) fn watch_new_kinds(context: &Context, objects: &[Desired]) {
     for desired in objects {
         let key = &desired.key;
         if context.watches.kind(&key.group, &key.kind).is_some() {
@@ -209,7 +209,7 @@ fn watch_new_kinds(context: &Context, objects: &[Desired]) {
 }
 
 /// What must stay.
-fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
+pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
     // Of a held component what runs stays, of the engine before as well.
     let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
         let before = instance.choice.iter().map(|choice| choice.engine.clone());

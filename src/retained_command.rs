@@ -5,14 +5,13 @@
 //! [`crate::retained`].
 
 use std::path::Path;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, ResourceExt};
 
 use crate::api::labels;
+use crate::client::{ConnectError, connect};
 
 /// How many Namespaces one answer of the API server holds.
 const PAGE: u32 = 500;
@@ -23,15 +22,9 @@ const HEAD: [&str; 5] = ["TEAM", "NAMESPACE", "LAYER", "PROJECT", "UID"];
 /// Why the namespaces cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum RetainedError {
-    /// No kubeconfig, or a broken one.
-    #[error("failed to read how to reach the cluster: {0}")]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
-    /// Neither a kubeconfig nor a pod's identity.
-    #[error("failed to find out how to reach the cluster: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The client cannot be built.
-    #[error("failed to build a client for the cluster: {0}")]
-    Client(kube::Error),
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The API server did not answer as hoped.
     #[error("failed to list the namespaces of teams: {0}")]
     List(kube::Error),
@@ -55,7 +48,7 @@ pub struct Row {
 
 /// What the cluster of this kubeconfig retains, as a table.
 pub async fn retained(kubeconfig: Option<&Path>) -> Result<Vec<Row>, RetainedError> {
-    let api: Api<Namespace> = Api::all(client(kubeconfig).await?);
+    let api: Api<Namespace> = Api::all(connect(kubeconfig).await?);
     let mut parameters = ListParams::default().labels(labels::TEAM).limit(PAGE);
     let mut found = Vec::new();
     loop {
@@ -67,18 +60,6 @@ pub async fn retained(kubeconfig: Option<&Path>) -> Result<Vec<Row>, RetainedErr
     }
     found.sort();
     Ok(found)
-}
-
-async fn client(kubeconfig: Option<&Path>) -> Result<Client, RetainedError> {
-    let mut config = match kubeconfig {
-        Some(file) => {
-            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?
-        }
-        None => Config::infer().await?,
-    };
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_secs(30));
-    Client::try_from(config).map_err(RetainedError::Client)
 }
 
 /// The rows of those namespaces that were left behind.

@@ -4,13 +4,12 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::cli::{LogFormat, RunOptions};
+use crate::client::{ConnectError, connect};
 use crate::context::Context;
 use crate::controller;
 use crate::fence;
@@ -25,15 +24,9 @@ pub enum RunError {
     /// The log filter makes no sense.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// No kubeconfig, or a broken one.
-    #[error("failed to read how to reach the cluster: {0}")]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
-    /// Neither a kubeconfig nor a pod's identity.
-    #[error("failed to find out how to reach the cluster: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The client cannot be built.
-    #[error("failed to build a client for the cluster: {0}")]
-    Client(#[from] kube::Error),
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The probes cannot be served.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -49,7 +42,7 @@ pub enum RunError {
 pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let format = LogFormat::choose(options.log_format, std::io::stderr().is_terminal());
     telemetry::start(format, &options.log_filter)?;
-    let client = client(&options).await?;
+    let client = connect(options.kubeconfig.as_deref()).await?;
     let identity = options.identity.clone().unwrap_or_else(own_name);
     info!(version = crate::VERSION, identity, "strata starts");
     let context = Context::new(client.clone(), identity.clone(), Arc::new(Metrics::default()));
@@ -137,19 +130,6 @@ fn served(result: Result<Result<(), ServerError>, tokio::task::JoinError>) -> Re
             Ok(())
         }
     }
-}
-
-async fn client(options: &RunOptions) -> Result<Client, RunError> {
-    let mut config = match &options.kubeconfig {
-        Some(file) => {
-            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?
-        }
-        None => Config::infer().await?,
-    };
-    // Requests have deadlines of their own; a watch is silent for minutes.
-    config.read_timeout = None;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    Ok(Client::try_from(config)?)
 }
 
 /// A name that differs from replica to replica and from start to start.

@@ -35,6 +35,8 @@ mod drift;
 mod edit;
 #[path = "cluster/fifty.rs"]
 mod fifty;
+#[path = "cluster/foresight.rs"]
+mod foresight;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/kinds.rs"]

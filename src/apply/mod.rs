@@ -23,7 +23,7 @@ use contest::Permission;
 pub use metrics::Requests;
 pub use outcome::{Outcome, Result};
 pub use prune::Keep;
-pub use write::{Writer, has_reserved_name};
+pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
 use crate::api::Reason;
 use crate::desired::{Desired, Stage};
