@@ -261,7 +261,7 @@ fn judge(
                 Some((key, by)) => failed(&contested(key, by.as_deref())),
                 None => match waiting {
                     Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
-                    None => (ComponentState::Ready, Reason::Ready, None),
+                    None => (ComponentState::Ready, Reason::Ready, trust(instance)),
                 },
             }
         }
@@ -289,6 +289,13 @@ fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
         (seen.live)(key)
     });
     engine.judge(&instance.inputs.with_objects(live))
+}
+
+/// What must be known of an engine that is fine: that roles end at its door.
+fn trust(instance: &Instance) -> Option<String> {
+    let knows_no_users = instance.engine.as_ref().is_some_and(|engine| engine.spec().knows_no_users);
+    let message = "not enforced by role: whoever reaches it may read and change everything in it";
+    knows_no_users.then(|| message.to_owned())
 }
 
 /// The reason an engine's rule names, if it is one of the closed set.

@@ -41,6 +41,7 @@ pub const TEXT: usize = 4096;
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message")
 )]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own to whoever writes an engine")]
 pub struct EngineSpec {
     /// What the engine is, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +113,11 @@ pub struct EngineSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub runs_with_own_rights: bool,
+    /// Whether whoever reaches the engine may do anything in it, whatever their
+    /// role: it knows no users. The team's status says so.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub knows_no_users: bool,
 }
 
 const fn no() -> bool {
