@@ -58,19 +58,22 @@ impl Claim {
     pub async fn keep(&mut self) {
         let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(PERIOD).await;
-            match tokio::time::timeout(PERIOD, self.attempt()).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            tokio::time::sleep(PERIOD.min(GIVE_UP.saturating_sub(renewed.elapsed()))).await;
+            let left = GIVE_UP.saturating_sub(renewed.elapsed());
+            if left.is_zero() {
+                warn!("the lease was not renewed in time");
+                return;
+            }
+            // What is sent now may be written at once, and holds from then on.
+            let sent = Instant::now();
+            match tokio::time::timeout(PERIOD.min(left), self.attempt()).await {
+                Ok(Ok(true)) => renewed = sent,
                 Ok(Ok(false)) => {
                     warn!("another replica took the lease");
                     return;
                 }
                 Ok(Err(error)) => warn!(%error, "the lease could not be renewed"),
                 Err(_) => warn!("the renewal of the lease got no answer"),
-            }
-            if renewed.elapsed() > GIVE_UP {
-                warn!("the lease was not renewed in time");
-                return;
             }
         }
     }

@@ -262,10 +262,11 @@ pub async fn report_failure(context: &Context, name: &str, failure: &Failure) ->
 /// Nothing can be planned, or nothing may be written: rights go all the same.
 async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
     let name = team.name();
-    let prefixes = match context.store.blueprint(&team.spec.blueprint) {
-        Some(Ok((_, blueprint))) => blueprint.identity.unwrap_or_default(),
-        _ => observe::record(name, &context.mirror).map(|record| record.prefixes()).unwrap_or_default(),
-    };
+    // The prefixes that the bindings were written with: another one in the Blueprint
+    // since then has not taken effect, and must not look as if everybody had left.
+    let of_blueprint = || Some(context.store.blueprint(&team.spec.blueprint)?.ok()?.1.identity.unwrap_or_default());
+    let recorded = observe::record(name, &context.mirror).map(|record| record.prefixes());
+    let prefixes = recorded.or_else(of_blueprint).unwrap_or_default();
     let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
     let mut outcome = Outcome::default();
     context.applier.revoke(revocations, &mut outcome).await;

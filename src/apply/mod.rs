@@ -126,7 +126,7 @@ impl Applier {
         let intent = digest(&desired.object);
         if self.mirror.holds(key, &desired.object, kind.keeping) {
             self.contests.wrote(key, intent);
-            let contested = self.contests.contested(key).then_some((by,));
+            let contested = self.contests.contested(key).then_some(Contender(by));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
         let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key));
@@ -177,7 +177,7 @@ impl Applier {
         self.contests.wrote(key, digest(&desired.object));
         match permission {
             Permission::Repair { contested } => {
-                Step { contested: contested.then(|| (by.clone(),)), ..Step::of(Result::Repaired { by }) }
+                Step { contested: contested.then(|| Contender(by.clone())), ..Step::of(Result::Repaired { by }) }
             }
             Permission::Update | Permission::Wait(_) => Step::of(Result::Written),
         }
@@ -185,7 +185,7 @@ impl Applier {
 }
 
 /// Whoever keeps changing an object, where that can be told.
-type Contender = (Option<String>,);
+struct Contender(Option<String>);
 
 /// What came of one object, with what else must be remembered of it.
 struct Step {
@@ -209,7 +209,7 @@ impl Step {
         let writer = by.as_deref().unwrap_or("another writer");
         let message = format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets");
         let failure = Failure::new(Reason::Contested, message);
-        Self { contested: Some((by,)), again: Some(pause), ..Self::failed(failure) }
+        Self { contested: Some(Contender(by)), again: Some(pause), ..Self::failed(failure) }
     }
 }
 
@@ -218,7 +218,7 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
     if step.fresh {
         outcome.fresh.insert(key.name.clone());
     }
-    if let Some((by,)) = step.contested {
+    if let Some(Contender(by)) = step.contested {
         outcome.contested.insert(key.clone(), by);
     }
     if let Some(again) = step.again {

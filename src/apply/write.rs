@@ -69,10 +69,8 @@ impl Writer {
 
     /// Creates an object that is owned whole.
     pub async fn create(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
-        let api = self.api(kind, key);
-        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match self.request("create", key, api.create(&parameters, &object(intent)?)).await {
-            Ok(created) => Ok(value(&created)),
+        match self.post(kind, key, &object(intent)?).await {
+            Ok(created) => Ok(created),
             Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
                 Some(live) if is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
                 Some(live) => Err(conflict(key, &live)),
@@ -92,9 +90,17 @@ impl Writer {
     }
 
     async fn create_missing(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        Ok(self.post(kind, key, &object(intent)?).await?)
+    }
+
+    async fn post(&self, kind: &Watched, key: &Key, object: &Object) -> Result<Value, Failed> {
         let api = self.api(kind, key);
-        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        Ok(value(&self.request("create", key, api.create(&parameters, &object(intent)?)).await?))
+        Ok(value(&self.request("create", key, api.create(&as_us(), object)).await?))
+    }
+
+    async fn put(&self, kind: &Watched, key: &Key, object: &Object) -> Result<Value, Failed> {
+        let api = self.api(kind, key);
+        Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), object)).await?))
     }
 
     async fn replace_live(&self, kind: &Watched, key: &Key, intent: &Value, live: Value) -> Result<Value, Failure> {
@@ -104,18 +110,14 @@ impl Writer {
             return self.create_missing(kind, key, intent).await;
         }
         let merged = with_foreign_metadata(intent, &live);
-        let api = self.api(kind, key);
-        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        Ok(value(&self.request("update", key, api.replace(&key.name, &parameters, &object(&merged)?)).await?))
+        Ok(self.put(kind, key, &object(&merged)?).await?)
     }
 
     /// Leaves only these subjects in a binding.
     pub async fn narrow(&self, kind: &Watched, key: &Key, subjects: &Value) -> Result<Option<Value>, Failure> {
         let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
         live["subjects"] = subjects.clone();
-        let api = self.api(kind, key);
-        let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        Ok(Some(value(&self.request("update", key, api.replace(&key.name, &parameters, &object(&live)?)).await?)))
+        Ok(Some(self.put(kind, key, &object(&live)?).await?))
     }
 
     /// Applies an object: only the fields of the intent become ours.
@@ -164,6 +166,11 @@ impl From<Failed> for Failure {
     fn from(failed: Failed) -> Self {
         failed.failure
     }
+}
+
+/// Writes under our own field manager.
+fn as_us() -> PostParams {
+    PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 fn object(intent: &Value) -> Result<Object, Failure> {

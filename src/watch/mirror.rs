@@ -229,7 +229,8 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
     let metadata = &object["metadata"];
     let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
     let team_uid = label(labels::TEAM_UID).unwrap_or_default();
-    let by_label = label(labels::TEAM);
+    let by_label =
+        label(labels::TEAM).filter(|team| may_belong(team, key, metadata["labels"][labels::ENGINE].is_string()));
     let labelled = by_label.is_some();
     let team = match by_label {
         Some(team) => team,
@@ -250,6 +251,20 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
         view,
         other_writer: other_writer(object),
     })
+}
+
+/// Whether an object in this place can be the team's. Outside of namespaces of
+/// teams anybody may write the label, so it is believed only of what an engine
+/// may place there: named after the team, and never a pod.
+fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
+    let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
+    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let named = key.name == team || is_teams(&key.name);
+    let placed = of_engine && named && key.kind != "Pod";
+    match namespace {
+        Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
+        None => placed || key.name.strip_prefix("strata:team:") == Some(team),
+    }
 }
 
 /// The team by the name of the object's namespace, or of the namespace itself.
@@ -329,6 +344,25 @@ mod tests {
         mirror.observe(key(), &quota(1, "1"), SPEC);
         assert!(mirror.forget(&key(), Some("another")).is_empty());
         assert!(mirror.get(&key()).is_some());
+    }
+
+    #[test]
+    fn a_label_is_believed_only_where_the_teams_objects_can_be() {
+        let mirror = Mirror::default();
+        let forged = quota(1, "1");
+        for (kind, namespace, name) in [
+            ("ConfigMap", Some("elsewhere"), "x"),
+            ("Pod", Some("elsewhere"), "a--x"),
+            ("Deployment", Some("ab--c"), "x"),
+            ("Namespace", None, "elsewhere"),
+            ("ClusterRole", None, "strata:team:b"),
+        ] {
+            mirror.observe(Key::new("", kind, namespace, name), &forged, SPEC);
+        }
+        assert!(mirror.team("a").is_empty(), "{:?}", mirror.team("a"));
+        assert!(may_belong("a", &Key::new("", "ClusterRole", None, "strata:team:a"), false));
+        assert!(may_belong("a", &Key::new("argoproj.io", "AppProject", Some("argocd"), "a--x"), true));
+        assert!(may_belong("a", &Key::new("", "Namespace", None, "a--x"), false));
     }
 
     #[test]
