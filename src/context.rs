@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api::AITeamStatus;
 use crate::apply::{Applier, Requests};
+use crate::ground::Ground;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -41,6 +43,10 @@ pub struct Context {
     /// The status last written per team UID, with its resource version: what
     /// the watch gives back is older for a moment.
     reported: Mutex<HashMap<String, (u64, AITeamStatus)>>,
+    /// The status last written per UID of an object of daily work, likewise.
+    told: Mutex<HashMap<String, (u64, Value)>>,
+    /// What the daily work of each team stands on.
+    grounds: Mutex<HashMap<String, Arc<Ground>>>,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
     /// Whether the fence was seen to stand.
@@ -70,6 +76,8 @@ impl Context {
             reporter,
             metrics,
             reported: Mutex::default(),
+            told: Mutex::default(),
+            grounds: Mutex::default(),
             lowered: Mutex::default(),
             fenced: AtomicBool::new(false),
         })
@@ -127,10 +135,44 @@ impl Context {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), (version, status));
     }
 
+    /// The newest status of an object of daily work that is known.
+    #[must_use]
+    pub fn newest_told(&self, uid: &str, version: u64) -> Option<Value> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(uid).filter(|(written, _)| *written > version).map(|(_, status)| status.clone())
+    }
+
+    /// Remembers the status of an object of daily work that was written.
+    pub fn remember_told(&self, uid: &str, version: u64, status: Value) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), (version, status));
+    }
+
+    /// Forgets an object of daily work that is gone, or whose status was read as it was written.
+    pub fn forget_told(&self, uid: &str) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// What the daily work of a team stands on, if the team was looked at.
+    #[must_use]
+    pub fn ground(&self, team: &str) -> Option<Arc<Ground>> {
+        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
+    }
+
+    /// Puts a team's daily work on this ground, and says whether that changes anything.
+    pub fn stand_on(&self, team: &str, ground: Ground) -> bool {
+        let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = grounds.get(team).is_some_and(|before| before.is_same(&ground));
+        if !same {
+            grounds.insert(team.to_owned(), Arc::new(ground));
+        }
+        !same
+    }
+
     /// Forgets a team that is gone.
     pub fn forget(&self, team: &str, uid: &str) {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }
 
     /// Whether a quota of the team may be lowered now: at most once a minute.

@@ -11,6 +11,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use crate::api::Reason;
 use crate::api::status::READY;
 use crate::context::Context;
+use crate::daily;
 use crate::error::Failure;
 use crate::metrics::{Reconcile, Teams};
 use crate::queue::{Again, Key};
@@ -45,8 +46,8 @@ async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) 
             _ = stop.changed() => return,
         }
     }
-    for team in context.mirror.teams() {
-        context.queue.add(Key::Team(team));
+    for work in context.mirror.works() {
+        context.queue.add(work);
     }
     context.queue.add_known();
     context.queue.add_references();
@@ -106,6 +107,7 @@ async fn one(context: &Context, key: &Key) -> Result<Again, Failure> {
     match key {
         // On the heap: the steps of a reconcile together are large.
         Key::Team(name) => Box::pin(reconcile(context, name)).await,
+        Key::Daily(id) => Box::pin(daily::reconcile(context, id)).await,
         Key::Blueprint(name) => references::blueprint(context, name).await.map(|()| None),
         Key::Engine(name) => references::engine(context, name).await.map(|()| None),
         Key::References => {
@@ -121,6 +123,7 @@ fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun:
         Key::Blueprint(_) => "blueprint",
         Key::Engine(_) => "engine",
         Key::References => "references",
+        Key::Daily(_) => "daily",
     };
     let result = result.as_ref().map_or_else(|failure| failure.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();

@@ -3,6 +3,10 @@
 //! Pure: it sees the plan, what came of applying it and what the mirror knows,
 //! and asks nobody.
 
+pub mod daily;
+pub mod pods;
+pub mod summary;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -14,8 +18,11 @@ use crate::apply::outcome::{Outcome, Result};
 use crate::desired::{Desired, Desires};
 use crate::engine::{Verdict, objects_input};
 use crate::error::Failure;
-use crate::plan::{Instance, InstanceId, Plan, Problem, Scope};
+use crate::plan::{Instance, Plan, Problem, Scope};
 use crate::watch::Key;
+pub use pods::{Missing, Trouble, troubles};
+use pods::{missing, missing_secret, trouble};
+use summary::DailyHealth;
 
 /// What the mirror knows that judging needs.
 pub struct Seen<'a> {
@@ -23,21 +30,10 @@ pub struct Seen<'a> {
     pub live: &'a dyn Fn(&Key) -> Option<Value>,
     /// Pods of the team that do not run.
     pub troubles: Vec<Trouble>,
-}
-
-/// Why one container of a pod does not run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// The pod.
-    pub pod: String,
-    /// The engine that the pod belongs to.
-    pub engine: Option<String>,
-    /// The word of Kubernetes for it.
-    pub reason: String,
-    /// What Kubernetes says.
-    pub message: String,
+    /// The team's daily work, as it reports itself.
+    pub daily: Vec<DailyHealth>,
+    /// Secrets that pods of daily work wait for.
+    pub waiting: Vec<Missing>,
 }
 
 /// How a team is.
@@ -47,6 +43,8 @@ pub struct Health {
     pub namespaces: Vec<NamespaceHealth>,
     /// By component, worst first.
     pub components: Vec<ComponentHealth>,
+    /// The team's daily work, worst first. It never makes the team unready.
+    pub daily: Vec<DailyHealth>,
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
     /// What concerns the team as a whole.
@@ -93,17 +91,6 @@ pub struct ComponentHealth {
     pub endpoint: Option<String>,
 }
 
-/// A Secret that a pod waits for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Missing {
-    /// The namespace.
-    pub namespace: String,
-    /// The Secret.
-    pub secret: String,
-    /// What waits for it: an engine, or else the pod.
-    pub wanted_by: String,
-}
-
 /// Judges a team.
 #[must_use]
 pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>) -> Health {
@@ -122,7 +109,8 @@ pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>
     Health {
         namespaces: namespaces(plan, desires, outcome, &problems),
         components,
-        missing: missing(&seen.troubles),
+        daily: summary::worst_first(seen.daily.clone()),
+        missing: missing(&seen.troubles, &seen.waiting),
         team: team(outcome, &problems),
     }
 }
@@ -303,67 +291,6 @@ fn known_reason(word: &str) -> Reason {
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::EngineFailing)
 }
 
-/// Why the engine's pods do not run: more exact than what their owners say.
-fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
-    let trouble = seen
-        .troubles
-        .iter()
-        .find(|trouble| trouble.namespace == id.namespace && trouble.engine.as_ref() == Some(&id.engine))?;
-    let reason = match trouble.reason.as_str() {
-        "CreateContainerConfigError" if missing_secret(&trouble.message).is_some() => Reason::SecretMissing,
-        "Unschedulable" => Reason::Unschedulable,
-        _ => Reason::PodFailing,
-    };
-    let message = match missing_secret(&trouble.message) {
-        Some(secret) if reason == Reason::SecretMissing => {
-            format!("Secret {secret} is missing in namespace {}: create it, and the pod starts by itself", id.namespace)
-        }
-        _ => format!("{}: {}", trouble.reason, trouble.message),
-    };
-    Some((ComponentState::Progressing, reason, Some(message)))
-}
-
-/// The Secret that the kubelet says it did not find.
-/// Source: kubelet 1.36, `secret "x" not found` in `CreateContainerConfigError`.
-fn missing_secret(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("secret \"")?;
-    let (name, rest) = rest.split_once('"')?;
-    rest.starts_with(" not found").then_some(name)
-}
-
-fn missing(troubles: &[Trouble]) -> Vec<Missing> {
-    let found: BTreeSet<Missing> = troubles
-        .iter()
-        .filter_map(|trouble| {
-            Some(Missing {
-                namespace: trouble.namespace.clone(),
-                secret: missing_secret(&trouble.message)?.to_owned(),
-                wanted_by: trouble.engine.clone().unwrap_or_else(|| trouble.pod.clone()),
-            })
-        })
-        .collect();
-    found.into_iter().collect()
-}
-
-/// The troubles of a pod, from what the mirror keeps of it.
-#[must_use]
-pub fn troubles(key: &Key, state: &Value) -> Vec<Trouble> {
-    let all = state["troubles"].as_array().cloned().unwrap_or_default();
-    all.iter()
-        .map(|trouble| Trouble {
-            namespace: key.namespace.clone().unwrap_or_default(),
-            pod: key.name.clone(),
-            engine: state["engine"].as_str().map(str::to_owned),
-            reason: text(&trouble["reason"]),
-            message: text(&trouble["message"]),
-        })
-        .collect()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 /// Whether an outcome is worth an Event: somebody changed what is ours.
 #[must_use]
 pub fn repaired(outcome: &Outcome) -> Vec<(&Key, Option<&str>)> {
@@ -380,12 +307,6 @@ pub fn repaired(outcome: &Outcome) -> Vec<(&Key, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kubelet_is_understood() {
-        assert_eq!(missing_secret("secret \"db\" not found"), Some("db"));
-        assert_eq!(missing_secret("couldn't find key x in Secret a/db"), None);
-    }
 
     #[test]
     fn what_a_person_must_mend_comes_first() {

@@ -9,12 +9,15 @@
 pub mod api;
 pub mod apply;
 pub mod cli;
+pub mod daily;
+pub mod dependents;
 pub mod desired;
 pub mod engine;
 pub mod engine_command;
 pub mod error;
 pub mod fence;
 pub mod finalizer;
+pub mod ground;
 pub mod health;
 pub mod kinds;
 pub mod manifest;

@@ -63,15 +63,16 @@ fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
 fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
     let mut text = String::new();
     let asked = options.kind.as_deref();
-    for definition in
-        crd::definitions().iter().filter(|definition| asked.is_none_or(|word| is_called(definition, word)))
-    {
+    let definitions = crd::definitions();
+    for definition in definitions.iter().filter(|definition| asked.is_none_or(|word| is_called(definition, word))) {
         text.push_str("---\n");
         text.push_str(&generated(definition));
     }
     if text.is_empty() {
         let word = asked.unwrap_or_default();
-        return Err(vec![format!("'{word}' is no kind of Strata: name aiteam, blueprint or engine")]);
+        let kinds = definitions.iter().filter_map(|definition| definition["spec"]["names"]["singular"].as_str());
+        let kinds = kinds.collect::<Vec<_>>().join(", ");
+        return Err(vec![format!("'{word}' is no kind of Strata: name one of {kinds}")]);
     }
     print(text.as_bytes())
 }

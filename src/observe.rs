@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::{AITeam, BlueprintSpec, Layer, Reason, labels};
 use crate::engine::Catalogue;
 use crate::error::Failure;
-use crate::plan::{Choices, Facts, Retained, ServedKinds, Usage, Used};
+use crate::plan::{Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
 use crate::record::Record;
-use crate::store::Store;
-use crate::watch::{Entry, Key, Mirror};
+use crate::store::{Objects, Store};
+use crate::watch::{Entry, Key, Mirror, team_of};
 
 /// What was seen: the facts, owned.
 pub struct Observed {
@@ -30,6 +31,8 @@ pub struct Observed {
     pub choices: Choices,
     /// What the quotas grant and what is in use.
     pub usage: Usage,
+    /// The settings of the team's datasets.
+    pub datasets: DatasetSettings,
     /// Namespaces of ours that the spec no longer asks for.
     pub retained: Vec<Retained>,
     /// The record, if there is one.
@@ -48,6 +51,7 @@ impl Observed {
             choices: &self.choices,
             usage: &self.usage,
             retained: &self.retained,
+            datasets: &self.datasets,
             api_server: &[],
         }
     }
@@ -65,9 +69,26 @@ pub fn observe(team: &AITeam, store: &Store, mirror: &Mirror, may_lower: bool) -
         served: store.served(),
         choices: record.as_ref().map(|record| record.choices.clone()).unwrap_or_default(),
         usage: usage(name, mirror, may_lower),
+        datasets: datasets(name, store),
         retained: Vec::new(),
         record,
     })
+}
+
+/// The settings of the team's datasets, as the datasets themselves report them.
+fn datasets(team: &str, store: &Store) -> DatasetSettings {
+    let mut settings = DatasetSettings::new();
+    let all = store.daily(DailyKind::Dataset).map(Objects::all).unwrap_or_default();
+    for (key, dataset) in all.iter().filter(|(_, dataset)| dataset["metadata"]["deletionTimestamp"].is_null()) {
+        let Some((namespace, _)) = key.split_once('/') else { continue };
+        if team_of(namespace) != Some(team) {
+            continue;
+        }
+        let said = dataset["status"]["connections"].as_object().into_iter().flatten();
+        let said = said.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        settings.entry(namespace.to_owned()).or_default().extend(said);
+    }
+    settings
 }
 
 fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {

@@ -15,6 +15,7 @@ use crate::desired::{Desired, desired};
 use crate::kinds::{Keeping, built_in};
 use crate::metrics::Metrics;
 use crate::observe::observe;
+use crate::queue::Key as Work;
 use crate::reconcile::{keep, planned, watch_new_kinds};
 use crate::watch::Mirror;
 
@@ -108,8 +109,11 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     wait_until_listed(context).await?;
     let problems = plan.problems.iter().chain(&desires.problems);
     result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));
-    let mut changes: Vec<String> =
-        desires.objects.iter().filter_map(|wanted| change(&context.mirror, name, wanted)).collect();
+    let mut changes: Vec<String> = desires
+        .objects
+        .iter()
+        .filter_map(|wanted| change(&context.mirror, &Work::Team(name.to_owned()), wanted))
+        .collect();
     let keep = keep(team, &plan, &desires);
     let gone = context.mirror.team(name).into_iter().filter(|(key, entry)| keep.prunes(key, entry));
     changes.extend(gone.map(|(key, _)| format!("- {key}")));
@@ -126,13 +130,13 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
 }
 
 /// What would be done about one object, if anything.
-fn change(mirror: &Mirror, team: &str, wanted: &Desired) -> Option<String> {
+fn change(mirror: &Mirror, owner: &Work, wanted: &Desired) -> Option<String> {
     let key = crate::apply::key(wanted);
     let keeping = built_in(&key.group, &key.kind).map_or(Keeping::Applied, |kind| kind.keeping);
     match mirror.get(&key) {
         None => Some(format!("+ {key}")),
         Some(entry) if entry.deleting => Some(format!("+ {key}, once the one that is being deleted is gone")),
-        Some(entry) if !crate::apply::is_ours(&entry, &key, team) => {
+        Some(entry) if !crate::apply::is_ours(&entry, &key, owner) => {
             Some(format!("! {key} is not Strata's: it would stay untouched"))
         }
         Some(_) if mirror.holds(&key, &wanted.object, keeping) => None,

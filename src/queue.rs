@@ -2,7 +2,8 @@
 //!
 //! A key is never worked on twice at once, however often it is added; what is
 //! added while it is worked on is worked on once more. Failures of one key back
-//! off alone, with jitter. It holds keys and times only.
+//! off alone, with jitter. Teams take turns, so that hundreds of runs of one hold
+//! up nobody of another. It holds keys and times only.
 //!
 //! The runtime's `Controller` is not used: it keys by the objects of one store,
 //! while a team that was taken away still has guardrails to repair; it shares
@@ -15,6 +16,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::plan::daily::DailyId;
+use crate::watch::team_of;
+
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
@@ -26,6 +30,8 @@ pub enum Key {
     Engine(String),
     /// How many teams use each Blueprint and Engine.
     References,
+    /// An object of daily work, whether it is there or not.
+    Daily(DailyId),
 }
 
 /// When to look again at the latest, if nothing happens before.
@@ -39,10 +45,18 @@ const LONGEST: Duration = Duration::from_secs(300);
 const SETTLE: Duration = Duration::from_millis(20);
 /// How long changes of teams are collected before their references are counted.
 const COUNTING: Duration = Duration::from_millis(200);
+/// How long changes of daily work are collected before a team tells of them.
+const SUMMING: Duration = Duration::from_secs(2);
+
+/// A team, or what belongs to none.
+type Lane = Option<String>;
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Key>,
+    /// What is ready, by team, so that the work of one never waits for that of another.
+    lanes: HashMap<Lane, VecDeque<Key>>,
+    /// The lanes that hold something, in the order of their turns.
+    turns: VecDeque<Lane>,
     waiting: BTreeMap<(Instant, u64), Key>,
     /// When a key is due, if it waits.
     due: HashMap<Key, (Instant, u64)>,
@@ -122,6 +136,11 @@ impl Queue {
         self.add_after(Key::References, COUNTING);
     }
 
+    /// Has a team tell of its daily work again, after a burst.
+    pub fn add_summary(&self, team: &str) {
+        self.add_after(Key::Team(team.to_owned()), SUMMING);
+    }
+
     /// The next key to work on. It is not given out again before [`Queue::done`].
     pub async fn next(&self) -> Key {
         loop {
@@ -129,7 +148,7 @@ impl Queue {
                 let mut state = self.lock();
                 state.promote(Instant::now());
                 if let Some(key) = state.take() {
-                    if !state.ready.is_empty() {
+                    if !state.turns.is_empty() {
                         self.changed.notify_one();
                     }
                     return key;
@@ -175,7 +194,7 @@ impl Queue {
     #[must_use]
     pub fn depth(&self) -> usize {
         let state = self.lock();
-        state.ready.len() + state.waiting.len()
+        state.lanes.values().map(VecDeque::len).sum::<usize>() + state.waiting.len()
     }
 }
 
@@ -190,16 +209,47 @@ impl State {
             if self.working.contains(&key) {
                 self.again.insert(key);
             } else if self.queued.insert(key.clone()) {
-                self.ready.push_back(key);
+                self.line_up(key);
             }
         }
     }
 
+    /// Puts a key at the end of its lane; a team before its own daily work, which
+    /// stands on its plan.
+    fn line_up(&mut self, key: Key) {
+        let lane = lane(&key);
+        let waiting = self.lanes.entry(lane.clone()).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(lane);
+        }
+        if matches!(key, Key::Team(_)) {
+            waiting.push_front(key);
+        } else {
+            waiting.push_back(key);
+        }
+    }
+
+    /// The next key of the lane whose turn it is.
     fn take(&mut self) -> Option<Key> {
-        let key = self.ready.pop_front()?;
+        let lane = self.turns.pop_front()?;
+        let waiting = self.lanes.get_mut(&lane)?;
+        let key = waiting.pop_front()?;
+        if waiting.is_empty() {
+            self.lanes.remove(&lane);
+        } else {
+            self.turns.push_back(lane);
+        }
         self.queued.remove(&key);
         self.working.insert(key.clone());
         Some(key)
+    }
+}
+
+fn lane(key: &Key) -> Lane {
+    match key {
+        Key::Team(team) => Some(team.clone()),
+        Key::Daily(id) => team_of(&id.namespace).map(str::to_owned),
+        Key::Blueprint(_) | Key::Engine(_) | Key::References => None,
     }
 }
 
@@ -246,6 +296,26 @@ mod tests {
         queue.done(&team("a"), Err(()));
         queue.add(team("b"));
         assert_eq!(queue.next().await, team("b"));
+    }
+
+    #[tokio::test]
+    async fn the_work_of_one_team_does_not_wait_for_that_of_another() {
+        let queue = Queue::default();
+        let daily = |namespace: &str, number: usize| {
+            let id = DailyId {
+                kind: crate::api::daily::DailyKind::Run,
+                namespace: namespace.to_owned(),
+                name: format!("r{number}"),
+            };
+            Key::Daily(id)
+        };
+        (0..1000).for_each(|number| queue.add(daily("crowd--p", number)));
+        queue.add(daily("other--p", 0));
+        queue.add(team("crowd"));
+        tokio::time::sleep(SETTLE * 2).await;
+        assert_eq!(queue.next().await, team("crowd"));
+        assert_eq!(queue.next().await, daily("other--p", 0));
+        assert_eq!(queue.depth(), 1000);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kube::api::{ApiResource, GroupVersionKind};
 
+use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, Reason, labels};
@@ -16,15 +17,17 @@ use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired};
 use crate::error::Failure;
-use crate::health::{Health, Seen, health, troubles};
+use crate::ground::{self, Ground};
+use crate::health::summary::{self, DailyHealth};
+use crate::health::{Health, Missing, Seen, health, troubles};
 use crate::kinds::{Keeping, Selection};
 use crate::observe::{self, Observed, observe};
 use crate::plan::{Plan, plan};
-use crate::queue::Again;
+use crate::queue::{Again, Key as Work};
 use crate::record::{Record, without_people};
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
-use crate::watch::{Key, Watched};
+use crate::watch::{Entry, Key, Watched};
 use crate::{finalizer, retained, revoke, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
@@ -94,6 +97,8 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     let desires = desired(&plan);
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
+    let (catalogue, served) = (std::sync::Arc::clone(&observed.catalogue), observed.served.clone());
+    ground::publish(context, name, Ground::planned(team, plan.clone(), catalogue, served, &outcome));
     tell_of_repairs(context, team, &outcome).await;
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
@@ -142,18 +147,19 @@ const BEFORE_WORKLOADS: [Stage; 3] = [Stage::Guardrail, Stage::Identity, Stage::
 async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
     let name = team.name();
     let mut outcome = Outcome::default();
+    let owner = Work::Team(name.to_owned());
     watch_new_kinds(context, &desires.objects);
     let keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     let bound: Vec<Desired> = known_bindings(context, &desires.objects);
-    context.applier.apply(name, &bound, &[Stage::Binding], &mut outcome).await;
-    context.applier.apply(name, &desires.objects, &[Stage::Namespace], &mut outcome).await;
+    context.applier.apply(&owner, &bound, &[Stage::Binding], &mut outcome).await;
+    context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;
     explain_lost_labels(context, name, observed, &mut outcome);
     let record = record(context, team, plan, observed);
-    context.applier.apply(name, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
-    context.applier.apply(name, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
-    context.applier.apply(name, &desires.objects, &[Stage::Workload, Stage::Binding], &mut outcome).await;
+    context.applier.apply(&owner, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
+    context.applier.apply(&owner, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
+    context.applier.apply(&owner, &desires.objects, &[Stage::Workload, Stage::Binding], &mut outcome).await;
     let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     context.applier.prune(name, &keep, &mut outcome).await;
@@ -247,8 +253,27 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
     let seen = Seen {
         live: &|key| Some(context.mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null()),
         troubles: pods.flat_map(|(key, entry)| troubles(&key, entry.view.state())).collect(),
+        daily: daily_work(context, plan),
+        waiting: context.mirror.daily_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
     health(plan, desires, outcome, &seen)
+}
+
+/// The daily work in the team's namespaces, as it reports itself; runs never.
+fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
+    let places = plan.namespaces.iter();
+    let all = places.flat_map(|place| {
+        let objects = context.store.daily_of_namespace(&place.name).into_iter();
+        objects.filter(|(id, _)| id.kind != DailyKind::Run).map(|(id, object)| summary::of(&id, place, &object))
+    });
+    all.collect()
+}
+
+/// Secrets that a pod of daily work waits for.
+fn waiting(entry: &Entry) -> Vec<Missing> {
+    let Work::Daily(id) = &entry.work else { return Vec::new() };
+    let pod = serde_json::from_value(entry.view.state().clone()).unwrap_or_default();
+    summary::missing(id, &pod)
 }
 
 /// Says in the status why a reconcile came to no end of its own.
@@ -262,6 +287,7 @@ pub async fn report_failure(context: &Context, name: &str, failure: &Failure) ->
 /// Nothing can be planned, or nothing may be written: rights go all the same.
 async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
     let name = team.name();
+    ground::publish(context, name, Ground::held(failure));
     // The prefixes that the bindings were written with: another one in the Blueprint
     // since then has not taken effect, and must not look as if everybody had left.
     let of_blueprint = || Some(context.store.blueprint(&team.spec.blueprint)?.ok()?.1.identity.unwrap_or_default());

@@ -3,6 +3,8 @@
 //! The same plan and the same objects as in the operator, from facts that say:
 //! nobody has looked at a cluster. Nothing here writes or prints.
 
+mod daily;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -11,6 +13,7 @@ use crate::api::{AITeam, BlueprintSpec};
 use crate::desired::{Desired, desired};
 use crate::engine::Catalogue;
 use crate::manifest::{Document, Manifests, errors, yaml};
+use crate::plan::daily::DailyId;
 use crate::plan::{Facts, plan};
 
 /// The Blueprint of the same name that comes along, for use without a cluster.
@@ -37,8 +40,21 @@ pub struct Team {
     pub name: String,
     /// Its objects.
     pub objects: Vec<Desired>,
+    /// Its daily work.
+    pub daily: Vec<Daily>,
     /// What is not as it asks, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// The objects of one object of daily work, as they are written first.
+#[derive(Debug)]
+pub struct Daily {
+    /// Which one.
+    pub id: DailyId,
+    /// What is written for it, in the order of writing.
+    pub objects: Vec<Desired>,
+    /// Why nothing is, if that is so.
+    pub held: Option<String>,
 }
 
 /// All objects of all teams.
@@ -47,6 +63,7 @@ pub fn render(manifests: &Manifests) -> Rendered {
     let mut rendered = Rendered::default();
     rendered.warnings.extend(manifests.skipped.iter().cloned());
     rendered.refused.extend(broken_engines(manifests));
+    rendered.refused.extend(daily::strangers(manifests));
     for result in teams(manifests) {
         match result {
             Ok(team) => {
@@ -84,12 +101,15 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue) -> Resul
         blueprint(&team.spec.blueprint, manifests).map_err(|why| format!("team {name} is refused: {why}"))?;
     let mut team = team.clone();
     team.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
-    let facts = Facts::offline(&blueprint, catalogue);
+    let datasets = daily::datasets(&name, manifests);
+    let facts = Facts { datasets: &datasets, ..Facts::offline(&blueprint, catalogue) };
     let plan = plan(&team, &facts).map_err(|refusal| format!("team {name} is refused: {refusal}"))?;
     let desires = desired(&plan);
+    let daily = daily::work(&team, &plan, &facts, manifests);
     let problems = plan.problems.iter().chain(&desires.problems);
-    let warnings = problems.map(|problem| format!("team {name}: {}", problem.message)).collect();
-    Ok(Team { name, objects: desires.objects, warnings })
+    let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.message)).collect();
+    warnings.extend(daily.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
+    Ok(Team { name, objects: desires.objects, daily, warnings })
 }
 
 /// The Blueprint of this name: of the files, or the one that comes along.
@@ -127,6 +147,12 @@ fn stream(team: &Team) -> String {
     let _ = writeln!(text, "# team {}: {} objects", team.name, team.objects.len());
     for desired in &team.objects {
         let _ = write!(text, "---\n{}", yaml(&desired.object));
+    }
+    for work in &team.daily {
+        let _ = writeln!(text, "# {}: {} objects", work.id, work.objects.len());
+        for desired in &work.objects {
+            let _ = write!(text, "---\n{}", yaml(&desired.object));
+        }
     }
     text
 }

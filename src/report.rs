@@ -11,6 +11,7 @@ use kube::{Resource, api::ApiResource};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+use crate::api::reason::Class;
 use crate::api::status::{Condition, READY};
 use crate::api::team_status::ComponentState;
 use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
@@ -93,14 +94,13 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     let mut events = Vec::new();
     let ready = |status: &AITeamStatus| status.conditions.iter().find(|condition| condition.type_ == READY).cloned();
     let (old, new) = (ready(before), ready(after));
-    if let Some(new) = &new
-        && old.as_ref().is_none_or(|old| old.status != new.status || old.reason != new.reason)
-        && is_news(&new.reason)
-    {
-        events.push(turned(new));
-    }
+    events.extend(turned_ready(old.as_ref(), new.as_ref()));
     let failed = |status: &AITeamStatus| -> BTreeSet<(String, String)> {
-        let failed = status.components.iter().filter(|component| component.state == ComponentState::Failed);
+        let failed = status
+            .components
+            .iter()
+            // Daily work has Events of its own.
+            .filter(|component| component.state == ComponentState::Failed && component.object.is_none());
         failed.map(|component| (component.namespace.clone(), component.engine.clone())).collect()
     };
     for (namespace, engine) in failed(after).difference(&failed(before)) {
@@ -112,18 +112,36 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     events
 }
 
+/// The Event of a `Ready` that turned, if that is news.
+#[must_use]
+pub fn turned_ready(old: Option<&Condition>, new: Option<&Condition>) -> Option<Event> {
+    let new = new.filter(|new| is_news(&new.reason))?;
+    old.is_none_or(|old| old.status != new.status || old.reason != new.reason).then(|| turned(new))
+}
+
+/// Publishes one Event about an object, by a recorder of its own.
+pub async fn publish_about(context: &Context, object: &ObjectReference, event: Event) {
+    if let Err(error) = context.new_recorder().publish(&event, object).await {
+        warn!(reason = event.reason, %error, "an event could not be published");
+    }
+}
+
 fn known(word: &str) -> Option<Reason> {
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word)
 }
 
 /// What every team passes through while it comes up is no news.
 fn is_news(word: &str) -> bool {
-    !matches!(known(word), Some(Reason::Progressing | Reason::Unschedulable | Reason::ApiFailing))
+    !matches!(
+        known(word),
+        Some(Reason::Progressing | Reason::TeamNotReady | Reason::Unschedulable | Reason::ApiFailing)
+    )
 }
 
 fn turned(condition: &Condition) -> Event {
     let type_ = match known(&condition.reason) {
-        Some(Reason::Ready | Reason::Suspended | Reason::Deleting) => EventType::Normal,
+        Some(Reason::Suspended | Reason::Deleting) => EventType::Normal,
+        Some(reason) if reason.class() == Class::Fine => EventType::Normal,
         _ => EventType::Warning,
     };
     event(type_, &condition.reason, condition.message.clone())

@@ -10,8 +10,9 @@ use crate::apply::{Keep, Outcome};
 use crate::context::Context;
 use crate::desired::{Stage, desired};
 use crate::error::Failure;
+use crate::ground::{self, Ground};
 use crate::observe::{self, Observed};
-use crate::plan::{Plan, Usage, retained_only};
+use crate::plan::{DatasetSettings, Plan, Usage, retained_only};
 use crate::queue::{Again, Key};
 use crate::record::Record;
 
@@ -28,25 +29,29 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     if !record.withdrawn {
         return Ok(None);
     }
-    let Some(plan) = retained_plan(context, name, &record) else { return Ok(None) };
+    let Some((team, plan)) = retained_plan(context, name, &record) else { return Ok(None) };
     let stages = [Stage::Namespace, Stage::Guardrail, Stage::Identity];
     let objects: Vec<_> =
         desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
     let mut outcome = Outcome::default();
+    let owner = Key::Team(name.to_owned());
     context.applier.remove_bindings(name, &mut outcome).await;
-    context.applier.apply(name, &objects, &stages, &mut outcome).await;
+    context.applier.apply(&owner, &objects, &stages, &mut outcome).await;
     let keep = Keep {
         desired: objects.iter().map(crate::apply::key).collect(),
         retained: namespaces.keys().cloned().collect::<BTreeSet<_>>(),
         ..Keep::default()
     };
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    // Its daily work stops or goes on as it is: nothing new starts.
+    let ground = Ground::planned(&team, plan, context.store.catalogue(), context.store.served(), &outcome);
+    ground::publish(context, name, ground);
     let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
     failed.map_or(Ok(outcome.again), Err)
 }
 
 /// The plan of a team of which only the guardrails are left.
-fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan> {
+fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITeam, Plan)> {
     let mut team = AITeam::new(name, what_stays(&record.spec));
     team.metadata.uid = Some(record.uid.clone());
     let namespaces = observe::namespaces(name, &context.mirror).into_iter();
@@ -59,11 +64,15 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<Plan>
         served: context.store.served(),
         choices: record.choices.clone(),
         usage: Usage::default(),
+        datasets: DatasetSettings::new(),
         retained: retained.collect(),
         record: None,
     };
     observed.usage = observe::usage(name, &context.mirror, false);
-    retained_only(&team, &observed.facts()).ok()
+    let plan = retained_only(&team, &observed.facts()).ok()?;
+    // What goes on serving names images and customers of the team as it was.
+    team.spec = record.spec.clone();
+    Some((team, plan))
 }
 
 /// What of the spec still shapes the guardrails: who may call, and the ways out.

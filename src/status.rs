@@ -2,6 +2,19 @@
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
+pub mod component;
+pub mod daily;
+pub mod dataset;
+pub mod execution;
+#[cfg(test)]
+mod fixtures;
+pub mod model_service;
+mod monitor;
+pub mod pipeline;
+pub mod production;
+pub mod run;
+pub mod workbench;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -53,18 +66,20 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
     let worst = worst(health);
     let mut findings = vec![ready(plan, health, &worst)];
     findings.extend(layers(health));
-    findings.push(Finding::new(PRODUCTION_READY, true, Reason::NothingAsked, "nothing is in production yet"));
-    findings.push(covered(&plan.coverage));
+    findings.push(production::ready(&health.daily));
+    findings.push(covered(&[plan.coverage.clone(), production::lacking(plan, &health.daily)].concat()));
     findings.push(honored(plan));
     findings.extend(progress(worst.first()));
+    let (daily, left_out) = production::not_ready(&before.components, &health.daily, now);
+    let omitted = health.components.len().saturating_sub(LISTED) + left_out;
     AITeamStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, &findings, generation, now),
         summary: Some(summary(health)),
         namespaces: health.namespaces.iter().take(LISTED).map(|namespace| namespace_status(namespace, live)).collect(),
-        components: components(&before.components, &health.components, now),
-        components_omitted: i64::try_from(health.components.len().saturating_sub(LISTED)).ok().filter(|more| *more > 0),
-        production: Vec::new(),
+        components: [components(&before.components, &health.components, now), daily].concat(),
+        components_omitted: i64::try_from(omitted).ok().filter(|more| *more > 0),
+        production: production::models(&before.production, &health.daily, now),
         budget: plan.budget.iter().take(LISTED).map(|share| budget(share, live)).collect(),
         missing: missing(&before.missing, health, now),
         blueprint: Some(plan.blueprint.clone()),
@@ -203,7 +218,11 @@ fn summary(health: &Health) -> Summary {
         }
     }
     let ready = projects.values().filter(|ready| **ready).count();
-    Summary { projects: format!("{ready}/{}", projects.len()), production: "-".to_owned(), failing: failing(health) }
+    Summary {
+        projects: format!("{ready}/{}", projects.len()),
+        production: production::ratio(&health.daily),
+        failing: failing(health),
+    }
 }
 
 /// Where to look first: the worst component, else the worst namespace.
@@ -213,7 +232,7 @@ fn failing(health: &Health) -> String {
     match (component, namespace) {
         (_, Some(namespace)) => namespace.name.clone(),
         (Some(component), None) => format!("{} ({})", component.engine, component.namespace),
-        (None, None) => "-".to_owned(),
+        (None, None) => production::failing(&health.daily).unwrap_or_else(|| "-".to_owned()),
     }
 }
 
@@ -237,7 +256,8 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
         .take(LISTED)
         .map(|component| {
             let known = before.iter().find(|old| {
-                old.namespace == component.namespace
+                old.object.is_none()
+                    && old.namespace == component.namespace
                     && old.capability == component.capability
                     && old.engine == component.engine
                     && old.state == component.state
@@ -246,6 +266,7 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
                 layer: component.layer,
                 project: component.project.clone(),
                 capability: component.capability,
+                object: None,
                 engine: component.engine.clone(),
                 revision: (!component.revision.is_empty()).then(|| component.revision.clone()),
                 namespace: component.namespace.clone(),

@@ -1,5 +1,5 @@
 //! The objects that people write for Strata, as they are in the cluster: teams,
-//! Blueprints, Engines, and the definitions of kinds.
+//! Blueprints, Engines, daily work, and the definitions of kinds.
 //!
 //! Filled by watches, each backing off alone. Objects are kept as plain JSON and
 //! parsed one by one, so that one that cannot be read blinds nobody to the rest.
@@ -11,18 +11,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 use tracing::{debug, warn};
 
-use crate::api::{AITeam, Blueprint, BlueprintSpec, Engine, EngineSpec};
+use crate::api::daily::DailyKind;
+use crate::api::{AITeam, Blueprint, BlueprintSpec, Engine, EngineSpec, GROUP, VERSION};
+use crate::dependents;
 use crate::engine::Catalogue;
 use crate::plan::ServedKinds;
+use crate::plan::daily::DailyId;
 use crate::queue::{Key, Queue};
 use crate::watch::value;
 
-/// The objects of one kind, by name.
+/// The objects of one kind, by name; in namespaces by `namespace/name`.
 #[derive(Default)]
 pub struct Objects {
     map: RwLock<BTreeMap<String, Arc<Value>>>,
@@ -43,28 +46,36 @@ impl Objects {
         map.iter().map(|(name, object)| (name.clone(), Arc::clone(object))).collect()
     }
 
+    /// Those of one namespace, by their names alone.
+    #[must_use]
+    pub fn of_namespace(&self, namespace: &str) -> Vec<(String, Arc<Value>)> {
+        let prefix = format!("{namespace}/");
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let from = map.range(prefix.clone()..);
+        from.map_while(|(key, object)| Some((key.strip_prefix(&prefix)?.to_owned(), Arc::clone(object)))).collect()
+    }
+
     /// Whether the first list was complete.
     #[must_use]
     pub fn synced(&self) -> bool {
         self.synced.load(Ordering::Acquire)
     }
 
-    fn set(&self, object: &DynamicObject) -> String {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        self.map.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::new(value(object)));
-        name
+    /// Takes an object, and says what was there before.
+    fn set(&self, object: &DynamicObject) -> (String, Option<Arc<Value>>) {
+        let key = key_of(object);
+        let object = Arc::new(kept(object));
+        let before = self.map.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), object);
+        (key, before)
     }
 
-    fn remove(&self, name: &str) {
-        self.map.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn remove(&self, key: &str) {
+        self.map.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Replaces everything by a complete list, and says which names are gone.
     fn replace(&self, list: &[DynamicObject]) -> Vec<String> {
-        let list: BTreeMap<_, _> = list
-            .iter()
-            .map(|object| (object.metadata.name.clone().unwrap_or_default(), Arc::new(value(object))))
-            .collect();
+        let list: BTreeMap<_, _> = list.iter().map(|object| (key_of(object), Arc::new(kept(object)))).collect();
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let mut touched: Vec<_> = map.keys().filter(|name| !list.contains_key(*name)).cloned().collect();
         touched.extend(list.keys().cloned());
@@ -74,6 +85,21 @@ impl Objects {
     }
 }
 
+/// The name that an object is kept under.
+fn key_of(object: &DynamicObject) -> String {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    object.metadata.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// The object without who wrote which field: nobody asks for that here.
+fn kept(object: &DynamicObject) -> Value {
+    let mut kept = value(object);
+    if let Some(metadata) = kept.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    kept
+}
+
 /// Which objects a watch follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Followed {
@@ -81,6 +107,7 @@ enum Followed {
     Blueprints,
     Engines,
     Definitions,
+    Daily(DailyKind),
 }
 
 /// The objects that people write, and the kinds that are served.
@@ -93,6 +120,7 @@ pub struct Store {
     pub engines: Objects,
     /// The definitions of kinds.
     pub definitions: Objects,
+    daily: BTreeMap<DailyKind, Objects>,
     catalogue: RwLock<Arc<Catalogue>>,
     queue: Queue,
 }
@@ -106,6 +134,7 @@ impl Store {
             blueprints: Objects::default(),
             engines: Objects::default(),
             definitions: Objects::default(),
+            daily: DailyKind::ALL.iter().map(|kind| (*kind, Objects::default())).collect(),
             catalogue: RwLock::new(Arc::new(Catalogue::builtin())),
             queue,
         })
@@ -113,13 +142,17 @@ impl Store {
 
     /// Follows the cluster, each kind in a task of its own.
     pub fn start(self: &Arc<Self>, client: &Client) {
+        let daily = DailyKind::ALL.iter().map(|kind| {
+            let gvk = GroupVersionKind::gvk(GROUP, VERSION, kind.name());
+            (Followed::Daily(*kind), ApiResource::from_gvk_with_plural(&gvk, kind.plural()))
+        });
         let followed = [
             (Followed::Teams, ApiResource::erase::<AITeam>(&())),
             (Followed::Blueprints, ApiResource::erase::<Blueprint>(&())),
             (Followed::Engines, ApiResource::erase::<Engine>(&())),
             (Followed::Definitions, ApiResource::erase::<CustomResourceDefinition>(&())),
         ];
-        for (what, resource) in followed {
+        for (what, resource) in followed.into_iter().chain(daily) {
             let (store, client) = (Arc::clone(self), client.clone());
             tokio::spawn(async move { store.follow(client, what, resource).await });
         }
@@ -134,7 +167,30 @@ impl Store {
             ("engines", &self.engines),
             ("customresourcedefinitions", &self.definitions),
         ];
-        all.iter().filter(|(_, objects)| !objects.synced()).map(|(name, _)| (*name).to_owned()).collect()
+        let daily = self.daily.iter().map(|(kind, objects)| (kind.plural(), objects));
+        all.into_iter().chain(daily).filter(|(_, objects)| !objects.synced()).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The objects of a kind of daily work. Every kind is there.
+    #[must_use]
+    pub fn daily(&self, kind: DailyKind) -> Option<&Objects> {
+        self.daily.get(&kind)
+    }
+
+    /// One object of daily work.
+    #[must_use]
+    pub fn daily_object(&self, id: &DailyId) -> Option<Arc<Value>> {
+        self.daily(id.kind)?.get(&format!("{}/{}", id.namespace, id.name))
+    }
+
+    /// Every object of daily work in a namespace.
+    #[must_use]
+    pub fn daily_of_namespace(&self, namespace: &str) -> Vec<(DailyId, Arc<Value>)> {
+        let of = |kind: DailyKind, objects: &Objects| {
+            let id = |name| DailyId { kind, namespace: namespace.to_owned(), name };
+            objects.of_namespace(namespace).into_iter().map(|(name, object)| (id(name), object)).collect::<Vec<_>>()
+        };
+        self.daily.iter().flat_map(|(kind, objects)| of(*kind, objects)).collect()
     }
 
     /// The engines, compiled.
@@ -194,17 +250,20 @@ impl Store {
                 Ok(watcher::Event::Init) => list.clear(),
                 Ok(watcher::Event::InitApply(object)) => list.push(object),
                 Ok(watcher::Event::InitDone) => {
-                    let touched = self.objects(what).replace(&std::mem::take(&mut list));
-                    self.changed(what, &touched);
+                    if let Some(objects) = self.objects(what) {
+                        let touched = objects.replace(&std::mem::take(&mut list));
+                        self.changed(what, &touched);
+                    }
                 }
                 Ok(watcher::Event::Apply(object)) => {
-                    let name = self.objects(what).set(&object);
-                    self.changed(what, &[name]);
+                    self.took(what, &object);
                 }
                 Ok(watcher::Event::Delete(object)) => {
-                    let name = object.metadata.name.clone().unwrap_or_default();
-                    self.objects(what).remove(&name);
-                    self.changed(what, &[name]);
+                    let key = key_of(&object);
+                    if let Some(objects) = self.objects(what) {
+                        objects.remove(&key);
+                    }
+                    self.changed(what, &[key]);
                 }
                 // A stream that ends is opened again; only a list that fails is news.
                 Err(watcher::Error::WatchFailed(error)) => {
@@ -215,13 +274,24 @@ impl Store {
         }
     }
 
-    const fn objects(&self, what: Followed) -> &Objects {
+    fn objects(&self, what: Followed) -> Option<&Objects> {
         match what {
-            Followed::Teams => &self.teams,
-            Followed::Blueprints => &self.blueprints,
-            Followed::Engines => &self.engines,
-            Followed::Definitions => &self.definitions,
+            Followed::Teams => Some(&self.teams),
+            Followed::Blueprints => Some(&self.blueprints),
+            Followed::Engines => Some(&self.engines),
+            Followed::Definitions => Some(&self.definitions),
+            Followed::Daily(kind) => self.daily(kind),
         }
+    }
+
+    /// One object was written. Of daily work, only what it means to others wakes them.
+    fn took(&self, what: Followed, object: &DynamicObject) {
+        let Some(objects) = self.objects(what) else { return };
+        let (key, before) = objects.set(object);
+        let Followed::Daily(kind) = what else { return self.changed(what, &[key]) };
+        let Some(id) = dependents::id(kind, &key) else { return };
+        let now = objects.get(&key);
+        dependents::wake(self, &self.queue, &id, before.as_deref(), now.as_deref());
     }
 
     fn changed(&self, what: Followed, names: &[String]) {
@@ -232,6 +302,13 @@ impl Store {
                     self.queue.add(Key::Team(name.clone()));
                 }
                 self.queue.add_references();
+                return;
+            }
+            Followed::Daily(kind) => {
+                for id in names.iter().filter_map(|key| dependents::id(kind, key)) {
+                    let now = self.daily_object(&id);
+                    dependents::wake(self, &self.queue, &id, None, now.as_deref());
+                }
                 return;
             }
             Followed::Engines => self.compile(),

@@ -2,17 +2,17 @@
 //! everything else stays; under `Delete` its namespaces go, in order.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Client;
 use kube::api::Api;
 
 use crate::api::team::DeletionPolicy;
-use crate::api::{AITeam, Layer, Reason};
+use crate::api::{AITeam, GROUP, Layer, Reason};
 use crate::apply::Outcome;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ground::{self, Ground};
 use crate::observe;
 use crate::plan::Identity;
-use crate::queue::Again;
+use crate::queue::{Again, Key};
 use crate::record::{Record, without_people};
 use crate::report::{now, report};
 use crate::status::held;
@@ -26,7 +26,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     }
     // A CRD's deletion takes its objects along, past every admission policy: that
     // is nobody's wish for this team, so everything stays, whatever its policy.
-    let done = kind_is_going(&context.client, context).await? || take_away(context, team).await?;
+    let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
         return Ok(None);
     }
@@ -36,12 +36,13 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
 }
 
 /// Whether the kind's own definition is being deleted, or is gone.
-async fn kind_is_going(client: &Client, context: &Context) -> Result<bool, Failure> {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let definition = api.get_metadata_opt("aiteams.strata-operator.dev").await;
+pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Failure> {
+    let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
+    let definition = api.get_metadata_opt(&format!("{plural}.{GROUP}")).await;
     context.metrics.requests.count("get", "CustomResourceDefinition", definition.is_ok());
-    let definition = definition
-        .map_err(|error| Failure::of_request(&error, "read the definition of AITeam before removing anything"))?;
+    let definition = definition.map_err(|error| {
+        Failure::of_request(&error, &format!("read the definition of {plural} before removing anything"))
+    })?;
     Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
 }
 
@@ -68,8 +69,9 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
     record.withdrawn = true;
     record.spec = without_people(&team.spec);
     let mut outcome = Outcome::default();
+    let owner = Key::Team(name.to_owned());
     let desired = record.desired(&Identity { name: name.to_owned(), uid });
-    context.applier.apply(name, &[desired], &[crate::desired::Stage::Guardrail], &mut outcome).await;
+    context.applier.apply(&owner, &[desired], &[crate::desired::Stage::Guardrail], &mut outcome).await;
     outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
         // There is no Backbone to keep the record in, and so nothing to retain.
         Reason::Terminating | Reason::Progressing | Reason::Conflict => Ok(()),
@@ -97,6 +99,8 @@ const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::
 async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
+    let going = Failure::new(Reason::Deleting, "the team is being deleted with everything in it");
+    ground::publish(context, name, Ground::held(&going));
     context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.remove_outside(name, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.mirror);

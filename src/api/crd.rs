@@ -10,6 +10,12 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
 use super::blueprint::{Archetype, Reclaim, TaintEffect, TolerationOperator};
+use super::daily::dataset::AccessMode;
+use super::daily::model_service::Runtime;
+use super::daily::pipeline::{Concurrency, From as Origin};
+use super::daily::run::RunState;
+use super::daily::workbench::{HomeReclaim, WorkbenchState};
+use super::daily::{self, Component, Dataset, ModelService, Pipeline, Run, Workbench};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::{DeletionPolicy, Mode, Priority, TeamType};
@@ -24,6 +30,12 @@ pub fn definitions() -> Vec<Value> {
         definition::<AITeam>(&team),
         definition::<Blueprint>(&rules::short_name("a Blueprint")),
         definition::<Engine>(&rules::short_name("an Engine")),
+        definition::<Component>(&daily::rules::name(40, "a Component")),
+        definition::<Dataset>(&daily::rules::name(40, "a Dataset")),
+        definition::<Workbench>(&daily::rules::name(40, "a Workbench")),
+        definition::<Pipeline>(&daily::rules::name(40, "a Pipeline")),
+        definition::<Run>(&daily::rules::name(50, "a Run")),
+        definition::<ModelService>(&daily::rules::service_name()),
     ]
 }
 
@@ -34,7 +46,7 @@ fn definition<K: CustomResourceExt>(rules: &[Value]) -> Value {
     let enums = enums();
     for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
         let schema = &mut version["schema"]["openAPIV3Schema"];
-        tidy(schema, &enums);
+        tidy("", schema, &enums);
         schema["x-kubernetes-validations"] = Value::from(rules.to_vec());
         // Named here, so that the rules on it can say where they stand.
         schema["properties"]["metadata"] = json!({
@@ -52,6 +64,8 @@ fn definition<K: CustomResourceExt>(rules: &[Value]) -> Value {
 /// The values of one enum, and what they mean.
 struct Meaning {
     values: Vec<Value>,
+    /// The field, where the same words mean something else in another.
+    field: Option<&'static str>,
     text: String,
 }
 
@@ -59,21 +73,28 @@ struct Meaning {
 /// what they mean, so that is put into the descriptions of their fields.
 fn enums() -> Vec<Meaning> {
     vec![
+        meaning::<AccessMode>(),
         meaning::<Archetype>(),
         meaning::<Capability>(),
         meaning::<ComponentState>(),
+        meaning::<Concurrency>(),
         meaning::<ConditionStatus>(),
-        meaning::<DeletionPolicy>(),
+        meaning_in::<DeletionPolicy>("deletionPolicy"),
+        meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
         meaning::<Level>(),
         meaning::<Mode>(),
+        meaning::<Origin>(),
         meaning::<PodSecurity>(),
         meaning::<Priority>(),
         meaning::<Reclaim>(),
         meaning::<Role>(),
+        meaning::<RunState>(),
+        meaning::<Runtime>(),
         meaning::<TaintEffect>(),
         meaning::<TeamType>(),
         meaning::<TolerationOperator>(),
+        meaning::<WorkbenchState>(),
     ]
 }
 
@@ -86,25 +107,29 @@ fn meaning<E: JsonSchema>() -> Meaning {
         format!("{word}: {}", text.trim_end_matches('.'))
     });
     let text = words.collect::<Vec<_>>().join("; ");
-    Meaning { values: variants.iter().map(|variant| variant["const"].clone()).collect(), text }
+    Meaning { values: variants.iter().map(|variant| variant["const"].clone()).collect(), field: None, text }
+}
+
+fn meaning_in<E: JsonSchema>(field: &'static str) -> Meaning {
+    Meaning { field: Some(field), ..meaning::<E>() }
 }
 
 /// Removes from a schema what the derive adds and the API server should not
 /// have, and adds what the derive drops.
-fn tidy(schema: &mut Value, enums: &[Meaning]) {
+fn tidy(name: &str, schema: &mut Value, enums: &[Meaning]) {
     match schema {
         Value::Object(map) => {
-            tidy_object(map, enums);
-            for value in map.values_mut() {
-                tidy(value, enums);
+            tidy_object(name, map, enums);
+            for (name, value) in map {
+                tidy(name, value, enums);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| tidy(item, enums)),
+        Value::Array(items) => items.iter_mut().for_each(|item| tidy(name, item, enums)),
         _ => {}
     }
 }
 
-fn tidy_object(map: &mut Map<String, Value>, enums: &[Meaning]) {
+fn tidy_object(name: &str, map: &mut Map<String, Value>, enums: &[Meaning]) {
     // Without `nullable` the server drops a null, which is what people mean.
     if map.get("nullable") == Some(&Value::Bool(true)) {
         map.remove("nullable");
@@ -115,7 +140,7 @@ fn tidy_object(map: &mut Map<String, Value>, enums: &[Meaning]) {
     if let Some(Value::Array(values)) = map.get_mut("enum") {
         // The derive adds null as a value to the enums of optional fields.
         values.retain(|value| !value.is_null());
-        let known = enums.iter().find(|known| known.values == *values);
+        let known = enums.iter().find(|known| known.values == *values && known.field.is_none_or(|field| field == name));
         if let Some(known) = known {
             explain(map, &known.text);
         }
@@ -141,5 +166,21 @@ fn whole(map: &mut Map<String, Value>, bound: &str) {
         #[allow(clippy::cast_possible_truncation, reason = "the number is whole and small")]
         let number = number as i64;
         map.insert(bound.into(), Value::from(number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_words_mean_one_thing_in_a_field() {
+        let all = enums();
+        for (index, one) in all.iter().enumerate() {
+            for other in &all[..index] {
+                let apart = one.field.is_some() && other.field.is_some() && one.field != other.field;
+                assert!(one.values != other.values || apart, "{} / {}", one.text, other.text);
+            }
+        }
     }
 }

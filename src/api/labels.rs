@@ -27,6 +27,8 @@ pub const RETAINED: &str = "strata-operator.dev/retained";
 pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
 /// On an `AITeam`: the UID of the earlier team whose namespaces it takes over.
 pub const RECLAIM: &str = "strata-operator.dev/reclaim";
+/// On the claim of a home volume: whose home it is.
+pub const OWNER: &str = "strata-operator.dev/owner";
 /// Holds an `AITeam` until what it owns was taken away or retained.
 pub const FINALIZER: &str = "strata-operator.dev/teardown";
 
@@ -39,6 +41,8 @@ pub const RECORD: &str = "strata-record";
 
 /// The field manager of every object that Strata writes.
 pub const FIELD_MANAGER: &str = "strata";
+/// The field manager of replicas that are never applied.
+pub const SCALE_FIELD_MANAGER: &str = "strata-scale";
 /// The field manager of status, apart from that of objects.
 pub const STATUS_FIELD_MANAGER: &str = "strata-status";
 

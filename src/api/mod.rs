@@ -5,6 +5,7 @@
 
 pub mod blueprint;
 pub mod crd;
+pub mod daily;
 pub mod engine;
 pub mod labels;
 pub mod quantity;

@@ -74,6 +74,14 @@ reasons! {
     /// A newer revision of the engine is at hand. What runs is left as it is
     /// until moving is asked for.
     UpgradeAvailable: Fine,
+    /// It is down, as asked for.
+    Stopped: Fine,
+    /// The server ended itself because nobody used it.
+    Idle: Fine,
+    /// It ran to its end, as asked for.
+    Succeeded: Fine,
+    /// The team is not in a state in which anything is written for this object.
+    TeamNotReady: Waiting,
     /// Writes were made and their effect is awaited.
     Progressing: Waiting,
     /// The field is understood, and its effect is not built yet.
@@ -100,6 +108,20 @@ reasons! {
     DeadlineExceeded: Transient,
     /// The spec asks for something that cannot be, or names what is not there.
     Invalid: Invalid,
+    /// The team does not name the owner any more, so the workbench stopped.
+    OwnerLeft: Invalid,
+    /// A step of the run ended otherwise than it should.
+    StepFailed: Invalid,
+    /// The Job of a run is gone before it ended.
+    JobLost: Invalid,
+    /// The version asked for could not be released; what served before goes on.
+    ReleaseFailed: Invalid,
+    /// The monitor says that the model drifts. It goes on serving.
+    Drift: Invalid,
+    /// The monitor itself did not end as it should.
+    MonitorFailed: Invalid,
+    /// The namespace belongs to no team.
+    NoTeam: Invalid,
     /// The object's name is taken by something that is not ours.
     Conflict: Invalid,
     /// The Blueprint that the team names does not exist.

@@ -29,6 +29,7 @@ use crate::api::Reason;
 use crate::desired::{Desired, Stage};
 use crate::error::Failure;
 use crate::kinds::Keeping;
+use crate::queue::Key as Work;
 use crate::watch::fingerprint::digest;
 use crate::watch::{Key, Mirror, State, Watched, Watches};
 
@@ -52,9 +53,9 @@ impl Applier {
         Self { writer: Writer::new(client, requests, REQUEST), mirror, watches, contests: Contests::default() }
     }
 
-    /// Brings the objects of these stages to what is desired, in the order of
-    /// the stages.
-    pub async fn apply(&self, team: &str, objects: &[Desired], stages: &[Stage], outcome: &mut Outcome) {
+    /// Brings the objects of these stages, written for this owner, to what is
+    /// desired, in the order of the stages.
+    pub async fn apply(&self, owner: &Work, objects: &[Desired], stages: &[Stage], outcome: &mut Outcome) {
         for stage in stages {
             let of_stage = objects.iter().filter(|desired| desired.stage == *stage);
             let (free, blocked): (Vec<_>, Vec<_>) =
@@ -67,7 +68,7 @@ impl Applier {
             let fresh = &outcome.fresh.clone();
             let mut steps = Vec::with_capacity(free.len());
             for desired in free {
-                steps.push(async move { (desired, self.one(team, desired, fresh).await) });
+                steps.push(async move { (desired, self.one(owner, desired, fresh).await) });
             }
             let done: Vec<_> = futures::stream::iter(steps).buffer_unordered(IN_FLIGHT).collect().await;
             for (desired, step) in done {
@@ -91,7 +92,7 @@ impl Applier {
         })
     }
 
-    async fn one(&self, team: &str, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+    async fn one(&self, owner: &Work, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
         let key = key(desired);
         let Some((kind, state)) = self.watches.kind(&key.group, &key.kind) else {
             return Step::failed(Failure::new(
@@ -114,11 +115,27 @@ impl Applier {
                 Reason::Deleting,
                 format!("{key} is being deleted, and is created again once it is gone"),
             )),
-            Some(entry) if !write::entry_is_ours(&entry, &key, team) => {
+            Some(entry) if !write::entry_is_ours(&entry, &key, owner) => {
                 Step::failed(write::known_conflict(&key, &entry))
             }
             Some(entry) => self.known(&kind, &key, desired, entry.other_writer).await,
             None => self.missing(&kind, &key, desired, fresh).await,
+        }
+    }
+
+    /// Changes one field of the spec alone, if it differs: `replicas`, `suspend`. It
+    /// is never applied, so that no repair of anything else disturbs what runs.
+    pub async fn set(&self, key: &Key, field: &str, wanted: &Value, outcome: &mut Outcome) {
+        let Some(entry) = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
+        let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { return };
+        if entry.view.state()["spec"][field] == *wanted {
+            return;
+        }
+        match self.writer.set(&kind, key, field, wanted).await {
+            Ok(live) => drop(self.mirror.observe(key.clone(), &live, kind.keeping)),
+            Err(failure) => {
+                outcome.results.insert(key.clone(), Result::Failed(failure));
+            }
         }
     }
 

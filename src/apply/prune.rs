@@ -9,6 +9,7 @@ use futures::StreamExt;
 
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::labels;
+use crate::queue::Key as Work;
 use crate::revoke::Revocation;
 use crate::watch::{Entry, Key};
 
@@ -30,6 +31,8 @@ impl Keep {
     #[must_use]
     pub fn prunes(&self, key: &Key, entry: &Entry) -> bool {
         let never = matches!(key.kind.as_str(), "Namespace" | "Pod") || key.name == labels::RECORD;
+        // What a CronJob made goes with it.
+        let never = never || key.kind == "Job" && entry.controller.is_some();
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
             return false;
         }
@@ -42,6 +45,12 @@ impl Keep {
             return is_engines || key.name.starts_with("strata:team:");
         };
         if self.retained.contains(namespace) && key.kind != "RoleBinding" {
+            return false;
+        }
+        // The team's own engines stand in Backbone and Shared: elsewhere it is one of
+        // daily work, whose label was taken off.
+        let place = namespace.strip_prefix(&entry.team).and_then(|rest| rest.strip_prefix("--"));
+        if entry.engine.is_some() && place.is_some_and(|place| !matches!(place, "backbone" | "shared")) {
             return false;
         }
         entry.engine.as_ref().is_none_or(|engine| !self.held.contains(&(namespace.clone(), engine.clone())))
@@ -62,6 +71,23 @@ impl Applier {
         let rest =
             self.mirror.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
         self.remove(rest.collect(), outcome).await;
+    }
+
+    /// Removes what was written for an object of daily work and is no longer
+    /// desired. Volumes stay: homes and data outlive what they were made for.
+    pub async fn prune_daily(&self, owner: &Work, desired: &BTreeSet<Key>, outcome: &mut Outcome) {
+        let rest = self.mirror.of(owner).into_iter().filter(|(key, entry)| {
+            let stays = matches!(key.kind.as_str(), "Pod" | "PersistentVolumeClaim");
+            let stays = stays || key.kind == "Job" && entry.controller.is_some();
+            !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)
+        });
+        self.remove(rest.collect(), outcome).await;
+    }
+
+    /// Removes exactly this object, if it is still what is known of it.
+    pub async fn remove_one(&self, key: &Key, outcome: &mut Outcome) {
+        let known = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting);
+        self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
     }
 
     /// Removes bindings of others that let people into the team's namespaces:
@@ -202,6 +228,17 @@ mod tests {
         let (key, claim) = entry("PersistentVolumeClaim", "a--shared", Some("mlflow"));
         assert!(!Keep::default().prunes(&key, &claim));
         assert!(Keep { volumes_go: true, ..Keep::default() }.prunes(&key, &claim));
+    }
+
+    #[test]
+    fn what_a_team_prunes_of_engines_is_its_own_and_what_was_placed_outside() {
+        for (namespace, goes) in [("a--shared", true), ("a--backbone", true), ("a--p", false), ("a--p--live", false)] {
+            let (key, deployment) = entry("Deployment", namespace, Some("jupyterlab"));
+            assert_eq!(Keep::default().prunes(&key, &deployment), goes, "{namespace}");
+        }
+        let (key, placed) = entry("Deployment", "a--shared", Some("argo-cd"));
+        let key = Key { namespace: Some("argocd".to_owned()), name: "a--x".to_owned(), ..key };
+        assert!(Keep::default().prunes(&key, &placed));
     }
 
     #[test]

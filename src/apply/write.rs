@@ -10,6 +10,7 @@ use super::metrics::Requests;
 use crate::api::{Reason, labels};
 use crate::error::Failure;
 use crate::kinds::Keeping;
+use crate::queue::Key as Work;
 use crate::watch::fingerprint::applied_by_us;
 use crate::watch::{Entry, Key, Watched, value};
 
@@ -135,6 +136,16 @@ impl Writer {
         }
     }
 
+    /// Sets one field of the spec, under a field manager of its own: whoever applies
+    /// the rest neither owns nor drops it.
+    pub async fn set(&self, kind: &Watched, key: &Key, field: &str, wanted: &Value) -> Result<Value, Failure> {
+        let api = self.api(kind, key);
+        let manager = Some(labels::SCALE_FIELD_MANAGER.to_owned());
+        let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
+        let patch = json!({"spec": {field: wanted}});
+        Ok(value(&self.request("patch", key, api.patch(&key.name, &parameters, &Patch::Merge(&patch))).await?))
+    }
+
     /// Deletes exactly the object with this UID, in this version if it is given.
     pub async fn delete(&self, kind: &Watched, key: &Key, uid: &str, version: Option<u64>) -> Result<(), Failure> {
         let api = self.api(kind, key);
@@ -198,10 +209,12 @@ pub fn has_reserved_name(key: &Key) -> bool {
     }
 }
 
-/// Whether a known object is ours to write.
+/// Whether a known object is ours to write. One of an engine that lost the label
+/// of the daily work which it was written for counts as the team's until then.
 #[must_use]
-pub fn entry_is_ours(entry: &Entry, key: &Key, team: &str) -> bool {
-    (entry.is_ours() && entry.team == team) || has_reserved_name(key)
+pub fn entry_is_ours(entry: &Entry, key: &Key, owner: &Work) -> bool {
+    let lost = matches!((owner, &entry.work), (Work::Daily(_), Work::Team(_))) && entry.engine.is_some();
+    (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
 }
 
 fn conflict(key: &Key, live: &Value) -> Failure {

@@ -18,6 +18,7 @@ pub fn objects(plan: &Plan, instance: &Instance) -> Vec<Desired> {
         layer: instance.layer,
         project: instance.project.as_deref(),
         engine: Some(&instance.id.engine),
+        work: None,
     };
     let rendered = instance.objects.iter().map(|rendered| {
         let mut object = rendered.object.clone();
@@ -41,7 +42,13 @@ pub fn extras(plan: &Plan) -> Vec<Desired> {
     placed
         .map(|(extra, namespace)| {
             let mut object = extra.object.clone();
-            let site = Fitting { plan, layer: namespace.layer, project: namespace.project.as_deref(), engine: None };
+            let site = Fitting {
+                plan,
+                layer: namespace.layer,
+                project: namespace.project.as_deref(),
+                engine: None,
+                work: None,
+            };
             site.fit(&mut object, true);
             Desired {
                 stage: stage(&object),
@@ -56,7 +63,7 @@ pub fn extras(plan: &Plan) -> Vec<Desired> {
 }
 
 /// When an object of an engine is written.
-fn stage(object: &Value) -> Stage {
+pub(super) fn stage(object: &Value) -> Stage {
     match object["kind"].as_str() {
         Some("ServiceAccount") => Stage::Identity,
         Some("ConfigMap" | "PersistentVolumeClaim" | "ExternalSecret" | "SecretStore") => Stage::Configuration,
@@ -65,18 +72,25 @@ fn stage(object: &Value) -> Stage {
 }
 
 /// What every object is made to carry.
-struct Fitting<'a> {
-    plan: &'a Plan,
-    layer: Layer,
-    project: Option<&'a str>,
-    engine: Option<&'a str>,
+pub(super) struct Fitting<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) layer: Layer,
+    pub(super) project: Option<&'a str>,
+    pub(super) engine: Option<&'a str>,
+    /// The label that names the object of daily work that this is for.
+    pub(super) work: Option<(&'a str, &'a str)>,
 }
 
 impl Fitting<'_> {
-    fn fit(&self, object: &mut Value, in_layer: bool) {
+    pub(super) fn fit(&self, object: &mut Value, in_layer: bool) {
         let mut own = labels(self.plan, self.layer, self.project);
         own.extend(self.engine.map(|engine| (labels::ENGINE.to_owned(), engine.to_owned())));
+        own.extend(self.work.map(|(label, name)| (label.to_owned(), name.to_owned())));
         merge(object, &["metadata", "labels"], &own);
+        if object["kind"] == "CronJob" {
+            // Its Jobs are watched and judged like those that we write.
+            merge(object, &["spec", "jobTemplate", "metadata", "labels"], &own);
+        }
         if let Some(entries) = object.as_object_mut() {
             entries.remove("status");
         }

@@ -13,9 +13,12 @@ use crate::plan::{NamespacePlan, Plan};
 #[must_use]
 pub fn connections(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
     let here = matches!(namespace.layer, Layer::Workspace | Layer::Live) && !namespace.retained;
+    // What engines and profiles say goes before what datasets say.
+    let mut settings = namespace.datasets.clone();
+    settings.extend(plan.connections.clone());
     let config = ConfigMap {
         metadata: metadata(plan, namespace, labels::CONNECTIONS),
-        data: (!plan.connections.is_empty()).then(|| plan.connections.clone()),
+        data: (!settings.is_empty()).then_some(settings),
         ..ConfigMap::default()
     };
     here.then(|| core(Stage::Configuration, Ownership::Whole, &config))

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod components;
 pub mod connections;
+pub mod daily;
 pub mod identity;
 pub mod namespaces;
 pub mod network;

@@ -41,12 +41,13 @@ pub fn namespace(plan: &Plan, namespace: &NamespacePlan) -> Desired {
 
 fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTreeMap<String, String> {
     let registries = allowed_registries(&plan.identity.name, &plan.site);
-    let prefix = plan.site.identity.as_ref().map(|identity| identity.user_prefix.clone());
+    let prefix = plan.site.identity.as_ref().map(|identity| identity.user_prefix.clone()).unwrap_or_default();
     [
         (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
         (labels::RETAINED, namespace.retained.then(|| "true".to_owned())),
         (REGISTRIES, (!registries.is_empty()).then(|| registries.join(","))),
-        (USER_PREFIX, prefix.filter(|prefix| !prefix.is_empty())),
+        // Even where there is none: whoever asks can tell that from not knowing.
+        (USER_PREFIX, Some(prefix)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))

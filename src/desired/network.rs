@@ -17,12 +17,15 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value;
 
 use super::object::{core, metadata};
 use super::{Desired, Ownership, Stage};
+use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::cidr::Block;
+use crate::plan::daily::Callers;
 use crate::plan::{Instance, NamespacePlan, Plan};
 
 /// The label that the API server itself keeps on every namespace.
@@ -42,6 +45,7 @@ enum Opens {
     Out(Vec<NetworkPolicyEgressRule>),
     Both(NetworkPolicyIngressRule, NetworkPolicyEgressRule),
     Nothing,
+    NobodyIn,
 }
 
 /// All policies of the namespace.
@@ -58,8 +62,6 @@ pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
     };
     open("strata-shared", to_shared(plan, namespace));
     open("strata-projects", from_projects(plan, namespace));
-    open("strata-customers", from_customers(plan, namespace));
-    open("strata-gateway", from_gateway(plan, namespace));
     open("strata-metrics", from_metrics(plan));
     for profile in &namespace.egress {
         open(&format!("strata-egress-{}", object_name(profile)), egress(plan, profile));
@@ -80,6 +82,7 @@ fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelec
         Opens::Out(rules) => (None, Some(rules), &["Egress"]),
         Opens::Both(ingress, egress) => (Some(vec![ingress]), Some(vec![egress]), &["Ingress", "Egress"]),
         Opens::Nothing => (None, None, &["Ingress", "Egress"]),
+        Opens::NobodyIn => (None, None, &["Ingress"]),
     };
     let spec = NetworkPolicySpec {
         pod_selector: Some(pods),
@@ -134,16 +137,23 @@ fn from_projects(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
     (namespace.layer == Layer::Shared && !projects.is_empty()).then_some(Opens::In(rule))
 }
 
-fn from_customers(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
-    let customers: Vec<&str> = plan.customers.iter().map(String::as_str).collect();
-    let open = namespace.layer == Layer::Live && !customers.is_empty();
-    open.then(|| Opens::In(NetworkPolicyIngressRule { from: Some(vec![namespaces(&customers)]), ports: None }))
-}
-
-fn from_gateway(plan: &Plan, namespace: &NamespacePlan) -> Option<Opens> {
-    let gateway = plan.site.ingress.as_ref()?.gateway.as_ref()?;
-    let rule = NetworkPolicyIngressRule { from: Some(vec![namespaces(&[&gateway.namespace])]), ports: None };
-    (namespace.layer == Layer::Live).then_some(Opens::In(rule))
+/// Who may connect to a model in production: the customers that it names, and
+/// the gateway. Everybody else is kept out by the default.
+#[must_use]
+pub fn callers(plan: &Plan, namespace: &NamespacePlan, service: &str, callers: &Callers) -> Desired {
+    let gateway = plan.site.ingress.as_ref().and_then(|ingress| ingress.gateway.as_ref());
+    let mut from: BTreeSet<&str> = callers.namespaces.iter().map(String::as_str).collect();
+    from.extend(gateway.map(|gateway| gateway.namespace.as_str()));
+    let from: Vec<&str> = from.into_iter().collect();
+    let rule = NetworkPolicyIngressRule { from: Some(vec![namespaces(&from)]), ports: Some(tcp(&[callers.port])) };
+    let label = DailyKind::ModelService.label();
+    let pods =
+        LabelSelector { match_labels: Some([(label.to_owned(), service.to_owned())].into()), match_expressions: None };
+    // A rule without peers would let everybody in.
+    let opens = if from.is_empty() { Opens::NobodyIn } else { Opens::In(rule) };
+    let mut desired = policy(plan, namespace, format!("strata-service-{service}"), pods, opens);
+    desired.object["metadata"]["labels"][label] = Value::from(service);
+    desired
 }
 
 fn from_metrics(plan: &Plan) -> Option<Opens> {

@@ -22,15 +22,15 @@ pub const LIMITS: &str = "strata-limits";
 /// server, not a budget: they are the same for every team. Ports of nodes and
 /// load balancers would go around the gateway.
 const COUNTS: &[(&str, i64)] = &[
-    ("pods", 200),
-    ("services", 100),
-    ("persistentvolumeclaims", 100),
-    ("configmaps", 500),
+    ("pods", 500),
+    ("services", 200),
+    ("persistentvolumeclaims", 500),
+    ("configmaps", 1000),
     ("secrets", 200),
-    ("count/jobs.batch", 500),
-    ("count/cronjobs.batch", 100),
-    ("count/deployments.apps", 100),
-    ("count/statefulsets.apps", 100),
+    ("count/jobs.batch", 1000),
+    ("count/cronjobs.batch", 200),
+    ("count/deployments.apps", 200),
+    ("count/statefulsets.apps", 500),
     ("services.nodeports", 0),
     ("services.loadbalancers", 0),
 ];

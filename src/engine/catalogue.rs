@@ -17,9 +17,11 @@ use crate::api::vocabulary::Capability;
 const FILES: &[(&str, &str)] = &[
     ("annotations", include_str!("../../engines/annotations.yaml")),
     ("deployer", include_str!("../../engines/deployer.yaml")),
+    ("deployment", include_str!("../../engines/deployment.yaml")),
     ("external", include_str!("../../engines/external.yaml")),
     ("feast", include_str!("../../engines/feast.yaml")),
     ("jobs", include_str!("../../engines/jobs.yaml")),
+    ("jupyterlab", include_str!("../../engines/jupyterlab.yaml")),
     ("mlflow", include_str!("../../engines/mlflow.yaml")),
     ("quota", include_str!("../../engines/quota.yaml")),
     ("references", include_str!("../../engines/references.yaml")),
@@ -44,7 +46,8 @@ pub const fn plain(capability: Capability) -> Option<&'static str> {
         Capability::FeatureStore => Some("feast"),
         Capability::Pipelines | Capability::Training => Some("jobs"),
         Capability::Data => Some("references"),
-        Capability::Notebook | Capability::Serving => None,
+        Capability::Notebook => Some("jupyterlab"),
+        Capability::Serving => Some("deployment"),
     }
 }
 
@@ -143,3 +146,10 @@ impl Catalogue {
 #[cfg(test)]
 #[path = "catalogue_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+mod jobs_tests;
+#[cfg(test)]
+#[path = "jupyterlab_tests.rs"]
+mod jupyterlab_tests;

@@ -12,7 +12,7 @@ use crate::engine::inputs::{
 use crate::engine::pods::{self, CONTAINERS};
 use crate::engine::{RenderedObject, Verdict, objects_input, pod_security};
 
-fn inputs(layer: Layer, capabilities: &[Capability], parameters: Value) -> Inputs {
+pub(super) fn inputs(layer: Layer, capabilities: &[Capability], parameters: Value) -> Inputs {
     let namespace = format!("fraud-team--{}", layer.kebab());
     Inputs {
         team: TeamInputs {
@@ -34,10 +34,11 @@ fn inputs(layer: Layer, capabilities: &[Capability], parameters: Value) -> Input
         blueprint: BlueprintInputs::default(),
         namespaces: vec![NamespaceInputs { name: namespace, layer, project: None }],
         repository: None,
+        work: crate::engine::work::WorkInputs::default(),
     }
 }
 
-fn builtin(name: &str) -> Arc<CompiledEngine> {
+pub(super) fn builtin(name: &str) -> Arc<CompiledEngine> {
     Catalogue::builtin().get(name).unwrap().compiled.clone().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -60,6 +61,8 @@ fn variants() -> Vec<(&'static str, Inputs)> {
         ("feast", inputs(Layer::Shared, &[FeatureStore], json!({"registry": "Secret", "onlineStore": "Secret"}))),
         ("deployer", inputs(Layer::Backbone, &[Delivery], json!({}))),
         ("external", inputs(Layer::Shared, &[FeatureStore], json!({"url": "https://features.example.com"}))),
+        ("jupyterlab", jupyterlab_tests::inputs(false)),
+        ("jupyterlab", jupyterlab_tests::inputs(true)),
     ];
     for (index, (_, inputs)) in variants.iter_mut().enumerate() {
         if index % 2 == 1 {
@@ -74,7 +77,7 @@ fn variants() -> Vec<(&'static str, Inputs)> {
     variants
 }
 
-fn find<'a>(objects: &'a [RenderedObject], kind: &str) -> Option<&'a Value> {
+pub(super) fn find<'a>(objects: &'a [RenderedObject], kind: &str) -> Option<&'a Value> {
     objects.iter().map(|rendered| &rendered.object).find(|object| object["kind"] == kind)
 }
 
@@ -354,3 +357,6 @@ fn an_object_takes_the_place_of_what_comes_along_and_a_broken_one_hurts_nobody_e
     assert!(refreshed.get("broken").is_none());
     assert_eq!(catalogue.refreshed([]).get("mlflow").unwrap().origin, Origin::BuiltIn);
 }
+
+#[path = "deployment_tests.rs"]
+mod deployment;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::work::WorkInputs;
 use crate::api::vocabulary::{Capability, Layer};
 
 /// The variables at render. At judging there is `objects` too.
@@ -23,6 +24,10 @@ pub const VARIABLES: &[&str] = &[
     "blueprint",
     "namespaces",
     "repository",
+    "workbench",
+    "run",
+    "service",
+    "dataset",
 ];
 
 /// The live objects, by the id of their template; known to `ready` and `failing`.
@@ -58,6 +63,9 @@ pub struct Inputs {
     pub namespaces: Vec<NamespaceInputs>,
     /// Where the team's manifests come from.
     pub repository: Option<RepositoryInputs>,
+    /// The object of daily work that is provided; nothing at the level of the team.
+    #[serde(flatten)]
+    pub work: WorkInputs,
 }
 
 impl Inputs {

@@ -27,6 +27,7 @@ pub mod readiness;
 pub mod template;
 pub mod tree;
 mod value;
+pub mod work;
 
 pub use catalogue::{Catalogue, Entry, Origin, plain};
 pub use compiled::{CompiledEngine, objects_input};

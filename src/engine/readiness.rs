@@ -133,7 +133,10 @@ fn deployment(name: &str, live: &Value) -> Verdict {
         return Verdict::waiting(format!("{name}: {updated} of {wanted} pods are of the newest revision"));
     }
     if all > updated {
-        return Verdict::waiting(format!("{name}: {} pods of an older revision are ending", all - updated));
+        return Verdict::waiting(match all - updated {
+            1 => format!("{name}: a pod of an older revision is ending"),
+            number => format!("{name}: {number} pods of an older revision are ending"),
+        });
     }
     if ready < wanted {
         return Verdict::waiting(format!("{name}: {ready} of {wanted} pods are ready"));
@@ -151,7 +154,10 @@ fn stateful_set(name: &str, live: &Value) -> Verdict {
     let wanted = wanted(live);
     let ready = count(live, "readyReplicas");
     if count(live, "replicas") > wanted {
-        return Verdict::waiting(format!("{name}: {} pods too many are ending", count(live, "replicas") - wanted));
+        return Verdict::waiting(match count(live, "replicas") - wanted {
+            1 => format!("{name}: a pod too many is ending"),
+            number => format!("{name}: {number} pods too many are ending"),
+        });
     }
     if ready < wanted {
         return Verdict::waiting(format!("{name}: {ready} of {wanted} pods are ready"));

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use jiff::tz::TimeZoneDatabase;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use kube_cel::{CompiledSchema, compile_schema};
 use serde_json::Value;
 
 use crate::api::crd;
+use crate::api::daily::DailyKind;
+use crate::api::daily::schema::NO_ZONE;
 
 /// A kind's schema, compiled once.
 struct Kind {
@@ -35,9 +38,9 @@ static KINDS: LazyLock<BTreeMap<String, Kind>> = LazyLock::new(|| {
 /// sentence each. As on the API server, the rules are looked at only when the
 /// structure is right.
 #[must_use]
-pub fn errors(kind: &str, value: &Value) -> Vec<String> {
-    let Some(kind) = KINDS.get(kind) else {
-        return vec![format!("the kind {kind} is not one of Strata's")];
+pub fn errors(name: &str, value: &Value) -> Vec<String> {
+    let Some(kind) = KINDS.get(name) else {
+        return vec![format!("the kind {name} is not one of Strata's")];
     };
     let mut found = Vec::new();
     unknown("", &kind.schema, value, &mut found);
@@ -54,6 +57,9 @@ pub fn errors(kind: &str, value: &Value) -> Vec<String> {
     if found.is_empty() {
         found = broken_rules(kind, &value);
     }
+    if found.is_empty() && name == DailyKind::Pipeline.name() {
+        found.extend(unknown_zone(&value));
+    }
     found
 }
 
@@ -64,6 +70,15 @@ fn broken_rules(kind: &Kind, value: &Value) -> Vec<String> {
             broken.iter().map(|error| at(error.field_path.trim_start_matches('.'), &error.message)).collect()
         }
     }
+}
+
+/// A time zone that is in no database. The rule that asks the API server's own
+/// is there, but the interpreter here knows no time zones and lets all pass.
+fn unknown_zone(value: &Value) -> Option<String> {
+    let name = value["spec"]["timeZone"].as_str()?;
+    // The database here takes any case, that of the API server does not.
+    let known = TimeZoneDatabase::bundled().get(name).is_ok_and(|zone| zone.iana_name() == Some(name));
+    (!known).then(|| at("spec.timeZone", NO_ZONE))
 }
 
 /// What is wrong with one value. All the words that would do are named: there
@@ -194,6 +209,20 @@ mod tests {
         assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is there twice"]);
         let share = json!({"projects": [{"name": "a", "share": {"live": {"storage": "1Gi"}}}]});
         assert!(team(&share)[0].contains("add `live: {}`"), "{:?}", team(&share));
+    }
+
+    #[test]
+    fn time_zones_are_those_of_the_api_server() {
+        let zone = |name: &str| {
+            let spec = json!({"schedule": "@daily", "timeZone": name, "steps": [{"component": "a"}]});
+            errors("Pipeline", &json!({"metadata": {"name": "x"}, "spec": spec}))
+        };
+        for name in ["Europe/Berlin", "UTC", "US/Pacific", "Etc/GMT+2", "EST5EDT", "America/Argentina/Buenos_Aires"] {
+            assert_eq!(zone(name), Vec::<String>::new(), "{name}");
+        }
+        for name in ["Mars/Base", "EUROPE/Berlin", "Utc", "Europe", "GMT+2", "CEST"] {
+            assert_eq!(zone(name), [format!("spec.timeZone: {NO_ZONE}")], "{name}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Nothing here talks to a cluster or knows what an object leads to.
 
 mod check;
+mod daily;
 mod read;
 mod write;
 
@@ -12,9 +13,11 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
+use crate::api::daily::DailyKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
+pub use daily::Daily;
 pub use read::{Document, documents};
 pub use write::{generated, yaml};
 
@@ -49,6 +52,14 @@ pub enum ManifestError {
         /// File and document.
         place: String,
     },
+    /// An object of daily work stands in a namespace of its team.
+    #[error(
+        "{place} says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared"
+    )]
+    NoNamespace {
+        /// File, document and object.
+        place: String,
+    },
     /// The API server would refuse the object.
     #[error("{place} is refused: {problem}")]
     Refused {
@@ -76,6 +87,8 @@ pub struct Manifests {
     pub blueprints: BTreeMap<String, Blueprint>,
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
+    /// Objects of daily work, in the order of the files.
+    pub daily: Vec<Daily>,
     /// What was passed over, and why, one sentence each.
     pub skipped: Vec<String>,
 }
@@ -91,7 +104,7 @@ impl Manifests {
     pub fn of(documents: &[Document]) -> Result<Self, Vec<ManifestError>> {
         let mut manifests = Self::default();
         let mut errors = Vec::new();
-        let mut seen: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for document in documents {
             match manifests.add(document, &mut seen) {
                 Ok(()) => {}
@@ -101,33 +114,33 @@ impl Manifests {
         if errors.is_empty() { Ok(manifests) } else { Err(errors) }
     }
 
-    fn add(
-        &mut self,
-        document: &Document,
-        seen: &mut BTreeMap<(String, String), String>,
-    ) -> Result<(), Vec<ManifestError>> {
+    fn add(&mut self, document: &Document, seen: &mut Seen) -> Result<(), Vec<ManifestError>> {
         let (Some(kind), Some(name)) = (document.text("/kind"), document.text("/metadata/name")) else {
             return Err(vec![ManifestError::NoObject { place: document.place() }]);
         };
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
-        if !ours || !matches!(kind, "AITeam" | "Blueprint" | "Engine") {
-            self.skipped.push(format!(
-                "{} is passed over: only AITeams, Blueprints and Engines are read here",
-                document.place()
-            ));
+        let daily = DailyKind::of(kind);
+        if !ours || (daily.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
+            self.skipped.push(format!("{} is passed over: only Strata's own kinds are read here", document.place()));
             return Ok(());
         }
-        if let Some(before) = seen.insert((kind.to_owned(), name.to_owned()), document.place()) {
+        let namespace = daily.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
+        let key = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        if let Some(before) = seen.insert(key, document.place()) {
             return Err(vec![ManifestError::Twice { place: document.place(), before }]);
         }
-        match kind {
-            "AITeam" => self.teams.push(typed(document, kind)?),
-            "Blueprint" => drop(self.blueprints.insert(name.to_owned(), typed(document, kind)?)),
-            _ => drop(self.engines.insert(name.to_owned(), typed(document, kind)?)),
+        match (daily, kind) {
+            (Some(kind), _) => self.daily.push(Daily::read(kind, document)?),
+            (None, "AITeam") => self.teams.push(typed(document, kind)?),
+            (None, "Blueprint") => drop(self.blueprints.insert(name.to_owned(), typed(document, kind)?)),
+            (None, _) => drop(self.engines.insert(name.to_owned(), typed(document, kind)?)),
         }
         Ok(())
     }
 }
+
+/// Where each object was seen, by kind, namespace and name.
+type Seen = BTreeMap<(String, String, String), String>;
 
 fn typed<K: DeserializeOwned>(document: &Document, kind: &str) -> Result<K, Vec<ManifestError>> {
     let refused = |problem: String| ManifestError::Refused { place: document.place(), problem };

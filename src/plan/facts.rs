@@ -32,11 +32,17 @@ pub struct Facts<'a> {
     /// Namespaces of projects that left the spec under `Retain`: their
     /// guardrails stay, and nothing else is planned for them.
     pub retained: &'a [Retained],
+    /// The settings of the team's datasets, by the namespace of the dataset.
+    pub datasets: &'a DatasetSettings,
     /// Where the API server is reached, as addresses behind the service; empty
     /// when it is not known.
     pub api_server: &'a [ApiServer],
 }
 
+/// Settings by their names, by namespace.
+pub type DatasetSettings = BTreeMap<String, BTreeMap<String, String>>;
+
+static NO_DATASETS: DatasetSettings = BTreeMap::new();
 static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
 static NO_CHOICES: Choices = Choices(BTreeMap::new());
 static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), may_lower: true };
@@ -54,6 +60,7 @@ impl<'a> Facts<'a> {
             choices: &NO_CHOICES,
             usage: &NO_USAGE,
             retained: &[],
+            datasets: &NO_DATASETS,
             api_server: &[],
         }
     }

@@ -12,6 +12,7 @@ use crate::engine::inputs::{
     BlueprintInputs, CredentialsInputs, NamespaceInputs, ProjectInputs, RegistryInputs, RepositoryInputs,
     StorageClassInputs, TeamInputs, TeamNamespaces, TrustBundleInputs,
 };
+use crate::engine::work::WorkInputs;
 
 /// The inputs of an instance that answers these wants.
 #[must_use]
@@ -49,6 +50,7 @@ pub fn base(team: &AITeam, blueprint: &BlueprintSpec, namespace: &str, layer: La
             .map(|place| NamespaceInputs { name: place.name, layer: place.layer, project: place.project })
             .collect(),
         repository: None,
+        work: WorkInputs::default(),
         team: TeamInputs {
             r#type: spec.type_.name().to_owned(),
             description: spec.description.clone(),

@@ -11,6 +11,7 @@ pub mod choice;
 pub mod cidr;
 pub mod connections;
 pub mod coverage;
+pub mod daily;
 pub mod division;
 pub mod extras;
 pub mod facts;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used};
+pub use facts::{ApiServer, Choice, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
 pub use problem::{InstanceId, Problem, Refusal, Scope};
 
 use crate::api::engine::PodSecurity;
@@ -111,6 +112,8 @@ pub struct NamespacePlan {
     pub pod_security_reason: Option<String>,
     /// Profiles of the Blueprint that open the way out of it.
     pub egress: Vec<String>,
+    /// The settings of the datasets that it may use.
+    pub datasets: BTreeMap<String, String>,
     /// Whether its project left the spec: its guardrails stay, nothing else.
     pub retained: bool,
 }

@@ -3,6 +3,8 @@
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
 
+use std::collections::BTreeMap;
+
 use super::{Facts, Instance, NamespacePlan};
 use crate::api::AITeamSpec;
 use crate::api::engine::PodSecurity;
@@ -62,6 +64,7 @@ pub fn shared_is_on(spec: &AITeamSpec) -> bool {
 #[must_use]
 pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[Instance]) -> Vec<NamespacePlan> {
     let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
+    let team_name = team.metadata.name.clone().unwrap_or_default();
     let wanted = places.iter().map(|place| {
         let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
         NamespacePlan {
@@ -72,6 +75,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             pod_security,
             pod_security_reason,
             egress: egress.clone(),
+            datasets: datasets(&team_name, place, facts),
             retained: false,
         }
     });
@@ -84,9 +88,20 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security: left.pod_security,
         pod_security_reason: None,
         egress: egress.clone(),
+        datasets: BTreeMap::new(),
         retained: true,
     });
     wanted.chain(left).collect()
+}
+
+/// The settings of the datasets that a place may use: its own, and over them
+/// those of Shared, which no other can shadow.
+fn datasets(team: &str, place: &Place, facts: &Facts<'_>) -> BTreeMap<String, String> {
+    let shared = name(team, Layer::Shared, None);
+    let of = |namespace: &str| facts.datasets.get(namespace).cloned().unwrap_or_default();
+    let mut settings = of(&place.name);
+    settings.extend(of(&shared));
+    settings
 }
 
 /// The strictest level that all engines of the namespace pass, and because of

@@ -12,8 +12,11 @@ use serde_json::Value;
 use super::fingerprint::{digest, fingerprint, holds, other_writer};
 use super::key::Key;
 use super::view::{self, View};
+use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::kinds::Keeping;
+use crate::plan::daily::DailyId;
+use crate::queue::Key as Work;
 
 /// What is known of one object.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub struct Entry {
     pub version: u64,
     /// The team that its label, or else its namespace's name, says.
     pub team: String,
+    /// What it was written for: the team itself, or an object of its daily work.
+    pub work: Work,
+    /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
+    pub controller: Option<String>,
     /// Whether it is the team's by its label, which only we may write.
     labelled: bool,
     /// The team's UID by the label; empty where there is none.
@@ -52,15 +59,26 @@ impl Entry {
     }
 }
 
-/// Who has to look again.
-pub type Wake = Vec<String>;
+/// What has to be looked at again.
+pub type Wake = Vec<Work>;
 
 #[derive(Default)]
 struct Index {
     entries: HashMap<Key, Entry>,
-    teams: HashMap<String, HashSet<Key>>,
+    works: HashMap<Work, HashSet<Key>>,
     /// Keys seen since a list began, by kind.
     listing: HashMap<(String, String), HashSet<Key>>,
+}
+
+impl Index {
+    fn leave(&mut self, work: &Work, key: &Key) {
+        if let Some(keys) = self.works.get_mut(work) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.works.remove(work);
+            }
+        }
+    }
 }
 
 /// What is known of every object that matters.
@@ -86,20 +104,39 @@ impl Mirror {
         self.read().entries.get(key).cloned()
     }
 
-    /// Everything that is known of a team, in the order of its keys.
+    /// Everything that was written for a team itself, in the order of its keys.
     #[must_use]
     pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {
+        self.of(&Work::Team(team.to_owned()))
+    }
+
+    /// Everything that was written for a team itself or for an object of daily
+    /// work, in the order of its keys.
+    #[must_use]
+    pub fn of(&self, work: &Work) -> Vec<(Key, Entry)> {
         let index = self.read();
-        let keys = index.teams.get(team).into_iter().flatten();
+        let keys = index.works.get(work).into_iter().flatten();
         let mut found: Vec<_> = keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect();
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         found
     }
 
-    /// The teams that anything is known of.
+    /// What anything is known of.
     #[must_use]
-    pub fn teams(&self) -> Vec<String> {
-        self.read().teams.keys().cloned().collect()
+    pub fn works(&self) -> Vec<Work> {
+        self.read().works.keys().cloned().collect()
+    }
+
+    /// The pods of a team's daily work.
+    #[must_use]
+    pub fn daily_pods(&self, team: &str) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        let of_team = index
+            .works
+            .iter()
+            .filter(|(work, _)| matches!(work, Work::Daily(id) if team_of(&id.namespace) == Some(team)));
+        let keys = of_team.flat_map(|(_, keys)| keys).filter(|key| key.kind == "Pod");
+        keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect()
     }
 
     /// Whether an object, as it is, holds this intent. Remembers that it does.
@@ -153,11 +190,21 @@ impl Mirror {
             return Wake::new();
         }
         let before = index.entries.get(&key);
+        // The label that names an object of daily work may have been taken off: what
+        // was written for it is still its own, and gets the label back.
+        if let Some(known) = before.filter(|known| known.uid == entry.uid && known.team == entry.team)
+            && matches!((&known.work, &entry.work), (Work::Daily(_), Work::Team(_)))
+            && entry.labelled
+        {
+            entry.work = known.work.clone();
+        }
         let same = before.is_some_and(|before| {
             before.uid == entry.uid
                 && before.fingerprint == entry.fingerprint
                 && before.deleting == entry.deleting
                 && before.team == entry.team
+                && before.work == entry.work
+                && before.controller == entry.controller
                 && before.labelled == entry.labelled
                 && before.team_uid == entry.team_uid
                 && before.view.wakes_as(&entry.view)
@@ -167,16 +214,14 @@ impl Mirror {
         if entry.verified.is_some_and(|(_, verified)| verified == entry.fingerprint) {
             entry.unverified = None;
         }
-        let mut wake: Wake = before.map(|before| before.team.clone()).into_iter().collect();
-        if wake.first() != Some(&entry.team) {
-            if let Some(old) = wake.first()
-                && let Some(keys) = index.teams.get_mut(old)
-            {
-                keys.remove(&key);
+        let mut wake: Wake = before.map(|before| before.work.clone()).into_iter().collect();
+        if wake.first() != Some(&entry.work) {
+            if let Some(old) = wake.first() {
+                index.leave(old, &key);
             }
-            wake.push(entry.team.clone());
+            wake.push(entry.work.clone());
         }
-        index.teams.entry(entry.team.clone()).or_default().insert(key.clone());
+        index.works.entry(entry.work.clone()).or_default().insert(key.clone());
         index.entries.insert(key, entry);
         if same { Wake::new() } else { wake }
     }
@@ -188,15 +233,10 @@ impl Mirror {
         if uid.is_some_and(|uid| uid != entry.uid) {
             return Wake::new();
         }
-        let team = entry.team.clone();
+        let work = entry.work.clone();
         index.entries.remove(key);
-        if let Some(keys) = index.teams.get_mut(&team) {
-            keys.remove(key);
-            if keys.is_empty() {
-                index.teams.remove(&team);
-            }
-        }
-        vec![team]
+        index.leave(&work, key);
+        vec![work]
     }
 
     /// We asked for the deletion of the object with this UID and the API server
@@ -236,10 +276,13 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
         Some(team) => team,
         None => team_of_namespace(key)?.to_owned(),
     };
+    let daily = daily(key, &metadata["labels"]).filter(|_| labelled);
     let view = view::of(key, object)?;
     Some(Entry {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
         version: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        work: daily.map_or_else(|| Work::Team(team.clone()), Work::Daily),
+        controller: controller(metadata),
         team,
         labelled,
         team_uid,
@@ -251,6 +294,21 @@ fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
         view,
         other_writer: other_writer(object),
     })
+}
+
+/// The object of daily work that something in its namespace was written for, by
+/// its label.
+fn daily(key: &Key, labels: &Value) -> Option<DailyId> {
+    let namespace = key.namespace.clone()?;
+    let named = |kind: &DailyKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
+    let (kind, name) = DailyKind::ALL.iter().find_map(named)?;
+    Some(DailyId { kind, namespace, name })
+}
+
+/// The UID of the object's controlling owner.
+fn controller(metadata: &Value) -> Option<String> {
+    let owners = metadata["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str().map(str::to_owned)
 }
 
 /// Whether an object in this place can be the team's. Outside of namespaces of
@@ -270,109 +328,15 @@ fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
 /// The team by the name of the object's namespace, or of the namespace itself.
 fn team_of_namespace(key: &Key) -> Option<&str> {
     let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
-    namespace?.split_once("--").map(|(team, _)| team)
+    team_of(namespace?)
+}
+
+/// The team whose namespace this would be, by its name.
+#[must_use]
+pub fn team_of(namespace: &str) -> Option<&str> {
+    namespace.split_once("--").map(|(team, _)| team)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const SPEC: Keeping = Keeping::Whole(&["spec"]);
-
-    fn quota(version: u64, cpu: &str) -> Value {
-        json!({"metadata": {"name": "strata-quota", "namespace": "a--b", "uid": "u", "resourceVersion": version.to_string(),
-            "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}, "spec": {"hard": {"cpu": cpu}}})
-    }
-
-    fn key() -> Key {
-        Key::new("", "LimitRange", Some("a--b"), "strata-quota")
-    }
-
-    #[test]
-    fn only_what_matters_wakes_anybody() {
-        let mirror = Mirror::default();
-        assert_eq!(mirror.observe(key(), &quota(1, "1"), SPEC), vec!["a"]);
-        assert!(mirror.observe(key(), &quota(1, "1"), SPEC).is_empty());
-        let mut touched = quota(2, "1");
-        touched["metadata"]["annotations"] = json!({"foreign": "x"});
-        assert!(mirror.observe(key(), &touched, SPEC).is_empty());
-        assert_eq!(mirror.observe(key(), &quota(3, "2"), SPEC), vec!["a"]);
-    }
-
-    #[test]
-    fn an_event_older_than_our_own_write_is_dropped() {
-        let mirror = Mirror::default();
-        mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
-        assert!(mirror.observe(key(), &quota(4, "1"), SPEC).is_empty());
-        assert!(mirror.holds(&key(), &quota(0, "2"), SPEC));
-    }
-
-    #[test]
-    fn an_answer_older_than_what_the_watch_said_takes_nothing_back() {
-        let mirror = Mirror::default();
-        mirror.observe(key(), &quota(7, "3"), SPEC);
-        mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
-        assert_eq!(mirror.get(&key()).unwrap().version, 7);
-        assert!(mirror.holds(&key(), &quota(0, "3"), SPEC));
-        assert!(!mirror.holds(&key(), &quota(0, "2"), SPEC));
-    }
-
-    #[test]
-    fn only_the_object_that_we_deleted_is_being_deleted() {
-        let mirror = Mirror::default();
-        mirror.observe(key(), &quota(1, "1"), SPEC);
-        mirror.deleted(&key(), "another");
-        assert!(!mirror.get(&key()).unwrap().deleting);
-        mirror.deleted(&key(), "u");
-        assert!(mirror.get(&key()).unwrap().deleting);
-    }
-
-    #[test]
-    fn a_list_forgets_what_it_did_not_name() {
-        let mirror = Mirror::default();
-        mirror.observe(key(), &quota(1, "1"), SPEC);
-        mirror.list_begins("", "LimitRange");
-        assert_eq!(mirror.list_ends("", "LimitRange"), vec!["a"]);
-        assert!(mirror.get(&key()).is_none());
-        assert!(mirror.teams().is_empty());
-    }
-
-    #[test]
-    fn an_old_deletion_does_not_remove_the_object_that_took_its_place() {
-        let mirror = Mirror::default();
-        mirror.observe(key(), &quota(1, "1"), SPEC);
-        assert!(mirror.forget(&key(), Some("another")).is_empty());
-        assert!(mirror.get(&key()).is_some());
-    }
-
-    #[test]
-    fn a_label_is_believed_only_where_the_teams_objects_can_be() {
-        let mirror = Mirror::default();
-        let forged = quota(1, "1");
-        for (kind, namespace, name) in [
-            ("ConfigMap", Some("elsewhere"), "x"),
-            ("Pod", Some("elsewhere"), "a--x"),
-            ("Deployment", Some("ab--c"), "x"),
-            ("Namespace", None, "elsewhere"),
-            ("ClusterRole", None, "strata:team:b"),
-        ] {
-            mirror.observe(Key::new("", kind, namespace, name), &forged, SPEC);
-        }
-        assert!(mirror.team("a").is_empty(), "{:?}", mirror.team("a"));
-        assert!(may_belong("a", &Key::new("", "ClusterRole", None, "strata:team:a"), false));
-        assert!(may_belong("a", &Key::new("argoproj.io", "AppProject", Some("argocd"), "a--x"), true));
-        assert!(may_belong("a", &Key::new("", "Namespace", None, "a--x"), false));
-    }
-
-    #[test]
-    fn a_stripped_label_leaves_the_namespace_to_tell_the_team() {
-        let mirror = Mirror::default();
-        let mut bare = quota(1, "1");
-        bare["metadata"]["labels"] = json!({});
-        mirror.observe(Key::new("", "RoleBinding", Some("a--b"), "x"), &bare, SPEC);
-        let found = mirror.team("a");
-        assert_eq!(found.len(), 1);
-        assert!(!found[0].1.is_ours());
-    }
-}
+#[path = "mirror_tests.rs"]
+mod tests;

@@ -7,6 +7,8 @@
 pub mod fingerprint;
 mod key;
 pub mod mirror;
+mod pod;
+pub mod refusals;
 mod view;
 
 use std::collections::BTreeMap;
@@ -23,9 +25,10 @@ use crate::api::labels;
 use crate::api::reason::Class;
 use crate::error::Failure;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
-use crate::queue::{Key as Work, Queue};
+use crate::queue::Queue;
 pub use key::Key;
-pub use mirror::{Entry, Mirror};
+pub use mirror::{Entry, Mirror, team_of};
+pub use refusals::Refusals;
 pub use view::mark;
 
 /// A kind as it is watched and written.
@@ -70,13 +73,15 @@ pub struct Watches {
     mirror: Arc<Mirror>,
     queue: Queue,
     kinds: Mutex<BTreeMap<(String, String), (Watched, State)>>,
+    /// Pods that were refused.
+    pub refusals: Refusals,
 }
 
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
     #[must_use]
     pub fn new(client: Client, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
-        Arc::new(Self { client, mirror, queue, kinds: Mutex::default() })
+        Arc::new(Self { client, mirror, queue, kinds: Mutex::default(), refusals: Refusals::default() })
     }
 
     /// Watches every built-in kind.
@@ -84,6 +89,8 @@ impl Watches {
         for kind in KINDS {
             self.ensure(Watched::from(kind));
         }
+        let watches = Arc::clone(self);
+        tokio::spawn(async move { watches.refusals.follow(&watches.client, &watches.mirror, &watches.queue).await });
     }
 
     /// Watches a kind, if it is not watched already.
@@ -194,14 +201,14 @@ impl Watches {
                 wake
             }
         };
-        for team in wake {
-            self.queue.add(Work::Team(team));
+        for work in wake {
+            self.queue.add(work);
         }
     }
 
     fn wake_all(&self) {
-        for team in self.mirror.teams() {
-            self.queue.add(Work::Team(team));
+        for work in self.mirror.works() {
+            self.queue.add(work);
         }
         self.queue.add_known();
     }

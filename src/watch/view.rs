@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::fingerprint::digest;
 use super::key::Key;
+use super::pod;
+use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::api::quantity::Amount;
 
@@ -56,6 +58,9 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
             "subjects": object["subjects"], "roleRef": object["roleRef"], "annotations": ours(&metadata["annotations"]),
         })),
         "ConfigMap" if key.name == labels::RECORD => View::new(object["data"].clone()),
+        "Pod" if DailyKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string()) => {
+            View::new(pod::seen(object))
+        }
         "Pod" => View::new(pod_trouble(object)?),
         _ if metadata["labels"][labels::ENGINE].is_string() => View::new(judged(object)),
         _ => View::default(),
@@ -119,8 +124,15 @@ fn judged(object: &Value) -> Value {
             json!({
                 "name": metadata["name"], "namespace": metadata["namespace"], "generation": metadata["generation"],
                 "labels": metadata["labels"], "deletionTimestamp": metadata["deletionTimestamp"],
+                "annotations": ours(&metadata["annotations"]), "creationTimestamp": metadata["creationTimestamp"],
+                "uid": metadata["uid"],
             }),
         );
+    }
+    if let Some(status) = kept.get_mut("status").and_then(Value::as_object_mut) {
+        // What an autoscaler measures changes several times a minute.
+        status.remove("currentMetrics");
+        status.remove("lastScaleTime");
     }
     for condition in kept.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(condition) = condition.as_object_mut() {

@@ -1,0 +1,172 @@
+//! The CEL rules of the kinds of daily work that span several fields, with
+//! what to do in each message. What takes two objects to tell is a condition.
+
+use serde_json::{Value, json};
+
+fn rule(rule: &str, message: &str, field: &str) -> Value {
+    let mut value = json!({"rule": rule, "message": message});
+    if !field.is_empty() {
+        value["fieldPath"] = json!(field);
+    }
+    value
+}
+
+/// The bound on the names of objects whose name becomes part of others' names.
+pub(crate) fn name(longest: usize, what: &str) -> Vec<Value> {
+    vec![rule(
+        &format!(
+            "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= {longest}"
+        ),
+        &format!(
+            "the name of {what} has at most {longest} characters, lower-case letters, digits and hyphens, because names of other objects are made of it"
+        ),
+        ".metadata.name",
+    )]
+}
+
+/// The bound on the name of what is a Service by that name, and part of the
+/// names of a release Job (63 characters at most) and of a CronJob (52).
+pub(crate) fn service_name() -> Vec<Value> {
+    vec![rule(
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 36",
+        "the name of a ModelService begins with a letter and has at most 36 characters, lower-case letters, digits and hyphens, because it is a Service's name and names of other objects are made of it",
+        ".metadata.name",
+    )]
+}
+
+/// What names a component's parameters, inputs and outputs stand for.
+pub(crate) fn component() -> Vec<Value> {
+    vec![
+        rule(
+            "has(self.owner) == has(oldSelf.owner)",
+            "the owner never changes, and neither comes nor goes: delete the component and create another",
+            ".owner",
+        ),
+        rule(
+            "!has(self.parameters) || ((!has(self.inputs) || self.parameters.all(p, self.inputs.all(i, i.name != p.name))) && (!has(self.outputs) || self.parameters.all(p, self.outputs.all(o, o.name != p.name))))",
+            "a parameter has the name of an input or output: $(name) could mean either, so rename one",
+            ".parameters",
+        ),
+        rule(
+            "!has(self.inputs) || !has(self.outputs) || self.inputs.all(i, self.outputs.all(o, o.name != i.name))",
+            "an input has the name of an output: $(name) could mean either, so rename one",
+            ".inputs",
+        ),
+    ]
+}
+
+/// Where a dataset's data is.
+pub(crate) fn dataset() -> Vec<Value> {
+    vec![
+        rule(
+            "has(self.uri) != has(self.volume)",
+            "data is at an address or on a volume: say either `uri` or `volume`",
+            "",
+        ),
+        rule(
+            "has(self.volume) == has(oldSelf.volume)",
+            "a dataset does not move between an address and a volume: create another",
+            "",
+        ),
+        rule(
+            "!has(self.volume) || !has(oldSelf.volume) || quantity(self.volume.size).compareTo(quantity(oldSelf.volume.size)) >= 0",
+            "a volume can only grow: give back the size it had, or more",
+            ".volume.size",
+        ),
+        rule(
+            "!has(self.volume) || quantity(self.volume.size).compareTo(quantity('1Mi')) >= 0",
+            "a volume has at least 1Mi: is the unit missing? 10Gi",
+            ".volume.size",
+        ),
+        rule(
+            "!has(self.volume) || !has(oldSelf.volume) || (has(self.volume.class) == has(oldSelf.volume.class) && (!has(self.volume.class) || self.volume.class == oldSelf.volume.class) && self.volume.accessMode == oldSelf.volume.accessMode)",
+            "class and accessMode of a volume never change: create another dataset and copy the data",
+            ".volume",
+        ),
+    ]
+}
+
+/// A workbench's home.
+pub(crate) fn workbench() -> Vec<Value> {
+    vec![
+        rule(
+            "quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0",
+            "a home volume can only grow: give back the size it had, or more",
+            ".storage",
+        ),
+        rule(
+            "quantity(self.storage).compareTo(quantity('1Mi')) >= 0",
+            "a home volume has at least 1Mi: is the unit missing? 10Gi",
+            ".storage",
+        ),
+    ]
+}
+
+const STEP: &str = "(has(s.name) ? s.name : s.component)";
+const OTHER: &str = "(has(o.name) ? o.name : o.component)";
+
+/// The steps of a pipeline.
+pub(crate) fn pipeline() -> Vec<Value> {
+    vec![
+        rule(
+            &format!("self.steps.all(s, self.steps.exists_one(o, {OTHER} == {STEP}))"),
+            "two steps have the same name: give one a `name` of its own",
+            ".steps",
+        ),
+        rule(
+            &format!(
+                "self.steps.all(s, !has(s.after) || s.after.all(a, a != {STEP} && self.steps.exists(o, {OTHER} == a)))"
+            ),
+            "`after` names a step that is not there, or the step itself",
+            ".steps",
+        ),
+        rule(
+            &format!(
+                "self.steps.all(s, !has(s.inputs) || s.inputs.all(i, i.step != {STEP} && self.steps.exists(o, {OTHER} == i.step)))"
+            ),
+            "`inputs` names a step that is not there, or the step itself",
+            ".steps",
+        ),
+        rule(
+            "!has(self.timeZone) || has(self.schedule)",
+            "timeZone is that of `schedule`: add one, or remove timeZone",
+            ".timeZone",
+        ),
+    ]
+}
+
+/// A run never changes.
+pub(crate) fn run() -> Vec<Value> {
+    vec![rule("self == oldSelf", "a run never changes: create another", "")]
+}
+
+/// What serves.
+pub(crate) fn model_service() -> Vec<Value> {
+    vec![
+        rule(
+            "has(self.runtime) != has(self.image)",
+            "a model is served by a runtime out of the registry, or by an image that holds it: say either `runtime` or `image`",
+            "",
+        ),
+        rule(
+            "!has(self.image) || has(self.model.version)",
+            "an image holds one version: name it in model.version; an alias is looked up for a runtime alone",
+            ".model",
+        ),
+        rule(
+            "!has(self.capture) || has(self.runtime)",
+            "requests are captured by a runtime: an image captures its own",
+            ".capture",
+        ),
+    ]
+}
+
+/// Which version.
+pub(crate) fn model() -> Vec<Value> {
+    vec![rule("has(self.version) != has(self.alias)", "say either `version` or `alias`", "")]
+}
+
+/// How many pods.
+pub(crate) fn replicas() -> Vec<Value> {
+    vec![rule("!has(self.max) || self.max >= self.min", "max is less than min: raise max or lower min", ".max")]
+}

@@ -1,0 +1,150 @@
+//! `Workbench`: a notebook server of one person.
+#![allow(clippy::duplicated_attributes, reason = "every printer column is an attribute of the same name")]
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::EngineStatus;
+use super::component::small;
+use super::{rules, schema};
+use crate::api::quantity::Quantity;
+use crate::api::status::Condition;
+
+/// A notebook server of one person.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "strata-operator.dev",
+    version = "v1alpha1",
+    kind = "Workbench",
+    plural = "workbenches",
+    shortname = "wb",
+    category = "ai",
+    namespaced,
+    status = "WorkbenchStatus",
+    derive = "PartialEq",
+    doc = "A notebook server of one person, with a home volume that outlives it. Lives in a Workspace namespace.",
+    printcolumn(name = "Running", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
+    printcolumn(name = "Size", type_ = "string", json_path = ".spec.size"),
+    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = "1"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::workbench()))]
+pub struct WorkbenchSpec {
+    /// Whose workbench it is, as the identity provider spells them. It never changes.
+    #[schemars(schema_with = "schema::owner")]
+    pub owner: String,
+    /// The image: a name of the team's `shared.images` or of the Blueprint's
+    /// images, or a full reference to the team's own registry.
+    #[schemars(schema_with = "schema::named_image")]
+    pub image: String,
+    /// A size of the Blueprint.
+    #[serde(default = "small")]
+    #[schemars(schema_with = "schema::size")]
+    pub size: String,
+    /// The size of the home volume. It can only grow.
+    #[serde(default = "home")]
+    #[schemars(default = "home")]
+    pub storage: Quantity,
+    /// Whether the server is wanted up.
+    #[serde(default = "yes")]
+    #[schemars(default = "yes")]
+    pub running: bool,
+    /// Any text. After the server ended itself for being idle, a changed text starts it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub start: Option<String>,
+    /// What becomes of the home volume when the workbench is deleted.
+    #[serde(default)]
+    #[schemars(default = "HomeReclaim::default")]
+    pub reclaim: HomeReclaim,
+    /// Datasets of Shared, or of the workbench's namespace: their volumes are
+    /// mounted under `/data/<name>`, their credentials are in the environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::datasets")]
+    pub datasets: Vec<String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn home() -> Quantity {
+    Quantity("10Gi".to_owned())
+}
+
+/// What becomes of a home volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HomeReclaim {
+    /// It stays, and is taken back by a workbench of the same name and owner.
+    #[default]
+    Retain,
+    /// It goes with the workbench, and all that is in it.
+    Delete,
+}
+
+/// What a notebook server is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WorkbenchState {
+    /// It is on its way up.
+    #[default]
+    Starting,
+    /// It is up.
+    Running,
+    /// It is on its way down.
+    Stopping,
+    /// It is down.
+    Stopped,
+}
+
+/// The state of a workbench.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkbenchStatus {
+    /// The generation that this status speaks of; -1 until the operator saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: Option<i64>,
+    /// The aspects of its state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What the server is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<WorkbenchState>,
+    /// How its owner gets into it: a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub enter: Option<String>,
+    /// The image that its name stands for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub image: Option<String>,
+    /// The claim of its home volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub claim: Option<String>,
+    /// What takes effect only when the server starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub pending: Option<String>,
+    /// After an idle end: `spec.start` as it was then, empty for none. The
+    /// server stays down while it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub ended_at_start: Option<String>,
+    /// Whether the team names the owner by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_named: Option<bool>,
+    /// The engine that provides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineStatus>,
+}

@@ -1,0 +1,223 @@
+//! Brings one object of daily work to what it asks for, in the same six steps as
+//! a team: observe, plan, desire, apply, judge, report.
+//!
+//! Level-triggered like that one. It stands on the plan of its team, which it
+//! never makes itself.
+
+mod observe;
+mod report;
+mod teardown;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::api::reason::Class;
+use crate::api::{Reason, labels};
+use crate::apply::{Outcome, key};
+use crate::context::Context;
+use crate::desired::{Desired, Stage, daily::desired};
+use crate::engine::{Verdict, objects_input};
+use crate::error::Failure;
+use crate::ground::Planned;
+use crate::plan::daily::{DailyFacts, DailyId, DailyPlan, Detail, Object, plan};
+use crate::queue::{Again, Key as Work};
+use crate::status::daily::{Judged, status};
+use crate::watch::Key;
+use observe::{Observed, Standing};
+
+/// How often something that a person must mend is looked at again.
+const MENDED: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Reconciles one object of daily work, whether it is there or not.
+pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure> {
+    let Some(value) = context.store.daily_object(id) else {
+        // Nothing is removed because an object is not there: its kind may be gone,
+        // or on its way back. What removes is its finalizer.
+        return Ok(None);
+    };
+    let object = match Object::read(id.kind, &value) {
+        Ok(object) => report::with_newest_status(context, id, object),
+        Err(error) => {
+            let message = format!("the object cannot be read by this version of Strata: {error}");
+            return report::unreadable(context, id, &value, &Failure::new(Reason::Invalid, message)).await;
+        }
+    };
+    if object.metadata().deletion_timestamp.is_some() {
+        return teardown::teardown(context, id, &object).await;
+    }
+    match observe::standing(context, id) {
+        Standing::Unknown => Ok(None),
+        Standing::Held(failure) => {
+            report::held(context, id, &object, &failure).await?;
+            Ok((failure.class() == Class::Invalid).then_some(MENDED))
+        }
+        Standing::On(ground) => match &ground.planned {
+            Some(planned) => present(context, id, &object, planned).await,
+            None => Ok(None),
+        },
+    }
+}
+
+async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Planned) -> Result<Again, Failure> {
+    if teardown::needs_finalizer(object, planned, id) {
+        teardown::add(context, id, object).await?;
+    }
+    // 1 observe
+    let uid = object.metadata().uid.as_deref();
+    let observed = Observed::of(context, id, uid);
+    // 2 plan
+    let Some(plan) = plan_of(context, id, object, planned, &observed) else { return Ok(None) };
+    // 3 desire
+    let desires = desired(&planned.plan, &plan);
+    // 4 apply
+    let outcome = write(context, id, &plan, &desires).await;
+    // 5 judge
+    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
+    // 6 report
+    report::report(context, id, object, told).await?;
+    next(&plan, &outcome)
+}
+
+/// The plan of the object, on the ground that its team gives it.
+fn plan_of(
+    context: &Context,
+    id: &DailyId,
+    object: &Object,
+    planned: &Planned,
+    observed: &Observed,
+) -> Option<DailyPlan> {
+    let facts = DailyFacts {
+        team: &planned.team,
+        plan: &planned.plan,
+        namespace: planned.plan.namespace(&id.namespace)?,
+        catalogue: &planned.catalogue,
+        served: &planned.served,
+        neighbours: &observe::InStore(&context.store),
+        live: &|kind, name| observed.live(kind, name),
+        pods: &observed.pods,
+    };
+    Some(plan(id, object, &facts))
+}
+
+/// What is written, and what is removed because it is no longer asked for.
+async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Desired]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let owner = Work::Daily(id.clone());
+    if let Detail::Run(run) = &plan.draft.detail
+        && run.surplus
+    {
+        let job = Key::new("batch", "Job", Some(&id.namespace), &run.job);
+        context.applier.remove_one(&job, &mut outcome).await;
+    }
+    if plan.hold.is_some() || !plan.draft.write {
+        guard(context, &owner, desires, &mut outcome).await;
+        if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
+            stop(context, &owner, &mut outcome).await;
+        }
+        if plan.retained {
+            suspend(context, &owner, &mut outcome).await;
+        }
+        return outcome;
+    }
+    crate::reconcile::watch_new_kinds(context, desires);
+    let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
+    let stages = [Stage::Guardrail, Stage::Identity, Stage::Configuration, Stage::Workload];
+    context.applier.apply(&owner, &wanted, &stages, &mut outcome).await;
+    if let Some(scale) = &plan.draft.scale {
+        let scaled = wanted.iter().find(|desired| is_template(desired, &scale.template));
+        if let Some(desired) = scaled {
+            context.applier.set(&key(desired), "replicas", &Value::from(scale.replicas), &mut outcome).await;
+        }
+    }
+    let keep: BTreeSet<Key> = desires.iter().map(key).collect();
+    context.applier.prune_daily(&owner, &keep, &mut outcome).await;
+    outcome
+}
+
+/// Of what is held or retained, who may call is kept to whom the team still names.
+async fn guard(context: &Context, owner: &Work, desires: &[Desired], outcome: &mut Outcome) {
+    let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
+    let there = walls.filter(|desired| context.mirror.get(&key(desired)).is_some());
+    let there: Vec<Desired> = there.cloned().collect();
+    context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
+}
+
+/// What must not run is stopped even if nothing else of it may change: its engine
+/// may be missing, or its team may be gone.
+async fn stop(context: &Context, owner: &Work, outcome: &mut Outcome) {
+    for (key, _) in context.mirror.of(owner).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+        context.applier.set(key, "replicas", &Value::from(0), outcome).await;
+    }
+}
+
+/// Of a team or project that was taken away, nothing starts by itself.
+async fn suspend(context: &Context, owner: &Work, outcome: &mut Outcome) {
+    // A monitor goes on looking at what goes on serving.
+    let schedules = context.mirror.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
+    for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
+        context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
+    }
+}
+
+/// What is to have no replicas is not written before it has some: it would start
+/// with one. A Job never changes, so one that is there is left as it is.
+fn is_due(context: &Context, plan: &DailyPlan, desired: &Desired) -> bool {
+    if desired.key.kind == "Job" && context.mirror.get(&key(desired)).is_some_and(|entry| entry.is_ours()) {
+        return false;
+    }
+    let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
+    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.mirror.get(&key(desired)).is_some())
+}
+
+fn is_template(desired: &Desired, template: &str) -> bool {
+    desired.template.as_ref().is_some_and(|id| id.id == template)
+}
+
+/// How the object is, as its status.
+fn judge(object: &Object, plan: &DailyPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
+    // What is held only because a newer revision waits is judged as it runs.
+    let held = plan.hold.as_ref().filter(|hold| hold.reason != Reason::UpgradeAvailable);
+    let held = held.map(|hold| Failure::new(hold.reason, hold.message.clone()));
+    let mut unwritten: Vec<Failure> = outcome.failures().map(|(_, failure)| failure.clone()).collect();
+    unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
+    let judged = Judged {
+        plan,
+        failure: held.or_else(|| unwritten.into_iter().next()),
+        verdict: verdict(plan, desires, observed),
+        live: &|kind, name| observed.live(kind, name),
+        pods: &observed.pods,
+        refused: observed.refused.clone(),
+        now: &crate::report::now(),
+    };
+    status(object, &judged)
+}
+
+/// What the live objects say, by the rules of the engine.
+fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdict {
+    let (Some(engine), Some(inputs)) = (&plan.engine, &plan.inputs) else { return Verdict::Ready };
+    let objects = objects_input(&plan.objects, |rendered| {
+        let of = |desired: &&Desired| {
+            desired.template.as_ref().is_some_and(|id| id.id == rendered.id && id.index == rendered.index)
+        };
+        observed.state(&key(desires.iter().find(of)?))
+    });
+    engine.judge(&inputs.with_objects(objects))
+}
+
+fn next(plan: &DailyPlan, outcome: &Outcome) -> Result<Again, Failure> {
+    let passing = |failure: &&Failure| {
+        failure.class() == Class::Transient
+            || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
+    };
+    if let Some((_, failure)) = outcome.failures().find(|(_, failure)| passing(failure)) {
+        return Err(failure.clone());
+    }
+    let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
+    Ok(outcome.again.or(to_mend.then_some(MENDED)))
+}
+
+/// Whether the finalizer of Strata is on the object.
+fn has_finalizer(object: &Object) -> bool {
+    object.metadata().finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
+}

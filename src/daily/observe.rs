@@ -1,0 +1,248 @@
+//! What is known of one object of daily work and of what it stands on. Asks
+//! nobody: everything is in the store and the mirror already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::api::Reason;
+use crate::api::daily::{Component, DailyKind, Dataset, Pipeline};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ground::Ground;
+use crate::plan::daily::seen::Pod;
+use crate::plan::daily::{DailyId, Neighbours};
+use crate::queue::Key as Work;
+use crate::store::Store;
+use crate::watch::{Entry, Key, team_of};
+
+/// What an object stands on.
+pub enum Standing {
+    /// Its team, planned.
+    On(Arc<Ground>),
+    /// Nothing is written for it now, for this reason.
+    Held(Failure),
+    /// Its team was not looked at yet; whoever does wakes it.
+    Unknown,
+}
+
+/// What the object stands on.
+pub fn standing(context: &Context, id: &DailyId) -> Standing {
+    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
+    let (Some(team), Some(space)) = (team_of(&id.namespace), space) else {
+        let message = format!(
+            "namespace {} belongs to no team: a {} lives in a namespace that Strata made for one",
+            id.namespace, id.kind
+        );
+        return Standing::Held(Failure::new(Reason::NoTeam, message));
+    };
+    if space.deleting {
+        let message = format!("namespace {} is being deleted: nothing can be written into it", id.namespace);
+        return Standing::Held(Failure::new(Reason::Terminating, message));
+    }
+    let Some(ground) = context.ground(team) else { return Standing::Unknown };
+    if let Some(failure) = &ground.held {
+        let message = format!("team {team} is held, and so is its work: {}", failure.message);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    let Some(planned) = &ground.planned else { return Standing::Unknown };
+    if let Some(failure) = planned.blocked.get(&id.namespace) {
+        let message = format!("namespace {} is not ready: {}", id.namespace, failure.message);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    if planned.plan.namespace(&id.namespace).is_none() {
+        let message = format!("namespace {} is not planned for team {team} yet", id.namespace);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    Standing::On(ground)
+}
+
+/// What was seen of what was written for an object. The Job of a run before it,
+/// of the same name, is not its own: it is still there until it is collected.
+pub struct Observed {
+    objects: Vec<(Key, Entry)>,
+    /// Its pods, believed.
+    pub pods: Vec<Pod>,
+    /// Why a pod of it was refused, while one is missing.
+    pub refused: Option<String>,
+}
+
+impl Observed {
+    /// What is known now of the object with this UID.
+    pub fn of(context: &Context, id: &DailyId, uid: Option<&str>) -> Self {
+        let mut objects = context.mirror.of(&Work::Daily(id.clone()));
+        if id.kind == DailyKind::Run {
+            objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
+        }
+        let pods = pods(&objects);
+        let refused = objects.iter().find_map(|(key, entry)| {
+            let missing = misses_pods(key, entry.view.state());
+            missing.then(|| context.watches.refusals.of(&entry.uid)).flatten()
+        });
+        Self { objects, pods, refused }
+    }
+
+    /// What is kept of an object in the namespace, by kind and name.
+    pub fn live(&self, kind: &str, name: &str) -> Option<Value> {
+        let found = self.objects.iter().find(|(key, _)| key.kind == kind && key.name == name);
+        found.map(|(_, entry)| entry).and_then(state_of)
+    }
+
+    /// What is kept of an object.
+    pub fn state(&self, key: &Key) -> Option<Value> {
+        let found = self.objects.iter().find(|(known, _)| known == key);
+        found.map(|(_, entry)| entry).and_then(state_of)
+    }
+}
+
+fn state_of(entry: &Entry) -> Option<Value> {
+    // An object of which nothing is kept is there all the same.
+    (!entry.deleting).then(|| match entry.view.state() {
+        Value::Null => serde_json::json!({}),
+        state => state.clone(),
+    })
+}
+
+/// Whether a workload has fewer pods than it is to have: only then what was said
+/// of refused pods is still true.
+fn misses_pods(key: &Key, state: &Value) -> bool {
+    let count = |field: &str| state["status"][field].as_i64().unwrap_or(0);
+    match key.kind.as_str() {
+        "StatefulSet" => count("replicas") < state["spec"]["replicas"].as_i64().unwrap_or(1),
+        "Job" => count("active") + count("succeeded") + count("failed") == 0,
+        _ => false,
+    }
+}
+
+/// The pods of which the messages can be believed: their controlling owner is,
+/// by UID, an object that we wrote, or a Job of a `CronJob` that we wrote.
+fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
+    let ours = objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
+    let written: BTreeSet<&str> = ours
+        .clone()
+        .filter(|(key, entry)| key.kind != "Job" || entry.controller.is_none() || is_run(key))
+        .map(|(_, entry)| entry.uid.as_str())
+        .collect();
+    let of_schedules = ours.filter(|(key, entry)| {
+        key.kind == "Job" && entry.controller.as_deref().is_some_and(|owner| written.contains(owner))
+    });
+    let of_schedules: BTreeSet<&str> = of_schedules.map(|(_, entry)| entry.uid.as_str()).collect();
+    let read = objects.iter().filter(|(key, _)| key.kind == "Pod").filter_map(|(_, entry)| {
+        let mut pod: Pod = serde_json::from_value(entry.view.state().clone()).ok()?;
+        let owner = pod.owner_uid.as_str();
+        if written.contains(owner) || of_schedules.contains(owner) {
+            return Some(pod);
+        }
+        // Of the pods of a Deployment only a ReplicaSet tells, which is not watched:
+        // whether they run is the kubelet's word, what they say is not taken.
+        if pod.owner_kind != "ReplicaSet" {
+            return None;
+        }
+        for container in &mut pod.containers {
+            for ended in [&mut container.ended, &mut container.before].into_iter().flatten() {
+                ended.message.clear();
+            }
+        }
+        Some(pod)
+    });
+    read.collect()
+}
+
+/// The Job of a run is controlled by the run itself.
+fn is_run(key: &Key) -> bool {
+    key.name.starts_with("run-")
+}
+
+/// The objects of daily work in the store.
+pub struct InStore<'a>(pub &'a Store);
+
+impl InStore<'_> {
+    fn read<K: serde::de::DeserializeOwned>(&self, kind: DailyKind, namespace: &str, name: &str) -> Option<K> {
+        let id = DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        let object = self.0.daily_object(&id).filter(|object| object["metadata"]["deletionTimestamp"].is_null())?;
+        serde_json::from_value((*object).clone()).ok()
+    }
+}
+
+impl Neighbours for InStore<'_> {
+    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
+        self.read(DailyKind::Component, namespace, name)
+    }
+
+    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
+        self.read(DailyKind::Dataset, namespace, name)
+    }
+
+    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline> {
+        self.read(DailyKind::Pipeline, namespace, name)
+    }
+
+    fn components(&self, namespace: &str) -> Vec<String> {
+        let objects = self.0.daily(DailyKind::Component);
+        objects.map(|objects| objects.of_namespace(namespace)).into_iter().flatten().map(|(name, _)| name).collect()
+    }
+
+    fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
+        let datasets = self.0.daily(DailyKind::Dataset).map(|datasets| datasets.of_namespace(namespace));
+        let named = datasets.into_iter().flatten();
+        named
+            .filter_map(|(name, object)| Some((object["spec"]["credentials"]["secret"].as_str()?.to_owned(), name)))
+            .collect()
+    }
+
+    fn newer_finished(&self, namespace: &str, pipeline: &str, run: &str) -> usize {
+        let runs = self.0.daily(DailyKind::Run).map(|runs| runs.of_namespace(namespace)).unwrap_or_default();
+        // Times of the API server sort as text; of one second, the name decides.
+        let ended = |name: &str, object: &Value| -> Option<(String, String)> {
+            Some((object["status"]["finished"].as_str()?.to_owned(), name.to_owned()))
+        };
+        let own = runs.iter().find(|(name, _)| name == run).and_then(|(name, object)| ended(name, object));
+        let Some(own) = own else { return 0 };
+        let siblings = runs.iter().filter(|(_, object)| object["spec"]["pipeline"] == pipeline);
+        siblings.filter_map(|(name, object)| ended(name, object)).filter(|other| *other > own).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Keeping;
+    use crate::watch::Mirror;
+    use serde_json::json;
+
+    fn known(kind: &str, name: &str, owner: &Value) -> (Key, Value) {
+        let labels = json!({"strata-operator.dev/team": "a", "strata-operator.dev/run": "x", "strata-operator.dev/engine": "jobs"});
+        let owners: Vec<&Value> = Some(owner).filter(|owner| owner.is_object()).into_iter().collect();
+        let object = json!({
+            "metadata": {"name": name, "namespace": "a--p", "uid": format!("uid-{name}"), "resourceVersion": "1", "labels": labels,
+                "ownerReferences": owners},
+            "spec": {"containers": [{"name": "train"}]},
+            "status": {"phase": "Failed", "containerStatuses": [
+                {"name": "train", "state": {"terminated": {"exitCode": 1, "message": "no"}}}]},
+        });
+        (Key::new(if kind == "Job" { "batch" } else { "" }, kind, Some("a--p"), name), object)
+    }
+
+    #[test]
+    fn a_pod_is_believed_by_the_uid_of_what_controls_it() {
+        let by = |uid: &str, kind: &str| json!({"kind": kind, "name": "n", "uid": uid, "controller": true});
+        let mirror = Mirror::default();
+        for (key, object) in [
+            known("Job", "run-x", &by("uid-of-the-run", "Run")),
+            known("Pod", "run-x-1", &by("uid-run-x", "Job")),
+            known("Pod", "run-x-forged", &by("another", "Job")),
+            known("Pod", "run-x-bare", &Value::Null),
+            known("Pod", "run-x-replica", &by("a-replica-set", "ReplicaSet")),
+        ] {
+            mirror.observe(key, &object, Keeping::Applied);
+        }
+        let id = DailyId { kind: DailyKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
+        let pods = pods(&mirror.of(&Work::Daily(id)));
+        let said: Vec<_> = pods
+            .iter()
+            .map(|pod| (pod.name.as_str(), pod.containers[0].ended.as_ref().map_or("", |ended| ended.message.as_str())))
+            .collect();
+        assert_eq!(said, [("run-x-1", "no"), ("run-x-replica", "")]);
+    }
+}

@@ -1,0 +1,112 @@
+//! Writes what was found of an object of daily work: its status, and an Event
+//! where a person should notice. Writes nothing that was said already.
+
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::api::status::{Condition, READY};
+use crate::api::{GROUP, VERSION, labels};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::plan::daily::{DailyId, Object};
+use crate::queue::Again;
+use crate::report::{now, turned_ready};
+use crate::status::daily::held as held_status;
+
+/// How the kind of the object is reached.
+pub fn resource(id: &DailyId) -> ApiResource {
+    let gvk = GroupVersionKind::gvk(GROUP, VERSION, id.kind.name());
+    ApiResource::from_gvk_with_plural(&gvk, id.kind.plural())
+}
+
+fn version(object: &Object) -> u64 {
+    let version = object.metadata().resource_version.as_deref();
+    version.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The object with the newest status that is known of it.
+pub fn with_newest_status(context: &Context, id: &DailyId, object: Object) -> Object {
+    let uid = object.metadata().uid.clone().unwrap_or_default();
+    let Some(newest) = context.newest_told(&uid, version(&object)) else {
+        context.forget_told(&uid);
+        return object;
+    };
+    let mut value = json!(null);
+    if let Some(known) = context.store.daily_object(id) {
+        value = (*known).clone();
+    }
+    value["status"] = newest;
+    Object::read(id.kind, &value).unwrap_or(object)
+}
+
+/// Writes the status, if it says something new, and tells of what turned.
+pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Value) -> Result<(), Failure> {
+    let before = object.status();
+    if before == status {
+        return Ok(());
+    }
+    let uid = object.metadata().uid.clone().unwrap_or_default();
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &resource(id));
+    let patch = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(),
+        "metadata": {"name": id.name, "namespace": id.namespace, "uid": uid}, "status": status,
+    });
+    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
+    let result = api.patch_status(&id.name, &parameters, &Patch::Apply(&patch)).await;
+    context.metrics.requests.count("apply status", id.kind.name(), result.is_ok());
+    let written = match result {
+        Ok(written) => written,
+        // It went meanwhile: there is nobody left to tell.
+        Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
+        Err(error) => return Err(Failure::of_request(&error, &format!("write the status of {id}"))),
+    };
+    let number = written.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
+    context.remember_told(&uid, number.unwrap_or_default(), status.clone());
+    if let Some(event) = turned_ready(ready(&before).as_ref(), ready(&status).as_ref()) {
+        crate::report::publish_about(context, &reference(id, object), event).await;
+    }
+    Ok(())
+}
+
+fn ready(status: &Value) -> Option<Condition> {
+    let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).ok()?;
+    conditions.into_iter().find(|condition| condition.type_ == READY)
+}
+
+/// The object as Events name it.
+fn reference(id: &DailyId, object: &Object) -> k8s_openapi::api::core::v1::ObjectReference {
+    k8s_openapi::api::core::v1::ObjectReference {
+        api_version: Some(format!("{GROUP}/{VERSION}")),
+        kind: Some(id.kind.name().to_owned()),
+        namespace: Some(id.namespace.clone()),
+        name: Some(id.name.clone()),
+        uid: object.metadata().uid.clone(),
+        ..Default::default()
+    }
+}
+
+/// Says that nothing is written for the object now, and why; what was known of
+/// it stays.
+pub async fn held(context: &Context, id: &DailyId, object: &Object, failure: &Failure) -> Result<(), Failure> {
+    report(context, id, object, held_status(object, failure, &now())).await
+}
+
+/// An object that this version of the operator cannot read is left alone, and told so.
+pub async fn unreadable(context: &Context, id: &DailyId, value: &Value, failure: &Failure) -> Result<Again, Failure> {
+    let mut bare =
+        json!({"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": value["metadata"], "spec": {}});
+    for (field, filler) in [
+        ("image", json!("-")),
+        ("owner", json!("-")),
+        ("pipeline", json!("-")),
+        ("steps", json!([])),
+        ("model", json!({"name": "-"})),
+    ] {
+        bare["spec"][field] = filler;
+    }
+    // What even a bare object of the kind cannot carry cannot be told.
+    if let Ok(object) = Object::read(id.kind, &bare) {
+        held(context, id, &object, failure).await?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,247 @@
+//! What the expressions of an engine may speak of where it provides an object
+//! of daily work: names resolved, sizes spelled out, nothing left to look up.
+//!
+//! Each of the variables is null but the one of the object's kind.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The variables of an object of daily work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WorkInputs {
+    /// A notebook server.
+    pub workbench: Option<WorkbenchInputs>,
+    /// A run, or a pipeline with a schedule.
+    pub run: Option<RunInputs>,
+    /// A model in production.
+    pub service: Option<ServiceInputs>,
+    /// Data.
+    pub dataset: Option<DatasetInputs>,
+}
+
+/// A size of the Blueprint, as pods spell it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SizedInputs {
+    /// A container's `resources`: each limit that the quota counts is there.
+    pub resources: Value,
+    /// Labels of the nodes it may run on; null for any.
+    pub node_selector: Value,
+    /// Taints it tolerates; null for none.
+    pub tolerations: Value,
+    /// The runtime class.
+    pub runtime_class_name: Option<String>,
+}
+
+/// A dataset that a pod uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MountedInputs {
+    /// The dataset.
+    pub name: String,
+    /// Where its volume is mounted: `/data/<name>`.
+    pub path: String,
+    /// The claim of its volume, if it has one.
+    pub claim: Option<String>,
+    /// Whether the volume is mounted without the right to write.
+    pub read_only: bool,
+    /// The Secret whose entries are put into the environment.
+    pub secret: Option<String>,
+}
+
+/// A notebook server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WorkbenchInputs {
+    /// The Workbench.
+    pub name: String,
+    /// Its owner, without the prefix of the API server.
+    pub owner: String,
+    /// The image in full.
+    pub image: String,
+    /// Its size.
+    pub sized: SizedInputs,
+    /// The size of the home volume, as a quantity.
+    pub storage: String,
+    /// The datasets that it names.
+    pub datasets: Vec<MountedInputs>,
+}
+
+/// A run, or a pipeline with a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunInputs {
+    /// The name of the Job or CronJob: `run-x`, `pipeline-nightly`.
+    pub name: String,
+    /// The steps in the order of execution. The last is the main container.
+    pub steps: Vec<StepInputs>,
+    /// How often it is tried again.
+    pub retries: i32,
+    /// When it runs by itself; none for a run.
+    pub schedule: Option<ScheduleInputs>,
+    /// Where its pod may run; the resources are those of the steps.
+    pub sized: SizedInputs,
+    /// The datasets that its components name.
+    pub datasets: Vec<MountedInputs>,
+    /// The limit of the files that are handed on, as a quantity.
+    pub files: String,
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StepInputs {
+    /// The step, which is the container's name.
+    pub name: String,
+    /// The image in full.
+    pub image: String,
+    /// The command; none for that of the image.
+    pub command: Option<Vec<String>>,
+    /// The arguments; none for those of the image.
+    pub args: Option<Vec<String>>,
+    /// Values and paths, their `$` doubled so that nothing in them is expanded.
+    pub env: Vec<VariableInputs>,
+    /// A container's `resources`.
+    pub resources: Value,
+}
+
+/// An environment variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VariableInputs {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// When a pipeline runs by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleInputs {
+    /// As CronJob spells it.
+    pub cron: String,
+    /// The time zone; none for UTC.
+    pub time_zone: Option<String>,
+    /// `Forbid`, `Allow` or `Replace`.
+    pub concurrency: String,
+    /// Whether nothing new starts.
+    pub suspend: bool,
+    /// How many finished Jobs are kept.
+    pub keep: i32,
+}
+
+/// A model in production.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ServiceInputs {
+    /// The `ModelService`.
+    pub name: String,
+    /// Its own image in full; none for a runtime.
+    pub image: Option<String>,
+    /// `mlflow`; none for an own image.
+    pub runtime: Option<String>,
+    /// Its size.
+    pub sized: SizedInputs,
+    /// How many pods serve.
+    pub replicas: ReplicasInputs,
+    /// The model.
+    pub model: ModelInputs,
+    /// What is to serve. While there is none, nothing serves.
+    pub release: Option<ReleaseInputs>,
+    /// What is to be looked up and summed. While there is none, no Job is written.
+    pub resolve: Option<ResolveInputs>,
+    /// Which requests are kept.
+    pub capture: Option<CaptureInputs>,
+    /// What looks at the model.
+    pub monitor: Option<MonitorInputs>,
+}
+
+/// How many pods serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReplicasInputs {
+    /// At least.
+    pub min: i32,
+    /// At most.
+    pub max: i32,
+}
+
+/// A model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelInputs {
+    /// Its name in the registry.
+    pub name: String,
+}
+
+/// A release that is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReleaseInputs {
+    /// The version.
+    pub version: String,
+    /// `sha256:` and the digest of its files; none for an image without one.
+    pub digest: Option<String>,
+}
+
+/// A release to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ResolveInputs {
+    /// What tells its Job from those of others: 8 hexadecimal digits.
+    pub suffix: String,
+    /// The model's name in the registry.
+    pub model: String,
+    /// The version, or none for an alias.
+    pub version: Option<String>,
+    /// The alias, or none for a version.
+    pub alias: Option<String>,
+}
+
+/// Which requests are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaptureInputs {
+    /// How many of a hundred.
+    pub sample: i32,
+    /// Where they are written.
+    pub path: String,
+    /// The claim that is mounted there.
+    pub claim: String,
+    /// Whether only one node mounts its volume at a time.
+    pub one_node: bool,
+}
+
+/// What looks at a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct MonitorInputs {
+    /// As CronJob spells it.
+    pub cron: String,
+    /// What is executed.
+    pub step: StepInputs,
+    /// Where its pod may run.
+    pub sized: SizedInputs,
+    /// The datasets that its component names.
+    pub datasets: Vec<MountedInputs>,
+}
+
+/// Data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DatasetInputs {
+    /// The Dataset.
+    pub name: String,
+    /// Its volume, if it has one.
+    pub volume: Option<VolumeInputs>,
+}
+
+/// A volume for data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeInputs {
+    /// Its size, as a quantity.
+    pub size: String,
+    /// Its `StorageClass`; none for the cluster's default.
+    pub class: Option<String>,
+    /// `ReadWriteMany`, `ReadWriteOnce` or `ReadOnlyMany`.
+    pub access_mode: String,
+}
+
+/// Labels of nodes as expressions see them: null where there are none.
+#[must_use]
+pub fn labels(labels: &BTreeMap<String, String>) -> Value {
+    if labels.is_empty() { Value::Null } else { labels.clone().into_iter().collect() }
+}

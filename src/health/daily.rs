@@ -1,0 +1,37 @@
+//! Judges an object of daily work by its pods and by what its engine says.
+//!
+//! Pure, like the judging of teams.
+
+use crate::api::Reason;
+use crate::engine::Verdict;
+use crate::error::Failure;
+use crate::plan::daily::seen::Pod;
+
+/// Why pods do not run: more exact than what their owners say.
+#[must_use]
+pub fn trouble(pods: &[Pod]) -> Option<Failure> {
+    let waiting = pods.iter().filter(|pod| !pod.deleting).find_map(|pod| {
+        let waits = pod.containers.iter().find_map(|container| container.waiting.as_ref());
+        let (reason, message) = pod.unscheduled.as_ref().or(waits)?;
+        Some((pod, reason.as_str(), message.as_str()))
+    });
+    let (pod, reason, message) = waiting?;
+    Some(match (reason, super::missing_secret(message)) {
+        ("CreateContainerConfigError", Some(secret)) => Failure::new(
+            Reason::SecretMissing,
+            format!("pod {} waits for Secret {secret}: create it, and the pod starts by itself", pod.name),
+        ),
+        ("Unschedulable", _) => Failure::new(Reason::Unschedulable, format!("pod {}: {message}", pod.name)),
+        _ => Failure::new(Reason::PodFailing, format!("pod {}: {reason}: {message}", pod.name)),
+    })
+}
+
+/// What a verdict means that is not `Ready`.
+#[must_use]
+pub fn failure(verdict: &Verdict) -> Failure {
+    match verdict {
+        Verdict::Ready => Failure::new(Reason::Ready, "ready"),
+        Verdict::Waiting { message } => Failure::new(Reason::Progressing, message.clone()),
+        Verdict::Failing { reason, message } => Failure::new(super::known_reason(reason), message.clone()),
+    }
+}

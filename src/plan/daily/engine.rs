@@ -1,0 +1,100 @@
+//! Which engine provides an object of daily work, and what it makes of it.
+//!
+//! The choice sticks to the object: neither a newly installed engine nor a newer
+//! revision takes over what runs.
+
+use std::sync::Arc;
+
+use super::{DailyFacts, DailyPlan, Object};
+use crate::api::Reason;
+use crate::api::daily::DailyKind;
+use crate::engine::inputs::CredentialsInputs;
+use crate::engine::{CompiledEngine, Inputs};
+use crate::plan::choice::{Chosen, Want, choose};
+use crate::plan::instances::UPGRADE;
+use crate::plan::{Choice, Choices, DatasetSettings, Facts, Hold, Usage, inputs};
+
+/// Chooses the engine and renders its objects.
+pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let chosen = chosen(plan, facts);
+    if let Some(hold) = chosen.hold {
+        return Err(hold);
+    }
+    let Some(engine) = chosen.engine else {
+        let message = format!("engine '{}' is not there", chosen.name);
+        return Err(Hold { reason: Reason::EngineMissing, message });
+    };
+    let inputs = of(plan, &engine, facts);
+    let rendered = engine.render(&inputs.to_value());
+    plan.inputs = Some(inputs);
+    plan.engine = Some(Arc::clone(&engine));
+    plan.objects = rendered.map_err(|error| Hold { reason: Reason::EngineInvalid, message: error.to_string() })?;
+    outdated(plan, &engine, object)?;
+    plan.choice = Some((engine.name().to_owned(), engine.spec().revision.clone()));
+    Ok(())
+}
+
+/// The engine that was recorded, else the team's for the capability, else by the
+/// Blueprint's preference.
+fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
+    let capability = plan.id.kind.capability();
+    let of_team = facts.plan.instances.iter().find(|instance| instance.capabilities.contains(&capability));
+    let choice = |engine: &str| Choice { engine: engine.to_owned(), ..Choice::default() };
+    let recorded = plan.choice.as_ref().map(|(engine, _)| choice(engine));
+    let recorded = recorded.or_else(|| of_team.map(|instance| choice(&instance.id.engine)));
+    let (choices, usage, datasets) = (Choices::default(), Usage::default(), DatasetSettings::new());
+    let general = Facts {
+        blueprint: &facts.plan.site,
+        blueprint_generation: 0,
+        catalogue: facts.catalogue,
+        served: facts.served,
+        choices: &choices,
+        usage: &usage,
+        retained: &[],
+        datasets: &datasets,
+        api_server: &[],
+    };
+    let want = Want { capability, layer: plan.layer, engine: None, parameters: None, storage: None, secret: None };
+    choose(&want, recorded.as_ref(), &general)
+}
+
+/// The inputs: those of the place, the team's parameters of the engine, and the object's.
+fn of(plan: &DailyPlan, engine: &CompiledEngine, facts: &DailyFacts<'_>) -> Inputs {
+    let capability = plan.id.kind.capability();
+    let of_team = facts
+        .plan
+        .instances
+        .iter()
+        .find(|instance| instance.capabilities.contains(&capability) && instance.id.engine == engine.name());
+    let base = inputs::base(facts.team, &facts.plan.site, &plan.id.namespace, plan.layer, plan.project.as_deref());
+    // Where the registry wants a login, its engine names the Secret to its consumers.
+    let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == DailyKind::ModelService);
+    Inputs {
+        credentials: registry.map(|secret| CredentialsInputs { secret: secret.clone() }),
+        capabilities: vec![capability],
+        parameters: of_team.map_or(base.parameters.clone(), |instance| instance.inputs.parameters.clone()),
+        work: plan.draft.work.clone(),
+        ..base
+    }
+}
+
+/// What serves is left as it is until moving is asked for. All else moves by
+/// itself: a workbench when it starts again, a pipeline with its next run.
+fn outdated(plan: &DailyPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Hold> {
+    let newest = &engine.spec().revision;
+    let Some((name, revision)) = &plan.choice else { return Ok(()) };
+    if plan.id.kind != DailyKind::ModelService || name != engine.name() || revision == newest {
+        return Ok(());
+    }
+    let wanted = format!("{name}={newest}");
+    let asked = object.metadata().annotations.as_ref().and_then(|annotations| annotations.get(UPGRADE));
+    if asked.is_some_and(|asked| asked.split(',').any(|entry| entry.trim() == wanted)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{name} runs in revision {revision}, and {newest} is at hand: what serves is left as it is until you write \
+         `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
+        plan.id.name, plan.id.namespace
+    );
+    Err(Hold { reason: Reason::UpgradeAvailable, message })
+}

@@ -1,0 +1,169 @@
+//! A team with one project, and what stands in its namespaces: for tests.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::seen::Pod;
+use super::{DailyFacts, Neighbours};
+use crate::api::BlueprintSpec;
+use crate::api::daily::{Component, Dataset, Pipeline, Run};
+use crate::api::team::AITeam;
+use crate::engine::Catalogue;
+use crate::plan::{Facts, Plan, ServedKinds, plan};
+
+/// Two sizes for devices that no node has both of, and three for any node.
+const SITE: &str = "
+images: {python: registry.example.com/python:1}
+sizes:
+  small: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, ephemeralStorage: 4Gi}}
+  large: {requests: {cpu: '8', memory: 32Gi}, limits: {memory: 64Gi, ephemeralStorage: 64Gi}}
+  gpu: {devices: {nvidia.com/gpu: 1}, nodeSelector: {pool: a100}, tolerations: [{key: gpu, operator: Exists}], runtimeClassName: nvidia}
+  other: {nodeSelector: {pool: cpu}}
+storageClasses: {home: gp3, shared: efs}
+";
+const TEAM: &str = "
+shared: {pipelines: {}, datasets: {}, images: [{name: train, image: registry.example.com/own/train:2}]}
+projects: [{name: chargeback, live: {}}]
+";
+
+/// A team called fraud, with a project chargeback that has a production side.
+pub(crate) struct Scene {
+    team: AITeam,
+    plan: Plan,
+    catalogue: Catalogue,
+    served: ServedKinds,
+    components: BTreeMap<(String, String), Component>,
+    datasets: BTreeMap<(String, String), Dataset>,
+    pipelines: BTreeMap<(String, String), Pipeline>,
+    live: BTreeMap<(String, String), Value>,
+    newer: usize,
+    retained: bool,
+}
+
+fn key(first: &str, second: &str) -> (String, String) {
+    (first.to_owned(), second.to_owned())
+}
+
+fn spec<S: serde::de::DeserializeOwned>(text: &str) -> S {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let site: BlueprintSpec = spec(SITE);
+        let team = AITeam::new("fraud", spec(TEAM));
+        let catalogue = Catalogue::builtin();
+        let plan = plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
+        Self {
+            team,
+            plan,
+            catalogue,
+            served: ServedKinds::default(),
+            components: BTreeMap::new(),
+            datasets: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+            live: BTreeMap::new(),
+            newer: 0,
+            retained: false,
+        }
+    }
+
+    pub(crate) fn component(mut self, namespace: &str, name: &str, text: &str) -> Self {
+        self.components.insert(key(namespace, name), Component::new(name, spec(text)));
+        self
+    }
+
+    pub(crate) fn dataset(mut self, namespace: &str, name: &str, text: &str) -> Self {
+        self.datasets.insert(key(namespace, name), dataset(namespace, name, 0, text));
+        self
+    }
+
+    pub(crate) fn pipeline(mut self, namespace: &str, name: &str, text: &str) -> Self {
+        self.pipelines.insert(key(namespace, name), Pipeline::new(name, spec(text)));
+        self
+    }
+
+    pub(crate) fn live(mut self, kind: &str, name: &str, object: Value) -> Self {
+        self.live.insert(key(kind, name), object);
+        self
+    }
+
+    pub(crate) fn newer(mut self, runs: usize) -> Self {
+        self.newer = runs;
+        self
+    }
+
+    pub(crate) fn retained(mut self) -> Self {
+        self.retained = true;
+        self
+    }
+
+    /// What is known in this namespace.
+    pub(crate) fn facts<T>(&self, namespace: &str, then: impl FnOnce(&DailyFacts<'_>) -> T) -> T {
+        let live = |kind: &str, name: &str| self.live.get(&key(kind, name)).cloned();
+        let mut place = self.plan.namespace(namespace).unwrap().clone();
+        place.retained = self.retained;
+        let pods: [Pod; 0] = [];
+        then(&DailyFacts {
+            team: &self.team,
+            plan: &self.plan,
+            namespace: &place,
+            catalogue: &self.catalogue,
+            served: &self.served,
+            neighbours: self,
+            live: &live,
+            pods: &pods,
+        })
+    }
+}
+
+impl Neighbours for Scene {
+    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
+        self.components.get(&key(namespace, name)).cloned()
+    }
+
+    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
+        self.datasets.get(&key(namespace, name)).cloned()
+    }
+
+    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline> {
+        self.pipelines.get(&key(namespace, name)).cloned()
+    }
+
+    fn components(&self, namespace: &str) -> Vec<String> {
+        self.components.keys().filter(|(place, _)| place == namespace).map(|(_, name)| name.clone()).collect()
+    }
+
+    fn newer_finished(&self, _: &str, _: &str, _: &str) -> usize {
+        self.newer
+    }
+}
+
+/// A component of no particular name.
+pub(crate) fn component(text: &str) -> Component {
+    Component::new("any", spec(text))
+}
+
+/// A dataset that is so many seconds younger than the oldest.
+pub(crate) fn dataset(namespace: &str, name: &str, second: i64, text: &str) -> Dataset {
+    let mut dataset = Dataset::new(name, spec(text));
+    dataset.metadata.namespace = Some(namespace.to_owned());
+    dataset.metadata.creation_timestamp = Some(at(second));
+    dataset
+}
+
+/// A pipeline of this name.
+pub(crate) fn pipeline(name: &str, text: &str) -> Pipeline {
+    Pipeline::new(name, spec(text))
+}
+
+/// A run of this name.
+pub(crate) fn run(name: &str, text: &str) -> Run {
+    Run::new(name, spec(text))
+}
+
+/// A time.
+pub(crate) fn at(second: i64) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
+    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
+}

@@ -1,0 +1,109 @@
+//! What a model in production names, and what is said where that is not there.
+
+use super::super::serving_stage::{DIGEST, Stage, service};
+use super::*;
+
+const BASE: &str = "model: {name: fraud, version: '7'}, runtime: mlflow";
+
+fn plan(stage: &Stage, more: &str) -> super::super::DailyPlan {
+    stage.plan(&service(&format!("{{{BASE}, {more}}}"), 1, &[("7", DIGEST, None)]))
+}
+
+fn held(stage: &Stage, more: &str) -> String {
+    let plan = plan(stage, more);
+    assert_eq!(plan.objects, [], "what is held is neither written nor removed");
+    plan.hold.unwrap_or_else(|| panic!("not held: {more}")).message
+}
+
+fn inputs(stage: &Stage, more: &str) -> ServiceInputs {
+    let plan = plan(stage, more);
+    if let Some(hold) = plan.hold {
+        panic!("{}", hold.message);
+    }
+    plan.draft.work.service.unwrap()
+}
+
+#[test]
+fn customers_are_those_of_the_team() {
+    let stage = Stage::new();
+    let draft = plan(&stage, "customers: [shop, bank]").draft;
+    assert_eq!(draft.callers, Some(Callers { namespaces: vec!["shop-a".to_owned(), "shop-b".to_owned()], port: 8080 }));
+    assert_eq!(
+        held(&stage, "customers: [shop, thief]"),
+        "spec.customers names 'thief', and spec.customers of AITeam abc has: shop, bank. Add it there, or remove it here"
+    );
+}
+
+#[test]
+fn as_many_pods_at_most_as_at_least_unless_it_says_more() {
+    let stage = Stage::new();
+    assert_eq!(inputs(&stage, "replicas: {min: 2}").replicas, ReplicasInputs { min: 2, max: 2 });
+    assert_eq!(inputs(&stage, "replicas: {min: 2, max: 5}").replicas, ReplicasInputs { min: 2, max: 5 });
+}
+
+#[test]
+fn requests_are_captured_on_a_volume_that_can_be_written_to() {
+    let stage = Stage::new()
+        .with_dataset("abc--p--live/calls", "{volume: {size: 1Gi, accessMode: ReadWriteOnce}}")
+        .with_dataset("abc--p--live/many", "{volume: {size: 1Gi}}")
+        .with_dataset("abc--p--live/old", "{volume: {size: 1Gi}, readOnly: true}")
+        .with_dataset("abc--p--live/away", "{uri: 's3://b/c'}")
+        .with_dataset("abc--shared/elsewhere", "{volume: {size: 1Gi}}");
+    let capture = |name: &str| format!("capture: {{sample: 10, dataset: {name}}}");
+    let expected =
+        CaptureInputs { sample: 10, path: "/data/calls".to_owned(), claim: "dataset-calls".to_owned(), one_node: true };
+    assert_eq!(inputs(&stage, &capture("calls")).capture, Some(expected));
+    assert!(!inputs(&stage, &capture("many")).capture.unwrap().one_node);
+    assert!(held(&stage, &capture("old")).contains("can only be read"));
+    assert!(held(&stage, &capture("away")).contains("is at an address"));
+    let missing = "spec.capture.dataset is 'elsewhere', and abc--p--live has no dataset of that name";
+    assert!(held(&stage, &capture("elsewhere")).starts_with(missing));
+}
+
+#[test]
+fn a_monitor_is_a_component_of_shared() {
+    let stage = Stage::new()
+        .with_component(
+            "abc--shared/drift",
+            "{image: scipy, args: ['$(limit)'], parameters: [{name: limit, default: 'a$b'}], outputs: [{name: out}]}",
+        )
+        .with_component("abc--shared/fed", "{image: scipy, inputs: [{name: data}]}")
+        .with_component("abc--shared/open", "{image: scipy, parameters: [{name: limit}]}")
+        .with_component("abc--p--live/own", "{image: scipy}");
+    let monitor = |name: &str| format!("monitor: {{component: {name}, every: 15m}}");
+    let found = inputs(&stage, &monitor("drift")).monitor.unwrap();
+    assert_eq!(found.step.args, Some(vec!["$(limit)".to_owned()]));
+    assert_eq!(found.step.command, None);
+    let env: Vec<_> = found.step.env.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
+    assert_eq!(env, [("limit", "a$$b"), ("out", "/tmp/out")]);
+    assert!(found.step.image.contains('/'), "{}", found.step.image);
+    assert!(held(&stage, &monitor("fed")).contains("reads input 'data'"));
+    assert!(held(&stage, &monitor("open")).contains("'limit' has no default"));
+    assert_eq!(
+        held(&stage, &monitor("own")),
+        "spec.monitor.component is 'own', and abc--shared has the components: drift, fed, open. Create it there, or name one of those"
+    );
+}
+
+#[test]
+fn how_often_is_spread_over_the_hour() {
+    assert_eq!(cron("5m", 3), "3-59/5 * * * *");
+    assert_eq!(cron("30m", 61), "1-59/30 * * * *");
+    assert_eq!(cron("1h", 125), "5 * * * *");
+    assert_eq!(cron("6h", 10), "10 */6 * * *");
+    assert_eq!(cron("24h", 10), "10 0 * * *");
+}
+
+#[test]
+fn a_newer_revision_of_the_engine_restarts_nothing_until_it_is_asked_for() {
+    let stage = Stage::new();
+    let mut running = service(&format!("{{{BASE}}}"), 1, &[("7", DIGEST, None)]);
+    let engine = |revision: &str| {
+        serde_json::from_value(serde_json::json!({"name": "deployment", "revision": revision})).unwrap()
+    };
+    running.status.as_mut().unwrap().engine = Some(engine("0"));
+    let hold = stage.plan(&running).hold.unwrap();
+    assert_eq!(hold.reason, crate::api::Reason::UpgradeAvailable);
+    running.status.as_mut().unwrap().engine = Some(engine("1"));
+    assert_eq!(stage.plan(&running).hold, None);
+}

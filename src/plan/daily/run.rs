@@ -1,0 +1,123 @@
+//! `Run`: one `Job`, written once from the pipeline as it is then.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::pipeline::inputs;
+use super::steps::{parameters, recorded, resolve};
+use super::{DailyFacts, Detail, Draft, invalid};
+use crate::api::Reason;
+use crate::api::daily::pipeline::PipelineSpec;
+use crate::api::daily::run::{RunState, RunStatus, StepStatus};
+use crate::api::daily::{Pipeline, Run};
+use crate::engine::work::{StepInputs, VariableInputs, WorkInputs};
+use crate::plan::Hold;
+
+/// Of how many finished runs Jobs are kept once their pipeline is gone.
+const KEPT: usize = 10;
+
+/// What the status of a run tells beyond how it does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunDetail {
+    /// The Job.
+    pub job: String,
+    /// The steps as they are to run; of a run that started, as its Job has them.
+    pub steps: Vec<StepStatus>,
+    /// Whether the Job is to go: the run ended and newer ones are kept.
+    pub surplus: bool,
+}
+
+/// What a run asks for. One that started is never written again: neither what
+/// became of its pipeline nor the loss of its Job starts it a second time.
+pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+    let name = run.metadata.name.as_deref().unwrap_or_default();
+    let job = format!("run-{name}");
+    let status = run.status.clone().unwrap_or_default();
+    let pipeline = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline);
+    let live = (facts.live)("Job", &job);
+    if live.is_some() || status.job.is_some() || has_ended(&status) {
+        let steps =
+            if status.steps.is_empty() { live.as_ref().map(of_job).unwrap_or_default() } else { status.steps.clone() };
+        let surplus = has_ended(&status) && is_surplus(name, &run.spec.pipeline, pipeline.as_ref(), facts);
+        return Ok(Draft { detail: Detail::Run(RunDetail { job, steps, surplus }), ..Draft::default() });
+    }
+    if facts.namespace.retained {
+        let message = format!("the project of {} left the team's spec: nothing new starts", facts.namespace.name);
+        return Err(Hold { reason: Reason::Retained, message });
+    }
+    let Some(pipeline) = pipeline else {
+        return Err(invalid(format!(
+            "spec.pipeline is '{}', and {} has no pipeline of that name: create it, or another run",
+            run.spec.pipeline, facts.namespace.name
+        )));
+    };
+    let resolved = resolve(&pipeline.spec, &values(run, &pipeline.spec)?, facts)
+        .map_err(|hold| Hold { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
+    let steps = resolved.steps.iter().map(recorded).collect();
+    let work = WorkInputs { run: Some(inputs(job.clone(), &pipeline.spec, resolved, None)), ..WorkInputs::default() };
+    let detail = Detail::Run(RunDetail { job, steps, surplus: false });
+    Ok(Draft { work, write: true, detail, ..Draft::default() })
+}
+
+/// Whether a run came to its end, which never changes again.
+#[must_use]
+pub fn has_ended(status: &RunStatus) -> bool {
+    matches!(status.state, Some(RunState::Succeeded | RunState::Failed))
+}
+
+fn is_surplus(name: &str, wanted: &str, pipeline: Option<&Pipeline>, facts: &DailyFacts<'_>) -> bool {
+    let keep = pipeline.map_or(KEPT, |pipeline| usize::try_from(pipeline.spec.keep).unwrap_or(KEPT));
+    facts.neighbours.newer_finished(&facts.namespace.name, wanted, name) >= keep
+}
+
+/// A value for every parameter of the pipeline, and for nothing else.
+fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Hold> {
+    let (given, wanted) = (&run.spec.parameters, &run.spec.pipeline);
+    if let Some(unknown) = given.keys().find(|name| !pipeline.parameters.iter().any(|known| known.name == **name)) {
+        return Err(invalid(format!(
+            "spec.parameters gives '{unknown}', and pipeline {wanted} has the parameters: {}; create another run",
+            parameters(&pipeline.parameters)
+        )));
+    }
+    let value = |parameter: &crate::api::daily::Parameter| {
+        let value = given.get(&parameter.name).or(parameter.default.as_ref()).ok_or_else(|| {
+            invalid(format!(
+                "pipeline {wanted} wants a value for '{}', which has no default, and spec.parameters gives none: create \
+                 another run with one",
+                parameter.name
+            ))
+        });
+        Ok((parameter.name.clone(), value?.clone()))
+    };
+    pipeline.parameters.iter().map(value).collect()
+}
+
+/// The steps of a run as its Job has them.
+#[must_use]
+pub fn of_job(job: &Value) -> Vec<StepStatus> {
+    let pod = &job["spec"]["template"]["spec"];
+    let lists = [&pod["initContainers"], &pod["containers"]];
+    let containers = lists.into_iter().flat_map(|list| list.as_array().into_iter().flatten());
+    containers.map(|container| recorded(&of_container(container))).collect()
+}
+
+fn of_container(container: &Value) -> StepInputs {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let words = |list: &Value| list.as_array().map(|words| words.iter().map(text).collect());
+    let variables = container["env"].as_array().into_iter().flatten();
+    StepInputs {
+        name: text(&container["name"]),
+        image: text(&container["image"]),
+        command: words(&container["command"]),
+        args: words(&container["args"]),
+        env: variables
+            .map(|variable| VariableInputs { name: text(&variable["name"]), value: text(&variable["value"]) })
+            .collect(),
+        resources: Value::Null,
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! Runs before they start, while they run and after they ended.
+
+use serde_json::json;
+
+use super::*;
+use crate::plan::daily::fixtures::{Scene, run};
+
+const NAMESPACE: &str = "fraud--chargeback";
+
+fn scene() -> Scene {
+    Scene::new()
+        .component("fraud--shared", "train", "{image: train, args: ['-n', '$(n)'], parameters: [{name: n, default: '1'}]}")
+        .pipeline(
+            NAMESPACE,
+            "experiment",
+            "{parameters: [{name: m}, {name: k, default: '2'}], retries: 1, keep: 3, steps: [{component: train, arguments: {n: '$(m)$(k)'}}]}",
+        )
+        .pipeline(NAMESPACE, "broken", "{steps: [{component: gone}]}")
+}
+
+fn drafted(scene: &Scene, run: &Run) -> Result<Draft, Hold> {
+    scene.facts(NAMESPACE, |facts| draft(run, facts))
+}
+
+fn detail(draft: &Draft) -> RunDetail {
+    let Detail::Run(detail) = &draft.detail else { panic!("{draft:?}") };
+    detail.clone()
+}
+
+fn recorded_step(command: &[&str]) -> StepStatus {
+    StepStatus {
+        name: "train".to_owned(),
+        image: "registry.example.com/own/train:2".to_owned(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        ..StepStatus::default()
+    }
+}
+
+#[test]
+fn a_run_is_written_from_the_pipeline_as_it_is() {
+    let draft = drafted(&scene(), &run("first", "{pipeline: experiment, parameters: {m: '4'}}")).unwrap();
+    let inputs = draft.work.run.clone().unwrap();
+    assert!(draft.write);
+    assert_eq!((inputs.name.as_str(), inputs.retries, &inputs.schedule), ("run-first", 1, &None));
+    let expected = RunDetail { job: "run-first".to_owned(), steps: vec![recorded_step(&["-n", "42"])], surplus: false };
+    assert_eq!(detail(&draft), expected);
+}
+
+#[test]
+fn a_run_that_cannot_start_says_why() {
+    for (spec, message) in [
+        (
+            "{pipeline: nothing}",
+            "spec.pipeline is 'nothing', and fraud--chargeback has no pipeline of that name: create it, or another run",
+        ),
+        (
+            "{pipeline: experiment, parameters: {m: '1', epochs: '2'}}",
+            "spec.parameters gives 'epochs', and pipeline experiment has the parameters: m, k; create another run",
+        ),
+        (
+            "{pipeline: experiment}",
+            "pipeline experiment wants a value for 'm', which has no default, and spec.parameters gives none: create another run with one",
+        ),
+        (
+            "{pipeline: broken}",
+            "pipeline broken: step gone names component gone of fraud--shared, and there is none; there are: train",
+        ),
+    ] {
+        let hold = drafted(&scene(), &run("first", spec)).unwrap_err();
+        assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, message), "{spec}");
+    }
+    let hold = drafted(&scene().retained(), &run("first", "{pipeline: experiment}")).unwrap_err();
+    let message = "the project of fraud--chargeback left the team's spec: nothing new starts";
+    assert_eq!((hold.reason, hold.message.as_str()), (Reason::Retained, message));
+}
+
+/// The Job as the API server has it, of another image than the component has by now.
+fn job() -> Value {
+    json!({"spec": {"template": {"spec": {
+        "initContainers": [{"name": "generate", "image": "old:1", "command": ["make", "$(rows)"], "env": [{"name": "rows", "value": "/run/files/generate/rows"}]}],
+        "containers": [{"name": "train", "image": "old:2", "args": ["$(n)", "$$(n)"], "env": [{"name": "n", "value": "a$$(n)"}, {"name": "HOME", "value": "/tmp"}]}]
+    }}}})
+}
+
+#[test]
+fn a_run_that_started_is_never_written_again() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let of_job = vec![
+        StepStatus {
+            name: "generate".to_owned(),
+            image: "old:1".to_owned(),
+            command: words(&["make", "/run/files/generate/rows"]),
+            ..StepStatus::default()
+        },
+        StepStatus {
+            name: "train".to_owned(),
+            image: "old:2".to_owned(),
+            command: words(&["a$(n)", "$(n)"]),
+            ..StepStatus::default()
+        },
+    ];
+    let of_status = vec![recorded_step(&["-n", "7"])];
+    let started = RunStatus { job: Some("run-first".to_owned()), ..RunStatus::default() };
+    let recorded = RunStatus { steps: of_status.clone(), ..started.clone() };
+    for (scene, status, steps) in [
+        (&scene().live("Job", "run-first", job()), None, of_job),
+        (&scene().live("Job", "run-first", job()), Some(recorded.clone()), of_status.clone()),
+        (&scene(), Some(recorded.clone()), of_status.clone()),
+        (&scene().retained(), Some(recorded), of_status),
+        (&scene(), Some(started), vec![]),
+    ] {
+        // Not even what could never start is held once it did.
+        for spec in ["{pipeline: experiment, parameters: {m: '4'}}", "{pipeline: nothing}"] {
+            let run = Run { status: status.clone(), ..run("first", spec) };
+            let draft = drafted(scene, &run).unwrap();
+            assert!(!draft.write && draft.work == WorkInputs::default());
+            assert_eq!(detail(&draft), RunDetail { job: "run-first".to_owned(), steps: steps.clone(), surplus: false });
+        }
+    }
+}
+
+#[test]
+fn a_job_is_surplus_when_newer_ones_are_as_many_as_are_kept() {
+    for (pipeline, state, newer, surplus) in [
+        ("experiment", RunState::Succeeded, 2, false),
+        ("experiment", RunState::Succeeded, 3, true),
+        ("experiment", RunState::Failed, 4, true),
+        ("experiment", RunState::Running, 4, false),
+        ("gone", RunState::Failed, 9, false),
+        ("gone", RunState::Failed, 10, true),
+    ] {
+        let status = RunStatus { state: Some(state), job: Some("run-first".to_owned()), ..RunStatus::default() };
+        let run = Run { status: Some(status), ..run("first", &format!("{{pipeline: {pipeline}}}")) };
+        let draft = drafted(&scene().newer(newer), &run).unwrap();
+        assert_eq!(detail(&draft).surplus, surplus, "{pipeline} {state:?} {newer}");
+    }
+}

@@ -1,0 +1,191 @@
+//! How far a Job has come, from its conditions and its pods.
+//!
+//! Pure. The steps of a run are the containers of its pod, in their order.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::Value;
+
+use crate::api::daily::run::{RunState, StepStatus};
+use crate::api::status::bounded;
+use crate::error::Failure;
+use crate::health::daily::trouble;
+use crate::plan::daily::seen::{Container, Ended, Pod};
+
+/// The most that is reported of what a step said.
+const SAID: usize = 1024;
+
+/// How far a Job has come.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// Its newest pod.
+    pub pod: Option<&'a Pod>,
+    /// What became of it.
+    pub state: RunState,
+    /// Why it failed, in the words of the Job: reason and message.
+    pub failed: Option<(String, String)>,
+    /// Whether something outside of the Job keeps it from starting, such as a queue.
+    pub suspended: bool,
+    /// How many pods of it failed.
+    pub failures: i64,
+    /// When the Job began and ended, by its own word.
+    times: [Option<Time>; 2],
+}
+
+/// How far the Job has come; none of it is there if the Job is gone.
+#[must_use]
+pub fn progress<'a>(job: Option<&Value>, pods: impl Iterator<Item = &'a Pod>) -> Progress<'a> {
+    let pod = pods.max_by(|one, other| (&one.created, &one.name).cmp(&(&other.created, &other.name)));
+    let status = job.map_or(&Value::Null, |job| &job["status"]);
+    let failed = condition(status, "Failed");
+    let succeeded = condition(status, "Complete").is_some();
+    // The pod's last word comes by another watch than the Job's: it is waited for,
+    // because it tells which step failed, and what is reported of an end stays.
+    let pod_ended = pod.is_none_or(|pod| matches!(pod.phase.as_str(), "Succeeded" | "Failed"));
+    let begun = pod.is_some_and(|pod| pod.containers.iter().any(|one| one.running.is_some() || one.ended.is_some()));
+    let state = match (succeeded, &failed, job) {
+        (true, ..) => RunState::Succeeded,
+        (_, Some(_), _) if pod_ended => RunState::Failed,
+        (_, None, None) if pod.is_some_and(|pod| pod.phase == "Succeeded") => RunState::Succeeded,
+        (_, None, None) if pod.is_some_and(|pod| pod.phase == "Failed") => RunState::Failed,
+        _ if begun => RunState::Running,
+        _ => RunState::Pending,
+    };
+    Progress {
+        pod,
+        state,
+        failed,
+        suspended: condition(status, "Suspended").is_some(),
+        failures: status["failed"].as_i64().unwrap_or(0),
+        times: ["startTime", "completionTime"].map(|field| serde_json::from_value(status[field].clone()).ok()),
+    }
+}
+
+/// Reason and message of a condition that holds.
+fn condition(status: &Value, type_: &str) -> Option<(String, String)> {
+    let all = status["conditions"].as_array()?;
+    let found = all.iter().find(|condition| condition["type"] == type_ && condition["status"] == "True")?;
+    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+    Some((text("reason"), text("message")))
+}
+
+impl Progress<'_> {
+    /// The steps as they are now.
+    #[must_use]
+    pub fn steps(&self, recorded: &[StepStatus]) -> Vec<StepStatus> {
+        let step = |recorded: &StepStatus| {
+            let Some(container) = self.pod.and_then(|pod| pod.container(&recorded.name)) else {
+                let state = if self.state == RunState::Succeeded { self.state } else { recorded.state };
+                return StepStatus { state, ..recorded.clone() };
+            };
+            let ended = container.ended.as_ref();
+            let state = if self.state == RunState::Succeeded { self.state } else { state(container) };
+            StepStatus {
+                state,
+                exit_code: ended.map(|ended| ended.exit_code).filter(|code| *code != 0),
+                message: ended.and_then(|ended| said(&ended.message)),
+                ..recorded.clone()
+            }
+        };
+        recorded.iter().map(step).collect()
+    }
+
+    /// The first step that ended otherwise than it should, and how.
+    #[must_use]
+    pub fn failing(&self) -> Option<(&str, &Ended)> {
+        self.pod?.containers.iter().find_map(|container| {
+            let ended = container.ended.as_ref().filter(|ended| ended.exit_code != 0)?;
+            Some((container.name.as_str(), ended))
+        })
+    }
+
+    /// When the first step of the newest pod began, else when the Job did.
+    #[must_use]
+    pub fn started(&self) -> Option<Time> {
+        let containers = self.pod.into_iter().flat_map(|pod| &pod.containers);
+        let times = containers.filter_map(|one| {
+            one.running.clone().or_else(|| one.ended.as_ref().and_then(|ended| ended.started.clone()))
+        });
+        times.min().or_else(|| self.times[0].clone())
+    }
+
+    /// When the last step ended, else when the Job did.
+    #[must_use]
+    pub fn finished(&self) -> Option<Time> {
+        let containers = self.pod.into_iter().flat_map(|pod| &pod.containers);
+        let times = containers.filter_map(|container| container.ended.as_ref()?.finished.clone());
+        times.max().or_else(|| self.times[1].clone())
+    }
+
+    /// Why its newest pod does not run.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Failure> {
+        trouble(std::slice::from_ref(self.pod?))
+    }
+}
+
+fn state(container: &Container) -> RunState {
+    match (&container.ended, &container.running) {
+        (Some(ended), _) if ended.exit_code == 0 => RunState::Succeeded,
+        (Some(_), _) => RunState::Failed,
+        (None, Some(_)) => RunState::Running,
+        (None, None) => RunState::Pending,
+    }
+}
+
+/// What a step said when it ended: of a long text the end, where the cause is.
+fn said(message: &str) -> Option<String> {
+    let message = message.trim();
+    if message.len() <= SAID {
+        return (!message.is_empty()).then(|| message.to_owned());
+    }
+    let mut start = message.len() - (SAID - '…'.len_utf8());
+    while !message.is_char_boundary(start) {
+        start += 1;
+    }
+    Some(format!("…{}", &message[start..]))
+}
+
+/// Why a step failed, in one line: memory by its limit, what took the pod away,
+/// or the last line of what the step said.
+#[must_use]
+pub fn failure(step: &str, ended: &Ended, pod: Option<&Pod>, memory: Option<&str>) -> String {
+    if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
+        return format!("step {step} was stopped with its pod: {reason}: {}", bounded(message.clone(), 512));
+    }
+    if ended.reason == "OOMKilled" {
+        let limit = memory.map_or_else(String::new, |memory| format!(" of {memory}"));
+        return format!(
+            "step {step} took more memory than the limit{limit} and was stopped (OOMKilled): give its component a larger \
+             size"
+        );
+    }
+    match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
+        Some(line) => format!("step {step} ended with {}: {}", ended.exit_code, bounded(line.to_owned(), 512)),
+        None => format!("step {step} ended with {}", ended.exit_code),
+    }
+}
+
+/// The limit of memory of a step, as its Job has it.
+#[must_use]
+pub fn memory<'a>(job: &'a Value, step: &str) -> Option<&'a str> {
+    let pod = &job["spec"]["template"]["spec"];
+    let lists = [&pod["initContainers"], &pod["containers"]];
+    let mut containers = lists.into_iter().flat_map(|list| list.as_array().into_iter().flatten());
+    containers.find(|container| container["name"] == step)?["resources"]["limits"]["memory"].as_str()
+}
+
+/// How long it took: `1h2m3s`.
+#[must_use]
+pub fn duration(started: &Time, finished: &Time) -> String {
+    let seconds = (finished.0.as_second() - started.0.as_second()).max(0);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+#[path = "execution_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! What is reported of a `Pipeline`: its order, and what became of the last
+//! execution by schedule.
+
+use super::daily::Judged;
+use super::execution::{self, Progress};
+use crate::api::Reason;
+use crate::api::daily::Pipeline;
+use crate::api::daily::pipeline::{Execution, PipelineStatus};
+use crate::api::daily::run::RunState;
+use crate::api::status::{READY, bounded};
+use crate::api::vocabulary::Capability;
+use crate::engine::plain;
+use crate::error::Failure;
+use crate::plan::daily::Detail;
+
+/// The status of a `Pipeline`.
+#[must_use]
+pub fn status(object: &Pipeline, judged: &Judged<'_>) -> PipelineStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let newest = newest(judged);
+    let last = last(before.last.as_ref(), newest.as_ref(), judged);
+    let ready = ready(object, &before, last.as_ref(), newest.as_ref().map(|(_, progress)| progress), judged);
+    let order = match &judged.plan.draft.detail {
+        Detail::Pipeline { order, .. } => Some(order.clone()),
+        _ => before.order,
+    };
+    PipelineStatus {
+        observed_generation: Some(generation),
+        conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
+        order,
+        last,
+        engine: judged.engine(),
+    }
+}
+
+/// The newest Job of its schedule that there are pods of.
+fn newest<'a>(judged: &Judged<'a>) -> Option<(&'a str, Progress<'a>)> {
+    let of_jobs = || judged.pods.iter().filter(|pod| pod.owner_kind == "Job");
+    let job = of_jobs().max_by_key(|pod| (number(&pod.owner), &pod.created))?.owner.as_str();
+    let live = (judged.live)("Job", job);
+    Some((job, execution::progress(live.as_ref(), of_jobs().filter(|pod| pod.owner == job))))
+}
+
+/// The time that a CronJob puts at the end of the names of its Jobs, in minutes.
+fn number(job: &str) -> u64 {
+    job.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+/// What became of the last execution. It stays once its pods are gone.
+fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judged: &Judged<'_>) -> Option<Execution> {
+    let Some((job, progress)) = newest else { return before.cloned() };
+    let known = before.filter(|before| before.job == *job);
+    let over = |before: &&Execution| matches!(before.state, RunState::Succeeded | RunState::Failed);
+    if let Some(kept) = known.filter(over).or_else(|| before.filter(|before| number(&before.job) > number(job))) {
+        return Some(kept.clone());
+    }
+    let state = progress.state;
+    let when = match state {
+        RunState::Succeeded | RunState::Failed => progress.finished(),
+        RunState::Running => progress.started(),
+        RunState::Pending => progress.pod.and_then(|pod| pod.created.clone()),
+    };
+    let same = known.filter(|before| before.state == state).map(|before| before.since.clone());
+    Some(Execution {
+        job: (*job).to_owned(),
+        state,
+        since: same.or(when).unwrap_or_else(|| judged.now.clone()),
+        message: (state == RunState::Failed).then(|| bounded(why(job, progress, judged), 1024)),
+    })
+}
+
+/// Why an execution failed: the step, and what it said.
+fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> String {
+    if let Some((step, ended)) = progress.failing() {
+        let live = (judged.live)("Job", job);
+        let memory = live.as_ref().and_then(|live| execution::memory(live, step));
+        let said = execution::failure(step, ended, progress.pod, memory);
+        let namespace = &judged.plan.id.namespace;
+        return format!("{said}; its log: kubectl logs --namespace {namespace} job/{job} --container {step}");
+    }
+    let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
+    let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
+    format!("{reason}: {message}")
+}
+
+fn ready(
+    object: &Pipeline,
+    before: &PipelineStatus,
+    last: Option<&Execution>,
+    newest: Option<&Progress<'_>>,
+    judged: &Judged<'_>,
+) -> Result<(Reason, String), Failure> {
+    if let Some(failure) = judged.trouble() {
+        return Err(failure);
+    }
+    if judged.plan.retained {
+        let message = "its team or project was taken away: a schedule is suspended, and nothing new starts";
+        return Ok((Reason::Retained, message.to_owned()));
+    }
+    if judged.plan.draft.work.run.is_none() {
+        return Ok((Reason::Ready, without_schedule(judged)));
+    }
+    if let Some(refused) = &judged.refused {
+        return Err(Failure::new(Reason::Refused, refused.clone()));
+    }
+    let failed = |last: &&Execution| last.state == RunState::Failed;
+    if let Some(last) = last.filter(failed) {
+        let message = format!("{} failed: {}", last.job, last.message.as_deref().unwrap_or_default());
+        return Err(Failure::new(Reason::StepFailed, message));
+    }
+    let runs = last.is_some_and(|last| last.state != RunState::Succeeded);
+    if let Some(trouble) = newest.filter(|_| runs).and_then(Progress::trouble) {
+        return Err(trouble);
+    }
+    // While the next execution runs, nothing is known to be better yet.
+    let failed = |condition: &&crate::api::status::Condition| {
+        condition.type_ == READY && condition.reason == Reason::StepFailed.name()
+    };
+    if let Some(condition) = before.conditions.iter().find(failed).filter(|_| runs) {
+        return Err(Failure::new(Reason::StepFailed, condition.message.clone()));
+    }
+    let (cron, zone) = (&object.spec.schedule, object.spec.time_zone.as_deref().unwrap_or("UTC"));
+    let cron = cron.as_deref().unwrap_or_default();
+    let so_far = match last.map(|last| last.state) {
+        None => "it has not run yet",
+        Some(RunState::Succeeded) => "the last execution succeeded",
+        Some(_) => "it runs now",
+    };
+    Ok((Reason::Ready, advised(format!("runs at '{cron}' {zone}; {so_far}"), judged)))
+}
+
+fn without_schedule(judged: &Judged<'_>) -> String {
+    advised("a Run executes it".to_owned(), judged)
+}
+
+/// With what this engine does otherwise than the graph says.
+fn advised(message: String, judged: &Judged<'_>) -> String {
+    let on_plain =
+        judged.plan.choice.as_ref().is_none_or(|(engine, _)| Some(engine.as_str()) == plain(Capability::Pipelines));
+    match &judged.plan.draft.detail {
+        Detail::Pipeline { advice: Some(advice), .. } if on_plain => format!("{message}; {advice}"),
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

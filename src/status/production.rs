@@ -1,0 +1,136 @@
+//! What a team's status tells of its daily work: production apart from all
+//! else, and what is not ready, bounded.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::daily::DailyKind;
+use crate::api::reason::Class;
+use crate::api::status::{Finding, bounded};
+use crate::api::team_status::{ComponentState, ComponentStatus, PRODUCTION_READY, ProductionStatus};
+use crate::api::{Layer, Reason};
+use crate::health::summary::DailyHealth;
+use crate::plan::Plan;
+
+/// How many objects of daily work a team's status lists.
+const LISTED: usize = 100;
+/// How many models in production a team's status lists.
+const PRODUCTION: usize = 128;
+
+/// Whether all models and schedules in production are as asked.
+#[must_use]
+pub fn ready(daily: &[DailyHealth]) -> Finding {
+    let production: Vec<&DailyHealth> = daily.iter().filter(|object| object.in_production()).collect();
+    let failing: Vec<&&DailyHealth> = production.iter().filter(|object| !object.ready).collect();
+    let Some(first) = failing.first() else {
+        let models = production.iter().filter(|object| object.id.kind == DailyKind::ModelService).count();
+        return match production.len() {
+            0 => Finding::new(PRODUCTION_READY, true, Reason::NothingAsked, "nothing is in production yet"),
+            all => Finding::new(
+                PRODUCTION_READY,
+                true,
+                Reason::Ready,
+                format!("{} and {} in production", counted(models, "model"), counted(all - models, "schedule")),
+            ),
+        };
+    };
+    let more = if failing.len() > 1 { format!(" (and {} more)", failing.len() - 1) } else { String::new() };
+    let message = format!("{}: {}{more}", first.id, bounded(first.message.clone(), 800));
+    Finding::new(PRODUCTION_READY, false, first.known_reason(), message)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// Models and schedules in production that are ready, of all: `1/2`.
+#[must_use]
+pub fn ratio(daily: &[DailyHealth]) -> String {
+    let production: Vec<_> = daily.iter().filter(|object| object.in_production()).collect();
+    if production.is_empty() {
+        return "-".to_owned();
+    }
+    format!("{}/{}", production.iter().filter(|object| object.ready).count(), production.len())
+}
+
+/// Where to look first in production, if anything there is not ready.
+#[must_use]
+pub fn failing(daily: &[DailyHealth]) -> Option<String> {
+    let worst = daily.iter().find(|object| object.in_production() && !object.ready)?;
+    Some(format!("{} ({})", worst.id.name, worst.id.namespace))
+}
+
+/// The models in production, those that are not ready first.
+#[must_use]
+pub fn models(before: &[ProductionStatus], daily: &[DailyHealth], now: &Time) -> Vec<ProductionStatus> {
+    let models = daily.iter().filter(|object| object.id.kind == DailyKind::ModelService && object.layer == Layer::Live);
+    models
+        .take(PRODUCTION)
+        .map(|model| {
+            let project = model.project.clone().unwrap_or_default();
+            let known = before
+                .iter()
+                .find(|old| old.project == project && old.name == model.id.name && old.ready == model.ready);
+            let [wanted, serving, digest, endpoint] = model.serving.clone();
+            ProductionStatus {
+                since: known
+                    .map(|old| old.since.clone())
+                    .or_else(|| model.since.clone())
+                    .unwrap_or_else(|| now.clone()),
+                name: model.id.name.clone(),
+                project,
+                wanted,
+                serving,
+                digest,
+                ready: model.ready,
+                endpoint,
+            }
+        })
+        .collect()
+}
+
+/// The objects of daily work that are not ready, and how many of them are left out.
+#[must_use]
+pub fn not_ready(before: &[ComponentStatus], daily: &[DailyHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
+    let failing: Vec<&DailyHealth> = daily.iter().filter(|object| !object.ready).collect();
+    let listed = failing.iter().take(LISTED).map(|object| component(before, object, now)).collect();
+    (listed, failing.len().saturating_sub(LISTED))
+}
+
+fn component(before: &[ComponentStatus], daily: &DailyHealth, now: &Time) -> ComponentStatus {
+    let object = Some(format!("{} {}", daily.id.kind, daily.id.name));
+    let state = if daily.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
+    let known =
+        before.iter().find(|old| old.object == object && old.namespace == daily.id.namespace && old.state == state);
+    ComponentStatus {
+        layer: daily.layer,
+        project: daily.project.clone(),
+        capability: daily.id.kind.capability(),
+        object,
+        engine: daily.engine.clone(),
+        revision: None,
+        namespace: daily.id.namespace.clone(),
+        state,
+        since: known.map(|old| old.since.clone()).or_else(|| daily.since.clone()).unwrap_or_else(|| now.clone()),
+        reason: daily.reason.clone(),
+        message: Some(bounded(daily.message.clone(), 256)),
+        endpoint: None,
+    }
+}
+
+/// What production lacks, as advice.
+#[must_use]
+pub fn lacking(plan: &Plan, daily: &[DailyHealth]) -> Vec<String> {
+    let live = plan.namespaces.iter().filter(|place| place.layer == Layer::Live && !place.retained);
+    let empty =
+        live.filter(|place| !daily.iter().any(|object| object.id.namespace == place.name && object.in_production()));
+    let empty = empty.map(|place| {
+        let project = place.project.as_deref().unwrap_or_default();
+        format!("project {project} has a Live side, and no model or schedule is in it yet")
+    });
+    let gateway = plan.site.ingress.as_ref().is_some_and(|ingress| ingress.gateway.is_some());
+    let uncalled = daily.iter().filter(move |object| {
+        object.id.kind == DailyKind::ModelService && object.layer == Layer::Live && !object.called && !gateway
+    });
+    let uncalled = uncalled.map(|object| format!("{} names no customers, so nobody may call it", object.id));
+    empty.chain(uncalled).take(16).collect()
+}

@@ -1,0 +1,190 @@
+//! What is reported of a `Run`. What is reported of its end stays as it is,
+//! whatever becomes of its Job and pods.
+
+use super::daily::Judged;
+use super::execution::{self, Progress};
+use crate::api::Reason;
+use crate::api::daily::Run;
+use crate::api::daily::run::{RunState, RunStatus, StepStatus};
+use crate::error::Failure;
+use crate::plan::daily::Detail;
+use crate::plan::daily::run::{has_ended, of_job};
+
+/// The status of a `Run`.
+#[must_use]
+pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let name = format!("run-{}", judged.plan.id.name);
+    let job = (judged.live)("Job", &name);
+    let generation = object.metadata.generation.unwrap_or_default();
+    let engine = judged.engine().or_else(|| before.engine.clone());
+    if has_ended(&before) {
+        // Without the Job there are no logs to be read.
+        let (own, logs) = if job.is_some() { (before.job.clone(), before.logs.clone()) } else { (None, None) };
+        return RunStatus { observed_generation: Some(generation), job: own, logs, ..before };
+    }
+    let told = match &job {
+        Some(job) => under_way(&before, &name, job, judged),
+        None if before.job.is_some() => lost(&before, &name, judged),
+        None => waiting(&before, judged),
+    };
+    let conditions = judged.conditions(&before.conditions, generation, &told.ready, Vec::new());
+    RunStatus { observed_generation: Some(generation), conditions, engine, ..told.status }
+}
+
+/// What is reported, and what `Ready` says of it.
+struct Told {
+    status: RunStatus,
+    ready: Result<(Reason, String), Failure>,
+}
+
+/// It has no Job yet.
+fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
+    let failure = judged.failure.clone().or_else(|| judged.trouble());
+    let waits = || Failure::new(Reason::Progressing, "its Job is about to be created");
+    Told {
+        status: RunStatus { state: Some(RunState::Pending), ..before.clone() },
+        ready: Err(failure.unwrap_or_else(waits)),
+    }
+}
+
+/// Its Job was there, and is gone before it ended.
+fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
+    let stopped = |step: &StepStatus| {
+        let state = if step.state == RunState::Running { RunState::Failed } else { step.state };
+        StepStatus { state, ..step.clone() }
+    };
+    let status = RunStatus {
+        state: Some(RunState::Failed),
+        steps: before.steps.iter().map(stopped).collect(),
+        finished: Some(judged.now.clone()),
+        job: None,
+        logs: None,
+        ..before.clone()
+    };
+    let message = format!("Job {name} is gone before the run ended: somebody deleted it; create another run");
+    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+}
+
+/// With how long it took, once that is known.
+fn timed(status: RunStatus) -> RunStatus {
+    let duration = match (&status.started, &status.finished) {
+        (Some(started), Some(finished)) => Some(execution::duration(started, finished)),
+        _ => None,
+    };
+    RunStatus { duration, ..status }
+}
+
+/// Its Job is there.
+fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
+    let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
+    let progress = execution::progress(Some(job), own);
+    let steps = progress.steps(&recorded(before, job, judged));
+    let ended = matches!(progress.state, RunState::Succeeded | RunState::Failed);
+    let finished = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
+    let step = current(&progress, &steps);
+    let shown = step.clone().or_else(|| steps.last().map(|step| step.name.clone()));
+    let logs = shown
+        .filter(|_| progress.pod.is_some())
+        .map(|step| format!("kubectl logs --namespace {} job/{name} --container {step}", judged.plan.id.namespace));
+    let ready = match progress.state {
+        RunState::Succeeded => Ok(String::new()),
+        RunState::Failed => Err(failed(&progress, name, job, logs.as_deref())),
+        RunState::Running | RunState::Pending => Err(going(&progress, &steps, step.as_deref(), job, judged)),
+    };
+    let status = timed(RunStatus {
+        state: Some(progress.state),
+        step,
+        started: before.started.clone().or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
+        finished,
+        steps,
+        job: Some(name.to_owned()),
+        logs,
+        ..before.clone()
+    });
+    let ready = ready.map(|_| {
+        let took = status.duration.as_ref().map_or_else(String::new, |duration| format!(" after {duration}"));
+        let steps = match status.steps.len() {
+            1 => "its step".to_owned(),
+            number => format!("all {number} steps"),
+        };
+        (Reason::Succeeded, format!("{steps} succeeded{took}"))
+    });
+    Told { status, ready }
+}
+
+/// The steps as they were when it started: the Job tells, mirrors and all.
+fn recorded(before: &RunStatus, job: &serde_json::Value, judged: &Judged<'_>) -> Vec<StepStatus> {
+    if !before.steps.is_empty() {
+        return before.steps.clone();
+    }
+    let of_job = of_job(job);
+    match &judged.plan.draft.detail {
+        Detail::Run(detail) if of_job.is_empty() => detail.steps.clone(),
+        _ => of_job,
+    }
+}
+
+/// The step that failed, else the one that runs, else the next one.
+fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
+    let named = |state| steps.iter().find(|step| step.state == state).map(|step| step.name.clone());
+    match progress.state {
+        RunState::Succeeded | RunState::Pending => None,
+        RunState::Failed => progress.failing().map(|(name, _)| name.to_owned()),
+        RunState::Running => {
+            named(RunState::Running).or_else(|| named(RunState::Failed)).or_else(|| named(RunState::Pending))
+        }
+    }
+}
+
+/// Why it failed: a step, or else what the Job says.
+fn failed(progress: &Progress<'_>, name: &str, job: &serde_json::Value, logs: Option<&str>) -> Failure {
+    let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
+    if let Some((step, ended)) = progress.failing() {
+        let said = execution::failure(step, ended, progress.pod, execution::memory(job, step));
+        return Failure::new(Reason::StepFailed, format!("{said}{log}"));
+    }
+    let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
+    let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
+    Failure::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
+}
+
+/// What it waits for, or which step runs.
+fn going(
+    progress: &Progress<'_>,
+    steps: &[StepStatus],
+    step: Option<&str>,
+    job: &serde_json::Value,
+    judged: &Judged<'_>,
+) -> Failure {
+    if let Some(refused) = &judged.refused {
+        return Failure::new(Reason::Refused, refused.clone());
+    }
+    if let Some(trouble) = progress.trouble() {
+        return trouble;
+    }
+    let tries = job["spec"]["backoffLimit"].as_i64().unwrap_or(0) + 1;
+    let again = if progress.failures > 0 {
+        format!(", in try {} of {tries}", (progress.failures + 1).min(tries))
+    } else {
+        String::new()
+    };
+    let position = step.and_then(|step| steps.iter().position(|known| known.name == step));
+    let message = match (step, position) {
+        (Some(step), Some(position)) => {
+            let verb = match steps[position].state {
+                RunState::Pending => "is next",
+                RunState::Failed => "failed",
+                RunState::Running | RunState::Succeeded => "runs",
+            };
+            format!("step {step} ({} of {}) {verb}{again}", position + 1, steps.len())
+        }
+        _ if progress.suspended => "its Job is suspended: a queue lets it start when its turn comes".to_owned(),
+        _ => format!("its pod is about to start{again}"),
+    };
+    Failure::new(Reason::Progressing, message)
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

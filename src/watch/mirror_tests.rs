@@ -1,0 +1,114 @@
+//! What the mirror keeps, whom it wakes, and whose it says that an object is.
+
+use super::*;
+use serde_json::json;
+
+const SPEC: Keeping = Keeping::Whole(&["spec"]);
+
+fn quota(version: u64, cpu: &str) -> Value {
+    json!({"metadata": {"name": "strata-quota", "namespace": "a--b", "uid": "u", "resourceVersion": version.to_string(),
+        "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}, "spec": {"hard": {"cpu": cpu}}})
+}
+
+fn key() -> Key {
+    Key::new("", "LimitRange", Some("a--b"), "strata-quota")
+}
+
+#[test]
+fn only_what_matters_wakes_anybody() {
+    let mirror = Mirror::default();
+    assert_eq!(mirror.observe(key(), &quota(1, "1"), SPEC), vec![Work::Team("a".to_owned())]);
+    assert!(mirror.observe(key(), &quota(1, "1"), SPEC).is_empty());
+    let mut touched = quota(2, "1");
+    touched["metadata"]["annotations"] = json!({"foreign": "x"});
+    assert!(mirror.observe(key(), &touched, SPEC).is_empty());
+    assert_eq!(mirror.observe(key(), &quota(3, "2"), SPEC), vec![Work::Team("a".to_owned())]);
+}
+
+#[test]
+fn an_event_older_than_our_own_write_is_dropped() {
+    let mirror = Mirror::default();
+    mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
+    assert!(mirror.observe(key(), &quota(4, "1"), SPEC).is_empty());
+    assert!(mirror.holds(&key(), &quota(0, "2"), SPEC));
+}
+
+#[test]
+fn an_answer_older_than_what_the_watch_said_takes_nothing_back() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(7, "3"), SPEC);
+    mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
+    assert_eq!(mirror.get(&key()).unwrap().version, 7);
+    assert!(mirror.holds(&key(), &quota(0, "3"), SPEC));
+    assert!(!mirror.holds(&key(), &quota(0, "2"), SPEC));
+}
+
+#[test]
+fn only_the_object_that_we_deleted_is_being_deleted() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    mirror.deleted(&key(), "another");
+    assert!(!mirror.get(&key()).unwrap().deleting);
+    mirror.deleted(&key(), "u");
+    assert!(mirror.get(&key()).unwrap().deleting);
+}
+
+#[test]
+fn what_was_written_for_daily_work_stays_its_own_without_the_label() {
+    let mirror = Mirror::default();
+    let id = DailyId { kind: DailyKind::Workbench, namespace: "a--b".to_owned(), name: "ana".to_owned() };
+    let mut labelled = quota(1, "1");
+    labelled["metadata"]["labels"]["strata-operator.dev/workbench"] = json!("ana");
+    assert_eq!(mirror.observe(key(), &labelled, SPEC), vec![Work::Daily(id.clone())]);
+    assert_eq!(mirror.observe(key(), &quota(2, "1"), SPEC), vec![Work::Daily(id.clone())]);
+    assert_eq!(mirror.of(&Work::Daily(id)).len(), 1);
+    assert!(mirror.team("a").is_empty());
+}
+
+#[test]
+fn a_list_forgets_what_it_did_not_name() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    mirror.list_begins("", "LimitRange");
+    assert_eq!(mirror.list_ends("", "LimitRange"), vec![Work::Team("a".to_owned())]);
+    assert!(mirror.get(&key()).is_none());
+    assert!(mirror.works().is_empty());
+}
+
+#[test]
+fn an_old_deletion_does_not_remove_the_object_that_took_its_place() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    assert!(mirror.forget(&key(), Some("another")).is_empty());
+    assert!(mirror.get(&key()).is_some());
+}
+
+#[test]
+fn a_label_is_believed_only_where_the_teams_objects_can_be() {
+    let mirror = Mirror::default();
+    let forged = quota(1, "1");
+    for (kind, namespace, name) in [
+        ("ConfigMap", Some("elsewhere"), "x"),
+        ("Pod", Some("elsewhere"), "a--x"),
+        ("Deployment", Some("ab--c"), "x"),
+        ("Namespace", None, "elsewhere"),
+        ("ClusterRole", None, "strata:team:b"),
+    ] {
+        mirror.observe(Key::new("", kind, namespace, name), &forged, SPEC);
+    }
+    assert!(mirror.team("a").is_empty(), "{:?}", mirror.team("a"));
+    assert!(may_belong("a", &Key::new("", "ClusterRole", None, "strata:team:a"), false));
+    assert!(may_belong("a", &Key::new("argoproj.io", "AppProject", Some("argocd"), "a--x"), true));
+    assert!(may_belong("a", &Key::new("", "Namespace", None, "a--x"), false));
+}
+
+#[test]
+fn a_stripped_label_leaves_the_namespace_to_tell_the_team() {
+    let mirror = Mirror::default();
+    let mut bare = quota(1, "1");
+    bare["metadata"]["labels"] = json!({});
+    mirror.observe(Key::new("", "RoleBinding", Some("a--b"), "x"), &bare, SPEC);
+    let found = mirror.team("a");
+    assert_eq!(found.len(), 1);
+    assert!(!found[0].1.is_ours());
+}
