@@ -55,7 +55,7 @@ or namespaces with a verb that writes.
 {{/* Workloads of one's own making, where the layer lets people make pods. */}}
 {{- define "strata.rules.workloads" -}}
 # Pods are made and removed, never changed: whoever updates a pod can put an image of theirs into a colleague's. For the
-# same reason neither exec nor ephemeral containers are here.
+# same reason ephemeral containers are not here.
 - apiGroups: [""]
   resources: [pods]
   verbs: [create, delete, deletecollection]
@@ -91,8 +91,7 @@ or namespaces with a verb that writes.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, update, patch, delete, deletecollection]
-# Rights for the identities of workloads. Kubernetes refuses a Role that holds more than its author does. Binding a Role
-# is not granted before the policy exists that limits it to ServiceAccounts of the same namespace.
+# Rights for the identities of workloads. Kubernetes refuses a Role that holds more than its author does.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles]
   verbs: [get, list, watch, create, update, patch, delete]
@@ -102,11 +101,34 @@ or namespaces with a verb that writes.
   verbs: [get, list, watch]
 {{- end -}}
 
+{{/* Ports of pods, in every layer but Backbone. */}}
+{{- define "strata.rules.portforward" -}}
+# To reach services from one's own machine; of workbenches only one's own (admission/connect.yaml). Websocket clients need
+# `get` too; View has neither, because on older servers `get` alone opens the connection.
+- apiGroups: [""]
+  resources: [pods/portforward]
+  verbs: [get, create]
+{{- end -}}
+
+{{/* Commands in pods. */}}
+{{- define "strata.rules.exec" -}}
+# To run commands in one's workbench, and, for whoever may make pods, in other pods than workbenches (admission/connect.yaml).
+# `get` as for port-forward.
+- apiGroups: [""]
+  resources: [pods/attach, pods/exec]
+  verbs: [get, create]
+{{- end -}}
+
 {{/* Identities for workloads, in the layers whose owners may make pods. */}}
 {{- define "strata.rules.identities" -}}
 # An identity per workload instead of one for all. A token is not to be had: no level holds serviceaccounts/token.
 - apiGroups: [""]
   resources: [serviceaccounts]
+  verbs: [create, update, patch, delete]
+# To give them Roles of this namespace. A policy (admission/bindings.yaml) refuses a binding of anybody else, and of any
+# other role: people come through the AITeam alone. Not in Backbone, where the identity is the deployer's.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [rolebindings]
   verbs: [create, update, patch, delete]
 {{- end -}}
 
