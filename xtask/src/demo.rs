@@ -1,9 +1,11 @@
 //! `cargo xtask demo`: Strata at work. A control plane of its own, the operator
 //! under its own account with the chart's rights and fence, every example applied,
-//! and what became of it in print. This module decides what happens in which
-//! order; what is printed at the end is [`crate::report`]'s.
+//! first the teams, then their daily work, and what became of it in print. This
+//! module decides what happens in which order; what is meant to happen is
+//! [`crate::intent`]'s, what is printed at the end is [`crate::report`]'s.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,21 +15,23 @@ use serde_json::Value;
 
 use crate::control_plane::wait_for_end;
 use crate::error::Error;
+use crate::examples::{Examples, Object};
+use crate::intent::{FAILURES, condition, judge, told};
 use crate::{cargo, report};
 
-/// Between two looks at the teams.
+/// Between two looks at what becomes of it.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Start a control plane and the operator, apply deploy/examples, show what becomes of it
 #[derive(clap::Args)]
 pub struct Demo {
-    /// End after the print; fail unless every team is ready
+    /// End after the print; fail unless every team is ready and all daily work is as it is meant to be
     #[arg(long)]
     once: bool,
     /// Use this cluster instead of a control plane of our own (it is changed, and stays so)
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// How long the teams may take to become ready
+    /// How long the teams may take to become ready, and then their daily work
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 }
@@ -52,6 +56,22 @@ impl Stage {
             Self::Given(_) => Ok(()),
         }
     }
+
+    /// Pods that nobody runs do what is meant of them. On a given cluster they are run.
+    async fn tell_pods(&self) -> Result<(), Error> {
+        if let Self::Own(plane) = self {
+            for (pods, told) in told() {
+                plane.simulate(&pods, told).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects of which something is meant: on a given cluster nobody knows what fails.
+    fn intended<'a>(&self, objects: &'a [Object]) -> Vec<&'a Object> {
+        let fails = |object: &Object| FAILURES.iter().any(|failure| failure.is_of(object));
+        objects.iter().filter(|object| matches!(self, Self::Own(_)) || !fails(object)).collect()
+    }
 }
 
 impl Demo {
@@ -70,13 +90,20 @@ impl Demo {
         clock.say("the charts are installed; the fence around the operator stands");
         let operator = Operator::start(cluster, strata).await?;
         clock.say("the operator is ready");
-        let teams = apply_examples(cluster).await?;
-        clock.say(&format!("deploy/examples is applied: {}", teams.join(", ")));
-        let waiting = self.watch(cluster, &operator, &teams, &clock).await?;
+        let examples = Examples::read(&harness::repository().join("deploy/examples"))?;
+        let teams = &examples.teams;
+        apply(cluster, &examples.site).await?;
+        clock.say(&format!("the teams of deploy/examples are applied: {}", teams.join(", ")));
+        let mut waiting = self.watch(&operator, &clock, async || look_at_teams(cluster, teams).await).await?;
+        stage.tell_pods().await?;
+        apply(cluster, &examples.daily).await?;
+        let objects = stage.intended(&examples.objects);
+        clock.say(&format!("their daily work is applied: {} objects", examples.objects.len()));
+        waiting.extend(self.watch(&operator, &clock, async || look_at_work(cluster, &objects).await).await?);
 
-        println!("\n{}", report::report(cluster, &teams).await?);
+        println!("\n{}", report::report(cluster, teams).await?);
         if waiting.is_empty() {
-            clock.say(&format!("all {} teams are ready", teams.len()));
+            clock.say(&format!("all {} teams are ready, and their daily work is as it is meant to be", teams.len()));
         }
         let verdict = if waiting.is_empty() { Ok(()) } else { Err(Error::NotReady(waiting.join(", "))) };
         if self.once {
@@ -95,29 +122,25 @@ impl Demo {
         verdict
     }
 
-    /// Tells each change of a team's state until all are ready; returns those that are not in time.
+    /// Tells each change of what is looked at until all of it is good; returns what is not in time.
     async fn watch(
         &self,
-        cluster: &Cluster,
         operator: &Operator,
-        teams: &[String],
         clock: &Clock,
+        look: impl AsyncFn() -> Result<Vec<Seen>, Error>,
     ) -> Result<Vec<String>, Error> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         let mut told: BTreeMap<String, String> = BTreeMap::new();
         loop {
             operator.check()?;
-            let listed = get(cluster, &["aiteams"]).await?;
-            for team in listed["items"].as_array().into_iter().flatten() {
-                let name = team["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                let state = state(team);
-                if teams.contains(&name) && told.get(&name) != Some(&state) {
+            let seen = look().await?;
+            for Seen { name, state, .. } in &seen {
+                if told.get(name) != Some(state) {
                     clock.say(&format!("{name:<20} {state}"));
-                    told.insert(name, state);
+                    told.insert(name.clone(), state.clone());
                 }
             }
-            let waiting = teams.iter().filter(|team| told.get(*team).is_none_or(|state| state != READY));
-            let waiting: Vec<String> = waiting.cloned().collect();
+            let waiting: Vec<String> = seen.into_iter().filter(|seen| !seen.good).map(|seen| seen.name).collect();
             if waiting.is_empty() || Instant::now() >= deadline {
                 return Ok(waiting);
             }
@@ -126,16 +149,53 @@ impl Demo {
     }
 }
 
+/// Something that is looked at.
+struct Seen {
+    name: String,
+    state: String,
+    good: bool,
+}
+
+async fn look_at_teams(cluster: &Cluster, teams: &[String]) -> Result<Vec<Seen>, Error> {
+    let listed = get(cluster, &["aiteams"]).await?;
+    let find = |name: &String| items(&listed).find(|team| team["metadata"]["name"] == **name);
+    let seen = teams.iter().map(|name| {
+        let state = find(name).map_or_else(|| "waits for the operator".into(), state);
+        Seen { name: name.clone(), good: state == READY, state }
+    });
+    Ok(seen.collect())
+}
+
+async fn look_at_work(cluster: &Cluster, objects: &[&Object]) -> Result<Vec<Seen>, Error> {
+    let listed = get(cluster, &[DAILY, "--all-namespaces"]).await?;
+    let find = |object: &Object| {
+        items(&listed).find(|live| {
+            live["kind"] == *object.kind
+                && live["metadata"]["namespace"] == *object.namespace
+                && live["metadata"]["name"] == *object.name
+        })
+    };
+    let seen = objects.iter().map(|object| {
+        let (state, good) = judge(object, find(object).unwrap_or(&Value::Null));
+        Seen { name: format!("{} {}/{}", object.kind, object.namespace, object.name), state, good }
+    });
+    Ok(seen.collect())
+}
+
+/// The kinds of daily work, as kubectl takes them.
+const DAILY: &str = "components,datasets,workbenches,pipelines,runs,modelservices";
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
+}
+
 /// What a team that is ready is told to be.
 const READY: &str = "Ready";
 
 /// A team's state in a line: ready in its present generation, or why not.
 fn state(team: &Value) -> String {
-    let conditions = team["status"]["conditions"].as_array().into_iter().flatten();
-    let Some(ready) = conditions.into_iter().find(|condition| condition["type"] == "Ready") else {
-        return "waits for the operator".into();
-    };
-    if ready["observedGeneration"].as_i64() != team["metadata"]["generation"].as_i64() {
+    let ready = condition(team, "Ready");
+    if ready.is_null() || ready["observedGeneration"] != team["metadata"]["generation"] {
         return "waits for the operator".into();
     }
     if ready["status"] == "True" {
@@ -145,22 +205,12 @@ fn state(team: &Value) -> String {
     format!("{}: {}", text("reason"), text("message"))
 }
 
-/// Applies all examples; returns the names of the teams among them.
-async fn apply_examples(cluster: &Cluster) -> Result<Vec<String>, Error> {
-    let examples = harness::repository().join("deploy/examples");
-    let examples = examples.display().to_string();
-    let arguments = ["apply", "--server-side", "--recursive", "--filename", &examples];
-    // What lives in a team's namespaces can be applied once they are there.
-    let applied = harness::wait::until("deploy/examples is applied", 60, async || {
-        cluster.kubectl(arguments).await.map_err(|error| error.to_string())
-    })
-    .await?;
-    let teams: Vec<String> = applied
-        .lines()
-        .filter_map(|line| line.strip_prefix("aiteam.strata-operator.dev/")?.split(' ').next())
-        .map(Into::into)
-        .collect();
-    if teams.is_empty() { Err(Error::NoTeams) } else { Ok(teams) }
+/// Applies files, in their order.
+async fn apply(cluster: &Cluster, files: &[PathBuf]) -> Result<(), Error> {
+    let mut arguments: Vec<OsString> = vec!["apply".into(), "--server-side".into()];
+    arguments.extend(files.iter().flat_map(|file| ["--filename".into(), file.into()]));
+    cluster.kubectl(arguments).await?;
+    Ok(())
 }
 
 /// Reads objects with kubectl.
@@ -177,7 +227,7 @@ fn invitation(cluster: &Cluster) -> String {
         "In another terminal:\n\
          \x20 export KUBECONFIG={}\n\
          \x20 export PATH={}:$PATH\n\
-         \x20 kubectl get ai\n\
+         \x20 kubectl get ai --all-namespaces\n\
          \x20 kubectl describe ait\n\
          \x20 kubectl delete rolebindings --all --namespace <team>--shared    # back within a second\n\
          Ctrl-C ends it.",

@@ -29,8 +29,11 @@ pub enum Error {
     /// The examples hold no team.
     #[error("deploy/examples holds no AITeam")]
     NoTeams,
-    /// Not all teams became ready.
-    #[error("not ready: {0}")]
+    /// An example cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Example(String, String),
+    /// Not all teams became ready, or not all daily work what it was meant to be.
+    #[error("not as it is meant to be: {0}")]
     NotReady(String),
     /// Tests failed; their names are above.
     #[error("not everything passed: {0}")]

@@ -1,5 +1,5 @@
-//! What the demo prints at the end: the teams, their namespaces by layer, and who
-//! may do what. All of it is read back from the cluster, none from the examples:
+//! What the demo prints at the end: the teams, their namespaces by layer, who may
+//! do what, and their daily work. All of it is read back from the cluster, none from the examples:
 //! rights from the bindings and the cluster roles that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,14 @@ use crate::table::table;
 
 /// The layers, in the order in which they stand on each other.
 const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
+
+/// What of the daily work is shown with its reasons.
+const DAILY: [(&str, &str); 4] = [
+    ("WORKBENCHES", "workbenches"),
+    ("PIPELINES", "pipelines"),
+    ("RUNS", "runs"),
+    ("MODELS IN PRODUCTION", "modelservices"),
+];
 
 /// How many projects a cell names before the rest is a number.
 const PROJECTS_NAMED: usize = 3;
@@ -32,7 +40,7 @@ struct Place {
 pub async fn report(cluster: &Cluster, teams: &[String]) -> Result<String, Error> {
     let names = ["get".to_owned(), "aiteams".to_owned()].into_iter().chain(teams.iter().cloned());
     let shown = cluster.kubectl(names).await?;
-    let mut out = format!("TEAMS\n  {}\n", shown.trim_end().replace('\n', "\n  "));
+    let mut out = section("TEAMS", &shown).trim_start().to_owned();
 
     let places = places(&get(cluster, &["namespaces", "--selector=strata-operator.dev/team"]).await?);
     out.push_str("\nNAMESPACES BY LAYER\n");
@@ -48,7 +56,19 @@ pub async fn report(cluster: &Cluster, teams: &[String]) -> Result<String, Error
     let roles = get(cluster, &["clusterroles"]).await?;
     out.push_str("  What they mean (from the cluster roles):\n");
     out.push_str(&rights::meanings(&roles, &bound));
+    for (heading, kind) in DAILY {
+        let shown = cluster.kubectl(["get", kind, "--all-namespaces", "--output=wide"]).await?;
+        out.push_str(&section(heading, &shown));
+    }
+    let shown = cluster.kubectl(["get", "ai", "--all-namespaces"]).await?;
+    out.push_str(&section("kubectl get ai --all-namespaces", &shown));
     Ok(out)
+}
+
+/// What kubectl has printed, indented under a heading.
+fn section(heading: &str, shown: &str) -> String {
+    let lines = shown.trim_end().lines().map(|line| if line.is_empty() { line.into() } else { format!("  {line}") });
+    format!("\n{heading}\n{}\n", lines.collect::<Vec<String>>().join("\n"))
 }
 
 fn places(list: &Value) -> Vec<Place> {

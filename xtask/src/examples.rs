@@ -1,0 +1,109 @@
+//! What lies in deploy/examples: files of the site and of its teams, and files of
+//! daily work, whose objects live in the teams' namespaces and can be applied once
+//! these are there. It reads files, and applies nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// The examples, each list in the order of the files' names.
+#[derive(Debug, Default)]
+pub struct Examples {
+    /// Files of Blueprints and teams.
+    pub site: Vec<PathBuf>,
+    /// Files of daily objects.
+    pub daily: Vec<PathBuf>,
+    /// The names of the teams.
+    pub teams: Vec<String>,
+    /// The daily objects.
+    pub objects: Vec<Object>,
+}
+
+/// A daily object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    /// A workbench that is down at its owner's wish.
+    pub stopped: bool,
+}
+
+impl Examples {
+    /// Reads all files of a folder.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let unreadable = || format!("read {}", folder.display());
+        let entries = fs::read_dir(folder).map_err(Error::file(unreadable()))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+        files.sort();
+        let mut examples = Self::default();
+        for file in files {
+            let text = fs::read_to_string(&file).map_err(Error::file(format!("read {}", file.display())))?;
+            examples.take(file, &text)?;
+        }
+        if examples.teams.is_empty() { Err(Error::NoTeams) } else { Ok(examples) }
+    }
+
+    fn take(&mut self, file: PathBuf, text: &str) -> Result<(), Error> {
+        let mut daily = false;
+        for document in text.split("\n---\n") {
+            let object: Value = serde_saphyr::from_str(document)
+                .map_err(|error| Error::Example(file.display().to_string(), error.to_string()))?;
+            let word = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let (kind, namespace, name) = (word("/kind"), word("/metadata/namespace"), word("/metadata/name"));
+            if kind == "AITeam" {
+                self.teams.push(name);
+            } else if !namespace.is_empty() {
+                daily = true;
+                let stopped = object["spec"]["running"] == false;
+                self.objects.push(Object { kind, namespace, name, stopped });
+            }
+        }
+        let files = if daily { &mut self.daily } else { &mut self.site };
+        files.push(file);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::FAILURES;
+
+    #[test]
+    fn what_lives_in_namespaces_is_daily() {
+        let mut examples = Examples::default();
+        examples
+            .take("a".into(), "kind: Blueprint\nmetadata: {name: b}\n---\nkind: AITeam\nmetadata: {name: t}\n")
+            .unwrap();
+        let work = "# One.\nkind: Workbench\nmetadata: {name: ana, namespace: t--p}\nspec: {running: false}\n---\nkind: Run\nmetadata: {name: r, namespace: t--p}\n";
+        examples.take("b".into(), work).unwrap();
+        assert_eq!((examples.site, examples.daily), (vec!["a".into()], vec!["b".into()]));
+        assert_eq!(examples.teams, ["t"]);
+        let stopped: Vec<_> = examples.objects.iter().map(|object| (object.kind.as_str(), object.stopped)).collect();
+        assert_eq!(stopped, [("Workbench", true), ("Run", false)]);
+    }
+
+    #[test]
+    fn the_examples_show_what_the_demo_is_to_show() {
+        let examples = Examples::read(&harness::repository().join("deploy/examples")).unwrap();
+        for failure in FAILURES {
+            assert!(examples.objects.iter().any(|object| failure.is_of(object)), "{failure:?} is in no example");
+        }
+        let has = |kind: &str, good: &dyn Fn(&Object) -> bool| {
+            examples.objects.iter().any(|object| object.kind == kind && good(object))
+        };
+        for kind in ["Run", "ModelService"] {
+            assert!(has(kind, &|object| FAILURES.iter().all(|failure| !failure.is_of(object))), "no {kind} goes well");
+        }
+        assert!(has("Workbench", &|object| object.stopped) && has("Workbench", &|object| !object.stopped));
+        for kind in ["Component", "Dataset", "Pipeline"] {
+            assert!(has(kind, &|_| true), "there is no {kind}");
+        }
+        assert!(examples.objects.iter().all(|object| !object.namespace.starts_with("minimal--")));
+    }
+}
