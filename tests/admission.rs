@@ -1,43 +1,26 @@
 //! The definitions of the kinds on a real API server: that it takes them, what
 //! it refuses and how it says so, and what it puts into a new object.
 
+#[path = "admission/daily.rs"]
+mod daily;
+mod samples;
+#[path = "admission/schedules.rs"]
+mod schedules;
+#[path = "admission/tables.rs"]
+mod tables;
+
+use std::fmt::Debug;
 use std::path::PathBuf;
 
 use harness::{ControlPlane, Options};
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, Request};
 use kube::{Client, ResourceExt};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use strata::api::crd::definitions;
+use strata::api::daily::DailyKind;
 use strata::manifest::documents;
 use tokio::sync::OnceCell;
-
-/// A manifest that is refused.
-#[derive(Deserialize)]
-struct Refused {
-    what: String,
-    #[serde(default = "team")]
-    kind: String,
-    #[serde(default = "bad")]
-    name: String,
-    #[serde(default = "empty")]
-    spec: Value,
-    field: String,
-    message: Option<String>,
-}
-
-fn team() -> String {
-    "AITeam".to_owned()
-}
-
-fn bad() -> String {
-    "bad".to_owned()
-}
-
-fn empty() -> Value {
-    json!({})
-}
 
 static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 
@@ -57,25 +40,45 @@ async fn start() -> ControlPlane {
     plane
 }
 
+/// The kind's name in URLs.
+fn plural(kind: &str) -> String {
+    DailyKind::of(kind).map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned())
+}
+
+/// The objects of the kind, those of daily work in `default`.
 fn api(client: Client, kind: &str) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind);
-    let plural = format!("{}s", kind.kind.to_lowercase());
-    Api::all_with(client, &ApiResource::from_gvk_with_plural(&kind, &plural))
+    let resource = ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind),
+        &plural(kind),
+    );
+    if DailyKind::of(kind).is_some() {
+        Api::namespaced_with(client, "default", &resource)
+    } else {
+        Api::all_with(client, &resource)
+    }
 }
 
 fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
-    let object =
-        json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
-    serde_json::from_value(object).unwrap()
+    serde_json::from_value(samples::object(kind, name, spec)).unwrap()
 }
 
 /// Creates an object, as strictly as `kubectl`: an unknown field is an error.
 async fn create(client: &Client, kind: &str, object: &DynamicObject) -> kube::Result<DynamicObject> {
-    let path = format!("/apis/strata-operator.dev/v1alpha1/{}s", kind.to_lowercase());
+    let place = object.metadata.namespace.as_deref().unwrap_or("default");
+    let namespace = if DailyKind::of(kind).is_some() { format!("namespaces/{place}/") } else { String::new() };
+    let path = format!("/apis/strata-operator.dev/v1alpha1/{namespace}{}", plural(kind));
     let body = serde_json::to_vec(object).unwrap();
     let mut request = Request::new(path).create(&PostParams::default(), body).unwrap();
     *request.uri_mut() = format!("{}&fieldValidation=Strict", request.uri()).parse().unwrap();
     client.request(request).await
+}
+
+/// What the API server says against it.
+fn complaint<K: Debug>(result: kube::Result<K>) -> String {
+    match result {
+        Err(kube::Error::Api(status)) => status.message.clone(),
+        other => format!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn the_definitions_are_structural() {
     let found = plane.kubectl(["get", "crd", "-o", "json"]).await.unwrap();
     let found: Value = serde_json::from_str(&found).unwrap();
     let definitions = found["items"].as_array().unwrap();
-    assert!(definitions.len() >= 3);
+    assert_eq!(definitions.len(), 9);
     for definition in definitions {
         let conditions = definition["status"]["conditions"].as_array().unwrap();
         let is = |type_: &str| {
@@ -99,15 +102,11 @@ async fn the_definitions_are_structural() {
 #[tokio::test]
 async fn what_is_wrong_is_refused_with_field_and_rule() {
     let client = client().await;
-    let cases: Vec<Refused> = serde_saphyr::from_str(include_str!("refused.yaml")).unwrap();
     let mut wrong = Vec::new();
-    for case in cases {
+    for case in samples::refused() {
         let object = object(&case.kind, &case.name, &case.spec);
-        let text = match create(&client, &case.kind, &object).await {
-            Err(kube::Error::Api(status)) => status.message.clone(),
-            other => format!("{other:?}"),
-        };
-        if !text.contains(&case.field) || case.message.as_ref().is_some_and(|message| !text.contains(message)) {
+        let text = complaint(create(&client, &case.kind, &object).await);
+        if !case.is_told_by(&text) {
             wrong.push(format!("{}: expected {} {:?}, found {text}", case.what, case.field, case.message));
         }
     }
@@ -122,6 +121,10 @@ async fn every_example_is_accepted() {
     for document in documents(&files).unwrap_or_else(|errors| panic!("{errors:?}")) {
         let kind = document.text("/kind").unwrap().to_owned();
         let object: DynamicObject = serde_json::from_value(document.value.clone()).unwrap();
+        if let Some(namespace) = &object.metadata.namespace {
+            let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}");
+            PLANE.get().unwrap().apply(&namespace).await.unwrap();
+        }
         let created = create(&client, &kind, &object).await;
         assert!(created.is_ok(), "{}: {created:?}", document.place());
     }
@@ -134,6 +137,12 @@ async fn nobody_takes_a_new_object_for_ready() {
         ("AITeam", json!({})),
         ("Blueprint", json!({})),
         ("Engine", json!({"capabilities": ["Data"], "revision": "1"})),
+        ("Component", json!({"image": "scipy"})),
+        ("Dataset", json!({"uri": "s3://a"})),
+        ("Workbench", json!({"owner": "ana", "image": "scipy"})),
+        ("Pipeline", json!({"steps": [{"component": "a"}]})),
+        ("Run", json!({"pipeline": "a"})),
+        ("ModelService", json!({"model": {"name": "a", "version": "1"}, "runtime": "mlflow"})),
     ];
     for (kind, spec) in specs {
         let mut object = object(kind, "fresh", &spec);
@@ -160,17 +169,4 @@ async fn defaults_are_few_and_no_nulls() {
     });
     assert_eq!(created.data["spec"], expected);
     api(client, "AITeam").delete("defaults", &DeleteParams::default()).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_plain_table_tells_where_to_look() {
-    let client = client().await;
-    create(&client, "AITeam", &object("AITeam", "columns", &json!({}))).await.unwrap();
-    let plane = PLANE.get().unwrap();
-    let table = plane.kubectl(["get", "ait", "columns"]).await.unwrap();
-    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(columns, ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "MESSAGE"]);
-    let everything = plane.kubectl(["get", "ai", "-o", "name"]).await.unwrap();
-    assert!(everything.contains("aiteam.strata-operator.dev/columns"), "{everything}");
-    api(client, "AITeam").delete("columns", &DeleteParams::default()).await.unwrap();
 }

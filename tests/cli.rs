@@ -25,14 +25,19 @@ const TEAM: &str = "{apiVersion: strata-operator.dev/v1alpha1, kind: AITeam, met
 #[test]
 fn definitions_are_printed_by_any_of_their_names() {
     let (code, all, _) = strata(&["crd"], "");
-    assert_eq!((code, all.matches("\nkind: CustomResourceDefinition\n").count()), (0, 3));
+    assert_eq!((code, all.matches("\nkind: CustomResourceDefinition\n").count()), (0, 9));
     for name in ["aiteam", "AITeam", "aiteams", "ait", "aiteams.strata-operator.dev"] {
         let (code, one, _) = strata(&["crd", name], "");
         assert!(code == 0 && all.starts_with(&one) && one.contains("name: aiteams.strata-operator.dev"), "{name}");
     }
+    let (code, one, _) = strata(&["crd", "wb"], "");
+    assert!(code == 0 && one.contains("name: workbenches.strata-operator.dev"), "{one}");
     let (code, nothing, told) = strata(&["crd", "pod"], "");
     assert_eq!((code, nothing.as_str()), (1, ""));
-    assert_eq!(told, "error: 'pod' is no kind of Strata: name aiteam, blueprint or engine\n");
+    assert_eq!(
+        told,
+        "error: 'pod' is no kind of Strata: name one of aiteam, blueprint, engine, component, dataset, workbench, pipeline, run, modelservice\n"
+    );
 }
 
 #[test]

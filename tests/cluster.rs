@@ -17,6 +17,8 @@ mod broken;
 mod budget;
 #[path = "cluster/compare.rs"]
 mod compare;
+#[path = "cluster/component.rs"]
+mod component;
 #[path = "cluster/conflict.rs"]
 mod conflict;
 #[path = "cluster/contest.rs"]
@@ -27,10 +29,16 @@ mod count;
 mod crash;
 #[path = "cluster/create.rs"]
 mod create;
+#[path = "cluster/crowd.rs"]
+mod crowd;
+#[path = "cluster/dataset.rs"]
+mod dataset;
 #[path = "cluster/definition.rs"]
 mod definition;
 #[path = "cluster/drift.rs"]
 mod drift;
+#[path = "cluster/each.rs"]
+mod each;
 #[path = "cluster/edit.rs"]
 mod edit;
 #[path = "cluster/fifty.rs"]
@@ -43,10 +51,18 @@ mod guarded;
 mod kinds;
 #[path = "cluster/lease.rs"]
 mod lease;
+#[path = "cluster/model_service.rs"]
+mod model_service;
 #[path = "cluster/people.rs"]
 mod people;
+#[path = "cluster/pipeline.rs"]
+mod pipeline;
+#[path = "cluster/refused.rs"]
+mod refused;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/run.rs"]
+mod run;
 #[path = "cluster/spec.rs"]
 mod spec;
 #[path = "cluster/stage.rs"]
@@ -55,3 +71,7 @@ mod stage;
 mod team;
 #[path = "cluster/withdraw.rs"]
 mod withdraw;
+#[path = "cluster/work.rs"]
+mod work;
+#[path = "cluster/workbench.rs"]
+mod workbench;

@@ -7,25 +7,43 @@
 
 #[path = "fence/attempt.rs"]
 mod attempt;
+#[path = "fence/bindings.rs"]
+mod bindings;
 #[path = "fence/blueprint.rs"]
 mod blueprint;
+#[path = "fence/connect.rs"]
+mod connect;
+#[path = "fence/copies.rs"]
+mod copies;
 #[path = "fence/deletion.rs"]
 mod deletion;
 #[path = "fence/guardrails.rs"]
 mod guardrails;
+#[path = "fence/homes.rs"]
+mod homes;
 #[path = "fence/labels.rs"]
 mod labels;
+#[path = "fence/layers.rs"]
+mod layers;
+#[path = "fence/names.rs"]
+mod names;
 #[path = "fence/namespaces.rs"]
 mod namespaces;
 #[path = "fence/objects.rs"]
 mod objects;
 #[path = "fence/operator.rs"]
 mod operator;
+#[path = "fence/operator_daily.rs"]
+mod operator_daily;
 #[path = "fence/operator_people.rs"]
 mod operator_people;
 #[path = "fence/operator_places.rs"]
 mod operator_places;
 #[path = "fence/operator_rights.rs"]
 mod operator_rights;
+#[path = "fence/owners.rs"]
+mod owners;
+#[path = "fence/project.rs"]
+mod project;
 #[path = "fence/stage.rs"]
 mod stage;

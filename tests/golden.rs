@@ -5,7 +5,8 @@
 //! shows up there, to be read before it is released. Written anew by
 //! `UPDATE_GOLDEN=1 cargo test --test golden`.
 //!
-//! `tests/golden/<team>.status.yaml` is the status of the same team once all of
+//! `tests/golden/<team>.daily.yaml` holds what is written first for each object
+//! of its daily work there. `tests/golden/<team>.status.yaml` is the status of the same team once all of
 //! it is ready; it is compared where the status is computed.
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use strata::desired::Desired;
 use strata::manifest::{Manifests, yaml};
 use strata::render::{Team, teams};
 
@@ -34,12 +36,30 @@ fn golden(team: &Team) -> String {
     for warning in &team.warnings {
         let _ = writeln!(text, "# {warning}");
     }
-    for desired in &team.objects {
+    listed(&mut text, &team.objects);
+    text
+}
+
+/// The daily work of a team: what is written for each object of it first.
+fn golden_daily(team: &Team) -> String {
+    let mut text =
+        format!("# The daily work of team {}, {} objects of it. Written by `{UPDATE}`.\n", team.name, team.daily.len());
+    for work in &team.daily {
+        let _ = writeln!(text, "---\n# {}: {} objects", work.id, work.objects.len());
+        if let Some(why) = &work.held {
+            let _ = writeln!(text, "# held: {why}");
+        }
+        listed(&mut text, &work.objects);
+    }
+    text
+}
+
+fn listed(text: &mut String, objects: &[Desired]) {
+    for desired in objects {
         let component = desired.component.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
         let _ =
             write!(text, "---\n# {:?}, {:?}{component}\n{}", desired.stage, desired.ownership, yaml(&desired.object));
     }
-    text
 }
 
 /// Compares with the file, or writes it. What differs, in a few lines.
@@ -78,6 +98,11 @@ fn examples_render_to_what_is_checked_in() {
     assert!(teams.len() >= 4, "deploy/examples holds the teams that teach");
     let stale: Vec<String> =
         teams.iter().filter_map(|team| compare(&folder.join(format!("{}.yaml", team.name)), &golden(team))).collect();
+    let with_work = teams.iter().filter(|team| !team.daily.is_empty());
+    let stale: Vec<String> = with_work
+        .filter_map(|team| compare(&folder.join(format!("{}.daily.yaml", team.name)), &golden_daily(team)))
+        .chain(stale)
+        .collect();
     assert!(stale.is_empty(), "{}\nIf the change is meant: {UPDATE}", stale.join("\n"));
 }
 
@@ -87,13 +112,15 @@ fn nothing_is_checked_in_for_a_team_that_is_gone() {
     let left: Vec<String> = fs::read_dir(root().join("tests/golden"))
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|file| !names.contains(file.trim_end_matches(".yaml").trim_end_matches(".status")))
+        .filter(|file| {
+            !names.contains(file.trim_end_matches(".yaml").trim_end_matches(".status").trim_end_matches(".daily"))
+        })
         .collect();
     assert_eq!(left, Vec::<String>::new(), "remove these from tests/golden");
 }
 
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
-    let text = |teams: &[Team]| teams.iter().map(golden).collect::<String>();
+    let text = |teams: &[Team]| teams.iter().map(|team| golden(team) + &golden_daily(team)).collect::<String>();
     assert_eq!(text(&examples()), text(&examples()));
 }

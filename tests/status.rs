@@ -79,7 +79,12 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&M
     let mirror = mirror(&desires);
     change(&mirror);
     let live = |key: &strata::watch::Key| Some(mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null());
-    let found = health(plan, &desires, &Outcome::default(), &Seen { live: &live, troubles });
+    let found = health(
+        plan,
+        &desires,
+        &Outcome::default(),
+        &Seen { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
+    );
     status(team, plan, &found, &Live { mirror: &mirror }, &Time(Timestamp::UNIX_EPOCH))
 }
 

@@ -124,15 +124,9 @@ async fn view_reads_all_but_secrets() {
 #[tokio::test]
 async fn no_level_touches_the_isolation() {
     for (layer, level, rights) in all().await {
-        for resource in [
-            "networkpolicies",
-            "resourcequotas",
-            "limitranges",
-            "namespaces",
-            "rolebindings",
-            "endpointslices",
-            "ingresses",
-        ] {
+        for resource in
+            ["networkpolicies", "resourcequotas", "limitranges", "namespaces", "endpointslices", "ingresses"]
+        {
             assert!(!writes(&rights, resource), "{layer} {level} writes {resource}");
         }
         for resource in ["clusterroles", "clusterrolebindings", "aiteams", "blueprints", "engines", "guardrails"] {
@@ -172,12 +166,45 @@ async fn pods_are_made_where_the_design_says() {
     }
 }
 
+/// What these reach of workbenches is an admission rule; who has them at all is here.
 #[tokio::test]
-async fn what_awaits_its_admission_rule_is_not_granted() {
+async fn connections_begin_with_use() {
+    let both = |may: bool| if may { ["create", "get"].into() } else { BTreeSet::new() };
     for (layer, level, rights) in all().await {
-        let forward = verbs(&rights, "pods/portforward");
-        let expected = layer == "shared" && level != "view";
-        assert_eq!(forward, if expected { ["create", "get"].into() } else { BTreeSet::new() }, "{layer} {level}");
+        let forward = layer != "backbone" && level != "view";
+        assert_eq!(verbs(&rights, "pods/portforward"), both(forward), "{layer} {level}");
+        // With Use in a Workspace only into one's own workbench; in Live for those who make pods.
+        let exec = layer == "workspace" && level != "view" || layer == "live" && level == "own";
+        for resource in ["pods/exec", "pods/attach"] {
+            assert_eq!(verbs(&rights, resource), both(exec), "{layer} {level} {resource}");
+        }
+        for resource in ["pods/proxy", "services/proxy", "pods/ephemeralcontainers", "pods/eviction"] {
+            assert!(verbs(&rights, resource).is_empty(), "{layer} {level} {resource}");
+        }
+    }
+}
+
+/// A policy limits these bindings to accounts of the namespace; the account in
+/// Backbone is the deployer's.
+#[tokio::test]
+async fn owners_bind_where_they_make_accounts() {
+    for (layer, level, rights) in all().await {
+        let expected = level == "own" && layer != "backbone";
+        assert_eq!(writes(&rights, "rolebindings"), expected, "{layer} {level}");
+        assert_eq!(writes(&rights, "serviceaccounts"), expected, "{layer} {level}");
+        assert!(!verbs(&rights, "rolebindings").contains("bind"), "{layer} {level}");
+    }
+}
+
+/// People and policies believe the status of daily work, and the policies leave
+/// that of pods and claims to rights.
+#[tokio::test]
+async fn no_level_writes_a_status() {
+    for (layer, level, rights) in all().await {
+        for (group, resource, verb) in &rights {
+            let written = !READ.contains(&verb.as_str());
+            assert!(!(written && resource.ends_with("/status")), "{layer} {level}: {verb} {resource}.{group}");
+        }
     }
 }
 
@@ -198,10 +225,18 @@ async fn daily_kinds_are_written_in_their_layers() {
             let may = verbs(&rights, kind).contains("create");
             assert_eq!(may, lowest.is_some_and(|lowest| rank(level) >= rank(lowest)), "{layer} {level} {kind}");
             assert_eq!(verbs(&rights, kind).contains("list"), lowest.is_some(), "{layer} {level} reads {kind}");
+            // Deleting a Run stops it: in a Workspace for whoever may start one, in Live for the deployers.
+            let deletes = if (layer, *kind) == ("live", "runs") { Some("contribute") } else { lowest };
+            let may = verbs(&rights, kind).contains("delete");
+            assert_eq!(
+                may,
+                deletes.is_some_and(|lowest| rank(level) >= rank(lowest)),
+                "{layer} {level} deletes {kind}"
+            );
         }
         assert_eq!(
             verbs(&rights, "workbenches").contains("enter"),
-            (layer, level) == ("workspace", "own"),
+            level == "own" && ["shared", "workspace"].contains(&layer),
             "{layer} {level}"
         );
     }

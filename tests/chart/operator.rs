@@ -100,13 +100,15 @@ async fn the_fence_knows_every_kind_it_writes() {
 async fn policies_fail_closed_deny_and_are_bound() {
     let objects = render().await;
     let policies = of_kind(&objects, "ValidatingAdmissionPolicy");
-    assert_eq!(policies.len(), 6);
+    assert_eq!(policies.len(), 15);
     for policy in policies {
         let binding = named(&objects, "ValidatingAdmissionPolicyBinding", name(policy));
         let mut bound = json!({"policyName": name(policy), "validationActions": ["Deny", "Audit"]});
         // With Blueprints as params it cannot fail closed: their definition may be gone, and teams must still end.
         let advice = name(policy) == "blueprint.strata-operator.dev";
-        if advice {
+        let has_params = !policy["spec"]["paramKind"].is_null();
+        assert_eq!(has_params, advice || name(policy).starts_with("enter"), "{}", name(policy));
+        if has_params {
             bound["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
         }
         assert_eq!(policy["spec"]["failurePolicy"], if advice { "Ignore" } else { "Fail" });
@@ -116,9 +118,31 @@ async fn policies_fail_closed_deny_and_are_bound() {
             assert_eq!(validation["reason"], "Forbidden");
         }
         let spares = policy["spec"]["matchConditions"].to_string().contains("system:apiserver");
-        let nobody_spared =
-            ["fence.strata-operator.dev", "deletion.strata-operator.dev", "blueprint.strata-operator.dev"];
-        assert_eq!(spares, !nobody_spared.contains(&name(policy)), "{}", name(policy));
+        // Homes and copies spare the cluster sentence by sentence.
+        let nobody_spared = ["fence", "deletion", "blueprint", "layers", "homes", "copies"];
+        let subject = name(policy).strip_suffix(".strata-operator.dev").expect("our group");
+        assert_eq!(spares, !nobody_spared.contains(&subject), "{subject}");
+    }
+}
+
+/// Of what people wrote it is given no more than the fence leaves it.
+#[tokio::test]
+async fn of_its_own_kinds_it_creates_and_deletes_none() {
+    let objects = render().await;
+    let kinds = ["components", "datasets", "modelservices", "pipelines", "runs", "workbenches"];
+    let rules = rules(&objects);
+    let of = |resource: &str| -> Vec<&str> {
+        let mut verbs: Vec<_> = rules
+            .iter()
+            .filter(|rule| strings(&rule["resources"]).contains(&resource))
+            .flat_map(|rule| strings(&rule["verbs"]))
+            .collect();
+        verbs.sort_unstable();
+        verbs
+    };
+    for kind in kinds {
+        assert_eq!(of(kind), ["get", "list", "patch", "update", "watch"], "{kind}");
+        assert_eq!(of(&format!("{kind}/status")), ["patch", "update"], "{kind}");
     }
 }
 

@@ -36,8 +36,6 @@ async fn no_rule_escalates() {
             assert!(!verbs.contains(&verb), "{role}: {rule}");
         }
         let never = [
-            "pods/exec",
-            "pods/attach",
             "pods/proxy",
             "pods/ephemeralcontainers",
             "pods/eviction",
@@ -52,6 +50,13 @@ async fn no_rule_escalates() {
         for resource in never {
             assert!(!resources.contains(&resource), "{role}: {rule}");
         }
+        // Into pods only by name of the way, and for people: the operator connects to nothing.
+        for resource in ["pods/exec", "pods/attach", "pods/portforward"] {
+            assert!(!resources.contains(&resource) || role.starts_with("strata:part:core:"), "{role}: {rule}");
+        }
+        // The status of what people write is the operator's alone.
+        let of_a_status = resources.iter().any(|resource| resource.ends_with("/status"));
+        assert!(!of_a_status || role == "strata:operator", "{role}: {rule}");
         if verbs.contains(&"bind") {
             assert_eq!((role.as_str(), verbs.len(), resources), ("strata:operator", 1, vec!["clusterroles"]));
             assert!(!strings(&rule["resourceNames"]).is_empty());

@@ -23,6 +23,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("Job", "/apis/batch/v1", "jobs"),
     ("CronJob", "/apis/batch/v1", "cronjobs"),
     ("PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets"),
+    ("HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers"),
     ("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies"),
     ("RoleBinding", "/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     ("Role", "/apis/rbac.authorization.k8s.io/v1", "roles"),
@@ -32,6 +33,12 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("AITeam", "/apis/strata-operator.dev/v1alpha1", "aiteams"),
     ("Blueprint", "/apis/strata-operator.dev/v1alpha1", "blueprints"),
     ("Engine", "/apis/strata-operator.dev/v1alpha1", "engines"),
+    ("Component", "/apis/strata-operator.dev/v1alpha1", "components"),
+    ("Dataset", "/apis/strata-operator.dev/v1alpha1", "datasets"),
+    ("Workbench", "/apis/strata-operator.dev/v1alpha1", "workbenches"),
+    ("Pipeline", "/apis/strata-operator.dev/v1alpha1", "pipelines"),
+    ("Run", "/apis/strata-operator.dev/v1alpha1", "runs"),
+    ("ModelService", "/apis/strata-operator.dev/v1alpha1", "modelservices"),
 ];
 
 /// Where the objects of a kind are; in all namespaces if none is named.

@@ -19,7 +19,7 @@ const PROMISE: u64 = 5;
 const LIMIT: u64 = 15;
 
 /// One change by somebody who may override guardrails.
-enum Change {
+pub enum Change {
     /// A merge patch: changes, adds, removes.
     Merge(Value),
     /// A JSON patch, for items of lists.
@@ -37,7 +37,7 @@ async fn team() -> Team {
 }
 
 /// What is Strata's in an object: all but what the server and others keep there.
-fn ours(object: &Value) -> Value {
+pub fn ours(object: &Value) -> Value {
     let mut object = object.clone();
     let metadata = object["metadata"].clone();
     let kept = |part: &str| -> Value {
@@ -89,7 +89,7 @@ impl Change {
 }
 
 /// Every change in turn: each object has rounds enough before it is contested.
-async fn are_undone(team: &Team, path: &str, changes: Vec<(&str, Change)>) {
+pub async fn are_undone(team: &Team, path: &str, changes: Vec<(&str, Change)>) {
     for (what, change) in changes {
         change.is_undone(team, what, path).await;
     }

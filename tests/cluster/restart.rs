@@ -9,7 +9,7 @@ use crate::stage::{Stage, alone};
 use crate::team::Team;
 
 /// What an operator that was just started asks for: everything once, as a list.
-fn only_lists(stage: &Stage, mark: Mark) {
+pub fn only_lists(stage: &Stage, mark: Mark) {
     // It looks whether its fence stands by a write that the fence must refuse.
     let probe = |request: &harness::audit::Request| request.name == "strata-fence-probe" && request.code == 403;
     let asked = of_work(&stage.asked(mark)).filter(|request| !probe(request));

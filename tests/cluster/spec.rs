@@ -41,3 +41,23 @@ pub fn with_experiments(more: &Value) -> Value {
     }
     spec
 }
+
+/// A team whose people work: three of them by name, a project with a production
+/// side, and the registry that models come from.
+pub fn at_work() -> Value {
+    json!({
+        "owns": ["score"],
+        "customers": [
+            {"name": "checkout", "namespaces": ["checkout-prod", "checkout-staging"]},
+            {"name": "disputes", "namespaces": ["disputes"]},
+        ],
+        "members": [
+            {"role": "MLEngineer", "users": ["mia@example.com"]},
+            {"role": "DataScientist", "users": ["ana@example.com", "bo@example.com"]},
+        ],
+        "shared": {"models": {"storage": "5Gi"}},
+        "projects": [
+            {"name": "first", "live": {}, "share": {"live": {"requests": {"cpu": "4", "memory": "16Gi"}, "storage": "20Gi"}}},
+        ],
+    })
+}

@@ -33,6 +33,7 @@ pub const WRITTEN: &[&str] = &[
     "Job",
     "CronJob",
     "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
     "RoleBinding",
     "ClusterRole",
     "ClusterRoleBinding",
@@ -247,7 +248,7 @@ pub fn component<'a>(team: &'a Value, capability: &str) -> &'a Value {
 }
 
 /// What a status tells, for messages.
-fn told(team: &Value) -> String {
+pub fn told(team: &Value) -> String {
     let conditions = team["status"]["conditions"].as_array().into_iter().flatten();
     let conditions: Vec<_> = conditions
         .map(|condition| {
@@ -259,7 +260,7 @@ fn told(team: &Value) -> String {
 }
 
 /// What holds of a status whenever it is seen (kstatus, and the API conventions).
-fn obeys_the_rules(team: &Value) {
+pub fn obeys_the_rules(team: &Value) {
     let observed = &team["status"]["observedGeneration"];
     let is = |type_: &str| condition(team, type_)["status"] == "True";
     let told = told(team);

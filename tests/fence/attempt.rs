@@ -106,6 +106,26 @@ impl Answer {
         assert!(!policy, "{}: {:?}", self.what, self.result);
     }
 
+    /// Neither a right nor a policy stood in the way. It may still come to nothing:
+    /// there is no kubelet, so connections into pods end later.
+    #[track_caller]
+    pub fn gets_through(self) {
+        let refused = matches!(&self.result, Err((0 | 403, _)));
+        assert!(!refused, "{}: {:?}", self.what, self.result);
+    }
+
+    /// It was refused as invalid, in these words.
+    #[track_caller]
+    pub fn refused_as_invalid(self, words: &str) {
+        let invalid = matches!(&self.result, Err((422, message)) if message.contains(words));
+        assert!(invalid, "{}: not invalid by {words:?}: {:?}", self.what, self.result);
+    }
+
+    /// Whether it was let through.
+    pub const fn went_through(&self) -> bool {
+        self.result.is_ok()
+    }
+
     /// There is no such object.
     pub fn is_missing(&self) -> bool {
         matches!(self.result, Err((404, _)))

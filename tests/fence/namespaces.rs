@@ -80,6 +80,34 @@ async fn nobody_else_writes_labels_of_our_group() {
 }
 
 #[tokio::test]
+async fn nobody_else_writes_annotations_of_our_group() {
+    let stage = stage().await;
+    stage.team("noted").await;
+    let (platform, admin) = (stage.platform().await, stage.admin().await);
+    let note =
+        |key: &str, value: Value| json!({"metadata": {"annotations": {format!("strata-operator.dev/{key}"): value}}});
+    let one = &format!("{ALL}/noted--shared");
+    platform.patch(one, note("user-prefix", "".into())).await.refused_by(NAMESPACES, "belongs to team noted");
+    stage.operator().await.patch(one, note("user-prefix", "oidc:".into())).await.passes();
+    platform.patch(one, note("user-prefix", Value::Null)).await.refused_by(NAMESPACES, "belongs to team noted");
+    // Nor before a team adopts it: what stood there would be believed afterwards.
+    let says = "annotations strata-operator.dev/* of namespace notes";
+    let mut early = bare("notes");
+    early["metadata"]["annotations"] = note("user-prefix", "evil:".into())["metadata"]["annotations"].clone();
+    platform.post(ALL, early).await.refused_by(NAMESPACES, says);
+    platform.post(ALL, bare("notes")).await.passes();
+    let one = &format!("{ALL}/notes");
+    for path in [one, &format!("{one}/status")] {
+        platform.patch(path, note("user-prefix", "evil:".into())).await.refused_by(NAMESPACES, says);
+    }
+    platform.patch(one, note("adopt", "noted".into())).await.passes();
+    platform.patch(one, note("adopt", Value::Null)).await.passes();
+    admin.patch(one, note("retained", "true".into())).await.passes();
+    platform.patch(one, note("retained", Value::Null)).await.refused_by(NAMESPACES, says);
+    platform.patch(one, json!({"metadata": {"annotations": {"example.com/a": "b"}}})).await.passes();
+}
+
+#[tokio::test]
 async fn a_team_namespace_goes_when_the_operator_deletes_it() {
     let stage = stage().await;
     stage.team("gone").await;

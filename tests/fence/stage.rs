@@ -22,12 +22,32 @@ pub const SERVICES: &str = "services.strata-operator.dev";
 
 pub const DELETION: &str = "deletion.strata-operator.dev";
 
-/// Kinds of engines that only these tests need: one in teams' namespaces, one in
-/// a literal namespace, one without a namespace.
-const ENGINE_KINDS: [(&str, &str, &str, &str); 3] = [
+pub const LAYERS: &str = "layers.strata-operator.dev";
+
+pub const CONNECT: &str = "connect.strata-operator.dev";
+
+pub const ENTER: &str = "enter.strata-operator.dev";
+
+pub const ENTER_HOME: &str = "enter-home.strata-operator.dev";
+
+pub const OWNERS: &str = "owners.strata-operator.dev";
+
+pub const FINALIZERS: &str = "finalizers.strata-operator.dev";
+
+pub const HOMES: &str = "homes.strata-operator.dev";
+
+pub const COPIES: &str = "copies.strata-operator.dev";
+
+pub const BINDINGS: &str = "bindings.strata-operator.dev";
+
+/// Kinds that only these tests need: one of an engine in teams' namespaces, one in
+/// a literal namespace, one without a namespace, and those of snapshots.
+const ENGINE_KINDS: [(&str, &str, &str, &str); 5] = [
     ("kueue.x-k8s.io", "LocalQueue", "localqueues", "Namespaced"),
     ("argoproj.io", "AppProject", "appprojects", "Namespaced"),
     ("kueue.x-k8s.io", "ClusterQueue", "clusterqueues", "Cluster"),
+    ("snapshot.storage.k8s.io", "VolumeSnapshot", "volumesnapshots", "Namespaced"),
+    ("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshot", "volumegroupsnapshots", "Namespaced"),
 ];
 
 static STAGE: OnceCell<Option<Stage>> = OnceCell::const_new();
@@ -103,12 +123,22 @@ impl Stage {
         .await
         .expect("policies");
         wait::until("the roles are aggregated", 60, async || {
-            let role = self.admin().await.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/strata:live:own").await;
-            let rules = role.passes()["rules"].as_array().map_or(0, Vec::len);
-            if rules > 10 { Ok(()) } else { Err(format!("{rules} rules")) }
+            for role in ["strata:live:own", "strata:workspace:own", "strata:shared:own"] {
+                let found = self.admin().await.get(&format!("{RBAC}/clusterroles/{role}")).await;
+                let rules = found.passes()["rules"].as_array().map_or(0, Vec::len);
+                if rules < 20 {
+                    return Err(format!("{role}: {rules} rules"));
+                }
+            }
+            Ok(())
         })
         .await
         .expect("roles");
+    }
+
+    /// The control plane, for `kubectl`.
+    pub const fn plane(&self) -> &ControlPlane {
+        &self.plane
     }
 
     /// A folder with the API server's audit log in it.
@@ -146,6 +176,12 @@ impl Stage {
         Actor::with(self.plane.client_for("ana").await)
     }
 
+    /// Somebody with all rights on the kinds of daily work everywhere, but to
+    /// `enter`, and without `override`.
+    pub async fn writer(&self) -> Actor {
+        self.somebody("oidc:wren@example.com", &["daily"]).await
+    }
+
     /// Anybody.
     pub async fn somebody(&self, user: &str, groups: &[&str]) -> Actor {
         Actor::with(self.plane.client_as(user, groups).await)
@@ -176,11 +212,20 @@ pub const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 fn furniture() -> String {
     let everything = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
     let builtin = json!({
-        "apiGroups": ["", "apps", "batch", "policy", "events.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io"],
+        "apiGroups": [
+            "", "apps", "batch", "policy", "events.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io",
+            "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io",
+        ],
         "resources": ["*"], "verbs": ["*"],
     });
+    let daily = json!({
+        "apiGroups": ["strata-operator.dev"],
+        "resources": ["components", "datasets", "modelservices", "pipelines", "runs", "workbenches"],
+        "verbs": ["get", "list", "create", "update", "patch", "delete", "deletecollection"],
+    });
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})];
-    let roles = [("fence-tests", Some(everything)), ("platform", Some(builtin)), ("keepers", None)];
+    let roles =
+        [("fence-tests", Some(everything)), ("platform", Some(builtin)), ("daily", Some(daily)), ("keepers", None)];
     for (group, rule) in roles {
         let role = if rule.is_some() { group } else { "strata:break-glass" };
         if let Some(rule) = &rule {
@@ -198,7 +243,11 @@ fn furniture() -> String {
         let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         items.push(json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.{group}")},
+            // Groups under k8s.io are taken by a word of approval, or of the lack of it, alone.
+            "metadata": {
+                "name": format!("{plural}.{group}"),
+                "annotations": {"api-approved.kubernetes.io": "unapproved, for these tests"},
+            },
             "spec": {
                 "group": group, "scope": scope,
                 "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},

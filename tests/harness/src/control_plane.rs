@@ -13,7 +13,7 @@ use crate::audit::AuditLog;
 use crate::cluster::{self, Cluster, kubeconfig, temporary_directory};
 use crate::flags::{Files, Ports, users};
 use crate::supervisor::{Job, Process, Supervisor};
-use crate::{Error, Programs, secrets, wait};
+use crate::{Error, Programs, secrets, simulate, wait};
 
 /// Somebody else may take a free port before we do; then we take others.
 const ATTEMPTS: u32 = 3;
@@ -143,7 +143,7 @@ impl ControlPlane {
         self.processes.iter().try_for_each(Process::check)
     }
 
-    /// A storage class and nodes; returns when nodes are ready and pods are admitted.
+    /// A storage class, nodes and what decides over pods; returns when nodes are ready and pods are admitted.
     async fn furnish(&self, nodes: usize) -> Result<(), Error> {
         let node = |number: usize| {
             let name = format!("node-{number}");
@@ -154,6 +154,8 @@ impl ControlPlane {
                 "apiVersion": "v1", "kind": "Node",
                 "metadata": {"name": name, "labels": {
                     "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux", "kubernetes.io/hostname": name,
+                    // The examples ask for it where they ask for devices.
+                    "pool": "gpu",
                 }},
                 "status": {"capacity": resources, "allocatable": resources},
             })
@@ -162,8 +164,9 @@ impl ControlPlane {
             "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
             "metadata": {"name": "kwok-volume", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
             "provisioner": "kwok.x-k8s.io/volume", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate",
+            "allowVolumeExpansion": true,
         });
-        let items: Vec<_> = (1..=nodes).map(node).chain([class]).collect();
+        let items: Vec<_> = (1..=nodes).map(node).chain([class]).chain(simulate::objects()).collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
         self.kubectl_with(["create", "--filename=-"], Some(&list)).await?;
         self.until(

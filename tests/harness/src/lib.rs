@@ -65,9 +65,9 @@
 //! Pods run without a kubelet; annotations on a pod decide what becomes of it
 //! (`tests/control-plane/stages/pod.yaml`): `simulate/waiting` and
 //! `simulate/waiting-message` keep it from starting, `simulate/message`,
-//! `simulate/exit-code` and `simulate/duration` say how it ends,
-//! `simulate/init-exit-code` and `simulate/init-message` fail its first init
-//! container. A pod whose Secret is missing waits with
+//! `simulate/exit-code` and `simulate/duration` say how its container ends, or the
+//! one that `simulate/step` names. [`ControlPlane::simulate`] says it beforehand of
+//! the pods of an object of daily work. A pod whose Secret is missing waits with
 //! `CreateContainerConfigError` until the Secret is there, as on a real node
 //! ([`secrets`]).
 //!
@@ -87,6 +87,7 @@ mod install;
 pub mod operator;
 pub mod programs;
 pub mod secrets;
+mod simulate;
 pub mod supervisor;
 pub mod wait;
 
@@ -95,6 +96,7 @@ pub use control_plane::{ControlPlane, Options};
 pub use error::Error;
 pub use operator::Operator;
 pub use programs::Programs;
+pub use simulate::Pods;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,79 @@
+//! Nobody clones or snapshots a home: the policy `copies` of
+//! `templates/admission/homes.yaml`. The kinds of snapshots are made up by the
+//! stage; the platform, which holds every right on them, tries.
+
+use serde_json::{Value, json};
+
+use crate::project::{Project, claim, home};
+use crate::stage::{COPIES, stage};
+
+#[tokio::test]
+async fn homes_are_not_cloned() {
+    let stage = stage().await;
+    let project = Project::set(stage, "clone").await;
+    stage
+        .operator()
+        .await
+        .post(&project.core("workspace", "persistentvolumeclaims"), home("ana", "ana"))
+        .await
+        .passes();
+    let contributor = project.person("bo", "contribute").await;
+    let controller =
+        stage.somebody("system:serviceaccount:kube-system:ephemeral-volume-controller", &["platform"]).await;
+    let dry = &format!("{}?dryRun=All", project.core("workspace", "persistentvolumeclaims"));
+    let of = |field: &str, source: Value| claim("copy", &json!({field: source}));
+    let source = |name: &str| json!({"kind": "PersistentVolumeClaim", "name": name});
+    let says = "workbench-ana in clone--pay is the home of a workbench, which nobody clones";
+    for actor in [&contributor, &controller] {
+        for field in ["dataSource", "dataSourceRef"] {
+            actor.post(dry, of(field, source("workbench-ana"))).await.refused_by(COPIES, says);
+            actor.post(dry, of(field, source("mine"))).await.passes();
+        }
+    }
+    // Something else of that name is no home.
+    let snapshot = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "workbench-ana"});
+    contributor.post(dry, of("dataSource", snapshot)).await.passes();
+    stage.admin().await.post(dry, of("dataSource", source("workbench-ana"))).await.passes();
+    // From another namespace, which the API server may let through.
+    let mut across = source("workbench-ana");
+    across["namespace"] = project.namespace("workspace").into();
+    let elsewhere = "/api/v1/namespaces/default/persistentvolumeclaims?dryRun=All";
+    let answer = stage.platform().await.post(elsewhere, of("dataSourceRef", across)).await;
+    // Where that is not switched on, the server drops the namespace, and with it the danger.
+    if answer.went_through() {
+        assert_eq!(answer.passes()["spec"]["dataSourceRef"]["namespace"], Value::Null);
+    } else {
+        answer.refused_by(COPIES, "workbench-ana in clone--pay");
+    }
+    // In namespaces of nobody's team a claim may have any name.
+    stage.platform().await.post(elsewhere, of("dataSource", source("workbench-ana"))).await.passes();
+}
+
+#[tokio::test]
+async fn homes_are_not_snapshotted() {
+    let stage = stage().await;
+    let project = Project::set(stage, "snap").await;
+    let platform = stage.platform().await;
+    let path = |group: &str, layer: &str, plural: &str| {
+        format!("/apis/{group}/v1/namespaces/{}/{plural}?dryRun=All", project.namespace(layer))
+    };
+    let object = |version: &str, kind: &str, source: Value| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "any"}, "spec": {"source": source}});
+    let group = "snapshot.storage.k8s.io";
+    let snapshot = |claim: &str| {
+        object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", json!({"persistentVolumeClaimName": claim}))
+    };
+    let snapshots = &path(group, "workspace", "volumesnapshots");
+    platform.post(snapshots, snapshot("workbench-ana")).await.refused_by(COPIES, "nobody clones or snapshots");
+    platform.post(snapshots, snapshot("dataset-cards")).await.passes();
+    stage.keeper().await.post(snapshots, snapshot("workbench-ana")).await.passes();
+    let content = object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", json!({"volumeSnapshotContentName": "any"}));
+    platform.post(snapshots, content).await.passes();
+    let outside = format!("/apis/{group}/v1/namespaces/default/volumesnapshots?dryRun=All");
+    platform.post(&outside, snapshot("workbench-ana")).await.passes();
+    // Several at once, by a selector.
+    let version = "groupsnapshot.storage.k8s.io/v1";
+    let several = object(version, "VolumeGroupSnapshot", json!({"selector": {"matchLabels": {}}}));
+    let groups = |layer: &str| path("groupsnapshot.storage.k8s.io", layer, "volumegroupsnapshots");
+    platform.post(&groups("workspace"), several.clone()).await.refused_by(COPIES, "not snapshotted by selector");
+    platform.post(&groups("live"), several).await.passes();
+}
