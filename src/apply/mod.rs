@@ -132,7 +132,7 @@ impl Applier {
             return;
         }
         match self.writer.set(&kind, key, field, wanted).await {
-            Ok(live) => drop(self.mirror.observe(key.clone(), &live, kind.keeping)),
+            Ok(live) => self.mirror.changed(key.clone(), &live, kind.keeping),
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
             }

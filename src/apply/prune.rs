@@ -146,7 +146,7 @@ impl Applier {
             };
             let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
-                Ok(Some(live)) => drop(self.mirror.observe(key.clone(), &live, kind.keeping)),
+                Ok(Some(live)) => self.mirror.changed(key.clone(), &live, kind.keeping),
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);

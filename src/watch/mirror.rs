@@ -5,62 +5,27 @@
 //! `apply` and `health`. It never asks the cluster anything.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use super::fingerprint::{digest, fingerprint, holds, other_writer};
+use super::entry::{Entry, entry, team_of, version};
+use super::fingerprint::{digest, fingerprint, holds};
+use super::gone::Gone;
 use super::key::Key;
-use super::view::{self, View};
-use crate::api::daily::DailyKind;
-use crate::api::labels;
 use crate::kinds::Keeping;
-use crate::plan::daily::DailyId;
 use crate::queue::Key as Work;
-
-/// What is known of one object.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its UID.
-    pub uid: String,
-    /// Its resource version, which etcd counts up over all objects.
-    pub version: u64,
-    /// The team that its label, or else its namespace's name, says.
-    pub team: String,
-    /// What it was written for: the team itself, or an object of its daily work.
-    pub work: Work,
-    /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
-    pub controller: Option<String>,
-    /// Whether it is the team's by its label, which only we may write.
-    labelled: bool,
-    /// The team's UID by the label; empty where there is none.
-    pub team_uid: String,
-    /// The engine it was written for.
-    pub engine: Option<String>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-    /// The fields we own, as one number.
-    pub fingerprint: u64,
-    /// The intent that the object was seen to hold, with the fingerprint it had then.
-    verified: Option<(u64, u64)>,
-    /// An applied object that was not yet compared with an intent.
-    unverified: Option<Arc<Value>>,
-    /// What judging needs of it.
-    pub view: View,
-    /// Who changed it last, besides us.
-    pub other_writer: Option<String>,
-}
-
-impl Entry {
-    /// Whether our label is on it.
-    #[must_use]
-    pub const fn is_ours(&self) -> bool {
-        self.labelled
-    }
-}
 
 /// What has to be looked at again.
 pub type Wake = Vec<Work>;
+
+/// Who says how an object is.
+enum From {
+    Watch,
+    /// The API server, of a write of ours; of a whole intent, with its digest.
+    Answer(Option<u64>),
+}
 
 #[derive(Default)]
 struct Index {
@@ -68,9 +33,16 @@ struct Index {
     works: HashMap<Work, HashSet<Key>>,
     /// Keys seen since a list began, by kind.
     listing: HashMap<(String, String), HashSet<Key>>,
+    gone: Gone,
 }
 
 impl Index {
+    fn forget(&mut self, key: &Key) -> Wake {
+        let Some(entry) = self.entries.remove(key) else { return Wake::new() };
+        self.leave(&entry.work, key);
+        vec![entry.work]
+    }
+
     fn leave(&mut self, work: &Work, key: &Key) {
         if let Some(keys) = self.works.get_mut(work) {
             keys.remove(key);
@@ -159,22 +131,34 @@ impl Mirror {
         holds
     }
 
-    /// An object as a watch or an answer gives it. Returns who has to look again:
-    /// nobody if nothing that matters changed.
+    /// An object as a watch gives it. Returns who has to look again: nobody if
+    /// nothing that matters changed.
     pub fn observe(&self, key: Key, object: &Value, keeping: Keeping) -> Wake {
-        self.take(key, object, keeping, None)
+        self.take(key, object, keeping, &From::Watch)
+    }
+
+    /// The answer to a write of ours that changed some of an object.
+    pub fn changed(&self, key: Key, object: &Value, keeping: Keeping) {
+        self.take(key, object, keeping, &From::Answer(None));
     }
 
     /// The answer to our own write of an intent: it holds it, by definition.
     pub fn wrote(&self, key: Key, object: &Value, keeping: Keeping, intent: &Value) {
-        self.take(key, object, keeping, Some(digest(intent)));
+        self.take(key, object, keeping, &From::Answer(Some(digest(intent))));
     }
 
-    fn take(&self, key: Key, object: &Value, keeping: Keeping, intent: Option<u64>) -> Wake {
+    fn take(&self, key: Key, object: &Value, keeping: Keeping, from: &From) -> Wake {
         let Some(mut entry) = entry(&key, object, keeping) else {
-            return self.forget(&key, None);
+            return self.write().forget(&key);
         };
         let mut index = self.write();
+        let intent = match from {
+            From::Watch => None,
+            // Somebody deleted it before its answer came, and whoever it was written
+            // for looks again already: what is not there must not seem to be.
+            From::Answer(_) if index.gone.outdates(&entry.uid, entry.version) => return Wake::new(),
+            From::Answer(intent) => *intent,
+        };
         let kind = (key.group.clone(), key.kind.clone());
         if let Some(seen) = index.listing.get_mut(&kind) {
             seen.insert(key.clone());
@@ -226,17 +210,13 @@ impl Mirror {
         if same { Wake::new() } else { wake }
     }
 
-    /// The object is gone. With a UID, only if it was that object.
-    pub fn forget(&self, key: &Key, uid: Option<&str>) -> Wake {
+    /// The object is gone, as a watch says, unless its name is another's by now.
+    pub fn removed(&self, key: &Key, object: &Value) -> Wake {
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         let mut index = self.write();
-        let Some(entry) = index.entries.get(key) else { return Wake::new() };
-        if uid.is_some_and(|uid| uid != entry.uid) {
-            return Wake::new();
-        }
-        let work = entry.work.clone();
-        index.entries.remove(key);
-        index.leave(&work, key);
-        vec![work]
+        index.gone.add(uid, version(object).unwrap_or(u64::MAX), Instant::now());
+        let other = index.entries.get(key).is_some_and(|entry| entry.uid != uid);
+        if other { Wake::new() } else { index.forget(key) }
     }
 
     /// We asked for the deletion of the object with this UID and the API server
@@ -254,87 +234,18 @@ impl Mirror {
 
     /// A list of this kind is complete: what it did not name is gone.
     pub fn list_ends(&self, group: &str, kind: &str) -> Wake {
-        let gone: Vec<Key> = {
-            let mut index = self.write();
-            let Some(seen) = index.listing.remove(&(group.to_owned(), kind.to_owned())) else { return Wake::new() };
-            let of_kind = index.entries.keys().filter(|key| key.group == group && key.kind == kind);
-            of_kind.filter(|key| !seen.contains(key)).cloned().collect()
+        let mut index = self.write();
+        let Some(seen) = index.listing.remove(&(group.to_owned(), kind.to_owned())) else { return Wake::new() };
+        let of_kind = index.entries.iter().filter(|(key, _)| key.group == group && key.kind == kind);
+        let gone: Vec<_> = of_kind.filter(|(key, _)| !seen.contains(*key)).collect();
+        let gone: Vec<_> = gone.into_iter().map(|(key, entry)| (key.clone(), entry.uid.clone())).collect();
+        let now = Instant::now();
+        let forget = |(key, uid): (Key, String)| {
+            index.gone.add(&uid, u64::MAX, now);
+            index.forget(&key)
         };
-        gone.iter().flat_map(|key| self.forget(key, None)).collect()
+        gone.into_iter().flat_map(forget).collect()
     }
-}
-
-/// The object reduced to what matters; nothing if it does not matter at all.
-fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
-    let metadata = &object["metadata"];
-    let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
-    let team_uid = label(labels::TEAM_UID).unwrap_or_default();
-    let by_label =
-        label(labels::TEAM).filter(|team| may_belong(team, key, metadata["labels"][labels::ENGINE].is_string()));
-    let labelled = by_label.is_some();
-    let team = match by_label {
-        Some(team) => team,
-        None => team_of_namespace(key)?.to_owned(),
-    };
-    let daily = daily(key, &metadata["labels"]).filter(|_| labelled);
-    let view = view::of(key, object)?;
-    Some(Entry {
-        uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
-        version: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
-        work: daily.map_or_else(|| Work::Team(team.clone()), Work::Daily),
-        controller: controller(metadata),
-        team,
-        labelled,
-        team_uid,
-        engine: label(labels::ENGINE),
-        deleting: metadata["deletionTimestamp"].is_string(),
-        fingerprint: fingerprint(object, keeping),
-        verified: None,
-        unverified: (keeping == Keeping::Applied && key.kind != "Pod").then(|| Arc::new(object.clone())),
-        view,
-        other_writer: other_writer(object),
-    })
-}
-
-/// The object of daily work that something in its namespace was written for, by
-/// its label.
-fn daily(key: &Key, labels: &Value) -> Option<DailyId> {
-    let namespace = key.namespace.clone()?;
-    let named = |kind: &DailyKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
-    let (kind, name) = DailyKind::ALL.iter().find_map(named)?;
-    Some(DailyId { kind, namespace, name })
-}
-
-/// The UID of the object's controlling owner.
-fn controller(metadata: &Value) -> Option<String> {
-    let owners = metadata["ownerReferences"].as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str().map(str::to_owned)
-}
-
-/// Whether an object in this place can be the team's. Outside of namespaces of
-/// teams anybody may write the label, so it is believed only of what an engine
-/// may place there: named after the team, and never a pod.
-fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
-    let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
-    let named = key.name == team || is_teams(&key.name);
-    let placed = of_engine && named && key.kind != "Pod";
-    match namespace {
-        Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
-        None => placed || key.name.strip_prefix("strata:team:") == Some(team),
-    }
-}
-
-/// The team by the name of the object's namespace, or of the namespace itself.
-fn team_of_namespace(key: &Key) -> Option<&str> {
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
-    team_of(namespace?)
-}
-
-/// The team whose namespace this would be, by its name.
-#[must_use]
-pub fn team_of(namespace: &str) -> Option<&str> {
-    namespace.split_once("--").map(|(team, _)| team)
 }
 
 #[cfg(test)]

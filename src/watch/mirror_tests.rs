@@ -1,6 +1,9 @@
 //! What the mirror keeps, whom it wakes, and whose it says that an object is.
 
+use super::super::entry::may_belong;
 use super::*;
+use crate::api::daily::DailyKind;
+use crate::plan::daily::DailyId;
 use serde_json::json;
 
 const SPEC: Keeping = Keeping::Whole(&["spec"]);
@@ -44,6 +47,45 @@ fn an_answer_older_than_what_the_watch_said_takes_nothing_back() {
 }
 
 #[test]
+fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    assert_eq!(mirror.removed(&key(), &quota(3, "2")), vec![Work::Team("a".to_owned())]);
+    mirror.wrote(key(), &quota(2, "2"), SPEC, &quota(2, "2"));
+    mirror.changed(key(), &quota(2, "2"), SPEC);
+    assert!(mirror.get(&key()).is_none());
+    let mut anew = quota(4, "2");
+    anew["metadata"]["uid"] = json!("v");
+    mirror.wrote(key(), &anew, SPEC, &anew);
+    mirror.wrote(key(), &quota(2, "2"), SPEC, &quota(2, "2"));
+    assert_eq!(mirror.get(&key()).unwrap().uid, "v");
+    assert!(mirror.removed(&key(), &quota(3, "2")).is_empty());
+    assert!(mirror.get(&key()).is_some());
+}
+
+#[test]
+fn an_object_that_lost_and_got_back_its_label_is_known_by_the_answer() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    // For a watch with a selector it is deleted.
+    mirror.removed(&key(), &quota(2, "1"));
+    mirror.wrote(key(), &quota(3, "1"), SPEC, &quota(3, "1"));
+    assert!(mirror.holds(&key(), &quota(0, "1"), SPEC));
+}
+
+#[test]
+fn what_a_new_list_does_not_name_is_gone() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(1, "1"), SPEC);
+    mirror.list_begins("", "LimitRange");
+    assert_eq!(mirror.list_ends("", "LimitRange"), vec![Work::Team("a".to_owned())]);
+    mirror.wrote(key(), &quota(2, "1"), SPEC, &quota(2, "1"));
+    assert!(mirror.get(&key()).is_none());
+    mirror.observe(key(), &quota(2, "1"), SPEC);
+    assert!(mirror.get(&key()).is_some());
+}
+
+#[test]
 fn only_the_object_that_we_deleted_is_being_deleted() {
     let mirror = Mirror::default();
     mirror.observe(key(), &quota(1, "1"), SPEC);
@@ -79,7 +121,9 @@ fn a_list_forgets_what_it_did_not_name() {
 fn an_old_deletion_does_not_remove_the_object_that_took_its_place() {
     let mirror = Mirror::default();
     mirror.observe(key(), &quota(1, "1"), SPEC);
-    assert!(mirror.forget(&key(), Some("another")).is_empty());
+    let mut before = quota(1, "1");
+    before["metadata"]["uid"] = json!("another");
+    assert!(mirror.removed(&key(), &before).is_empty());
     assert!(mirror.get(&key()).is_some());
 }
 

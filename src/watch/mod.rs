@@ -4,7 +4,9 @@
 //! not served, or that we may not read, holds up nothing else. A watch writes
 //! nothing and decides nothing; it only says which teams should look again.
 
+mod entry;
 pub mod fingerprint;
+mod gone;
 mod key;
 pub mod mirror;
 mod pod;
@@ -15,9 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource};
 use serde_json::Value;
 use tracing::warn;
 
@@ -26,8 +28,9 @@ use crate::api::reason::Class;
 use crate::error::Failure;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::Queue;
+pub use entry::{Entry, team_of};
 pub use key::Key;
-pub use mirror::{Entry, Mirror, team_of};
+pub use mirror::Mirror;
 pub use refusals::Refusals;
 pub use view::mark;
 
@@ -190,8 +193,8 @@ impl Watches {
                 self.mirror.observe(Key::of(group, name, &object), &object, kind.keeping)
             }
             watcher::Event::Delete(object) => {
-                let uid = object.meta().uid.clone();
-                self.mirror.forget(&Key::of(group, name, &value(&object)), uid.as_deref())
+                let object = value(&object);
+                self.mirror.removed(&Key::of(group, name, &object), &object)
             }
             watcher::Event::InitDone => {
                 let wake = self.mirror.list_ends(group, name);

@@ -134,14 +134,39 @@ fn run(step: &Step) -> Result<Outcome, Error> {
         cargo::command(&arguments).env_remove("KUBECONFIG").stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut outcome = Outcome { kind: step.kind.clone(), ..Outcome::default() };
     if let Some(stdout) = child.stdout.take() {
+        let mut order = Order::default();
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let _ = writeln!(std::io::stdout(), "{line}");
             outcome.count(&line);
+            for line in order.next(line) {
+                let _ = writeln!(std::io::stdout(), "{line}");
+            }
         }
     }
     outcome.good = child.wait().map_err(failed)?.success() && outcome.failed == 0;
     outcome.seconds = started.elapsed().as_secs();
     Ok(outcome)
+}
+
+/// What failed comes before what the others printed: it is looked for first, and
+/// whoever cuts a long log cuts its end.
+#[derive(Default)]
+struct Order {
+    holding: bool,
+    held: Vec<String>,
+}
+
+impl Order {
+    /// The lines to print now that this one came.
+    fn next(&mut self, line: String) -> Vec<String> {
+        let ended = line.starts_with("test result: ");
+        self.holding = line == "successes:" || self.holding && line != "failures:" && !ended;
+        if self.holding {
+            self.held.push(line);
+            return Vec::new();
+        }
+        let held = if ended { std::mem::take(&mut self.held) } else { Vec::new() };
+        std::iter::once(line).chain(held).collect()
+    }
 }
 
 impl Outcome {
@@ -226,6 +251,17 @@ mod tests {
         outcome.count("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         outcome.count("test x ... ok");
         assert_eq!((outcome.passed, outcome.failed, outcome.ignored), (4, 2, 1));
+    }
+
+    #[test]
+    fn what_failed_is_printed_before_what_the_others_said() {
+        let mut order = Order::default();
+        let lines = ["test a ... ok", "successes:", "measured: 1", "failures:", "b panicked", "test result: FAILED."];
+        let printed: Vec<String> = lines.into_iter().flat_map(|line| order.next(line.to_owned())).collect();
+        assert_eq!(
+            printed,
+            ["test a ... ok", "failures:", "b panicked", "test result: FAILED.", "successes:", "measured: 1"]
+        );
     }
 
     #[test]
