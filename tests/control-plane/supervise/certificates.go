@@ -16,10 +16,12 @@ import (
 )
 
 // writeCertificates writes an authority (ca.crt), an API server's certificate
-// and key for loopback (apiserver.crt, apiserver.key), and the key that signs
-// tokens of ServiceAccounts (service-account.key). The authority's own key is
-// never written: nothing else is ever signed by it.
-func writeCertificates(directory string) error {
+// and key for loopback, the first address of Services and further addresses
+// (apiserver.crt, apiserver.key), what it shows to kubelets (kubelet-client.crt,
+// kubelet-client.key), and the key that signs tokens of ServiceAccounts
+// (service-account.key). The authority's own key is never written: nothing else
+// is ever signed by it.
+func writeCertificates(directory string, addresses []string) error {
 	authorityKey, err := newKey()
 	if err != nil {
 		return err
@@ -38,11 +40,27 @@ func writeCertificates(directory string) error {
 	server := template("kube-apiserver")
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.IPv4(10, 96, 0, 1)}
+	for _, address := range addresses {
+		server.IPAddresses = append(server.IPAddresses, net.ParseIP(address))
+	}
 	server.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
 	serverDER, err := x509.CreateCertificate(rand.Reader, server, authority, serverKey.Public(), authorityKey)
 	if err != nil {
 		return fmt.Errorf("cannot make the API server's certificate: %w", err)
+	}
+	clientKey, err := newKey()
+	if err != nil {
+		return err
+	}
+	client := template("kube-apiserver-kubelet-client")
+	// Kubelets ask the API server what this group may do: everything.
+	client.Subject.Organization = []string{"system:masters"}
+	client.KeyUsage = x509.KeyUsageDigitalSignature
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	clientDER, err := x509.CreateCertificate(rand.Reader, client, authority, clientKey.Public(), authorityKey)
+	if err != nil {
+		return fmt.Errorf("cannot make the API server's certificate for kubelets: %w", err)
 	}
 	accountKey, err := newKey()
 	if err != nil {
@@ -52,6 +70,8 @@ func writeCertificates(directory string) error {
 		"ca.crt":              {Type: "CERTIFICATE", Bytes: authorityDER},
 		"apiserver.crt":       {Type: "CERTIFICATE", Bytes: serverDER},
 		"apiserver.key":       keyBlock(serverKey),
+		"kubelet-client.crt":  {Type: "CERTIFICATE", Bytes: clientDER},
+		"kubelet-client.key":  keyBlock(clientKey),
 		"service-account.key": keyBlock(accountKey),
 	} {
 		if err := os.WriteFile(filepath.Join(directory, name), pem.EncodeToMemory(block), 0o600); err != nil {

@@ -6,8 +6,12 @@
 // closes, and supervise ends every program, removes the directory it was given
 // and ends itself. On Linux its programs die with it, should it be killed.
 //
-//	supervise [-remove DIRECTORY]        take orders
-//	supervise certificates DIRECTORY     write what an API server needs to start
+//	supervise [-remove DIRECTORY] [-cgroup NAME]     take orders; at the end remove both
+//	supervise init [CGROUP]                          be the first process of a PID namespace: take
+//	                                                 orders there, as a member of the control group
+//	supervise pause                                  wait: what holds the namespaces of a pod
+//	supervise clean CGROUP...                        kill what is in control groups, and remove them
+//	supervise certificates DIRECTORY [ADDRESS...]    write what an API server needs to start
 //
 // It knows nothing of Kubernetes but the file names in certificates.go.
 package main
@@ -21,10 +25,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
+
+// patience is how long processes that were killed may take to be gone.
+const patience = 30 * time.Second
 
 // order is what the test asks for: start a program, or signal one.
 type order struct {
@@ -65,14 +73,15 @@ type supervisor struct {
 func main() {
 	// The death signal of children is tied to the thread that starts them.
 	runtime.LockOSThread()
-	if len(os.Args) == 3 && os.Args[1] == "certificates" {
-		if err := writeCertificates(os.Args[2]); err != nil {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		if err := other(os.Args[1], os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
 	}
 	remove := flag.String("remove", "", "directory to remove at the end")
+	group := flag.String("cgroup", "", "control group to remove at the end, with all that is in it")
 	flag.Parse()
 	// A reader that is gone must not end us before our programs have ended.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -84,9 +93,35 @@ func main() {
 	go read(orders)
 	s.obey(orders, ending)
 	s.end()
+	if *group != "" {
+		removeGroup(*group, patience)
+	}
 	if *remove != "" {
 		removeAll(*remove)
 	}
+}
+
+// other does what is no supervising.
+func other(what string, args []string) error {
+	switch {
+	case what == "certificates" && len(args) > 0:
+		return writeCertificates(args[0], args[1:])
+	case what == "init" && len(args) < 2:
+		return initialise(strings.Join(args, ""))
+	case what == "clean":
+		for _, group := range args {
+			if !removeGroup(group, patience) {
+				return fmt.Errorf("cannot remove the control group %s", group)
+			}
+		}
+		return nil
+	case what == "pause" && len(args) == 0:
+		ending := make(chan os.Signal, 1)
+		signal.Notify(ending, syscall.SIGINT, syscall.SIGTERM)
+		<-ending
+		return nil
+	}
+	return fmt.Errorf("supervise: unknown arguments: %s %s", what, strings.Join(args, " "))
 }
 
 // read passes the orders on until the pipe closes.

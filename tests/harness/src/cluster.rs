@@ -37,7 +37,7 @@ impl Cluster {
     /// The cluster that an explicitly named kubeconfig points to.
     pub async fn at(kubeconfig: &Path) -> Result<Self, Error> {
         let programs = Programs::ready().await?;
-        let directory = temporary_directory()?;
+        let directory = temporary_directory("strata")?;
         let supervisor = Supervisor::start(&programs.supervise, Some(&directory))?;
         let view = ["config", "view", "--minify", "--flatten", "--raw", "--output=json"];
         let mut command = Command::new(&programs.kubectl);
@@ -200,14 +200,14 @@ pub(crate) fn write(path: &Path, content: &str) -> Result<(), Error> {
         .map_err(Error::file("write", path))
 }
 
-/// A new folder that only we may read.
-pub(crate) fn temporary_directory() -> Result<PathBuf, Error> {
+/// A new folder that only we may read; its name ends with our process id and a number.
+pub(crate) fn temporary_directory(prefix: &str) -> Result<PathBuf, Error> {
     use std::os::unix::fs::DirBuilderExt;
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("strata-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("{prefix}-{}-{number}", std::process::id()));
         match std::fs::DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => return Ok(path),
             // Left over by a process that had our number.
@@ -219,15 +219,19 @@ pub(crate) fn temporary_directory() -> Result<PathBuf, Error> {
 
 /// Runs a command to its end; its standard output, or an error with all it said.
 pub(crate) async fn run(mut command: Command, input: Option<&str>) -> Result<String, Error> {
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    finish(command, input).await
+}
+
+/// The same of a command that has its standard input already, or is to be given `input`.
+pub(crate) async fn finish(mut command: Command, input: Option<&str>) -> Result<String, Error> {
     let line = {
         let command = command.as_std();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     };
     let failed = |how: String, output: String| Error::Command { command: line.clone(), how, output };
-    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = command
-        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn temporary_directories_differ() {
-        let (first, second) = (temporary_directory().unwrap(), temporary_directory().unwrap());
+        let (first, second) = (temporary_directory("strata").unwrap(), temporary_directory("strata").unwrap());
         assert_ne!(first, second);
         std::fs::remove_dir(first).unwrap();
         std::fs::remove_dir(second).unwrap();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::audit::AuditLog;
-use crate::cluster::{self, Cluster, kubeconfig, temporary_directory};
-use crate::flags::{Files, Ports, users};
+use crate::cluster::{Cluster, temporary_directory};
+use crate::flags::{CommandLine, Files, Place, Ports};
 use crate::supervisor::{Job, Process, Supervisor};
 use crate::{Error, Programs, secrets, simulate, wait};
 
@@ -21,8 +21,8 @@ const ATTEMPTS: u32 = 3;
 /// What a control plane should be like.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(crate) users: Vec<(String, String, Vec<String>)>,
-    pub(crate) nodes: usize,
+    users: Vec<User>,
+    nodes: usize,
 }
 
 impl Default for Options {
@@ -36,7 +36,7 @@ impl Options {
     /// [`Cluster::client_as`] or `kubectl --as`.)
     #[must_use]
     pub fn user(mut self, token: &str, user: &str, groups: &[&str]) -> Self {
-        self.users.push((token.into(), user.into(), groups.iter().map(ToString::to_string).collect()));
+        self.users.push(User::new(token, user, groups));
         self
     }
 
@@ -45,6 +45,26 @@ impl Options {
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
         self
+    }
+}
+
+/// Whether folders with logs are to stay.
+pub(crate) fn keep() -> bool {
+    std::env::var_os("STRATA_KEEP").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Somebody with a token.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub token: String,
+    pub user: String,
+    pub groups: Vec<String>,
+}
+
+impl User {
+    pub(crate) fn new(token: &str, user: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().map(ToString::to_string).collect();
+        Self { token: token.into(), user: user.into(), groups }
     }
 }
 
@@ -82,34 +102,13 @@ impl ControlPlane {
     }
 
     async fn attempt(programs: &Programs, options: &Options) -> Result<Self, Error> {
-        let directory = temporary_directory()?;
-        let keep = std::env::var_os("STRATA_KEEP").is_some_and(|value| !value.is_empty() && value != "0");
-        let supervisor = Supervisor::start(&programs.supervise, (!keep).then_some(&directory))?;
-        let files = Files::write(&directory, programs, options).await?;
+        let directory = temporary_directory("strata")?;
+        let supervisor = Supervisor::start(&programs.supervise, (!keep()).then_some(&directory))?;
+        let files = Files::write(&directory, Place::Loopback, programs, &options.users).await?;
         let ports = Ports::free()?;
-        let server = format!("https://127.0.0.1:{}", ports.api);
-        let address = json!({"server": server, "certificate-authority": files.path("ca.crt")});
-        for user in users() {
-            let content = kubeconfig(user, &address, files.token(user));
-            cluster::write(&files.path(&format!("{user}.kubeconfig")), &content)?;
-        }
-        let cluster =
-            Cluster::new(programs.clone(), supervisor, directory.clone(), files.path("admin.kubeconfig"), address);
-        let mut processes = Vec::new();
-        for (name, program, args) in files.command_lines(programs, &ports) {
-            let job = Job {
-                name: name.into(),
-                program,
-                args,
-                env: BTreeMap::from([("HOME".into(), directory.display().to_string())]),
-                log: files.path(&format!("{name}.log")),
-                grace: Duration::ZERO,
-            };
-            processes.push(cluster.supervisor().run(&job).await?);
-            if name == "kube-apiserver" {
-                wait_until_served(&cluster, &processes).await?;
-            }
-        }
+        let address = files.write_kubeconfigs(&ports)?;
+        let cluster = Cluster::new(programs.clone(), supervisor, directory, files.path("admin.kubeconfig"), address);
+        let processes = launch(&cluster, cluster.supervisor(), files.command_lines(programs, &ports)).await?;
         let audit = AuditLog::new(files.path("audit.log"));
         let secrets = secrets::Keeper::start(&files.path("node.kubeconfig"))?;
         let plane = Self { _secrets: secrets, cluster, processes, audit };
@@ -197,6 +196,33 @@ impl ControlPlane {
         self.stopped()?;
         waited
     }
+}
+
+/// Starts programs of a cluster in their order, and waits for the API server before those that need it.
+pub(crate) async fn launch(
+    cluster: &Cluster,
+    supervisor: &Supervisor,
+    lines: Vec<CommandLine>,
+) -> Result<Vec<Process>, Error> {
+    let mut processes = Vec::new();
+    for (name, program, args) in lines {
+        let job = Job {
+            name: name.into(),
+            program,
+            args,
+            env: BTreeMap::from([
+                ("HOME".into(), cluster.directory().display().to_string()),
+                ("PATH".into(), "/usr/sbin:/usr/bin:/sbin:/bin".into()),
+            ]),
+            log: cluster.directory().join(format!("{name}.log")),
+            grace: Duration::ZERO,
+        };
+        processes.push(supervisor.run(&job).await?);
+        if name == "kube-apiserver" {
+            wait_until_served(cluster, &processes).await?;
+        }
+    }
+    Ok(processes)
 }
 
 /// Waits until the API server answers, or says why it ended.

@@ -11,6 +11,9 @@ pub enum Error {
         "the test control plane is built from Go modules, and no `go` program was found on PATH: install Go 1.26 or newer from https://go.dev/dl"
     )]
     GoMissing,
+    /// This machine cannot be a node, or not now.
+    #[error("{0}")]
+    Unfit(String),
     /// A Go program did not build.
     #[error("cannot build {what} in {directory}:\n{output}")]
     Build {

@@ -1,28 +1,30 @@
 //! What each program of the control plane is told: its files, its port, its flags.
-//! Everything listens on loopback; nothing that tests do not use listens at all.
-//! It starts nothing.
+//! Everything listens on loopback, but the API server of a real node; nothing that
+//! tests do not use listens at all. It starts nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::control_plane::Options;
+use crate::control_plane::User;
 use crate::programs::hex;
 use crate::{Error, Programs, cluster, repository};
 
 /// The accounts that every control plane has: file name, user, group.
-const USERS: [(&str, &str, &str); 5] = [
+const USERS: [(&str, &str, &str); 7] = [
     ("admin", "admin", "system:masters"),
     ("controller-manager", "system:kube-controller-manager", ""),
     ("scheduler", "system:kube-scheduler", ""),
     ("kwok", "harness:kwok", "system:masters"),
     ("node", "harness:node", "system:masters"),
+    ("kubelet", "system:node:node-1", "system:nodes"),
+    ("kube-proxy", "system:kube-proxy", ""),
 ];
 
 /// An address that is reserved for documentation: the API server publishes it in
@@ -30,9 +32,21 @@ const USERS: [(&str, &str, &str); 5] = [
 const ADVERTISED: &str = "192.0.2.1";
 
 /// The names of the accounts that every control plane has.
-pub(crate) fn users() -> impl Iterator<Item = &'static str> {
+fn users() -> impl Iterator<Item = &'static str> {
     USERS.iter().map(|(name, _, _)| *name)
 }
+
+/// Where a control plane stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// On loopback, beside simulated nodes.
+    Loopback,
+    /// On a real node, which has this address.
+    Node(Ipv4Addr),
+}
+
+/// One program with its flags, and the name that its log and its process have.
+pub(crate) type CommandLine = (&'static str, PathBuf, Vec<String>);
 
 /// Ports that were free a moment ago.
 pub(crate) struct Ports {
@@ -45,6 +59,11 @@ impl Ports {
     pub(crate) fn free() -> Result<Self, Error> {
         let [api, etcd, peer] = free_ports()?;
         Ok(Self { api, etcd, peer })
+    }
+
+    /// The usual ones, where nobody else is.
+    pub(crate) fn usual() -> Self {
+        Self { api: 6443, etcd: 2379, peer: 2380 }
     }
 }
 
@@ -62,53 +81,76 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
 /// The folder of one control plane, and the secrets in it.
 pub(crate) struct Files {
     directory: PathBuf,
+    place: Place,
     tokens: BTreeMap<&'static str, String>,
 }
 
 impl Files {
     /// Writes certificates, tokens and the audit policy.
-    pub(crate) async fn write(directory: &Path, programs: &Programs, options: &Options) -> Result<Self, Error> {
+    pub(crate) async fn write(
+        directory: &Path,
+        place: Place,
+        programs: &Programs,
+        people: &[User],
+    ) -> Result<Self, Error> {
         let mut command = Command::new(&programs.supervise);
         command.arg("certificates").arg(directory);
+        if let Place::Node(address) = place {
+            command.arg(address.to_string());
+        }
         cluster::run(command, None).await?;
-        let files = Self { directory: directory.to_path_buf(), tokens: random_tokens()? };
-        cluster::write(&files.path("tokens.csv"), &files.token_file(options))?;
+        let files = Self { directory: directory.to_path_buf(), place, tokens: random_tokens()? };
+        cluster::write(&files.path("tokens.csv"), &files.token_file(people))?;
         cluster::write(&files.path("audit-policy.yaml"), &audit_policy().to_string())?;
         Ok(files)
+    }
+
+    /// Writes a kubeconfig for every account; returns how the API server is reached.
+    pub(crate) fn write_kubeconfigs(&self, ports: &Ports) -> Result<serde_json::Value, Error> {
+        let host = match self.place {
+            Place::Loopback => Ipv4Addr::LOCALHOST,
+            Place::Node(address) => address,
+        };
+        let server = format!("https://{host}:{}", ports.api);
+        let address = json!({"server": server, "certificate-authority": self.path("ca.crt")});
+        for user in users() {
+            let content = cluster::kubeconfig(user, &address, self.token(user));
+            cluster::write(&self.path(&format!("{user}.kubeconfig")), &content)?;
+        }
+        Ok(address)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    pub(crate) fn token(&self, user: &str) -> &str {
+    fn token(&self, user: &str) -> &str {
         self.tokens.get(user).map_or("", String::as_str)
     }
 
-    fn token_file(&self, options: &Options) -> String {
+    fn token_file(&self, people: &[User]) -> String {
         let mut lines = String::new();
         for (name, user, group) in USERS {
             let _ = writeln!(lines, "{},{user},{name},\"{group}\"", self.token(name));
         }
-        for (token, user, groups) in &options.users {
+        for User { token, user, groups } in people {
             let _ = writeln!(lines, "{token},{user},{user},\"{}\"", groups.join(","));
         }
         lines
     }
 
     /// The programs in the order in which they start, each with its flags.
-    pub(crate) fn command_lines(
-        &self,
-        programs: &Programs,
-        ports: &Ports,
-    ) -> Vec<(&'static str, PathBuf, Vec<String>)> {
-        vec![
+    pub(crate) fn command_lines(&self, programs: &Programs, ports: &Ports) -> Vec<CommandLine> {
+        let mut all = vec![
             ("etcd", programs.etcd.clone(), self.etcd(ports)),
             ("kube-apiserver", programs.kube_apiserver.clone(), self.kube_apiserver(ports)),
             ("kube-controller-manager", programs.kube_controller_manager.clone(), self.kube_controller_manager()),
             ("kube-scheduler", programs.kube_scheduler.clone(), self.kube_scheduler()),
-            ("kwok", programs.kwok.clone(), self.kwok()),
-        ]
+        ];
+        if let Place::Loopback = self.place {
+            all.push(("kwok", programs.kwok.clone(), self.kwok()));
+        }
+        all
     }
 
     fn etcd(&self, ports: &Ports) -> Vec<String> {
@@ -128,25 +170,40 @@ impl Files {
 
     fn kube_apiserver(&self, ports: &Ports) -> Vec<String> {
         let file = |flag: &str, name: &str| format!("--{flag}={}", self.path(name).display());
-        vec![
+        let mut flags = match self.place {
+            Place::Loopback => vec![
+                "--bind-address=127.0.0.1".into(),
+                format!("--advertise-address={ADVERTISED}"),
+                "--authorization-mode=RBAC".into(),
+            ],
+            Place::Node(address) => vec![
+                "--bind-address=0.0.0.0".into(),
+                format!("--advertise-address={address}"),
+                "--authorization-mode=Node,RBAC".into(),
+                "--enable-admission-plugins=NodeRestriction".into(),
+                // Nobody resolves a node's name: without this no logs, no exec, no port-forward.
+                "--kubelet-preferred-address-types=InternalIP".into(),
+                file("kubelet-client-certificate", "kubelet-client.crt"),
+                file("kubelet-client-key", "kubelet-client.key"),
+            ],
+        };
+        flags.extend([
             format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
-            "--bind-address=127.0.0.1".into(),
             format!("--secure-port={}", ports.api),
-            format!("--advertise-address={ADVERTISED}"),
             file("tls-cert-file", "apiserver.crt"),
             file("tls-private-key-file", "apiserver.key"),
             file("service-account-key-file", "service-account.key"),
             file("service-account-signing-key-file", "service-account.key"),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
             "--service-cluster-ip-range=10.96.0.0/16".into(),
-            "--authorization-mode=RBAC".into(),
             "--allow-privileged=true".into(),
             file("token-auth-file", "tokens.csv"),
             file("audit-policy-file", "audit-policy.yaml"),
             file("audit-log-path", "audit.log"),
             // One file, never rotated: marks are offsets in it.
             "--audit-log-maxsize=100000".into(),
-        ]
+        ]);
+        flags
     }
 
     fn kube_controller_manager(&self) -> Vec<String> {
@@ -202,15 +259,21 @@ impl Files {
 
 /// Every request of everybody but the control plane itself, without bodies.
 fn audit_policy() -> serde_json::Value {
-    let own =
-        ["system:kube-controller-manager", "system:kube-scheduler", "system:apiserver", "harness:kwok", "harness:node"];
+    let own = [
+        "system:kube-controller-manager",
+        "system:kube-scheduler",
+        "system:kube-proxy",
+        "system:apiserver",
+        "harness:kwok",
+        "harness:node",
+    ];
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
         "rules": [
             {"level": "None", "users": own},
-            {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+            {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
             {"level": "Metadata"},
         ],
     })
@@ -242,16 +305,15 @@ mod tests {
 
     #[test]
     fn tokens_differ_and_groups_are_quoted() {
-        let files = Files { directory: "/x".into(), tokens: random_tokens().unwrap() };
+        let files = Files { directory: "/x".into(), place: Place::Loopback, tokens: random_tokens().unwrap() };
         assert_ne!(files.token("admin"), files.token("kwok"));
-        let options = Options::default().user("secret", "ana@example.com", &["a", "b"]);
-        let text = files.token_file(&options);
+        let text = files.token_file(&[User::new("secret", "ana@example.com", &["a", "b"])]);
         assert!(text.ends_with("secret,ana@example.com,ana@example.com,\"a,b\"\n"), "{text}");
     }
 
     #[test]
     fn everything_listens_on_loopback() {
-        let files = Files { directory: "/x".into(), tokens: BTreeMap::new() };
+        let files = Files { directory: "/x".into(), place: Place::Loopback, tokens: BTreeMap::new() };
         let ports = Ports { api: 1, etcd: 2, peer: 3 };
         for flag in files.etcd(&ports).iter().filter(|flag| flag.contains("listen")) {
             assert!(flag.contains("//127.0.0.1:"), "{flag}");

@@ -50,6 +50,37 @@ impl Programs {
     }
 }
 
+/// What a real node needs beside the control plane.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each is the program of its name")]
+pub struct NodePrograms {
+    pub kubelet: PathBuf,
+    pub kube_proxy: PathBuf,
+    /// Its shim lies beside it, where it finds it.
+    pub containerd: PathBuf,
+    pub ctr: PathBuf,
+    pub coredns: PathBuf,
+}
+
+impl NodePrograms {
+    /// All programs; builds those that are missing, with progress on standard error.
+    pub async fn ready() -> Result<Self, Error> {
+        blocking(|| {
+            let kubelet = module("kubelet")?;
+            let containerd = module("containerd")?;
+            let coredns = module("coredns")?;
+            Ok(Self {
+                kubelet: kubelet.join("kubelet"),
+                kube_proxy: kubelet.join("kube-proxy"),
+                containerd: containerd.join("containerd"),
+                ctr: containerd.join("ctr"),
+                coredns: coredns.join("coredns"),
+            })
+        })
+        .await
+    }
+}
+
 /// helm alone, for tests of the charts.
 pub async fn helm() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("helm")?.join("helm"))).await
@@ -85,7 +116,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 
 /// The folder with a module's programs, built if it is not there.
 fn module(name: &str) -> Result<PathBuf, Error> {
-    let sources = repository().join("tests/control-plane").join(name);
+    // Built from the same module, but not by whoever wants no node.
+    let folder = if name == "kubelet" { "kubernetes" } else { name };
+    let sources = repository().join("tests/control-plane").join(folder);
     let recipe = recipe(name, &sources)?;
     let target = cache().join(format!("{name}-{}", key(&sources, &recipe)?));
     if !target.is_dir() {
@@ -112,6 +145,24 @@ fn recipe(name: &str, sources: &Path) -> Result<Recipe, Error> {
                 format!("{strip} {}", version_flags(&version)),
             )
         }
+        "kubelet" => {
+            let version = required_version(sources, "k8s.io/kubernetes")?;
+            (
+                format!("kubelet and kube-proxy {version}"),
+                &["k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"],
+                format!("{strip} {}", version_flags(&version)),
+            )
+        }
+        "containerd" => (
+            "containerd".to_owned(),
+            &[
+                "github.com/containerd/containerd/v2/cmd/containerd",
+                "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+                "github.com/containerd/containerd/v2/cmd/ctr",
+            ],
+            strip,
+        ),
+        "coredns" => ("CoreDNS".to_owned(), &["."], strip),
         "kwok" => ("kwok".to_owned(), &["sigs.k8s.io/kwok/cmd/kwok"], strip),
         "helm" => ("helm".to_owned(), &["helm.sh/helm/v4/cmd/helm"], strip),
         _ => (format!("{name} (a helper of the tests)"), &["."], strip),

@@ -87,6 +87,12 @@ impl Supervisor {
         if let Some(folder) = remove {
             command.arg("-remove").arg(folder);
         }
+        Self::of(command)
+    }
+
+    /// Starts the supervisor that this command is, or ends up as.
+    pub(crate) fn of(mut command: Command) -> Result<Self, Error> {
+        let program = command.get_program().to_owned();
         // A process group of its own: Ctrl-C is for us to act on, not for it.
         let mut child = command
             .stdin(Stdio::piped())

@@ -1,0 +1,211 @@
+//! A real Kubernetes node for tests and the demo: control plane, kubelet,
+//! containerd, kube-proxy and CoreDNS in namespaces without a way out, gone when
+//! the process that started it ends, however it ends. It needs Linux, root and a
+//! few Debian packages, and it changes nothing outside its namespaces but a pair of
+//! network interfaces and a control group, which go with it.
+//!
+//! This module starts the parts in their order. Where they live is [`space`]'s,
+//! what they are told is [`flags`]'s.
+
+mod archive;
+mod dns;
+mod flags;
+mod space;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::audit::AuditLog;
+use crate::cluster::{self, Cluster, temporary_directory};
+use crate::control_plane::{User, keep, launch};
+use crate::flags::{Files, Place, Ports};
+use crate::programs::NodePrograms;
+use crate::supervisor::{Process, Supervisor};
+use crate::{Error, Programs, wait};
+
+pub use space::{ADDRESS, MACHINE, PODS, SERVICES};
+use space::Space;
+
+/// The node's name.
+pub const NAME: &str = "node-1";
+
+/// The image that holds a pod's namespaces.
+const PAUSE: &str = "registry.invalid/strata/pause:1";
+
+/// What a node should be like.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    users: Vec<User>,
+    enforce: bool,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self { users: Vec::new(), enforce: true }
+    }
+}
+
+impl NodeOptions {
+    /// Somebody with a token of their own.
+    #[must_use]
+    pub fn user(mut self, token: &str, user: &str, groups: &[&str]) -> Self {
+        self.users.push(User::new(token, user, groups));
+        self
+    }
+
+    /// Whether `NetworkPolicies` are enforced (they are).
+    #[must_use]
+    pub fn enforce(mut self, enforce: bool) -> Self {
+        self.enforce = enforce;
+        self
+    }
+}
+
+/// A running node with its control plane; dropping it ends it.
+#[derive(Debug)]
+pub struct Node {
+    processes: Vec<Process>,
+    space: Space,
+    cluster: Cluster,
+    programs: NodePrograms,
+    audit: AuditLog,
+}
+
+impl Deref for Node {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Node {
+    /// Builds what is missing, starts everything and waits until pods can run and names are found.
+    pub async fn start(options: NodeOptions) -> Result<Self, Error> {
+        let programs = Programs::ready().await?;
+        let of_node = NodePrograms::ready().await?;
+        let directory = temporary_directory("strata-node")?;
+        let group = format!("strata-node-{}", std::process::id());
+        let mut command = std::process::Command::new(&programs.supervise);
+        command.args(["-cgroup", &group]);
+        if !keep() {
+            command.arg("-remove").arg(&directory);
+        }
+        let supervisor = Supervisor::of(command)?;
+        let files = Files::write(&directory, Place::Node(ADDRESS), &programs, &options.users).await?;
+        let ports = Ports::usual();
+        let address = files.write_kubeconfigs(&ports)?;
+        flags::write(&directory, &group)?;
+        let space = Space::start(&programs.supervise, &directory, &group).await?;
+        let cluster =
+            Cluster::new(programs.clone(), supervisor, directory.clone(), files.path("admin.kubeconfig"), address);
+        let audit = AuditLog::new(files.path("audit.log"));
+        let mut node = Self { processes: Vec::new(), space, cluster, programs: of_node, audit };
+        node.launch(flags::runtime(&node.programs, &directory)).await?;
+        node.launch(files.command_lines(&programs, &ports)).await?;
+        node.import_own().await?;
+        node.launch(flags::command_lines(&node.programs, &directory)).await?;
+        node.furnish().await?;
+        Ok(node)
+    }
+
+    /// A command in the node's network, mount and PID namespaces. It begins in `/`, and what it starts
+    /// lives until it ends by itself or with the node.
+    #[must_use]
+    pub fn inside<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
+        self.space.inside(program, args)
+    }
+
+    /// A command in the node's network namespace alone, with the machine's files and processes.
+    #[must_use]
+    pub fn inside_network<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
+        self.space.inside_network(program, args)
+    }
+
+    /// Makes the images of an archive (as `docker save` writes it) known to the node.
+    pub async fn import_file(&self, archive: &Path) -> Result<(), Error> {
+        let file = std::fs::File::open(archive).map_err(Error::file("open", archive))?;
+        let args = ["--address", flags::SOCKET, "--namespace", "k8s.io", "images", "import", "-"];
+        let mut command = self.inside(&self.programs.ctr, &args);
+        command.stdin(Stdio::from(file));
+        cluster::finish(command, None).await.map(drop)
+    }
+
+    /// The API server's record of requests, by anybody but control plane and node themselves.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
+    /// What one of the programs has printed: `etcd`, `kube-apiserver`, `kubelet`, `containerd` and so on.
+    #[must_use]
+    pub fn log(&self, program: &str) -> String {
+        self.processes.iter().find(|process| process.name() == program).map(Process::log).unwrap_or_default()
+    }
+
+    /// The supervisors' process ids; of all else in the node the machine's ids say nothing to it.
+    #[must_use]
+    pub fn processes(&self) -> BTreeMap<String, u32> {
+        BTreeMap::from([
+            ("supervise".into(), self.supervisor().pid()),
+            ("unshare".into(), self.space.supervisor().pid()),
+        ])
+    }
+
+    /// An error, with the end of its log, if one of the programs has ended.
+    pub fn stopped(&self) -> Result<(), Error> {
+        self.processes.iter().try_for_each(Process::check)
+    }
+
+    async fn launch(&mut self, lines: Vec<crate::flags::CommandLine>) -> Result<(), Error> {
+        let started = launch(&self.cluster, self.space.supervisor(), lines).await?;
+        self.processes.extend(started);
+        Ok(())
+    }
+
+    /// The images without which no pod starts and no name is found.
+    async fn import_own(&self) -> Result<(), Error> {
+        let folder = self.directory().join("images");
+        let pause = archive::write(&folder, PAUSE, &self.cluster.programs().supervise, &["pause"]).await?;
+        let coredns = archive::write(&folder, dns::IMAGE, &self.programs.coredns, &[]).await?;
+        wait::until("containerd answers", 60, async || {
+            self.stopped().map_err(|error| error.to_string())?;
+            let command = self.inside(&self.programs.ctr, &["--address", flags::SOCKET, "version"]);
+            cluster::run(command, None).await.map_err(|error| error.to_string())
+        })
+        .await?;
+        self.import_file(&pause).await?;
+        self.import_file(&coredns).await
+    }
+
+    /// DNS and a storage class; returns when the node is ready and names are found.
+    async fn furnish(&self) -> Result<(), Error> {
+        let items: Vec<Value> = dns::objects();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+        self.kubectl_with(["create", "--filename=-"], Some(&list)).await?;
+        let ready = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        self.until("the node is ready", 120, &["get", "node", NAME, ready], |seen| seen == "True").await?;
+        let available = "--output=jsonpath={.status.availableReplicas}";
+        let dns = ["get", "deployment", "coredns", "--namespace=kube-system", available];
+        self.until("the cluster's DNS is ready", 120, &dns, |seen| seen == "1").await
+    }
+
+    async fn until(&self, what: &str, seconds: u64, args: &[&str], good: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let good = &good;
+        let waited = wait::until(what, seconds, async || match self.kubectl(args).await {
+            _ if self.stopped().is_err() => Ok(()),
+            Ok(seen) if good(&seen) => Ok(()),
+            Ok(seen) => Err(seen),
+            Err(error) => Err(error.to_string()),
+        })
+        .await;
+        self.stopped()?;
+        waited
+    }
+}
