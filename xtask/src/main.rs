@@ -1,7 +1,7 @@
 //! The project's own commands. `cargo xtask demo` shows Strata on a control plane
 //! of its own, `cargo xtask test` runs every test there is, `cargo xtask
-//! control-plane` just starts a control plane, `cargo xtask generate` writes the
-//! files that are made by the program itself. None of them ever uses another
+//! control-plane` just starts a control plane, `cargo xtask node` one with a real
+//! node, `cargo xtask generate` writes the files that are made by the program itself. None of them ever uses another
 //! cluster than its own, unless one is named by `--kubeconfig`.
 
 mod cargo;
@@ -11,6 +11,7 @@ mod error;
 mod examples;
 mod generate;
 mod intent;
+mod node;
 mod report;
 mod rights;
 mod table;
@@ -36,6 +37,8 @@ enum Command {
     Test(test::Test),
     /// Start a control plane, print its KUBECONFIG, and keep it until Ctrl-C
     ControlPlane,
+    /// Start a real node, print its KUBECONFIG, and keep it until Ctrl-C (Linux, root, a few Debian packages)
+    Node(node::Node),
     /// Write what nobody writes by hand: crds/, the charts' copies, tests/golden/
     Generate,
 }
@@ -46,6 +49,7 @@ async fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::Test(test) => test.run(),
         Command::ControlPlane => control_plane::run().await,
+        Command::Node(node) => node.run().await,
         Command::Generate => generate::run(),
     };
     match done {

@@ -9,11 +9,11 @@
 //	supervise [-remove DIRECTORY] [-cgroup NAME]     take orders; at the end remove both
 //	supervise init [CGROUP]                          be the first process of a PID namespace: take
 //	                                                 orders there, as a member of the control group
-//	supervise pause                                  wait: what holds the namespaces of a pod
 //	supervise clean CGROUP...                        kill what is in control groups, and remove them
 //	supervise certificates DIRECTORY [ADDRESS...]    write what an API server needs to start
 //
-// It knows nothing of Kubernetes but the file names in certificates.go.
+// By the name of `pause` it only waits: as the program that holds a pod's
+// namespaces. It knows nothing of Kubernetes but the file names in certificates.go.
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -73,6 +74,10 @@ type supervisor struct {
 func main() {
 	// The death signal of children is tied to the thread that starts them.
 	runtime.LockOSThread()
+	if filepath.Base(os.Args[0]) == "pause" {
+		pause()
+		return
+	}
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
 		if err := other(os.Args[1], os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -115,13 +120,15 @@ func other(what string, args []string) error {
 			}
 		}
 		return nil
-	case what == "pause" && len(args) == 0:
-		ending := make(chan os.Signal, 1)
-		signal.Notify(ending, syscall.SIGINT, syscall.SIGTERM)
-		<-ending
-		return nil
 	}
 	return fmt.Errorf("supervise: unknown arguments: %s %s", what, strings.Join(args, " "))
+}
+
+// pause waits until it is asked to end.
+func pause() {
+	ending := make(chan os.Signal, 1)
+	signal.Notify(ending, syscall.SIGINT, syscall.SIGTERM)
+	<-ending
 }
 
 // read passes the orders on until the pipe closes.

@@ -57,14 +57,14 @@ pub(crate) fn keep() -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub token: String,
-    pub user: String,
+    pub name: String,
     pub groups: Vec<String>,
 }
 
 impl User {
-    pub(crate) fn new(token: &str, user: &str, groups: &[&str]) -> Self {
+    pub(crate) fn new(token: &str, name: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(ToString::to_string).collect();
-        Self { token: token.into(), user: user.into(), groups }
+        Self { token: token.into(), name: name.into(), groups }
     }
 }
 

@@ -133,8 +133,8 @@ impl Files {
         for (name, user, group) in USERS {
             let _ = writeln!(lines, "{},{user},{name},\"{group}\"", self.token(name));
         }
-        for User { token, user, groups } in people {
-            let _ = writeln!(lines, "{token},{user},{user},\"{}\"", groups.join(","));
+        for User { token, name, groups } in people {
+            let _ = writeln!(lines, "{token},{name},{name},\"{}\"", groups.join(","));
         }
         lines
     }

@@ -10,7 +10,10 @@
 mod archive;
 mod dns;
 mod flags;
+mod leftover;
+mod machine;
 mod space;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -29,8 +32,11 @@ use crate::programs::NodePrograms;
 use crate::supervisor::{Process, Supervisor};
 use crate::{Error, Programs, wait};
 
-pub use space::{ADDRESS, MACHINE, PODS, SERVICES};
+pub use leftover::clean;
+pub use machine::{PACKAGES, check, install};
 use space::Space;
+pub use space::{ADDRESS, MACHINE, PODS, SERVICES};
+pub use volumes::CLASS;
 
 /// The node's name.
 pub const NAME: &str = "node-1";
@@ -70,6 +76,8 @@ impl NodeOptions {
 /// A running node with its control plane; dropping it ends it.
 #[derive(Debug)]
 pub struct Node {
+    // Before what it works with.
+    volumes: Option<volumes::Provisioner>,
     processes: Vec<Process>,
     space: Space,
     cluster: Cluster,
@@ -87,11 +95,13 @@ impl Deref for Node {
 
 impl Node {
     /// Builds what is missing, starts everything and waits until pods can run and names are found.
+    /// Where that cannot be, it says why before it changes anything.
     pub async fn start(options: NodeOptions) -> Result<Self, Error> {
+        machine::check()?;
         let programs = Programs::ready().await?;
         let of_node = NodePrograms::ready().await?;
-        let directory = temporary_directory("strata-node")?;
-        let group = format!("strata-node-{}", std::process::id());
+        let directory = temporary_directory(machine::PREFIX)?;
+        let group = format!("{}-{}", machine::PREFIX, std::process::id());
         let mut command = std::process::Command::new(&programs.supervise);
         command.args(["-cgroup", &group]);
         if !keep() {
@@ -106,11 +116,12 @@ impl Node {
         let cluster =
             Cluster::new(programs.clone(), supervisor, directory.clone(), files.path("admin.kubeconfig"), address);
         let audit = AuditLog::new(files.path("audit.log"));
-        let mut node = Self { processes: Vec::new(), space, cluster, programs: of_node, audit };
+        let mut node = Self { volumes: None, processes: Vec::new(), space, cluster, programs: of_node, audit };
         node.launch(flags::runtime(&node.programs, &directory)).await?;
         node.launch(files.command_lines(&programs, &ports)).await?;
         node.import_own().await?;
         node.launch(flags::command_lines(&node.programs, &directory)).await?;
+        node.volumes = Some(volumes::Provisioner::start(&files.path("node.kubeconfig"), node.space.entrance())?);
         node.furnish().await?;
         Ok(node)
     }
@@ -119,13 +130,13 @@ impl Node {
     /// lives until it ends by itself or with the node.
     #[must_use]
     pub fn inside<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
-        self.space.inside(program, args)
+        self.space.entrance().inside(program, args)
     }
 
     /// A command in the node's network namespace alone, with the machine's files and processes.
     #[must_use]
     pub fn inside_network<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
-        self.space.inside_network(program, args)
+        self.space.entrance().inside_network(program, args)
     }
 
     /// Makes the images of an archive (as `docker save` writes it) known to the node.
@@ -172,8 +183,9 @@ impl Node {
     /// The images without which no pod starts and no name is found.
     async fn import_own(&self) -> Result<(), Error> {
         let folder = self.directory().join("images");
-        let pause = archive::write(&folder, PAUSE, &self.cluster.programs().supervise, &["pause"]).await?;
-        let coredns = archive::write(&folder, dns::IMAGE, &self.programs.coredns, &[]).await?;
+        // It pauses because of the name it has there.
+        let pause = archive::write(&folder, "pause", &self.cluster.programs().supervise).await?;
+        let coredns = archive::write(&folder, "coredns", &self.programs.coredns).await?;
         wait::until("containerd answers", 60, async || {
             self.stopped().map_err(|error| error.to_string())?;
             let command = self.inside(&self.programs.ctr, &["--address", flags::SOCKET, "version"]);
@@ -186,7 +198,7 @@ impl Node {
 
     /// DNS and a storage class; returns when the node is ready and names are found.
     async fn furnish(&self) -> Result<(), Error> {
-        let items: Vec<Value> = dns::objects();
+        let items: Vec<Value> = dns::objects().into_iter().chain([volumes::class()]).collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
         self.kubectl_with(["create", "--filename=-"], Some(&list)).await?;
         let ready = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";

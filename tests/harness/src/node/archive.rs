@@ -9,32 +9,25 @@ use tokio::process::Command;
 use crate::programs::hex;
 use crate::{Error, cluster};
 
-/// Writes an archive for the image `name`, whose only file is `program`; returns its path.
-pub(super) async fn write(
-    folder: &Path,
-    name: &str,
-    program: &Path,
-    arguments: &[&str],
-) -> Result<PathBuf, Error> {
-    let file = program.file_name().unwrap_or_default();
-    let parts = folder.join(file).with_extension("image");
+/// Writes an archive for the image `registry.invalid/strata/<name>:1`, whose only file is a program; returns its path.
+pub(super) async fn write(folder: &Path, name: &str, program: &Path) -> Result<PathBuf, Error> {
+    let parts = folder.join(name);
     std::fs::create_dir_all(&parts).map_err(Error::file("create", &parts))?;
     let layer = parts.join("layer.tar");
-    tar(&layer, program.parent().unwrap_or(program), &[Path::new(file)]).await?;
+    std::fs::copy(program, parts.join(name)).map_err(Error::file("copy", program))?;
+    tar(&layer, &parts, &[name]).await?;
     let bytes = std::fs::read(&layer).map_err(Error::file("read", &layer))?;
-    let entry: Vec<String> = std::iter::once(format!("/{}", file.display()))
-        .chain(arguments.iter().map(ToString::to_string))
-        .collect();
     let config = json!({
         "architecture": architecture(), "os": "linux",
-        "config": {"Entrypoint": entry, "User": "65534:65534"},
+        "config": {"Entrypoint": [format!("/{name}")]},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&Sha256::digest(&bytes)))]},
     });
     cluster::write(&parts.join("config.json"), &config.to_string())?;
-    let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]);
+    let tag = format!("registry.invalid/strata/{name}:1");
+    let manifest = json!([{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]);
     cluster::write(&parts.join("manifest.json"), &manifest.to_string())?;
     let archive = parts.join("image.tar");
-    tar(&archive, &parts, &["manifest.json", "config.json", "layer.tar"].map(Path::new)).await?;
+    tar(&archive, &parts, &["manifest.json", "config.json", "layer.tar"]).await?;
     Ok(archive)
 }
 
@@ -47,7 +40,7 @@ fn architecture() -> &'static str {
     }
 }
 
-async fn tar(archive: &Path, folder: &Path, files: &[&Path]) -> Result<(), Error> {
+async fn tar(archive: &Path, folder: &Path, files: &[&str]) -> Result<(), Error> {
     let mut command = Command::new("tar");
     command.args(["--owner=0", "--group=0", "--numeric-owner", "--create", "--file"]).arg(archive);
     command.arg("--directory").arg(folder).args(files);

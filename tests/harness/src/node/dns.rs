@@ -63,8 +63,8 @@ fn deployment(metadata: &Value) -> Value {
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "170Mi"}},
         "securityContext": {
-            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"},
         },
         "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": true}],
     });

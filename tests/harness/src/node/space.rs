@@ -43,8 +43,29 @@ const SHIELDED: [&str; 6] = [
 #[derive(Debug)]
 pub(super) struct Space {
     supervisor: Supervisor,
-    /// The first process inside, as the machine sees it.
-    first: u32,
+    entrance: Entrance,
+}
+
+/// The way in: the first process inside, as the machine sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entrance(u32);
+
+impl Entrance {
+    /// A command in the node's network, mount and PID namespaces; it begins in `/`.
+    pub(super) fn inside<A: AsRef<OsStr>>(self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
+        self.enter(&["--mount", "--pid", "--net", "--ipc"], program.as_ref(), args)
+    }
+
+    /// A command in the node's network namespace alone.
+    pub(super) fn inside_network<A: AsRef<OsStr>>(self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
+        self.enter(&["--net"], program.as_ref(), args)
+    }
+
+    fn enter<A: AsRef<OsStr>>(self, namespaces: &[&str], program: &OsStr, args: &[A]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg("--target").arg(self.0.to_string()).args(namespaces).arg("--").arg(program).args(args);
+        command
+    }
 }
 
 impl Space {
@@ -55,7 +76,7 @@ impl Space {
         command.args(["--mount-proc", "--propagation", "private"]).arg(supervise).args(["init", group]);
         let supervisor = Supervisor::of(command)?;
         let first = wait::until("the node's namespaces are there", 20, async || first_inside(supervisor.pid())).await?;
-        let space = Self { supervisor, first };
+        let space = Self { supervisor, entrance: Entrance(first) };
         space.furnish(directory).await?;
         space.connect().await?;
         Ok(space)
@@ -66,24 +87,13 @@ impl Space {
         &self.supervisor
     }
 
-    /// A command in the node's network, mount and PID namespaces; it begins in `/`.
-    pub(super) fn inside<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
-        self.enter(&["--mount", "--pid", "--net", "--ipc"], program.as_ref(), args)
-    }
-
-    /// A command in the node's network namespace alone.
-    pub(super) fn inside_network<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[A]) -> Command {
-        self.enter(&["--net"], program.as_ref(), args)
-    }
-
-    fn enter<A: AsRef<OsStr>>(&self, namespaces: &[&str], program: &OsStr, args: &[A]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.first.to_string()).args(namespaces).arg("--").arg(program).args(args);
-        command
+    /// The way in.
+    pub(super) fn entrance(&self) -> Entrance {
+        self.entrance
     }
 
     async fn run<A: AsRef<OsStr>>(&self, program: &str, args: &[A]) -> Result<(), Error> {
-        cluster::run(self.inside(program, args), None).await.map(drop)
+        cluster::run(self.entrance.inside(program, args), None).await.map(drop)
     }
 
     /// The private folders, and the private files over kernel settings.
@@ -112,7 +122,7 @@ impl Space {
     /// The pair of interfaces, and the machine's routes to the node, its pods and Services. No way out.
     async fn connect(&self) -> Result<(), Error> {
         let [machine, node] = [MACHINE, ADDRESS].map(|address| format!("{address}/30"));
-        let (first, via) = (self.first.to_string(), ADDRESS.to_string());
+        let (first, via) = (self.entrance.0.to_string(), ADDRESS.to_string());
         let name = format!("strata{}", std::process::id());
         ip(&["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &first]).await?;
         self.run("ip", &["link", "set", "lo", "up"]).await?;
