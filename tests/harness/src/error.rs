@@ -83,6 +83,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// NetworkPolicies cannot be enforced.
+    #[error("NetworkPolicies are not enforced: {0}")]
+    Enforcer(String),
     /// Something that a program wrote cannot be understood.
     #[error("cannot understand {what}: {reason}")]
     Unreadable {

@@ -55,6 +55,7 @@
 //!   (SIGTERM), [`Operator::kill`] (SIGKILL), [`Operator::resume`], [`Operator::restart`],
 //!   [`Operator::wait_ready`], [`Operator::get`]`("/metrics")`, [`Operator::log`],
 //!   [`Operator::client`] (what the operator's account may do).
+//! - [`Enforcer`]: NetworkPolicies made true on a real node, for tests only.
 //! - [`audit`]: requests counted from the API server's audit log, by user, verb and
 //!   resource, since a mark.
 //! - [`wait::until`]: poll until something is there, with what was last seen in the error.
@@ -79,6 +80,7 @@ pub mod audit;
 mod build;
 pub mod cluster;
 pub mod control_plane;
+pub mod enforcer;
 mod error;
 mod flags;
 pub mod generated;
@@ -94,6 +96,7 @@ pub mod wait;
 
 pub use cluster::Cluster;
 pub use control_plane::{ControlPlane, Options};
+pub use enforcer::Enforcer;
 pub use error::Error;
 pub use node::{Node, NodeOptions};
 pub use operator::Operator;
