@@ -111,7 +111,7 @@ impl Node {
         let files = Files::write(&directory, Place::Node(ADDRESS), &programs, &options.users).await?;
         let ports = Ports::usual();
         let address = files.write_kubeconfigs(&ports)?;
-        flags::write(&directory, &group)?;
+        flags::write(&of_node, &directory, &group)?;
         let space = Space::start(&programs.supervise, &directory, &group).await?;
         let cluster =
             Cluster::new(programs.clone(), supervisor, directory.clone(), files.path("admin.kubeconfig"), address);

@@ -56,8 +56,8 @@ impl Programs {
 pub struct NodePrograms {
     pub kubelet: PathBuf,
     pub kube_proxy: PathBuf,
-    /// Its shim lies beside it, where it finds it.
     pub containerd: PathBuf,
+    pub shim: PathBuf,
     pub ctr: PathBuf,
     pub coredns: PathBuf,
 }
@@ -73,6 +73,7 @@ impl NodePrograms {
                 kubelet: kubelet.join("kubelet"),
                 kube_proxy: kubelet.join("kube-proxy"),
                 containerd: containerd.join("containerd"),
+                shim: containerd.join("containerd-shim-runc-v2"),
                 ctr: containerd.join("ctr"),
                 coredns: coredns.join("coredns"),
             })

@@ -17,11 +17,11 @@ pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 pub(super) const DNS: &str = "10.96.0.10";
 
 /// Writes the files that the programs read.
-pub(super) fn write(directory: &Path, group: &str) -> Result<(), Error> {
+pub(super) fn write(programs: &NodePrograms, directory: &Path, group: &str) -> Result<(), Error> {
     let network = directory.join("network");
     std::fs::create_dir_all(&network).map_err(Error::file("create", &network))?;
     cluster::write(&network.join("10-pods.conflist"), &pod_network().to_string())?;
-    cluster::write(&directory.join("containerd.toml"), &containerd(&network))?;
+    cluster::write(&directory.join("containerd.toml"), &containerd(&programs.shim, &network))?;
     cluster::write(&directory.join("kubelet.json"), &kubelet(directory, group).to_string())?;
     // Pods that do not ask the cluster's DNS ask nobody.
     cluster::write(&directory.join("resolv.conf"), "# no name server\n")
@@ -85,7 +85,8 @@ fn kubelet(directory: &Path, group: &str) -> serde_json::Value {
     })
 }
 
-fn containerd(network: &Path) -> String {
+fn containerd(shim: &Path, network: &Path) -> String {
+    let (shim, network) = (shim.display(), network.display());
     format!(
         r#"version = 3
 root = "/var/lib/containerd"
@@ -103,15 +104,16 @@ restrict_oom_score_adj = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
 bin_dirs = ["/usr/lib/cni"]
-conf_dir = "{}"
+conf_dir = "{network}"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+# Else it takes one that it finds on PATH, of whatever version.
+runtime_path = "{shim}"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 SystemdCgroup = false
-"#,
-        network.display()
+"#
     )
 }
 
