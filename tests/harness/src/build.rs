@@ -1,19 +1,12 @@
 //! Calling Go: one module's programs into one folder of the cache, with progress.
-//! It builds into a folder of its own and renames that into place, under a lock
-//! that others wait for, so two at once neither break nor build twice. It knows
-//! nothing of what the programs are for.
+//! It knows nothing of what the programs are for.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use crate::Error;
-
-/// How many lines of Go's output an error shows.
-const LINES_SHOWN: usize = 30;
+use crate::progress::Making;
+use crate::{Error, cache};
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -32,34 +25,17 @@ pub(crate) struct Recipe {
 
 /// Builds into `target`, unless somebody else has done so in the meantime.
 pub(crate) fn build(recipe: &Recipe, target: &Path) -> Result<(), Error> {
-    let cache = target.parent().unwrap_or(target);
-    fs::create_dir_all(cache).map_err(Error::file("create", cache))?;
-    let lock = cache.join("lock");
-    let lock = File::create(&lock).map_err(Error::file("create", &lock))?;
-    if lock.try_lock().is_err() {
-        say(&format!("{}: waiting for another build\n", recipe.what));
-        lock.lock().map_err(Error::file("lock", cache.join("lock")))?;
-    }
-    if target.is_dir() {
-        return Ok(());
-    }
-    let partial = target.with_extension(format!("partial-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&partial);
-    fs::create_dir_all(&partial).map_err(Error::file("create", &partial))?;
-    let built = run_go(recipe, &partial).and_then(|()| {
-        if let Some((from, to)) = recipe.rename {
-            fs::rename(partial.join(from), partial.join(to)).map_err(Error::file("rename", partial.join(from)))?;
-        }
-        fs::rename(&partial, target).map_err(Error::file("rename", &partial))
-    });
-    if built.is_err() {
-        let _ = fs::remove_dir_all(&partial);
-    }
-    built
+    cache::make(target, "lock", &recipe.what, |partial| {
+        fs::create_dir_all(partial).map_err(Error::file("create", partial))?;
+        run_go(recipe, partial)?;
+        let Some((from, to)) = recipe.rename else { return Ok(()) };
+        fs::rename(partial.join(from), partial.join(to)).map_err(Error::file("rename", partial.join(from)))
+    })
 }
 
 fn run_go(recipe: &Recipe, output: &Path) -> Result<(), Error> {
-    let mut child = Command::new("go")
+    let mut command = Command::new("go");
+    command
         .args(["build", "-v", "-buildvcs=false", "-ldflags", &recipe.flags, "-o"])
         // The separator at the end tells Go that this is a folder.
         .arg(output.join(""))
@@ -68,87 +44,14 @@ fn run_go(recipe: &Recipe, output: &Path) -> Result<(), Error> {
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off")
         .env_remove("GOOS")
-        .env_remove("GOARCH")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::GoMissing,
-            _ => Error::file("start go in", &recipe.sources)(error),
-        })?;
-    let lines = Lines::default();
-    let reader = child.stderr.take().map(|stderr| {
-        let lines = lines.clone();
-        std::thread::spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| lines.push(line));
-        })
-    });
-    let status = watch(&mut child, recipe, &lines)?;
-    if let Some(reader) = reader {
-        let _ = reader.join();
-    }
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Build { what: recipe.what.clone(), directory: recipe.sources.clone(), output: lines.last(LINES_SHOWN) })
+        .env_remove("GOARCH");
+    let making = Making { what: &recipe.what, by: "Go", directory: &recipe.sources, count: packages };
+    making.run(&mut command, || Error::GoMissing).map(drop)
 }
 
-/// Waits for Go to end, and says every now and then how far it is.
-fn watch(child: &mut std::process::Child, recipe: &Recipe, lines: &Lines) -> Result<ExitStatus, Error> {
-    let terminal = std::io::stderr().is_terminal();
-    let pause = if terminal { Duration::from_secs(1) } else { Duration::from_secs(15) };
-    let started = Instant::now();
-    let mut told = started;
-    say(&format!("building {} with Go; once, then it is cached (minutes on a cold machine)\n", recipe.what));
-    loop {
-        if let Some(status) = child.try_wait().map_err(Error::file("wait for go in", &recipe.sources))? {
-            let clear = if terminal { "\r\x1b[K" } else { "" };
-            let how = if status.success() { "built" } else { "could not build" };
-            say(&format!("{clear}{how} {} in {} s\n", recipe.what, started.elapsed().as_secs()));
-            return Ok(status);
-        }
-        if told.elapsed() >= pause {
-            told = Instant::now();
-            let (start, end) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-            let (count, last) = lines.progress();
-            say(&format!(
-                "{start}building {}: {} s, {count} packages, {last}{end}",
-                recipe.what,
-                started.elapsed().as_secs()
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Straight to standard error: a test's output is captured, but not progress.
-fn say(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes());
-    let _ = stderr.flush();
-}
-
-/// What Go printed so far.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    fn push(&self, line: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-
-    /// How many packages were begun, and the last line, short enough for one row.
-    fn progress(&self) -> (usize, String) {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let packages = lines.iter().filter(|line| !line.contains(' ')).count();
-        (packages, lines.last().map(|line| line.chars().take(60).collect()).unwrap_or_default())
-    }
-
-    fn last(&self, count: usize) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines[lines.len().saturating_sub(count)..].join("\n")
-    }
+/// How many packages were begun: their names stand alone in their lines.
+fn packages(lines: &[String]) -> String {
+    format!("{} packages", lines.iter().filter(|line| !line.contains(' ')).count())
 }
 
 #[cfg(test)]

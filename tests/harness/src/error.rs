@@ -14,12 +14,20 @@ pub enum Error {
     /// This machine cannot be a node, or not now.
     #[error("{0}")]
     Unfit(String),
-    /// A Go program did not build.
+    /// A program of a Debian package is not there.
+    #[error("`{program}` was not found: install the Debian package {package} (apt-get install {package})")]
+    PackageMissing {
+        /// The program.
+        program: &'static str,
+        /// The package that has it.
+        package: &'static str,
+    },
+    /// A program or an image did not build.
     #[error("cannot build {what} in {directory}:\n{output}")]
     Build {
-        /// The programs.
+        /// What.
         what: String,
-        /// The Go module's folder.
+        /// The folder of its sources, or where it is put together.
         directory: PathBuf,
         /// The last lines that Go printed.
         output: String,
@@ -97,6 +105,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A program that comes with a Debian package is missing.
+    pub(crate) fn package_missing(program: &'static str, package: &'static str) -> Self {
+        Self::PackageMissing { program, package }
+    }
+
     /// An error of the API server, with what was asked of it.
     pub(crate) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();

@@ -59,6 +59,8 @@
 //! - [`audit`]: requests counted from the API server's audit log, by user, verb and
 //!   resource, since a mark.
 //! - [`wait::until`]: poll until something is there, with what was last seen in the error.
+//! - [`image`]: archives of images, for pods where no registry can be reached
+//!   ([`image::application`], [`image::operator`], [`image::small`]).
 //! - [`programs`]: the built programs alone ([`programs::helm`] for chart tests).
 //! - [`generated`]: the files that `cargo xtask generate` writes, for the tests that
 //!   compare them.
@@ -72,12 +74,13 @@
 //! `CreateContainerConfigError` until the Secret is there, as on a real node
 //! ([`secrets`]).
 //!
-//! `STRATA_CACHE` says where the built programs are kept, `KUBEBUILDER_ASSETS` may
+//! `STRATA_CACHE` says where the built programs and images are kept, `KUBEBUILDER_ASSETS` may
 //! supply etcd, kube-apiserver and kubectl, `STRATA_KEEP=1` keeps a control plane's
 //! directory with its logs.
 
 pub mod audit;
 mod build;
+mod cache;
 pub mod cluster;
 pub mod control_plane;
 pub mod enforcer;
@@ -85,10 +88,12 @@ mod error;
 mod flags;
 pub mod generated;
 mod http;
+pub mod image;
 mod install;
 pub mod node;
 pub mod operator;
 pub mod programs;
+mod progress;
 pub mod secrets;
 mod simulate;
 pub mod supervisor;

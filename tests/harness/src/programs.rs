@@ -109,7 +109,9 @@ fn cache_from(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
 }
 
 /// Building blocks a thread for minutes; a runtime's own threads must not be it.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::Supervisor(format!("the thread that builds ended: {error}")))?
