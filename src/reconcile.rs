@@ -46,7 +46,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     if team.metadata.deletion_timestamp.is_some() {
         return teardown::teardown(context, &team).await;
     }
-    present(context, &team).await
+    Box::pin(present(context, &team)).await
 }
 
 /// A team that this version of the operator cannot read is left alone, and told so.

@@ -139,7 +139,7 @@ fn every_list_says_how_it_is_merged() {
 
 #[test]
 fn nothing_makes_trouble_on_an_api_server() {
-    let free = [".parameters", ".template", ".template.metadata"];
+    let free = [".parameters", ".parameters{}", ".template", ".template.metadata"];
     let found = complaints(|path, schema| {
         let unknown = schema["x-kubernetes-preserve-unknown-fields"] == true;
         let format = schema["format"].as_str();

@@ -99,6 +99,10 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "engine_preferences")]
     pub engines: BTreeMap<String, Vec<String>>,
+    /// Parameters of engines by the engines' names, for whoever says nothing else: images, idle times.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "engine_parameters")]
+    pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
     /// Engines that run with rights of their own and are accepted all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::names")]
@@ -126,6 +130,17 @@ fn engine_preferences(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "x-kubernetes-validations": [{
             "rule": "self.all(c, c in ['Delivery', 'Secrets', 'Queue', 'Metrics', 'Experiments', 'Models', 'FeatureStore', 'Pipelines', 'Data', 'Training', 'Notebook', 'Serving'])",
             "message": "a key is a capability: Delivery, Secrets, Queue, Metrics, Experiments, Models, FeatureStore, Pipelines, Data, Training, Notebook or Serving"
+        }]
+    })
+}
+
+fn engine_parameters(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": schema::parameters(generator),
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$'))",
+            "message": "a key is the name of an engine: mlflow"
         }]
     })
 }

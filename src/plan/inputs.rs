@@ -1,9 +1,10 @@
 //! What an engine's expressions speak of, gathered for one instance.
 
-use super::Facts;
 use super::choice::Want;
 use super::instances::Merged;
 use super::namespaces::{name as namespace_name, places};
+use super::parameters::over_the_sites;
+use super::{Facts, InstanceId};
 use crate::api::BlueprintSpec;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::{Capability, Layer};
@@ -14,19 +15,19 @@ use crate::engine::inputs::{
 };
 use crate::engine::work::WorkInputs;
 
-/// The inputs of an instance that answers these wants.
+/// The inputs of the instance that answers these wants.
 #[must_use]
-pub fn inputs(team: &AITeam, facts: &Facts<'_>, namespace: &str, wants: &[Want<'_>], merged: &Merged) -> Inputs {
+pub fn inputs(team: &AITeam, facts: &Facts<'_>, id: &InstanceId, wants: &[Want<'_>], merged: &Merged) -> Inputs {
     let layer = wants.first().map_or(Layer::Shared, |want| want.layer);
     let capabilities: Vec<Capability> = wants.iter().map(|want| want.capability).collect();
     let delivers = capabilities.contains(&Capability::Delivery);
     Inputs {
         capabilities,
-        parameters: merged.parameters.clone().into_iter().collect(),
+        parameters: over_the_sites(facts.blueprint, &id.engine, merged.parameters.clone()),
         storage: merged.storage.clone(),
         credentials: merged.secret.clone().map(|secret| CredentialsInputs { secret }),
         repository: if delivers { repository(team) } else { None },
-        ..base(team, facts.blueprint, namespace, layer, None)
+        ..base(team, facts.blueprint, &id.namespace, layer, None)
     }
 }
 

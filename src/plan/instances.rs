@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::choice::{Chosen, Want, choose, wants};
 use super::namespaces::name as namespace_name;
+use super::parameters::{refused, unknown};
 use super::{Choice, Facts, Hold, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::Reason;
 use crate::api::team::AITeam;
@@ -31,7 +32,7 @@ struct Group<'a> {
 /// The team's instances, and what is to be said of them.
 #[must_use]
 pub fn instances(team: &AITeam, facts: &Facts<'_>) -> (Vec<Instance>, Vec<Problem>) {
-    let mut problems = Vec::new();
+    let mut problems = unknown(&team.spec.blueprint, facts);
     let mut instances = Vec::new();
     for group in groups(team, facts) {
         let scope = Scope::Component(group.id.clone());
@@ -73,7 +74,7 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
     let capabilities: Vec<Capability> = wants.iter().map(|want| want.capability).collect();
     let recorded = capabilities.iter().find_map(|capability| facts.choices.get(&id.namespace, *capability)).cloned();
     let merged = Merged::of(&wants);
-    let inputs = inputs::inputs(team, facts, &id.namespace, &wants, &merged);
+    let inputs = inputs::inputs(team, facts, &id, &wants, &merged);
     let mut instance = Instance {
         layer: wants.first().map_or(crate::api::Layer::Shared, |want| want.layer),
         project: None,
@@ -91,23 +92,23 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
         id,
     };
     if let Some(engine) = instance.engine.clone() {
-        fill(&mut instance, &engine, team, &wants);
+        fill(&mut instance, &engine, team, &wants, facts);
     }
     instance
 }
 
 /// Checks the values, renders the objects, and records what others get.
-fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wants: &[Want<'_>]) {
+fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wants: &[Want<'_>], facts: &Facts<'_>) {
     let spec = engine.spec();
-    let invalid = engine.parameters_valid(&instance.inputs.parameters);
+    let path = wants.first().map_or("spec", Want::path);
+    let site = (team.spec.blueprint.as_str(), facts.blueprint);
+    let refused = refused(engine, &instance.inputs.parameters, Some(path), site);
     let values = instance.inputs.to_value();
     let rendered = engine.render(&values).and_then(|objects| Ok((objects, engine.connections(&values)?)));
-    let path = wants.first().map_or("spec", Want::path);
-    let failed = match (&rendered, invalid.is_empty()) {
-        (_, false) => Some(Hold { reason: Reason::Invalid, message: format!("{path}: {}", invalid.join("; ")) }),
-        (Err(error), true) => Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") }),
-        (Ok(_), true) => None,
-    };
+    let failed = refused.or_else(|| {
+        let error = rendered.as_ref().err()?;
+        Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
+    });
     let kept = instance.hold.take().or(failed).or_else(|| outdated(instance, engine, team));
     let Ok((objects, connections)) = rendered else {
         instance.hold = kept;

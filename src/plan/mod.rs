@@ -20,6 +20,7 @@ pub mod instances;
 pub mod namespaces;
 pub mod needs;
 pub mod not_yet;
+pub mod parameters;
 pub mod problem;
 pub mod roles;
 pub mod shares;

@@ -3,6 +3,7 @@
 //! The choice sticks to the object: neither a newly installed engine nor a newer
 //! revision takes over what runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{DailyFacts, DailyPlan, Object};
@@ -10,9 +11,10 @@ use crate::api::Reason;
 use crate::api::daily::DailyKind;
 use crate::engine::inputs::CredentialsInputs;
 use crate::engine::{CompiledEngine, Inputs};
-use crate::plan::choice::{Chosen, Want, choose};
+use crate::plan::choice::{Chosen, Want, choose, path};
 use crate::plan::instances::UPGRADE;
-use crate::plan::{Choice, Choices, DatasetSettings, Facts, Hold, Usage, inputs};
+use crate::plan::parameters::{over_the_sites, refused};
+use crate::plan::{Choice, Choices, DatasetSettings, Facts, Hold, Instance, Usage, inputs};
 
 /// Chooses the engine and renders its objects.
 pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
@@ -24,7 +26,13 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
         let message = format!("engine '{}' is not there", chosen.name);
         return Err(Hold { reason: Reason::EngineMissing, message });
     };
-    let inputs = of(plan, &engine, facts);
+    let of_team = of_team(plan, &engine, facts);
+    let inputs = of(plan, &engine, of_team, facts);
+    let site = (facts.team.spec.blueprint.as_str(), &facts.plan.site);
+    let asked = of_team.map(|_| path(plan.id.kind.capability()));
+    if let Some(hold) = refused(&engine, &inputs.parameters, asked, site) {
+        return Err(hold);
+    }
     let rendered = engine.render(&inputs.to_value());
     plan.inputs = Some(inputs);
     plan.engine = Some(Arc::clone(&engine));
@@ -58,21 +66,26 @@ fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
     choose(&want, recorded.as_ref(), &general)
 }
 
-/// The inputs: those of the place, the team's parameters of the engine, and the object's.
-fn of(plan: &DailyPlan, engine: &CompiledEngine, facts: &DailyFacts<'_>) -> Inputs {
+/// What the team has of this engine for the capability.
+fn of_team<'a>(plan: &DailyPlan, engine: &CompiledEngine, facts: &'a DailyFacts<'_>) -> Option<&'a Instance> {
     let capability = plan.id.kind.capability();
-    let of_team = facts
-        .plan
-        .instances
-        .iter()
-        .find(|instance| instance.capabilities.contains(&capability) && instance.id.engine == engine.name());
+    let mut instances = facts.plan.instances.iter();
+    instances.find(|instance| instance.capabilities.contains(&capability) && instance.id.engine == engine.name())
+}
+
+/// The inputs: those of the place, the team's parameters of the engine or else the
+/// site's, and the object's.
+fn of(plan: &DailyPlan, engine: &CompiledEngine, of_team: Option<&Instance>, facts: &DailyFacts<'_>) -> Inputs {
     let base = inputs::base(facts.team, &facts.plan.site, &plan.id.namespace, plan.layer, plan.project.as_deref());
     // Where the registry wants a login, its engine names the Secret to its consumers.
     let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == DailyKind::ModelService);
     Inputs {
         credentials: registry.map(|secret| CredentialsInputs { secret: secret.clone() }),
-        capabilities: vec![capability],
-        parameters: of_team.map_or(base.parameters.clone(), |instance| instance.inputs.parameters.clone()),
+        capabilities: vec![plan.id.kind.capability()],
+        parameters: of_team.map_or_else(
+            || over_the_sites(&facts.plan.site, engine.name(), BTreeMap::new()),
+            |instance| instance.inputs.parameters.clone(),
+        ),
         work: plan.draft.work.clone(),
         ..base
     }

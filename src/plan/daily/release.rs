@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::DailyFacts;
+use crate::api::BlueprintSpec;
 use crate::api::daily::ModelService;
 use crate::api::daily::model_service::{ModelReference, Release};
 use crate::engine::work::{ResolveInputs, SizedInputs};
@@ -109,7 +110,7 @@ pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &DailyFac
     }
     let generation = service.metadata.generation.unwrap_or_default();
     let resolve = ResolveInputs {
-        suffix: suffix(model, generation, sized),
+        suffix: suffix(model, generation, sized, &facts.plan.site),
         model: model.name.clone(),
         version: model.version.clone(),
         alias: model.alias.clone(),
@@ -159,9 +160,13 @@ fn front(mut releases: Vec<Release>, release: Release) -> Vec<Release> {
 }
 
 /// A Job never changes, so all that it is made of is in its name. The generation
-/// is in it, so that a change of the spec tries again.
-fn suffix(model: &ModelReference, generation: i64, sized: &SizedInputs) -> String {
-    let made_of = json!([model.name, model.version, model.alias, generation, sized]);
+/// is in it, so that a change of the spec tries again; so does the site's choice of
+/// another image.
+fn suffix(model: &ModelReference, generation: i64, sized: &SizedInputs, site: &BlueprintSpec) -> String {
+    let mut made_of = json!([model.name, model.version, model.alias, generation, sized]);
+    if let Some(made_of) = made_of.as_array_mut().filter(|_| !site.parameters.is_empty()) {
+        made_of.push(json!(site.parameters));
+    }
     let digest = Sha256::digest(made_of.to_string().as_bytes());
     digest.iter().take(4).fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.

@@ -74,6 +74,12 @@ impl Stage {
         }
     }
 
+    /// With parameters of engines in the Blueprint.
+    pub fn with_parameters(mut self, parameters: &str) -> Self {
+        self.plan.site.parameters = serde_saphyr::from_str(parameters).unwrap();
+        self
+    }
+
     pub fn with_component(mut self, place: &str, spec: &str) -> Self {
         let name = place.rsplit('/').next().unwrap();
         let component = Component::new(name, serde_saphyr::from_str(spec).unwrap());

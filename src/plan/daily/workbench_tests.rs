@@ -306,3 +306,16 @@ fn in_a_retained_namespace_nothing_runs_and_nothing_is_written() {
     scene.retained = false;
     assert!(scene.told(detail(&plan)).detail().wanted);
 }
+
+#[test]
+fn the_sites_parameters_are_those_of_its_workbenches() {
+    let mut scene = scene(NAMED);
+    scene.site.parameters = serde_saphyr::from_str("{jupyterlab: {idleMinutes: 7}}").unwrap();
+    let idle = scene.plan().inputs.unwrap().parameters["idleMinutes"].clone();
+    assert_eq!(idle, 7);
+    scene.site.parameters = serde_saphyr::from_str("{jupyterlab: {idleMinutes: 7, image: x}}").unwrap();
+    let hold = scene.plan().hold.unwrap();
+    assert_eq!(hold.reason, Reason::Invalid);
+    let begins = "spec.parameters.jupyterlab of Blueprint default: parameters: ";
+    assert!(hold.message.starts_with(begins) && hold.message.contains("image"), "{}", hold.message);
+}

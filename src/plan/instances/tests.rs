@@ -193,6 +193,23 @@ fn values_are_checked_and_must_not_contradict() {
 }
 
 #[test]
+fn the_site_sets_parameters_under_those_of_the_team() {
+    let image = |plan: &Plan| only(plan).inputs.parameters["image"].as_str().unwrap().to_owned();
+    let own = site("{parameters: {mlflow: {image: 'r.example.com/mlflow:1', workers: 2}}}", &[]);
+    assert_eq!(image(&own.plan("{experiments: {}}")), "r.example.com/mlflow:1");
+    let plan = own.plan("{experiments: {parameters: {image: 'r.example.com/ours:1'}}}");
+    assert_eq!((image(&plan).as_str(), &only(&plan).inputs.parameters["workers"]), ("r.example.com/ours:1", &json!(2)));
+
+    let plan = site("{parameters: {mlflow: {workers: 0}, mlfow: {}}}", &[]).plan("{experiments: {}}");
+    let (reason, message) = held(&plan);
+    assert_eq!(reason, Reason::Invalid);
+    let begins = "spec.shared.experiments, over spec.parameters.mlflow of Blueprint default: parameters.workers: ";
+    assert!(message.starts_with(begins), "{message}");
+    let unknown = plan.problems.iter().find(|problem| problem.reason == Reason::EngineMissing).unwrap();
+    assert!(!unknown.blocking && unknown.message.starts_with("Blueprint default has spec.parameters.mlfow, and there"));
+}
+
+#[test]
 fn an_engine_with_rights_of_its_own_needs_the_blueprints_word() {
     let engines = [("own", "{runsWithOwnRights: true}")];
     assert_eq!(held(&site("{}", &engines).plan("{experiments: {engine: own}}")).0, Reason::Refused);
