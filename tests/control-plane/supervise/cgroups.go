@@ -69,40 +69,46 @@ func inherit(from, to string) {
 	}
 }
 
-// removeGroup kills whatever is left in a group and removes it from every
-// hierarchy, and says whether it did: what is killed takes a moment to be gone.
-func removeGroup(name string, patience time.Duration) bool {
+// removeGroup removes a group from every hierarchy, and says whether it did. What
+// is in it has a while to end by itself, and is killed then.
+func removeGroup(name string, grace time.Duration) bool {
 	mounts, err := hierarchies()
 	if err != nil {
 		return false
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		gone := true
+	for started := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		gone, kill := true, time.Since(started) >= grace
 		for _, mount := range mounts {
-			gone = removeTree(filepath.Join(mount, name)) && gone
+			gone = removeTree(filepath.Join(mount, name), kill) && gone
 		}
-		if gone || time.Now().After(deadline) {
+		if gone || time.Since(started) > grace+patience {
 			return gone
 		}
 	}
 }
 
-func removeTree(group string) bool {
+func removeTree(group string, kill bool) bool {
 	entries, err := os.ReadDir(group)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
 	for _, entry := range entries {
 		if entry.IsDir() {
-			removeTree(filepath.Join(group, entry.Name()))
+			removeTree(filepath.Join(group, entry.Name()), kill)
 		}
 	}
-	processes, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+	if kill {
+		killAll(filepath.Join(group, "cgroup.procs"))
+	}
+	return os.Remove(group) == nil
+}
+
+func killAll(list string) {
+	processes, _ := os.ReadFile(list)
 	for _, process := range strings.Fields(string(processes)) {
-		// Zero stands for a process of another world, and would be all of ours.
+		// Zero stands for a process of another PID namespace, and would be all of ours.
 		if pid, err := strconv.Atoi(process); err == nil && pid > 1 {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	return os.Remove(group) == nil
 }

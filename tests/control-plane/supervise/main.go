@@ -88,6 +88,7 @@ func main() {
 	remove := flag.String("remove", "", "directory to remove at the end")
 	group := flag.String("cgroup", "", "control group to remove at the end, with all that is in it")
 	flag.Parse()
+	devices := loops()
 	// A reader that is gone must not end us before our programs have ended.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ending := make(chan os.Signal, 1)
@@ -99,7 +100,9 @@ func main() {
 	s.obey(orders, ending)
 	s.end()
 	if *group != "" {
-		removeGroup(*group, patience)
+		removeGroup(*group, patience/6)
+		// What was mounted in there had devices.
+		removeLoops(devices)
 	}
 	if *remove != "" {
 		removeAll(*remove)
@@ -115,7 +118,7 @@ func other(what string, args []string) error {
 		return initialise(strings.Join(args, ""))
 	case what == "clean":
 		for _, group := range args {
-			if !removeGroup(group, patience) {
+			if !removeGroup(group, 0) {
 				return fmt.Errorf("cannot remove the control group %s", group)
 			}
 		}

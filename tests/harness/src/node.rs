@@ -9,6 +9,7 @@
 
 mod archive;
 mod dns;
+mod fitness;
 mod flags;
 mod leftover;
 mod machine;
@@ -20,6 +21,7 @@ use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -40,6 +42,9 @@ pub use volumes::CLASS;
 
 /// The node's name.
 pub const NAME: &str = "node-1";
+
+/// The program that answers for the node.
+const KUBELET: &str = "kubelet";
 
 /// The image that holds a pod's namespaces.
 const PAUSE: &str = "registry.invalid/strata/pause:1";
@@ -83,6 +88,8 @@ pub struct Node {
     cluster: Cluster,
     programs: NodePrograms,
     audit: AuditLog,
+    /// Whether kubelet is meant to run.
+    answers: AtomicBool,
 }
 
 impl Deref for Node {
@@ -101,7 +108,7 @@ impl Node {
         let programs = Programs::ready().await?;
         let of_node = NodePrograms::ready().await?;
         let directory = temporary_directory(machine::PREFIX)?;
-        let group = format!("{}-{}", machine::PREFIX, std::process::id());
+        let group = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = std::process::Command::new(&programs.supervise);
         command.args(["-cgroup", &group]);
         if !keep() {
@@ -116,7 +123,15 @@ impl Node {
         let cluster =
             Cluster::new(programs.clone(), supervisor, directory.clone(), files.path("admin.kubeconfig"), address);
         let audit = AuditLog::new(files.path("audit.log"));
-        let mut node = Self { volumes: None, processes: Vec::new(), space, cluster, programs: of_node, audit };
+        let mut node = Self {
+            volumes: None,
+            processes: Vec::new(),
+            space,
+            cluster,
+            programs: of_node,
+            audit,
+            answers: true.into(),
+        };
         node.launch(flags::runtime(&node.programs, &directory)).await?;
         node.launch(files.command_lines(&programs, &ports)).await?;
         node.import_own().await?;
@@ -171,7 +186,26 @@ impl Node {
 
     /// An error, with the end of its log, if one of the programs has ended.
     pub fn stopped(&self) -> Result<(), Error> {
-        self.processes.iter().try_for_each(Process::check)
+        let meant = |process: &&Process| process.name() != KUBELET || self.answers.load(Ordering::Relaxed);
+        self.processes.iter().filter(meant).try_for_each(Process::check)
+    }
+
+    /// Ends kubelet: the node no longer answers the API server, and what runs on it goes on.
+    pub async fn stop_kubelet(&self) -> Result<(), Error> {
+        self.answers.store(false, Ordering::Relaxed);
+        match self.processes.iter().find(|process| process.name() == KUBELET) {
+            Some(kubelet) => kubelet.terminate(20).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts kubelet again, and waits until the node is ready.
+    pub async fn start_kubelet(&self) -> Result<(), Error> {
+        let lines = flags::command_lines(&self.programs, self.directory());
+        let kubelet = lines.into_iter().filter(|(name, ..)| *name == KUBELET).collect();
+        launch(&self.cluster, self.space.supervisor(), kubelet).await?;
+        self.answers.store(true, Ordering::Relaxed);
+        self.until_ready().await
     }
 
     async fn launch(&mut self, lines: Vec<crate::flags::CommandLine>) -> Result<(), Error> {
@@ -180,20 +214,23 @@ impl Node {
         Ok(())
     }
 
+    /// Makes an image of one static program known to the node: `registry.invalid/strata/<name>:1`, which begins with it.
+    pub async fn import_program(&self, name: &str, program: &Path) -> Result<(), Error> {
+        let archive = archive::write(&self.directory().join("images"), name, program).await?;
+        self.import_file(&archive).await
+    }
+
     /// The images without which no pod starts and no name is found.
     async fn import_own(&self) -> Result<(), Error> {
-        let folder = self.directory().join("images");
-        // It pauses because of the name it has there.
-        let pause = archive::write(&folder, "pause", &self.cluster.programs().supervise).await?;
-        let coredns = archive::write(&folder, "coredns", &self.programs.coredns).await?;
         wait::until("containerd answers", 60, async || {
             self.stopped().map_err(|error| error.to_string())?;
             let command = self.inside(&self.programs.ctr, &["--address", flags::SOCKET, "version"]);
             cluster::run(command, None).await.map_err(|error| error.to_string())
         })
         .await?;
-        self.import_file(&pause).await?;
-        self.import_file(&coredns).await
+        // It pauses because of the name it has there.
+        self.import_program("pause", &self.cluster.programs().supervise).await?;
+        self.import_program("coredns", &self.programs.coredns).await
     }
 
     /// DNS and a storage class; returns when the node is ready and names are found.
@@ -201,11 +238,15 @@ impl Node {
         let items: Vec<Value> = dns::objects().into_iter().chain([volumes::class()]).collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
         self.kubectl_with(["create", "--filename=-"], Some(&list)).await?;
-        let ready = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-        self.until("the node is ready", 120, &["get", "node", NAME, ready], |seen| seen == "True").await?;
+        self.until_ready().await?;
         let available = "--output=jsonpath={.status.availableReplicas}";
         let dns = ["get", "deployment", "coredns", "--namespace=kube-system", available];
         self.until("the cluster's DNS is ready", 120, &dns, |seen| seen == "1").await
+    }
+
+    async fn until_ready(&self) -> Result<(), Error> {
+        let ready = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        self.until("the node is ready", 120, &["get", "node", NAME, ready], |seen| seen == "True").await
     }
 
     async fn until(&self, what: &str, seconds: u64, args: &[&str], good: impl Fn(&str) -> bool) -> Result<(), Error> {

@@ -87,6 +87,11 @@ pub async fn helm() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("helm")?.join("helm"))).await
 }
 
+/// What containers of tests run: it serves, asks, writes and uses memory (`tests/control-plane/probe`).
+pub async fn probe() -> Result<PathBuf, Error> {
+    blocking(|| Ok(module("probe")?.join("probe"))).await
+}
+
 /// The supervisor alone.
 pub async fn supervise() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("supervise")?.join("supervise"))).await

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
+use super::machine::INTERFACE;
 use crate::supervisor::Supervisor;
 use crate::{Error, cluster, wait};
 
@@ -123,7 +124,7 @@ impl Space {
     async fn connect(&self) -> Result<(), Error> {
         let [machine, node] = [MACHINE, ADDRESS].map(|address| format!("{address}/30"));
         let (first, via) = (self.entrance.0.to_string(), ADDRESS.to_string());
-        let name = format!("strata{}", std::process::id());
+        let name = format!("{INTERFACE}{}", std::process::id());
         ip(&["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &first]).await?;
         self.run("ip", &["link", "set", "lo", "up"]).await?;
         self.run("ip", &["address", "add", &node, "dev", "eth0"]).await?;

@@ -1,0 +1,226 @@
+//! The real node: pods run on it, are reached and keep what they write, and nothing
+//! is left of it. `cargo xtask test --node` runs these; everywhere else they are
+//! ignored, because they need Linux, root and Debian packages.
+
+#[path = "node/footprint.rs"]
+mod footprint;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use footprint::{Footprint, everybody, namespaces, processes};
+use harness::{Node, NodeOptions, node, programs, wait};
+use tokio::sync::Mutex;
+
+/// A machine has room for one node.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// What lasts: a server, and a pod with a volume.
+const PODS: &str = include_str!("node/pods.yaml");
+
+#[tokio::test]
+#[ignore = "needs a node: cargo xtask test --node"]
+async fn pods_run_and_are_reached_and_nothing_is_left() {
+    let _turn = TURN.lock().await;
+    let before = Footprint::look();
+    let started = Instant::now();
+    let node = Node::start(NodeOptions::default().user("token-of-ana", "ana", &["people"])).await.unwrap();
+    println!("the node is ready after {:.1?}", started.elapsed());
+    node.import_program("probe", &programs::probe().await.unwrap()).await.unwrap();
+    node.apply(PODS).await.unwrap();
+    let wait = ["wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"];
+    node.kubectl(wait).await.unwrap();
+    println!("pods are ready after {:.1?}", started.elapsed());
+    reached(&node).await;
+    volumes(&node).await;
+    limits(&node).await;
+    people(&node).await;
+
+    let directory = node.directory().to_path_buf();
+    let (pids, own) = inhabitants(&directory);
+    assert!(pids.len() > 8 && own.len() > 8, "control plane, node and pods: {pids:?}, {own:?}");
+    let ended = Instant::now();
+    drop(node);
+    println!("the node has ended after {:.1?}", ended.elapsed());
+    before.is_back(&name(&directory));
+    let left = everybody();
+    assert!(pids.is_disjoint(&left) && namespaces(&left).is_disjoint(&own), "something of the node lives on");
+    assert!(!directory.exists(), "{}", directory.display());
+}
+
+/// What a node's folder and its control group are called.
+fn name(directory: &Path) -> String {
+    directory.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// The processes of a node, and the namespaces that are theirs alone.
+fn inhabitants(directory: &Path) -> (BTreeSet<u32>, BTreeSet<PathBuf>) {
+    let pids = processes(&format!("/{}", name(directory)));
+    let others = everybody().difference(&pids).copied().collect();
+    let own = &namespaces(&pids) - &namespaces(&others);
+    (pids, own)
+}
+
+/// Runs the probe in a pod: what it prints, or an error with it.
+async fn probe(node: &Node, pod: &str, order: &[&str]) -> Result<String, String> {
+    let command = [&["exec", pod, "--", "/probe"], order].concat();
+    node.kubectl(command).await.map(|said| said.trim().to_owned()).map_err(|error| error.to_string())
+}
+
+/// By log, by exec, by its Service and its name, by port-forward, from pods and from the machine.
+async fn reached(node: &Node) {
+    let log = node.kubectl(["logs", "web"]).await.unwrap();
+    assert!(log.starts_with("serving \"hello\" at :8080"), "{log}");
+    wait::until("the Service is reached by its name", 20, async || {
+        match probe(node, "data", &["ask", "http://greeting.default.svc.cluster.local"]).await?.as_str() {
+            "hello" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(probe(node, "web", &["ask", "http://greeting"]).await.unwrap(), "hello", "itself, through its Service");
+    let address = ["get", "service", "greeting", "--output=jsonpath={.spec.clusterIP}"];
+    let address = node.kubectl(address).await.unwrap();
+    assert_eq!(ask(&address, 80).await, "hello", "from the machine");
+    assert_eq!(probe(node, "data", &["connect", "kubernetes.default:443"]).await.unwrap(), "open");
+    let out = probe(node, "data", &["connect", "198.51.100.1:443"]).await.unwrap_err();
+    assert!(out.contains("network is unreachable"), "there is no way out: {out}");
+    let kubelet = format!("https://{}:10250/pods", node::ADDRESS);
+    let refused = probe(node, "data", &["ask", &kubelet]).await.unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    forwarded(node).await;
+}
+
+async fn forwarded(node: &Node) {
+    let mut forward = tokio::process::Command::new(&node.programs().kubectl)
+        .args(["port-forward", "pod/web", ":8080"])
+        .env("KUBECONFIG", node.kubeconfig())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(forward.stdout.take().unwrap()));
+    let line = lines.next_line().await.unwrap().unwrap();
+    let port = line.rsplit_once(" ->").unwrap().0.rsplit_once(':').unwrap().1.parse().unwrap();
+    assert_eq!(ask("127.0.0.1", port).await, "hello");
+    forward.kill().await.unwrap();
+}
+
+/// The body of what is answered over HTTP.
+async fn ask(host: &str, port: u16) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect((host, port)).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.rsplit("\r\n").next().unwrap().trim().to_owned()
+}
+
+/// A volume is its group's, outlives its pod, is full when it is full, and goes with its claim.
+async fn volumes(node: &Node) {
+    probe(node, "data", &["write", "/data/note", "kept"]).await.unwrap();
+    let full = probe(node, "data", &["fill", "/data/large", "200"]).await.unwrap_err();
+    assert!(full.contains("no space left on device"), "{full}");
+    node.kubectl(["delete", "pod", "data"]).await.unwrap();
+    node.apply(PODS).await.unwrap();
+    node.kubectl(["wait", "--for=condition=Ready", "pod/data", "--timeout=60s"]).await.unwrap();
+    assert_eq!(probe(node, "data", &["read", "/data/note"]).await.unwrap(), "kept");
+    node.kubectl(["delete", "pod/data", "persistentvolumeclaim/data"]).await.unwrap();
+    wait::until("the volume goes with its claim", 30, async || {
+        match node.kubectl(["get", "persistentvolumes", "--output=name"]).await {
+            Ok(names) if names.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// Memory limits bite, and what a container says at its end is kept.
+async fn limits(node: &Node) {
+    node.apply(include_str!("node/ends.yaml")).await.unwrap();
+    let ended = "--output=jsonpath={.status.containerStatuses[0].state.terminated['reason','exitCode','message']}";
+    for (pod, wanted) in [("greedy", "OOMKilled 137"), ("told", "Error 3 no data today")] {
+        wait::until(format!("{pod} ends as {wanted}"), 60, async || {
+            match node.kubectl(["get", "pod", pod, ended]).await.map_err(|error| error.to_string())? {
+                seen if seen.trim() == wanted => Ok(()),
+                seen => Err(seen),
+            }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// People have their tokens, requests are counted, and the node's own are not among them.
+async fn people(node: &Node) {
+    let beginning = node.audit().mark();
+    let kubeconfig = node.kubeconfig_for("ana", "token-of-ana").unwrap();
+    let who = ["auth", "whoami", "--output=jsonpath={.status.userInfo.groups}", "--kubeconfig"];
+    let who = node.kubectl(who.map(Into::into).into_iter().chain([kubeconfig])).await.unwrap();
+    assert!(who.contains("people"), "{who}");
+    let all = wait::until("the request is in the audit log", 10, async || {
+        let all = node.audit().since(beginning).map_err(|error| error.to_string())?;
+        if all.of("ana").count() == 1 { Ok(all) } else { Err(all.of("ana").to_string()) }
+    })
+    .await
+    .unwrap();
+    let own = all.filter(|request| request.user.starts_with("system:node:") || request.user == "system:kube-proxy");
+    assert_eq!(own.count(), 0, "{own}");
+}
+
+#[tokio::test]
+#[ignore = "needs a node: cargo xtask test --node"]
+async fn a_node_goes_away_and_comes_back() {
+    let _turn = TURN.lock().await;
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    node.stop_kubelet().await.unwrap();
+    node.stopped().unwrap();
+    let ready = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+    wait::until("the node is missed", 120, async || match node.kubectl(["get", "node", node::NAME, ready]).await {
+        Ok(seen) if seen == "Unknown" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
+    node.start_kubelet().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a node: cargo xtask test --node"]
+async fn nothing_is_left_after_kill_9_and_there_is_room_for_one() {
+    let _turn = TURN.lock().await;
+    let before = Footprint::look();
+    let mut parent = Command::new(env!("CARGO_BIN_EXE_hold")).arg("node").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = |start: &str| {
+        let line = lines.next().unwrap();
+        line.strip_prefix(start).unwrap_or_else(|| panic!("{line}")).to_owned()
+    };
+    let supervisors: BTreeMap<String, u32> = serde_json::from_str(&told("started ")).unwrap();
+    let directory = PathBuf::from(told("in "));
+    let (pids, own) = inhabitants(&directory);
+    assert!(directory.is_dir() && pids.len() > 8 && own.len() > 4, "{pids:?}, {own:?}");
+
+    let second = Node::start(NodeOptions::default()).await.unwrap_err().to_string();
+    assert!(second.contains(&format!("end process {} first", parent.id())), "{second}");
+
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    before.is_back(&name(&directory));
+    wait::until("everything of the node has ended", 30, async || {
+        let left = everybody();
+        let alive: Vec<_> = supervisors.values().chain(&pids).filter(|pid| left.contains(pid)).collect();
+        let lives_on = !namespaces(&left).is_disjoint(&own);
+        if alive.is_empty() && !lives_on && !directory.exists() {
+            return Ok(());
+        }
+        Err(format!("processes {alive:?}, folder: {}, a namespace: {lives_on}", directory.exists()))
+    })
+    .await
+    .unwrap();
+}
