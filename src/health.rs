@@ -288,6 +288,10 @@ fn trust(instance: &Instance) -> Option<String> {
 
 /// The reason an engine's rule names, if it is one of the closed set.
 fn known_reason(word: &str) -> Reason {
+    // What the controllers of Deployments say when a quota or a policy refuses their pods.
+    if word == "FailedCreate" {
+        return Reason::Refused;
+    }
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::EngineFailing)
 }
 

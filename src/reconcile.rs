@@ -250,9 +250,10 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) ->
 #[must_use]
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
     let pods = context.mirror.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let probes = &context.watches.probes;
     let seen = Seen {
         live: &|key| Some(context.mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null()),
-        troubles: pods.flat_map(|(key, entry)| troubles(&key, entry.view.state())).collect(),
+        troubles: pods.flat_map(|(key, entry)| troubles(&key, entry.view.state(), probes.of(&entry.uid))).collect(),
         daily: daily_work(context, plan),
         waiting: context.mirror.daily_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };

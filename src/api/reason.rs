@@ -90,6 +90,8 @@ reasons! {
     SecretMissing: Waiting,
     /// Pods do not start, or end again and again.
     PodFailing: Waiting,
+    /// The node that a pod is on does not answer.
+    NodeLost: Waiting,
     /// No node can take a pod, or a volume is not bound.
     Unschedulable: Waiting,
     /// The kinds that the named engine needs are not served by this cluster.

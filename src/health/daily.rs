@@ -10,6 +10,9 @@ use crate::plan::daily::seen::Pod;
 /// Why pods do not run: more exact than what their owners say.
 #[must_use]
 pub fn trouble(pods: &[Pod]) -> Option<Failure> {
+    if let Some((pod, node)) = pods.iter().find_map(|pod| Some((pod, pod.lost.as_deref()?))) {
+        return Some(Failure::new(Reason::NodeLost, super::pods::node_lost(&pod.name, node)));
+    }
     let waiting = pods.iter().filter(|pod| !pod.deleting).find_map(|pod| {
         let waits = pod.containers.iter().find_map(|container| container.waiting.as_ref());
         let (reason, message) = pod.unscheduled.as_ref().or(waits)?;

@@ -13,6 +13,9 @@ use crate::api::team_status::ComponentState;
 use crate::plan::InstanceId;
 use crate::watch::Key;
 
+/// What is kept as the reason of a pod whose probe says no.
+const UNREADY: &str = "Unready";
+
 /// Why one container of a pod does not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -48,15 +51,26 @@ pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
     let reason = match trouble.reason.as_str() {
         "CreateContainerConfigError" if missing_secret(&trouble.message).is_some() => Reason::SecretMissing,
         "Unschedulable" => Reason::Unschedulable,
+        "NodeLost" => Reason::NodeLost,
         _ => Reason::PodFailing,
     };
     let message = match missing_secret(&trouble.message) {
         Some(secret) if reason == Reason::SecretMissing => {
             format!("Secret {secret} is missing in namespace {}: create it, and the pod starts by itself", id.namespace)
         }
+        _ if reason == Reason::NodeLost => node_lost(&trouble.pod, &trouble.message),
+        _ if trouble.reason == UNREADY => format!("pod {} is not ready: {}", trouble.pod, trouble.message),
         _ => format!("{}: {}", trouble.reason, trouble.message),
     };
     Some((ComponentState::Progressing, reason, Some(message)))
+}
+
+/// What is said of a pod whose node does not answer.
+pub(super) fn node_lost(pod: &str, node: &str) -> String {
+    format!(
+        "pod {pod}: node {node}, which it is on, does not answer: it goes on when the node comes back, and is replaced \
+         after some minutes where it can be"
+    )
 }
 
 /// The Secret that the kubelet says it did not find.
@@ -82,17 +96,20 @@ pub(super) fn missing(troubles: &[Trouble], waiting: &[Missing]) -> Vec<Missing>
     found.into_iter().collect()
 }
 
-/// The troubles of a pod, from what the mirror keeps of it.
+/// The troubles of a pod, from what the mirror keeps of it and what its probe said
+/// last. The probe counts only while the pod is not ready.
 #[must_use]
-pub fn troubles(key: &Key, state: &Value) -> Vec<Trouble> {
-    let all = state["troubles"].as_array().cloned().unwrap_or_default();
-    all.iter()
-        .map(|trouble| Trouble {
+pub fn troubles(key: &Key, state: &Value, probe: Option<String>) -> Vec<Trouble> {
+    let told = state["troubles"].as_array().into_iter().flatten();
+    let told = told.map(|trouble| (text(&trouble["reason"]), text(&trouble["message"])));
+    let probe = probe.filter(|_| state["unready"] == true).map(|message| (UNREADY.to_owned(), message));
+    told.chain(probe)
+        .map(|(reason, message)| Trouble {
             namespace: key.namespace.clone().unwrap_or_default(),
             pod: key.name.clone(),
             engine: state["engine"].as_str().map(str::to_owned),
-            reason: text(&trouble["reason"]),
-            message: text(&trouble["message"]),
+            reason,
+            message,
         })
         .collect()
 }
@@ -103,7 +120,36 @@ fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn said(state: &Value, probe: Option<&str>) -> Option<(Reason, String)> {
+        let troubles = troubles(&Key::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
+        let seen = Seen { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
+        let id = InstanceId { namespace: "a--shared".into(), engine: "mlflow".into(), capability: None };
+        trouble(&id, &seen).map(|(_, reason, message)| (reason, message.unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_lost_node_is_told() {
+        let state = json!({"engine": "mlflow", "troubles": [{"reason": "NodeLost", "message": "n"}]});
+        let (reason, message) = said(&state, None).unwrap();
+        assert_eq!(reason, Reason::NodeLost);
+        assert!(message.starts_with("pod p: node n, which it is on, does not answer"), "{message}");
+    }
+
+    #[test]
+    fn a_probe_is_believed_while_its_pod_is_not_ready() {
+        let state = |unready: bool| json!({"engine": "mlflow", "troubles": [], "unready": unready});
+        let full = Some("the volume is full");
+        assert_eq!(
+            said(&state(true), full),
+            Some((Reason::PodFailing, "pod p is not ready: the volume is full".into()))
+        );
+        assert_eq!(said(&state(true), None), None);
+        assert_eq!(said(&state(false), full), None);
+    }
 
     #[test]
     fn the_kubelet_is_understood() {

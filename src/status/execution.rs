@@ -150,7 +150,11 @@ fn said(message: &str) -> Option<String> {
 #[must_use]
 pub fn failure(step: &str, ended: &Ended, pod: Option<&Pod>, memory: Option<&str>) -> String {
     if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
-        return format!("step {step} was stopped with its pod: {reason}: {}", bounded(message.clone(), 512));
+        let message = bounded(message.trim().trim_end_matches('.').to_owned(), 512);
+        // Written too much: into its outputs, its own /tmp, or beside them.
+        let written = reason == "Evicted" && (message.contains("EmptyDir") || message.contains("ephemeral"));
+        let remedy = if written { ": give its component a size with more ephemeral storage" } else { "" };
+        return format!("step {step} was stopped with its pod: {reason}: {message}{remedy}");
     }
     if ended.reason == "OOMKilled" {
         let limit = memory.map_or_else(String::new, |memory| format!(" of {memory}"));
@@ -158,6 +162,9 @@ pub fn failure(step: &str, ended: &Ended, pod: Option<&Pod>, memory: Option<&str
             "step {step} took more memory than the limit{limit} and was stopped (OOMKilled): give its component a larger \
              size"
         );
+    }
+    if matches!(ended.reason.as_str(), "StartError" | "ContainerCannotRun") {
+        return format!("step {step} could not be started: {}", bounded(ended.message.trim().to_owned(), 512));
     }
     match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
         Some(line) => format!("step {step} ended with {}: {}", ended.exit_code, bounded(line.to_owned(), 512)),

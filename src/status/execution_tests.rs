@@ -70,12 +70,19 @@ fn why_a_step_failed_is_one_line() {
         (
             "137",
             Some(&evicted),
-            "step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\".",
+            "step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\": give its component a size with more ephemeral storage",
         ),
     ];
     for (text, pod, expected) in cases {
         assert_eq!(failure("train", &ended(text), pod, Some("2Gi")), expected);
     }
+    let never = Ended {
+        exit_code: 128,
+        reason: "StartError".into(),
+        message: "exec: \"x\": no such file\n".into(),
+        ..Ended::default()
+    };
+    assert_eq!(failure("train", &never, None, None), "step train could not be started: exec: \"x\": no such file");
     let job = json!({"spec": {"template": {"spec": {"initContainers": [{"name": "a"}],
         "containers": [{"name": "train", "resources": {"limits": {"memory": "2Gi"}}}]}}}});
     assert_eq!((memory(&job, "train"), memory(&job, "a"), memory(&job, "gone")), (Some("2Gi"), None, None));

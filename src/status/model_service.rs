@@ -188,7 +188,8 @@ fn ended(judged: &Judged<'_>) -> Option<String> {
     let mut all =
         serving.flat_map(|pod| pod.containers.iter().filter(|one| one.waiting.is_some()).map(move |one| (pod, one)));
     all.find_map(|(pod, one)| {
-        let ended = one.ended.as_ref().or(one.before.as_ref())?;
+        // Of memory the trouble itself tells more.
+        let ended = one.ended.as_ref().or(one.before.as_ref()).filter(|ended| ended.reason != "OOMKilled")?;
         let does = if one.init { "fetches the released files and sums them up" } else { "serves" };
         Some(format!(
             "pod {}: container {}, which {does}, ended with exit code {}: `kubectl logs {} -c {} --namespace {}` says why",

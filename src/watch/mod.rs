@@ -4,13 +4,14 @@
 //! not served, or that we may not read, holds up nothing else. A watch writes
 //! nothing and decides nothing; it only says which teams should look again.
 
+mod container;
 mod entry;
 pub mod fingerprint;
 mod gone;
 mod key;
 pub mod mirror;
 mod pod;
-pub mod refusals;
+mod told;
 mod view;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use crate::queue::Queue;
 pub use entry::{Entry, team_of};
 pub use key::Key;
 pub use mirror::Mirror;
-pub use refusals::Refusals;
+pub use told::Told;
 pub use view::mark;
 
 /// A kind as it is watched and written.
@@ -77,14 +78,17 @@ pub struct Watches {
     queue: Queue,
     kinds: Mutex<BTreeMap<(String, String), (Watched, State)>>,
     /// Pods that were refused.
-    pub refusals: Refusals,
+    pub refusals: Told,
+    /// Why pods are not ready.
+    pub probes: Told,
 }
 
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
     #[must_use]
     pub fn new(client: Client, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
-        Arc::new(Self { client, mirror, queue, kinds: Mutex::default(), refusals: Refusals::default() })
+        let (refusals, probes) = (Told::of_refusals(), Told::of_probes());
+        Arc::new(Self { client, mirror, queue, kinds: Mutex::default(), refusals, probes })
     }
 
     /// Watches every built-in kind.
@@ -93,7 +97,10 @@ impl Watches {
             self.ensure(Watched::from(kind));
         }
         let watches = Arc::clone(self);
-        tokio::spawn(async move { watches.refusals.follow(&watches.client, &watches.mirror, &watches.queue).await });
+        tokio::spawn(async move {
+            let (client, mirror, queue) = (&watches.client, &watches.mirror, &watches.queue);
+            tokio::join!(watches.refusals.follow(client, mirror, queue), watches.probes.follow(client, mirror, queue))
+        });
     }
 
     /// Watches a kind, if it is not watched already.

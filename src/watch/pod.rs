@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::container::{Container, containers, lost_node};
 use crate::api::labels;
 
 /// The most of a termination message that is kept: what the kubelet keeps.
@@ -34,7 +35,8 @@ pub fn seen(pod: &Value) -> Value {
         "created": metadata["creationTimestamp"],
         "ready": condition("Ready").is_some_and(|ready| ready["status"] == "True"),
         "deleting": metadata["deletionTimestamp"].is_string(),
-        "containers": containers(pod),
+        "containers": containers(pod).map(|(init, container)| seen_container(init, container)).collect::<Vec<_>>(),
+        "lost": lost_node(pod),
         "unscheduled": unscheduled.map(|reason| json!([text(&reason["reason"]), text(&reason["message"])])),
         "failed": evicted.map(|reason| json!([reason, text(&status["message"])])),
         "annotations": own,
@@ -43,31 +45,12 @@ pub fn seen(pod: &Value) -> Value {
     })
 }
 
-/// The containers in the order of the spec; the status has an order of its own.
-fn containers(pod: &Value) -> Vec<Value> {
-    let lists = [("initContainers", "initContainerStatuses", true), ("containers", "containerStatuses", false)];
-    let all = lists.iter().flat_map(|(spec, status, init)| {
-        let wanted = pod["spec"][*spec].as_array().into_iter().flatten();
-        wanted.map(move |container| {
-            let live = pod["status"][*status].as_array().into_iter().flatten();
-            let live = live.into_iter().find(|live| live["name"] == container["name"]);
-            of_container(&container["name"], *init, live.unwrap_or(&Value::Null))
-        })
-    });
-    all.collect()
-}
-
-fn of_container(name: &Value, init: bool, live: &Value) -> Value {
-    let state = &live["state"];
-    let waiting = state["waiting"].as_object().and_then(|waiting| {
-        let reason = waiting.get("reason")?.as_str()?;
-        let begins = matches!(reason, "ContainerCreating" | "PodInitializing");
-        (!begins).then(|| json!([reason, text(waiting.get("message").unwrap_or(&Value::Null))]))
-    });
+fn seen_container(init: bool, container: Container<'_>) -> Value {
+    let live = container.live();
     json!({
-        "name": name, "init": init, "waiting": waiting,
-        "running": state["running"]["startedAt"],
-        "ended": ended(&state["terminated"]),
+        "name": container.name(), "init": init, "waiting": container.waiting(),
+        "running": live["state"]["running"]["startedAt"],
+        "ended": ended(&live["state"]["terminated"]),
         "before": ended(&live["lastState"]["terminated"]),
     })
 }
@@ -80,7 +63,9 @@ fn ended(terminated: &Value) -> Value {
         "exitCode": terminated["exitCode"].as_i64().unwrap_or_default(),
         "reason": text(&terminated["reason"]),
         "message": crate::api::status::bounded(text(&terminated["message"]), MESSAGE),
-        "started": terminated["startedAt"], "finished": terminated["finishedAt"],
+        // Of a container that could not be started it is the beginning of all time.
+        "started": terminated["startedAt"].as_str().filter(|started| !started.starts_with("1970-")),
+        "finished": terminated["finishedAt"],
     })
 }
 
@@ -112,6 +97,18 @@ mod tests {
         assert_eq!(seen.container("b").unwrap().ended.as_ref().unwrap().exit_code, 3);
         assert!(seen.container("c").unwrap().waiting.is_none() && seen.container("c").unwrap().running.is_none());
     }
+
+    #[test]
+    fn what_could_not_be_started_did_not_begin() {
+        let of = |started: &str| {
+            let ended = json!({"exitCode": 128, "startedAt": started, "finishedAt": "2026-11-01T00:00:01Z"});
+            serde_json::from_value::<crate::plan::daily::seen::Ended>(super::ended(&ended)).unwrap()
+        };
+        assert!(of("1970-01-01T00:00:00Z").started.is_none());
+        let begun = of("2026-11-01T00:00:00Z");
+        assert!(begun.started.is_some() && begun.finished.is_some());
+    }
+
     #[test]
     fn a_pod_that_was_evicted_says_why() {
         let of = |phase: &str| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::container::{containers, lost_node};
 use super::fingerprint::digest;
 use super::key::Key;
 use super::pod;
@@ -144,29 +145,29 @@ fn judged(object: &Value) -> Value {
     kept
 }
 
-/// Why a pod does not run; nothing if it does, or only just started.
+/// Why a pod does not run, or that it runs and is not ready; nothing if it is, or
+/// only just started.
 fn pod_trouble(pod: &Value) -> Option<Value> {
-    let status = &pod["status"];
-    let containers = ["initContainerStatuses", "containerStatuses"]
-        .iter()
-        .flat_map(|list| status[*list].as_array().into_iter().flatten());
-    let waiting = containers.filter_map(|container| {
-        let waiting = container["state"]["waiting"].as_object()?;
-        let reason = waiting.get("reason")?.as_str()?;
-        let message = waiting.get("message").and_then(Value::as_str).unwrap_or_default();
-        (!matches!(reason, "ContainerCreating" | "PodInitializing"))
-            .then(|| json!({"container": container["name"], "reason": reason, "message": message}))
+    let lost = lost_node(pod).map(|node| ("NodeLost".to_owned(), node));
+    let told = containers(pod).filter_map(|(_, container)| {
+        container.waiting().or_else(|| container.ended().filter(|_| container.recovers()))
     });
-    let unscheduled = status["conditions"]
-        .as_array()
+    let unscheduled = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let unscheduled = unscheduled
+        .filter(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")
+        .map(|condition| {
+            [&condition["reason"], &condition["message"]].map(|text| text.as_str().unwrap_or_default().to_owned())
+        })
+        .map(|[reason, message]| (reason, message));
+    let troubles: Vec<Value> = lost
         .into_iter()
-        .flatten()
-        .filter(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
-    let unscheduled =
-        unscheduled.map(|condition| json!({"reason": condition["reason"], "message": condition["message"]}));
-    let troubles: Vec<Value> = waiting.chain(unscheduled).collect();
-    let labels = &pod["metadata"]["labels"];
-    (!troubles.is_empty()).then(|| json!({"troubles": troubles, "engine": labels[labels::ENGINE]}))
+        .chain(told)
+        .chain(unscheduled)
+        .map(|(reason, message)| json!({"reason": reason, "message": message}))
+        .collect();
+    let unready = containers(pod).any(|(init, container)| !init && container.is_unready());
+    let engine = &pod["metadata"]["labels"][labels::ENGINE];
+    (unready || !troubles.is_empty()).then(|| json!({"troubles": troubles, "unready": unready, "engine": engine}))
 }
 
 #[cfg(test)]
@@ -176,12 +177,39 @@ mod tests {
     #[test]
     fn a_pod_matters_only_while_it_is_in_trouble() {
         let key = Key::new("", "Pod", Some("a--b"), "p");
-        let fine = json!({"metadata": {}, "status": {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}});
-        assert!(of(&key, &fine).is_none());
-        let stuck = json!({"metadata": {}, "status": {"containerStatuses": [
-            {"name": "c", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "secret \"x\" not found"}}}]}});
+        let spec = json!({"containers": [{"name": "c"}]});
+        let live = |live: Value| json!({"metadata": {}, "spec": spec, "status": {"containerStatuses": [live]}});
+        let runs = |started: bool, ready: bool| {
+            let live = live(json!({"name": "c", "started": started, "ready": ready, "state": {"running": {}}}));
+            of(&key, &live).map(|view| view.state()["unready"] == true)
+        };
+        assert_eq!((runs(true, true), runs(false, false), runs(true, false)), (None, None, Some(true)));
+        let stuck = live(json!({"name": "c",
+            "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "secret \"x\" not found"}}}));
         let view = of(&key, &stuck).unwrap();
         assert_eq!(view.state()["troubles"][0]["reason"], "CreateContainerConfigError");
+    }
+
+    #[test]
+    fn a_pod_that_ended_badly_stays_in_trouble_until_it_is_ready() {
+        let key = Key::new("", "Pod", Some("a--b"), "p");
+        let killed = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:00:00Z"});
+        let later = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:01:00Z"});
+        let pod = |ready: bool, state: Value, last: &Value| {
+            let live = json!({"name": "c", "ready": ready, "state": state, "lastState": {"terminated": last}});
+            json!({"metadata": {}, "spec": {"containers": [{"name": "c"}]}, "status": {"containerStatuses": [live]}})
+        };
+        let waits = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+        let states = [
+            pod(false, json!({"terminated": killed}), &Value::Null),
+            pod(false, waits, &killed),
+            pod(false, json!({"running": {}}), &later),
+        ];
+        let views: Vec<View> = states.iter().map(|pod| of(&key, pod).unwrap()).collect();
+        assert_eq!(views[0].state()["troubles"][0]["reason"], "OOMKilled");
+        // Being tried again is no news.
+        assert!(views[0].wakes_as(&views[1]) && views[1].wakes_as(&views[2]));
+        assert!(of(&key, &pod(true, json!({"running": {}}), &killed)).is_none());
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Pod {
     pub deleting: bool,
     /// Its containers, init containers first, in their order.
     pub containers: Vec<Container>,
+    /// The node that it is on, if that does not answer any more.
+    pub lost: Option<String>,
     /// Why it is not scheduled: reason and message.
     pub unscheduled: Option<(String, String)>,
     /// Why it failed as a whole, such as by an eviction: reason and message.
