@@ -7,7 +7,6 @@
 //! This module starts the parts in their order. Where they live is [`space`]'s,
 //! what they are told is [`flags`]'s.
 
-mod archive;
 mod dns;
 mod fitness;
 mod flags;
@@ -19,17 +18,19 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::Deref;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use crate::audit::AuditLog;
 use crate::cluster::{self, Cluster, temporary_directory};
 use crate::control_plane::{User, keep, launch};
+use crate::enforcer::Enforcer;
 use crate::flags::{Files, Place, Ports};
+use crate::image::{self, Archive};
 use crate::programs::NodePrograms;
 use crate::supervisor::{Process, Supervisor};
 use crate::{Error, Programs, wait};
@@ -81,8 +82,9 @@ impl NodeOptions {
 /// A running node with its control plane; dropping it ends it.
 #[derive(Debug)]
 pub struct Node {
-    // Before what it works with.
+    // These two before what they work with.
     volumes: Option<volumes::Provisioner>,
+    enforcer: Mutex<Option<Enforcer>>,
     processes: Vec<Process>,
     space: Space,
     cluster: Cluster,
@@ -125,6 +127,7 @@ impl Node {
         let audit = AuditLog::new(files.path("audit.log"));
         let mut node = Self {
             volumes: None,
+            enforcer: Mutex::default(),
             processes: Vec::new(),
             space,
             cluster,
@@ -138,6 +141,7 @@ impl Node {
         node.launch(flags::command_lines(&node.programs, &directory)).await?;
         node.volumes = Some(volumes::Provisioner::start(&files.path("node.kubeconfig"), node.space.entrance())?);
         node.furnish().await?;
+        node.enforce(options.enforce).await?;
         Ok(node)
     }
 
@@ -154,13 +158,31 @@ impl Node {
         self.space.entrance().inside_network(program, args)
     }
 
-    /// Makes the images of an archive (as `docker save` writes it) known to the node.
-    pub async fn import_file(&self, archive: &Path) -> Result<(), Error> {
-        let file = std::fs::File::open(archive).map_err(Error::file("open", archive))?;
+    /// Makes an image known to the node, by all names that the archive gives it.
+    pub async fn import(&self, image: &Archive) -> Result<(), Error> {
+        let file = std::fs::File::open(&image.path).map_err(Error::file("open", &image.path))?;
         let args = ["--address", flags::SOCKET, "--namespace", "k8s.io", "images", "import", "-"];
         let mut command = self.inside(&self.programs.ctr, &args);
         command.stdin(Stdio::from(file));
         cluster::finish(command, None).await.map(drop)
+    }
+
+    /// Enforces `NetworkPolicies`, or no longer does: then everything connects. Returns when it is so.
+    pub async fn enforce(&self, on: bool) -> Result<(), Error> {
+        let mut enforcer = self.enforcer.lock().await;
+        match enforcer.take() {
+            Some(running) if !on => return running.stop().await,
+            Some(running) => *enforcer = Some(running),
+            None if on => {
+                let entrance = self.space.entrance();
+                let nft = move || entrance.inside_network("nft", &["-f", "-"]);
+                let started = Enforcer::start(&self.directory().join("node.kubeconfig"), nft)?;
+                started.in_force().await?;
+                *enforcer = Some(started);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// The API server's record of requests, by anybody but control plane and node themselves.
@@ -214,12 +236,6 @@ impl Node {
         Ok(())
     }
 
-    /// Makes an image of one static program known to the node: `registry.invalid/strata/<name>:1`, which begins with it.
-    pub async fn import_program(&self, name: &str, program: &Path) -> Result<(), Error> {
-        let archive = archive::write(&self.directory().join("images"), name, program).await?;
-        self.import_file(&archive).await
-    }
-
     /// The images without which no pod starts and no name is found.
     async fn import_own(&self) -> Result<(), Error> {
         wait::until("containerd answers", 60, async || {
@@ -229,8 +245,8 @@ impl Node {
         })
         .await?;
         // It pauses because of the name it has there.
-        self.import_program("pause", &self.cluster.programs().supervise).await?;
-        self.import_program("coredns", &self.programs.coredns).await
+        self.import(&image::small("pause", &self.cluster.programs().supervise).await?).await?;
+        self.import(&image::small("coredns", &self.programs.coredns).await?).await
     }
 
     /// DNS and a storage class; returns when the node is ready and names are found.

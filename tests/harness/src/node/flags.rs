@@ -122,12 +122,13 @@ fn pod_network() -> serde_json::Value {
         "cniVersion": "1.0.0",
         "name": "pods",
         "plugins": [{
-            "type": "bridge",
-            "bridge": "pods0",
-            "isDefaultGateway": true,
-            // A pod may reach itself through its Service.
-            "hairpinMode": true,
-            "ipam": {"type": "host-local", "dataDir": "/run/pod-addresses", "ranges": [[{"subnet": PODS}]]},
+            // Routed, each pod by an interface of its own: every packet crosses the IP layer, where Services and
+            // NetworkPolicies are.
+            "type": "ptp",
+            "ipam": {
+                "type": "host-local", "dataDir": "/run/pod-addresses",
+                "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}],
+            },
         }],
     })
 }

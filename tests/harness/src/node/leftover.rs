@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-use super::machine::{PREFIX, entries, groups};
+use super::machine::{entries, groups, has_ended, left};
 use crate::{Error, cluster, programs};
 
-/// Ends every node of this machine and removes what it left; returns what that was.
+/// Removes what nodes left whose starter was killed; returns what that was. A node that runs stays.
 pub async fn clean() -> Result<Vec<String>, Error> {
-    let mut removed = groups();
+    let mut removed = left();
     if !removed.is_empty() {
         let mut command = Command::new(programs::supervise().await?);
         command.arg("clean").args(&removed);
@@ -25,9 +25,9 @@ pub async fn clean() -> Result<Vec<String>, Error> {
     Ok(removed)
 }
 
-/// Their folders of temporary files.
+/// Folders of temporary files of nodes that have ended.
 fn folders() -> Vec<PathBuf> {
-    let parent = std::env::temp_dir();
-    let ours = |name: &String| name[PREFIX.len()..].starts_with('-');
-    entries(&parent).into_iter().filter(ours).map(|name| parent.join(name)).collect()
+    let (parent, living) = (std::env::temp_dir(), groups());
+    let ended = |name: &String| has_ended(name) && !living.contains(name);
+    entries(&parent).into_iter().filter(ended).map(|name| parent.join(name)).collect()
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Error, programs};
+use crate::{Error, image, programs};
 
 /// The Debian packages that a node needs, beside Go and what every Debian has.
 pub const PACKAGES: [&str; 7] = [
@@ -47,7 +47,7 @@ pub(super) struct Machine {
     pub disk: u64,
     /// Free memory, in MiB.
     pub memory: u64,
-    /// Control groups of nodes in which nothing runs any more.
+    /// Control groups of nodes that nobody holds any more.
     pub left: Vec<String>,
     /// Networks that this machine has routes to, and by which interface.
     pub routes: Vec<(String, String)>,
@@ -67,12 +67,12 @@ impl Machine {
             system: std::env::consts::OS,
             root: fs::read_to_string("/proc/self/status").is_ok_and(|status| is_root(&status)),
             debian: ["apt-get", "dpkg-query"].iter().all(|program| said(program, &["--version"]).is_ok()),
-            missing: missing(&installed()),
+            missing: missing(&PACKAGES),
             namespaces: said("unshare", &["--net", "--mount", "--pid", "--fork", "true"]).map(drop),
             folders,
             disk: free_disk(&std::env::temp_dir()),
             memory: fs::read_to_string("/proc/meminfo").map(|text| free_memory(&text)).unwrap_or_default(),
-            left: groups().into_iter().filter(|name| is_empty(name)).collect(),
+            left: left(),
             routes: said("ip", &["-4", "route", "show", "table", "all"]).map(|text| routes(&text)).unwrap_or_default(),
         }
     }
@@ -83,11 +83,12 @@ pub fn install() -> Result<(), Error> {
     let machine = Machine::look();
     let first = machine.is_linux().and_then(|()| machine.is_root()).and_then(|()| machine.is_debian());
     first.map_err(Error::Unfit)?;
-    if machine.missing.is_empty() {
+    let missing = missing(&[&PACKAGES[..], &image::PACKAGES].concat());
+    if missing.is_empty() {
         return Ok(());
     }
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(&machine.missing);
+    arguments.extend(missing);
     eprintln!("apt-get {}", arguments.join(" "));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -102,19 +103,37 @@ pub fn install() -> Result<(), Error> {
 }
 
 /// The names of all control groups of nodes, in any hierarchy.
-pub(super) fn groups() -> Vec<String> {
-    let names: BTreeSet<String> = hierarchies().iter().flat_map(|folder| entries(folder)).collect();
-    names.into_iter().collect()
+pub(super) fn groups() -> BTreeSet<String> {
+    hierarchies().iter().flat_map(|folder| entries(folder)).collect()
 }
 
-/// Whether no process is in a control group, nor in one below it, in any hierarchy.
-fn is_empty(group: &str) -> bool {
-    fn below(folder: &Path) -> bool {
-        let processes = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-        let folders = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-        processes.trim().is_empty() && folders.filter(|path| path.is_dir()).all(|path| below(&path))
+/// The control groups of nodes whose starter has ended, and that nobody else can be in: processes of another PID
+/// namespace have the number zero here, and of their starters nothing is known.
+pub(super) fn left() -> Vec<String> {
+    let foreign = |group: &String| hierarchies().iter().any(|folder| processes(&folder.join(group)).contains("0"));
+    groups().into_iter().filter(|name| has_ended(name) && !foreign(name)).collect()
+}
+
+/// Whether the process that started the node of this name has ended.
+pub(super) fn has_ended(name: &str) -> bool {
+    starter(name).is_none_or(|pid| !Path::new("/proc").join(pid).exists())
+}
+
+/// The process id in a name such as `strata-node-4711-0`.
+fn starter(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)?.strip_prefix('-')?.split('-').next().filter(|pid| pid.parse::<u32>().is_ok())
+}
+
+/// The numbers of the processes in a control group, and in those below it.
+fn processes(group: &Path) -> BTreeSet<String> {
+    let own = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let mut all: BTreeSet<String> = own.lines().map(ToOwned::to_owned).collect();
+    for entry in fs::read_dir(group).into_iter().flatten().filter_map(Result::ok) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all.extend(processes(&entry.path()));
+        }
     }
-    hierarchies().iter().all(|folder| below(&folder.join(group)))
+    all
 }
 
 /// Where hierarchies of control groups are mounted.
@@ -147,17 +166,18 @@ fn is_root(status: &str) -> bool {
     status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
 
-/// The names of installed packages, a line each, among those that matter.
-fn installed() -> String {
+/// Which of these packages are not installed.
+fn missing(packages: &[&'static str]) -> Vec<&'static str> {
     let mut command = Command::new("dpkg-query");
-    command.args(["--show", "--showformat=${db:Status-Status} ${Package}\\n"]).args(PACKAGES).stdin(Stdio::null());
+    command.args(["--show", "--showformat=${db:Status-Status} ${Package}\\n"]).args(packages).stdin(Stdio::null());
     // It fails where one is not known, and prints the others.
-    command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    let printed = command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    not_in(&printed.unwrap_or_default(), packages)
 }
 
-fn missing(installed: &str) -> Vec<&'static str> {
-    let is_there = |name: &&str| installed.lines().any(|line| line == format!("installed {name}"));
-    PACKAGES.into_iter().filter(|name| !is_there(name)).collect()
+fn not_in(printed: &str, packages: &[&'static str]) -> Vec<&'static str> {
+    let is_there = |name: &&str| printed.lines().any(|line| line == format!("installed {name}"));
+    packages.iter().copied().filter(|name| !is_there(name)).collect()
 }
 
 /// Free disk for a folder, in MiB.
@@ -190,9 +210,18 @@ mod tests {
     #[test]
     fn packages_are_missing_unless_they_are_installed() {
         let all = PACKAGES.map(|name| format!("installed {name}")).join("\n");
-        assert!(missing(&all).is_empty());
-        assert_eq!(missing(&all.replace("installed runc", "config-files runc")), ["runc"]);
-        assert_eq!(missing("").len(), PACKAGES.len());
+        assert!(not_in(&all, &PACKAGES).is_empty());
+        assert_eq!(not_in(&all.replace("installed runc", "config-files runc"), &PACKAGES), ["runc"]);
+        assert_eq!(not_in("", &PACKAGES).len(), PACKAGES.len());
+    }
+
+    #[test]
+    fn a_name_says_who_started_it() {
+        assert_eq!(starter("strata-node-4711-0"), Some("4711"));
+        assert_eq!(starter("strata-node"), None);
+        assert_eq!(starter("strata-nodes-4711"), None);
+        assert!(has_ended("strata-node-4294967295-0"));
+        assert!(!has_ended(&format!("strata-node-{}-0", std::process::id())) || !cfg!(target_os = "linux"));
     }
 
     #[test]
