@@ -6,7 +6,7 @@ use super::machine::{INTERFACE, Machine};
 use super::space::{COVERED, MACHINE, PODS, SERVICES};
 
 /// Free disk for images, containers and volumes, in MiB: what the end-to-end tests use, and half as much again.
-pub const DISK: u64 = 12 << 10;
+pub const DISK: u64 = 6 << 10;
 /// Free memory for control plane, node and the services of one team, in MiB.
 pub const MEMORY: u64 = 5 << 10;
 
@@ -173,7 +173,7 @@ mod tests {
                 said_of(|machine| machine.folders.push("/run/user/1000".into())),
                 "/run/user/1000 is in there: set TMPDIR",
             ),
-            (said_of(|machine| machine.disk = DISK - 1), "12 GiB of free disk"),
+            (said_of(|machine| machine.disk = DISK - 1), "6 GiB of free disk"),
             (said_of(|machine| machine.memory = 1 << 10), "5 GiB of free memory, and there are 1: end"),
             (said_of(|machine| machine.left.push("strata-node-12-0".into())), "(strata-node-12-0): say `cargo xtask"),
             (
