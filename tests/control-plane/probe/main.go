@@ -4,7 +4,11 @@
 //
 //	probe serve PORT TEXT       answer every request with TEXT, until SIGTERM
 //	probe ask URL               print the answer to a request
-//	probe connect HOST:PORT     say whether a connection can be made: open, refused, or no answer
+//	probe listen [HOST:]PORT... take every connection; udp:PORT answers datagrams
+//	probe connect HOST:PORT...  say of each whether a connection can be made: open, refused, or no
+//	                            answer (what a dropped packet looks like); of several, a line each,
+//	                            all tried at once, and the end is 0; udp:HOST:PORT wants an answer;
+//	                            -within 1s is another patience
 //	probe write FILE TEXT       write a file
 //	probe read FILE             print a file
 //	probe fill FILE MIB         write that much to a file
@@ -23,6 +27,8 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -49,8 +55,10 @@ func obey(words []string) error {
 		return serve(word(1), word(2))
 	case "ask":
 		return ask(word(1))
+	case "listen":
+		return listen(words[1:])
 	case "connect":
-		return connect(word(1))
+		return connectAll(words[1:])
 	case "write":
 		return os.WriteFile(word(1), []byte(word(2)+"\n"), 0o644)
 	case "read":
@@ -109,18 +117,100 @@ func ask(url string) error {
 	return err
 }
 
-func connect(address string) error {
-	connection, err := net.DialTimeout("tcp", address, patience)
-	var network net.Error
+func listen(ports []string) error {
+	for _, port := range ports {
+		port, datagrams := strings.CutPrefix(port, "udp:")
+		if !strings.Contains(port, ":") {
+			port = ":" + port
+		}
+		if datagrams {
+			socket, err := net.ListenPacket("udp", port)
+			if err != nil {
+				return err
+			}
+			go echo(socket)
+			continue
+		}
+		listener, err := net.Listen("tcp", port)
+		if err != nil {
+			return err
+		}
+		go take(listener)
+	}
+	fmt.Println("listening")
+	wait()
+	return nil
+}
+
+func echo(socket net.PacketConn) {
+	datagram := make([]byte, 1500)
+	for {
+		if length, from, err := socket.ReadFrom(datagram); err == nil {
+			_, _ = socket.WriteTo(datagram[:length], from)
+		}
+	}
+}
+
+func take(listener net.Listener) {
+	for {
+		if connection, err := listener.Accept(); err == nil {
+			_ = connection.Close()
+		}
+	}
+}
+
+func connectAll(targets []string) error {
+	within := patience
+	if len(targets) > 1 && targets[0] == "-within" {
+		given, err := time.ParseDuration(targets[1])
+		if err != nil {
+			return err
+		}
+		within, targets = given, targets[2:]
+	}
+	said := make([]string, len(targets))
+	var tries sync.WaitGroup
+	for number, target := range targets {
+		tries.Go(func() { said[number] = connect(target, within) })
+	}
+	tries.Wait()
+	fmt.Println(strings.Join(said, "\n"))
+	if len(said) == 1 && said[0] != "open" {
+		os.Exit(1)
+	}
+	return nil
+}
+
+func connect(target string, within time.Duration) string {
+	network, address := "tcp", target
+	if datagram, is := strings.CutPrefix(target, "udp:"); is {
+		network, address = "udp", datagram
+	}
+	connection, err := net.DialTimeout(network, address, within)
+	if err == nil && network == "udp" {
+		err = exchange(connection, within)
+	}
+	var failure net.Error
 	switch {
 	case err == nil:
-		fmt.Println("open")
-		return connection.Close()
-	case errors.As(err, &network) && network.Timeout():
-		return errors.New("no answer")
+		_ = connection.Close()
+		return "open"
+	case errors.As(err, &failure) && failure.Timeout():
+		return "no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return errors.New("refused")
+		return "refused"
 	}
+	return err.Error()
+}
+
+// exchange sends a datagram that a name server can answer, too: a question for the root.
+func exchange(connection net.Conn, within time.Duration) error {
+	question := []byte{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1}
+	if _, err := connection.Write(question); err != nil {
+		return err
+	}
+	_ = connection.SetReadDeadline(time.Now().Add(within))
+	_, err := connection.Read(make([]byte, 1500))
 	return err
 }
 

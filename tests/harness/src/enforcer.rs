@@ -49,9 +49,7 @@ use tokio::time::timeout;
 use self::policy::Objects;
 use self::rules::{Block, Rules};
 use crate::Error;
-
-/// The block that pods get their addresses from.
-pub const PODS: &str = "10.244.0.0/16";
+use crate::node::PODS;
 
 /// How long to rest when nft refused.
 const PAUSE: Duration = Duration::from_secs(1);
