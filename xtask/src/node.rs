@@ -14,8 +14,11 @@ pub struct Node {
     /// Install the Debian packages that are missing, with apt-get
     #[arg(long)]
     install: bool,
-    /// End and remove what earlier nodes left, and start none
-    #[arg(long, conflicts_with = "install")]
+    /// Say whether this machine can be a node, and start none
+    #[arg(long)]
+    check: bool,
+    /// Remove what nodes left whose process was killed, and start none
+    #[arg(long, conflicts_with_all = ["install", "check"])]
     clean: bool,
 }
 
@@ -27,6 +30,11 @@ impl Node {
         }
         if self.install {
             node::install()?;
+        }
+        if self.check {
+            node::check()?;
+            println!("this machine can be a node");
+            return Ok(());
         }
         let started = Instant::now();
         let node = harness::Node::start(NodeOptions::default()).await?;

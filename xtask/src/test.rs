@@ -1,11 +1,14 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it is
-//! quickest to learn that it does not. What it runs is cargo; this module decides
-//! what belongs to which kind, and counts.
+//! quickest to learn that it does not. `--node` runs what needs a real node, and
+//! nothing else. What it runs is cargo; this module decides what belongs to which
+//! kind, and counts.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Instant;
+
+use harness::node;
 
 use crate::cargo;
 use crate::error::Error;
@@ -13,6 +16,8 @@ use crate::table::table;
 
 /// Files in `tests/`, in the order in which they run; any other comes before the last.
 const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "chart", "admission", "fence", "cluster"];
+/// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
+const OF_NODE: [&str; 2] = ["enforcer", "node"];
 
 /// Run every test: format, lints, unit, golden, property, chart, cluster
 #[derive(clap::Args)]
@@ -20,6 +25,12 @@ pub struct Test {
     /// Leave out a kind (format, lints, unit, documentation, harness, licences, or a file of tests/ such as cluster)
     #[arg(long, value_name = "KIND")]
     skip: Vec<String>,
+    /// Run what needs a real node, and nothing else (Linux, root, a few Debian packages)
+    #[arg(long)]
+    node: bool,
+    /// Install the Debian packages that are missing for it, with apt-get
+    #[arg(long, requires = "node")]
+    install: bool,
 }
 
 /// One thing to run.
@@ -49,13 +60,22 @@ struct Outcome {
 impl Test {
     /// Runs all kinds, even after one has failed, and prints the counts.
     pub fn run(self) -> Result<(), Error> {
+        if self.install {
+            node::install()?;
+        }
+        let steps = if self.node { steps_of_node() } else { steps(&test_files()?) };
         let skip: BTreeSet<String> = self.skip.into_iter().collect();
-        let steps = steps(&test_files()?);
         if let Some(unknown) = skip.iter().find(|kind| !steps.iter().any(|step| step.kind == **kind)) {
             let known: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
             return Err(Error::Tests(format!("there is no kind `{unknown}`; there are {}", known.join(", "))));
         }
         let (mut outcomes, mut left_out) = (Vec::new(), Vec::new());
+        if self.node {
+            // Whoever asks for it is not served by leaving it out.
+            node::check()?;
+        } else {
+            left_out.push(format!("{}: left out, cargo xtask test --node runs them", OF_NODE.join(", ")));
+        }
         for step in steps.iter().filter(|step| !skip.contains(&step.kind)) {
             if let Some(why) = cannot_run(&step.kind) {
                 eprintln!("\n==> {}: left out, {why}", step.kind);
@@ -95,7 +115,7 @@ fn steps(files: &BTreeSet<String>) -> Vec<Step> {
         Step::new("documentation", "test --workspace --doc"),
     ];
     let (last, known) = ORDER.split_last().unwrap_or((&"cluster", &[]));
-    let others = files.iter().map(String::as_str).filter(|file| !ORDER.contains(file));
+    let others = files.iter().map(String::as_str).filter(|file| !ORDER.contains(file) && !OF_NODE.contains(file));
     let all = known.iter().copied().filter(|file| files.contains(*file)).chain(others);
     steps.extend(all.map(|file| Step::new(file, &format!("test --workspace --test {file}"))));
     steps.push(Step::new("harness", "test --workspace --test control_plane --test simulate"));
@@ -106,6 +126,13 @@ fn steps(files: &BTreeSet<String>) -> Vec<Step> {
     steps.push(Step::new("licences", "deny check bans licenses sources"));
     steps.push(Step::new("advisories", "deny check --disable-fetch advisories"));
     steps
+}
+
+/// What needs a real node; of the tests that others ignore, too. What these measure is worth reading.
+fn steps_of_node() -> Vec<Step> {
+    let step =
+        |file: &&str| Step::new(file, &format!("test --workspace --test {file} -- --include-ignored --show-output"));
+    OF_NODE.iter().map(step).collect()
 }
 
 /// Why a step cannot be run on this machine, if it cannot.
@@ -225,7 +252,7 @@ mod tests {
 
     #[test]
     fn cluster_tests_come_last_and_new_files_are_not_forgotten() {
-        let files = ["cluster", "crd", "novel"].map(String::from).into();
+        let files = ["cluster", "crd", "node", "novel"].map(String::from).into();
         let kinds: Vec<String> = steps(&files).into_iter().map(|step| step.kind).collect();
         assert_eq!(
             kinds,

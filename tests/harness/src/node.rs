@@ -18,6 +18,7 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::Deref;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -160,7 +161,12 @@ impl Node {
 
     /// Makes an image known to the node, by all names that the archive gives it.
     pub async fn import(&self, image: &Archive) -> Result<(), Error> {
-        let file = std::fs::File::open(&image.path).map_err(Error::file("open", &image.path))?;
+        self.import_file(&image.path).await
+    }
+
+    /// The same of an archive that somebody else made, as `docker save` writes it.
+    pub async fn import_file(&self, archive: &Path) -> Result<(), Error> {
+        let file = std::fs::File::open(archive).map_err(Error::file("open", archive))?;
         let args = ["--address", flags::SOCKET, "--namespace", "k8s.io", "images", "import", "-"];
         let mut command = self.inside(&self.programs.ctr, &args);
         command.stdin(Stdio::from(file));
