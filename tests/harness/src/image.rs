@@ -24,7 +24,6 @@ use crate::{Error, cache as entry};
 
 pub use application::NAMES;
 use archive::Config;
-use layer::Layer;
 
 /// The Debian packages that building images needs; nothing here installs them.
 pub const PACKAGES: [&str; 2] = ["mmdebstrap", "python3-pip"];
@@ -72,10 +71,9 @@ fn of_program(name: &str, program: &Path, user: &'static str) -> Result<Archive,
     let entrypoint = format!("/{name}");
     let image = format!("{REGISTRY}/strata/{name}:1");
     let path = made(name, &key, |folder| {
-        let layer = Layer::of_file(&folder.join("program.tar"), name, &bytes)?;
-        let config = Config { user, entrypoint: &[&entrypoint], ..Config::default() };
-        archive::write(&folder.join("image.tar"), &[&image], &config, &[&layer])?;
-        layer.remove()
+        let mut archive = archive::Writer::create(&folder.join("image.tar"))?;
+        archive.layer(|out| layer::of_program(out, name, &bytes))?;
+        archive.finish(&[&image], &Config { user, entrypoint: &[&entrypoint], ..Config::default() })
     })?;
     Ok(Archive { name: image, path })
 }

@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::archive::{self, Config};
-use super::layer::Layer;
-use super::{Archive, debian, key, made};
+use super::{Archive, debian, key, layer, made};
 use crate::progress::Making;
 use crate::{Error, repository};
 
@@ -35,8 +34,9 @@ const CONFIG: Config<'_> = Config {
 };
 /// The interpreter that Debian has: the same one compiles that will run.
 const PYTHON: &str = "/usr/bin/python3.11";
-const INSTALL: &str = "-m pip install --no-input --disable-pip-version-check --no-cache-dir --no-compile --no-deps \
-                       --ignore-installed --require-hashes --only-binary=:all: --no-warn-script-location";
+const INSTALL: &str = "-m pip install --no-input --disable-pip-version-check --progress-bar=off --no-cache-dir \
+                       --no-compile --no-deps --ignore-installed --require-hashes --only-binary=:all: \
+                       --no-warn-script-location --root-user-action=ignore";
 /// Without times in it, so that the same packages are the same layer. A read-only
 /// root would otherwise have every pod compile them anew.
 const COMPILE: &str = "-m compileall -q -j0 --invalidation-mode unchecked-hash";
@@ -55,10 +55,11 @@ fn make(folder: &Path, requirements: &Path) -> Result<(), Error> {
     let base = debian::layer()?;
     let tree = folder.join("tree");
     install(&tree, requirements)?;
-    let packages = Layer::of_folder(&folder.join("packages.tar"), &tree)?;
-    fs::remove_dir_all(&tree).map_err(Error::file("remove", &tree))?;
-    archive::write(&folder.join("image.tar"), &NAMES, &CONFIG, &[&base, &packages])?;
-    packages.remove()
+    let mut image = archive::Writer::create(&folder.join("image.tar"))?;
+    image.layer(|out| layer::of_tar(out, &base))?;
+    image.layer(|out| layer::of_folder(out, &tree))?;
+    image.finish(&NAMES, &CONFIG)?;
+    fs::remove_dir_all(&tree).map_err(Error::file("remove", &tree))
 }
 
 /// Puts the packages below `tree`, without their tests, and compiles them.

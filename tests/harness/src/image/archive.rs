@@ -3,16 +3,19 @@
 //! both. The same image is the same file, byte by byte.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tar::{Builder, EntryType};
+use tar::EntryType;
 
-use super::layer::{Layer, header};
+use super::layer::header;
 use crate::Error;
 use crate::programs::hex;
+
+/// What tar files are made of.
+const BLOCK: usize = 512;
 
 /// What a container of the image begins with.
 #[derive(Debug, Default)]
@@ -29,36 +32,101 @@ pub struct Config<'a> {
     pub directory: &'a str,
 }
 
-/// Writes the image, under all these names, into a file.
-pub fn write(path: &Path, names: &[&str], config: &Config<'_>, layers: &[&Layer]) -> Result<(), Error> {
-    let config = config.json(layers).to_string();
-    let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
-    let inside = |layer: &Layer| format!("{}.tar", layer.digest);
-    let manifest = json!([{
-        "Config": config_name, "RepoTags": names, "Layers": layers.iter().map(|layer| inside(layer)).collect::<Vec<_>>()
-    }])
-    .to_string();
-    let file = File::create(path).map_err(Error::file("create", path))?;
-    let mut builder = Builder::new(BufWriter::with_capacity(1 << 20, file));
-    let mut add = |name: &str, size: u64, content: &mut dyn Read| -> io::Result<()> {
-        let mut header = header(EntryType::Regular, 0o644);
-        header.set_size(size);
-        builder.append_data(&mut header, name, content)
-    };
-    // The manifest first: who reads the file as a stream knows what comes.
-    for (name, text) in [("manifest.json", &manifest), (&config_name, &config)] {
-        add(name, text.len() as u64, &mut text.as_bytes()).map_err(Error::file("write", path))?;
+/// A file that becomes an image, layer by layer.
+pub struct Writer {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// What the layers add up to: SHA-256 in hexadecimal. Of an uncompressed layer
+    /// its digest and its `diff_id` are one.
+    layers: Vec<String>,
+}
+
+impl Writer {
+    /// Begins an image.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let file = File::create(path).map_err(Error::file("create", path))?;
+        Ok(Self { path: path.to_path_buf(), file: BufWriter::with_capacity(1 << 20, file), layers: Vec::new() })
     }
-    for layer in layers {
-        let (mut content, size) = layer.open()?;
-        add(&inside(layer), size, &mut content).map_err(Error::file("write", path))?;
+
+    /// Adds a layer on top: what is written, a whole tar file.
+    pub fn layer(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+        let layer = add_layer(&mut self.file, write).map_err(Error::file("write", &self.path))?;
+        self.layers.push(layer);
+        Ok(())
     }
-    builder.into_inner().and_then(|mut writer| writer.flush()).map_err(Error::file("write", path))
+
+    /// Ends the image and gives it all these names.
+    pub fn finish(mut self, names: &[&str], config: &Config<'_>) -> Result<(), Error> {
+        let config = config.json(&self.layers).to_string();
+        let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
+        let layers: Vec<String> = self.layers.iter().map(|layer| format!("{layer}.tar")).collect();
+        let manifest = json!([{"Config": config_name, "RepoTags": names, "Layers": layers}]).to_string();
+        let write = |file: &mut BufWriter<File>| {
+            for (name, text) in [(config_name.as_str(), &config), ("manifest.json", &manifest)] {
+                file.write_all(&entry(name, text.len() as u64)?)?;
+                file.write_all(text.as_bytes())?;
+                pad(file, text.len() as u64)?;
+            }
+            file.write_all(&[0; 2 * BLOCK])?;
+            file.flush()
+        };
+        write(&mut self.file).map_err(Error::file("write", &self.path))
+    }
+}
+
+/// Writes a layer; its name and size, which stand before it, are known after it.
+fn add_layer(file: &mut BufWriter<File>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<String> {
+    let start = file.stream_position()?;
+    file.write_all(&[0; BLOCK])?;
+    let mut summed = Summed { inner: file, hash: Sha256::new(), size: 0 };
+    write(&mut summed)?;
+    let (digest, size) = (hex(&summed.hash.finalize()), summed.size);
+    pad(file, size)?;
+    let end = file.stream_position()?;
+    file.seek(SeekFrom::Start(start))?;
+    file.write_all(&entry(&format!("{digest}.tar"), size)?)?;
+    file.seek(SeekFrom::Start(end))?;
+    Ok(digest)
+}
+
+/// The block before a file.
+fn entry(name: &str, size: u64) -> io::Result<[u8; BLOCK]> {
+    let mut header = header(EntryType::Regular, 0o644);
+    header.set_path(name)?;
+    header.set_size(size);
+    header.set_cksum();
+    Ok(*header.as_bytes())
+}
+
+/// Fills up the last block of a file.
+fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
+    let missing = size.next_multiple_of(BLOCK as u64) - size;
+    io::copy(&mut io::Read::take(io::repeat(0), missing), out).map(drop)
+}
+
+/// Sums up what passes through.
+struct Summed<'a> {
+    inner: &'a mut BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 impl Config<'_> {
-    fn json(&self, layers: &[&Layer]) -> Value {
-        let digests: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", layer.digest)).collect();
+    fn json(&self, layers: &[String]) -> Value {
+        let digests: Vec<String> = layers.iter().map(|layer| format!("sha256:{layer}")).collect();
         json!({
             "architecture": architecture(),
             "os": "linux",
@@ -85,8 +153,10 @@ fn architecture() -> &'static str {
 mod tests {
     use std::collections::BTreeMap;
     use std::fs;
+    use std::io::Read;
 
     use super::*;
+    use crate::image::layer::of_program;
 
     fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
         let mut archive = tar::Archive::new(File::open(path).unwrap());
@@ -103,13 +173,15 @@ mod tests {
     fn everything_is_named_by_what_it_adds_up_to() {
         let folder = std::env::temp_dir().join(format!("strata-archive-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let first = Layer::of_file(&folder.join("1.tar"), "base", b"base").unwrap();
-        let second = Layer::of_file(&folder.join("2.tar"), "program", b"program").unwrap();
         let config = Config { user: "1000:100", entrypoint: &["/program"], ..Config::default() };
         let names = ["registry.invalid/a:1", "registry.invalid/b:2"];
         let (image, again) = (folder.join("image.tar"), folder.join("again.tar"));
         for path in [&image, &again] {
-            write(path, &names, &config, &[&first, &second]).unwrap();
+            let mut writer = Writer::create(path).unwrap();
+            for name in ["base", "program"] {
+                writer.layer(|out| of_program(out, name, name.as_bytes())).unwrap();
+            }
+            writer.finish(&names, &config).unwrap();
         }
         assert_eq!(fs::read(&image).unwrap(), fs::read(&again).unwrap());
 
@@ -130,6 +202,12 @@ mod tests {
         assert_eq!(sums.len(), 2);
         assert_eq!(config["rootfs"]["diff_ids"], json!(sums), "in the order of the layers");
         assert_eq!(files.len(), 4);
+        let top: Vec<_> = tar::Archive::new(&*files[layers[1].as_str().unwrap()])
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(top, ["program"]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::key;
-use super::layer::Layer;
 use crate::programs::cache;
 use crate::progress::Making;
 use crate::{Error, cache as entry};
@@ -21,8 +20,9 @@ const CUSTOMIZE: [&str; 5] = [
     r#"echo 'jovyan:x:1000:100::/home/jovyan:/bin/bash' >> "$1/etc/passwd""#,
     r#"install -d -o 1000 -g 100 "$1/home/jovyan""#,
     r#"ln -s /usr/bin/python3 "$1/usr/local/bin/python""#,
-    r#"truncate --size=0 "$1/etc/resolv.conf" "$1/etc/hostname""#,
-    r#"rm -rf "$1"/etc/apt/sources.list*"#,
+    r#"install -m 0644 /dev/null "$1/etc/resolv.conf" && install -m 0644 /dev/null "$1/etc/hostname""#,
+    // They are another user's where that one could come here.
+    r#"rm -rf "$1"/etc/apt/sources.list* && chown -R 0:0 "$1/var/lib/apt" "$1/var/cache/apt""#,
 ];
 
 /// What mmdebstrap is asked for.
@@ -43,12 +43,12 @@ pub fn description() -> String {
     arguments().join("\n")
 }
 
-/// The layer, made if it is not in the cache.
-pub fn layer() -> Result<Layer, Error> {
+/// The layer, a tar file, made if it is not in the cache.
+pub fn layer() -> Result<PathBuf, Error> {
     let target = cache().join(format!("image-debian-{}", key(&[description().as_bytes()])));
     let what = format!("Debian {SUITE} with Python");
     entry::make(&target, LOCK, &what, |folder| bootstrap(&what, folder))?;
-    Layer::at(&target.join("layer.tar"))
+    Ok(target.join("layer.tar"))
 }
 
 fn bootstrap(what: &str, folder: &Path) -> Result<(), Error> {

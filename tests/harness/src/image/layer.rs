@@ -3,74 +3,31 @@
 //! the names. What a layer is for is none of its business.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use crate::Error;
-use crate::programs::hex;
-
-/// A tar file, uncompressed, and what it adds up to.
-#[derive(Debug)]
-pub struct Layer {
-    path: PathBuf,
-    /// SHA-256 in hexadecimal; of an uncompressed layer digest and `diff_id` are one.
-    pub digest: String,
+/// Writes what is below a folder, without the folder itself.
+pub fn of_folder(out: &mut dyn Write, folder: &Path) -> io::Result<()> {
+    let mut builder = Builder::new(out);
+    add_children(&mut builder, folder, Path::new(""))?;
+    builder.finish()
 }
 
-impl Layer {
-    /// A tar file that is there already.
-    pub fn at(path: &Path) -> Result<Self, Error> {
-        let mut file = File::open(path).map_err(Error::file("read", path))?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = file.read(&mut buffer).map_err(Error::file("read", path))?;
-            if read == 0 {
-                return Ok(Self { path: path.to_path_buf(), digest: hex(&hash.finalize()) });
-            }
-            hash.update(&buffer[..read]);
-        }
-    }
+/// Writes one program.
+pub fn of_program(out: &mut dyn Write, name: &str, program: &[u8]) -> io::Result<()> {
+    let mut header = header(EntryType::Regular, 0o755);
+    header.set_size(program.len() as u64);
+    let mut builder = Builder::new(out);
+    builder.append_data(&mut header, name, program)?;
+    builder.finish()
+}
 
-    /// Writes what is below a folder, without the folder itself, into a tar file.
-    pub fn of_folder(path: &Path, folder: &Path) -> Result<Self, Error> {
-        Self::write(path, |builder| add_children(builder, folder, Path::new("")))
-    }
-
-    /// Writes one program into a tar file.
-    pub fn of_file(path: &Path, name: &str, bytes: &[u8]) -> Result<Self, Error> {
-        Self::write(path, |builder| {
-            let mut header = header(EntryType::Regular, 0o755);
-            header.set_size(bytes.len() as u64);
-            builder.append_data(&mut header, name, bytes)
-        })
-    }
-
-    fn write(path: &Path, add: impl FnOnce(&mut Builder<BufWriter<File>>) -> io::Result<()>) -> Result<Self, Error> {
-        let file = File::create(path).map_err(Error::file("create", path))?;
-        let mut builder = Builder::new(BufWriter::with_capacity(1 << 20, file));
-        add(&mut builder)
-            .and_then(|()| builder.into_inner())
-            .and_then(|mut writer| writer.flush())
-            .map_err(Error::file("write", path))?;
-        Self::at(path)
-    }
-
-    /// The tar file and its size in bytes.
-    pub fn open(&self) -> Result<(File, u64), Error> {
-        let file = File::open(&self.path).map_err(Error::file("read", &self.path))?;
-        let size = file.metadata().map_err(Error::file("read", &self.path))?.len();
-        Ok((file, size))
-    }
-
-    /// Removes the tar file, once it is in an archive.
-    pub fn remove(self) -> Result<(), Error> {
-        fs::remove_file(&self.path).map_err(Error::file("remove", &self.path))
-    }
+/// Writes a layer that is a tar file already.
+pub fn of_tar(out: &mut dyn Write, path: &Path) -> io::Result<()> {
+    io::copy(&mut File::open(path)?, out).map(drop)
 }
 
 /// An entry of root's, of no hour.
@@ -113,12 +70,17 @@ mod tests {
 
     use super::*;
 
+    fn layer(tree: &Path) -> Vec<u8> {
+        let mut layer = Vec::new();
+        of_folder(&mut layer, tree).unwrap();
+        layer
+    }
+
     #[test]
     fn the_same_files_make_the_same_layer() {
         let folder = std::env::temp_dir().join(format!("strata-layer-{}", std::process::id()));
         let long = format!("usr/{}/{}", "a".repeat(90), "b".repeat(90));
-        let mut digests = Vec::new();
-        for (copy, names) in [("first", ["usr/z", &long]), ("second", [&long, "usr/z"])] {
+        let trees = [("first", ["usr/z", &long]), ("second", [&long, "usr/z"])].map(|(copy, names)| {
             let tree = folder.join(copy);
             for name in names {
                 fs::create_dir_all(tree.join(name).parent().unwrap()).unwrap();
@@ -126,13 +88,13 @@ mod tests {
             }
             fs::set_permissions(tree.join("usr/z"), fs::Permissions::from_mode(0o700)).unwrap();
             symlink("usr/z", tree.join("link")).unwrap();
-            digests.push(Layer::of_folder(&folder.join(format!("{copy}.tar")), &tree).unwrap().digest);
-        }
-        assert_eq!(digests[0], digests[1]);
+            tree
+        });
+        let first = layer(&trees[0]);
+        assert!(first == layer(&trees[1]));
 
-        let mut archive = tar::Archive::new(File::open(folder.join("first.tar")).unwrap());
         let mut seen = Vec::new();
-        for entry in archive.entries().unwrap() {
+        for entry in tar::Archive::new(&*first).entries().unwrap() {
             let entry = entry.unwrap();
             let header = entry.header();
             assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 0));
@@ -142,9 +104,8 @@ mod tests {
         let expected = [("link", 0o777), ("usr", 0o755), (&parent, 0o755), (&long, 0o644), ("usr/z", 0o755)];
         assert_eq!(seen, expected.map(|(name, mode)| (name.to_owned(), mode)));
 
-        fs::write(folder.join("first/usr/z"), "changed").unwrap();
-        let changed = Layer::of_folder(&folder.join("first.tar"), &folder.join("first")).unwrap();
-        assert_ne!(changed.digest, digests[0]);
+        fs::write(trees[0].join("usr/z"), "changed").unwrap();
+        assert!(first != layer(&trees[0]));
         fs::remove_dir_all(folder).unwrap();
     }
 }
