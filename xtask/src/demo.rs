@@ -1,23 +1,24 @@
-//! `cargo xtask demo`: Strata at work. A control plane of its own, the operator
-//! under its own account with the chart's rights and fence, every example applied,
-//! first the teams, then their daily work, and what became of it in print. This
-//! module decides what happens in which order; what is meant to happen is
-//! [`crate::intent`]'s, what is printed at the end is [`crate::report`]'s.
+//! `cargo xtask demo`: Strata at work. A control plane of its own or a real node, the
+//! operator under its own account with the chart's rights and fence, every example
+//! applied, first the teams, then their daily work, and what became of it in print.
+//! This module decides what happens in which order; where is [`crate::stage`]'s, what
+//! is meant to happen [`crate::intent`]'s, what is printed at the end
+//! [`crate::report`]'s.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use harness::operator::Install;
-use harness::{Cluster, ControlPlane, Operator, Options};
+use harness::Cluster;
 use serde_json::Value;
 
 use crate::control_plane::wait_for_end;
 use crate::error::Error;
 use crate::examples::{Examples, Object};
-use crate::intent::{FAILURES, condition, judge, told};
-use crate::{cargo, report};
+use crate::intent::{condition, judge};
+use crate::report;
+use crate::stage::Stage;
 
 /// Between two looks at what becomes of it.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -31,75 +32,40 @@ pub struct Demo {
     /// Use this cluster instead of a control plane of our own (it is changed, and stays so)
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// Use a real node, with pods that run (Linux, root, a few Debian packages), and the teams of deploy/tour
+    #[arg(long, conflicts_with = "kubeconfig")]
+    node: bool,
+    /// Install the Debian packages that are missing for it, with apt-get
+    #[arg(long, requires = "node")]
+    install: bool,
     /// How long the teams may take to become ready, and then their daily work
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 }
 
-/// Where the demo takes place.
-enum Stage {
-    Own(Box<ControlPlane>),
-    Given(Cluster),
-}
-
-impl Stage {
-    fn cluster(&self) -> &Cluster {
-        match self {
-            Self::Own(plane) => plane,
-            Self::Given(cluster) => cluster,
-        }
-    }
-
-    fn stopped(&self) -> Result<(), Error> {
-        match self {
-            Self::Own(plane) => Ok(plane.stopped()?),
-            Self::Given(_) => Ok(()),
-        }
-    }
-
-    /// Pods that nobody runs do what is meant of them. On a given cluster they are run.
-    async fn tell_pods(&self) -> Result<(), Error> {
-        if let Self::Own(plane) = self {
-            for (pods, told) in told() {
-                plane.simulate(&pods, told).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The objects of which something is meant: on a given cluster nobody knows what fails.
-    fn intended<'a>(&self, objects: &'a [Object]) -> Vec<&'a Object> {
-        let fails = |object: &Object| FAILURES.iter().any(|failure| failure.is_of(object));
-        objects.iter().filter(|object| matches!(self, Self::Own(_)) || !fails(object)).collect()
-    }
-}
-
 impl Demo {
     /// Shows it all.
     pub async fn run(self) -> Result<(), Error> {
-        let strata = cargo::build_strata()?;
-        harness::Programs::ready().await?;
+        if self.install {
+            harness::node::install()?;
+        }
         let clock = Clock(Instant::now());
         let stage = match &self.kubeconfig {
-            Some(file) => Stage::Given(Cluster::at(file).await?),
-            None => Stage::Own(Box::new(ControlPlane::start(Options::default()).await?)),
+            Some(file) => Stage::given(file, &clock).await?,
+            None if self.node => Stage::node(&clock).await?,
+            None => Stage::own(&clock).await?,
         };
         let cluster = stage.cluster();
-        clock.say("the control plane is up");
-        Operator::install(cluster, &Install::default()).await?;
-        clock.say("the charts are installed; the fence around the operator stands");
-        let operator = Operator::start(cluster, strata).await?;
-        clock.say("the operator is ready");
-        let examples = Examples::read(&harness::repository().join("deploy/examples"))?;
+        let examples = Examples::read(&harness::repository().join(stage.examples()), |file| stage.shows(file))?;
         let teams = &examples.teams;
         apply(cluster, &examples.site).await?;
-        clock.say(&format!("the teams of deploy/examples are applied: {}", teams.join(", ")));
-        let mut waiting = self.watch(&operator, &clock, async || look_at_teams(cluster, teams).await).await?;
+        clock.say(&format!("the teams of {} are applied: {}", stage.examples(), teams.join(", ")));
+        let mut waiting = self.watch(&stage, &clock, async || look_at_teams(cluster, teams).await).await?;
         stage.tell_pods().await?;
         apply(cluster, &examples.daily).await?;
         let objects = stage.intended(&examples.objects);
         clock.say(&format!("their daily work is applied: {} objects", examples.objects.len()));
-        waiting.extend(self.watch(&operator, &clock, async || look_at_work(cluster, &objects).await).await?);
+        waiting.extend(self.watch(&stage, &clock, async || look_at_work(cluster, &objects).await).await?);
 
         println!("\n{}", report::report(cluster, teams).await?);
         if waiting.is_empty() {
@@ -113,26 +79,26 @@ impl Demo {
             eprintln!("{error}; the operator's log is in {}", cluster.directory().display());
         }
         println!("{}", invitation(cluster));
-        wait_for_end(|| {
-            operator.check()?;
-            stage.stopped()
-        })
-        .await?;
-        operator.stop().await?;
+        if let Some(people) = stage.people()? {
+            println!("{people}");
+        }
+        println!("Ctrl-C ends it.");
+        wait_for_end(|| stage.check()).await?;
+        stage.stop().await?;
         verdict
     }
 
     /// Tells each change of what is looked at until all of it is good; returns what is not in time.
     async fn watch(
         &self,
-        operator: &Operator,
+        stage: &Stage,
         clock: &Clock,
         look: impl AsyncFn() -> Result<Vec<Seen>, Error>,
     ) -> Result<Vec<String>, Error> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         let mut told: BTreeMap<String, String> = BTreeMap::new();
         loop {
-            operator.check()?;
+            stage.check()?;
             let seen = look().await?;
             for Seen { name, state, .. } in &seen {
                 if told.get(name) != Some(state) {
@@ -229,18 +195,18 @@ fn invitation(cluster: &Cluster) -> String {
          \x20 export PATH={}:$PATH\n\
          \x20 kubectl get ai --all-namespaces\n\
          \x20 kubectl describe ait\n\
-         \x20 kubectl delete rolebindings --all --namespace <team>--shared    # back within a second\n\
-         Ctrl-C ends it.",
+         \x20 kubectl delete rolebindings --all --namespace <team>--shared    # back within a second",
         cluster.kubeconfig().display(),
         kubectl.display(),
     )
 }
 
 /// Seconds since the beginning, before each line.
-struct Clock(Instant);
+pub struct Clock(Instant);
 
 impl Clock {
-    fn say(&self, text: &str) {
+    /// Says what has just happened.
+    pub fn say(&self, text: &str) {
         println!("{:6.1} s  {text}", self.0.elapsed().as_secs_f32());
     }
 }

@@ -1,6 +1,7 @@
-//! What lies in deploy/examples: files of the site and of its teams, and files of
-//! daily work, whose objects live in the teams' namespaces and can be applied once
-//! these are there. It reads files, and applies nothing.
+//! What lies in deploy/examples, or in deploy/tour for a real node: files of the site
+//! and of its teams, and files of daily work, whose objects live in the teams'
+//! namespaces and can be applied once these are there. It reads files, and applies
+//! nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::Error;
+
+/// The kinds of Strata; a site has namespaced objects of others, too.
+const GROUP: &str = "strata-operator.dev/";
 
 /// The examples, each list in the order of the files' names.
 #[derive(Debug, Default)]
@@ -33,12 +37,13 @@ pub struct Object {
 }
 
 impl Examples {
-    /// Reads all files of a folder.
-    pub fn read(folder: &Path) -> Result<Self, Error> {
+    /// Reads all files of a folder that are wanted, by their names.
+    pub fn read(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, Error> {
         let unreadable = || format!("read {}", folder.display());
         let entries = fs::read_dir(folder).map_err(Error::file(unreadable()))?;
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+        files.retain(|file| file.file_name().is_some_and(|name| wanted(&name.to_string_lossy())));
         files.sort();
         let mut examples = Self::default();
         for file in files {
@@ -57,7 +62,7 @@ impl Examples {
             let (kind, namespace, name) = (word("/kind"), word("/metadata/namespace"), word("/metadata/name"));
             if kind == "AITeam" {
                 self.teams.push(name);
-            } else if !namespace.is_empty() {
+            } else if !namespace.is_empty() && word("/apiVersion").starts_with(GROUP) {
                 daily = true;
                 let stopped = object["spec"]["running"] == false;
                 self.objects.push(Object { kind, namespace, name, stopped });
@@ -80,9 +85,15 @@ mod tests {
         examples
             .take("a".into(), "kind: Blueprint\nmetadata: {name: b}\n---\nkind: AITeam\nmetadata: {name: t}\n")
             .unwrap();
-        let work = "# One.\nkind: Workbench\nmetadata: {name: ana, namespace: t--p}\nspec: {running: false}\n---\nkind: Run\nmetadata: {name: r, namespace: t--p}\n";
-        examples.take("b".into(), work).unwrap();
-        assert_eq!((examples.site, examples.daily), (vec!["a".into()], vec!["b".into()]));
+        let head = |kind: &str| format!("apiVersion: strata-operator.dev/v1alpha1\nkind: {kind}\n");
+        let (workbench, run) = (head("Workbench"), head("Run"));
+        let work = format!(
+            "# One.\n{workbench}metadata: {{name: ana, namespace: t--p}}\nspec: {{running: false}}\n---\n{run}metadata: {{name: r, namespace: t--p}}\n"
+        );
+        examples.take("b".into(), &work).unwrap();
+        let foreign = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: t--p}\n";
+        examples.take("c".into(), foreign).unwrap();
+        assert_eq!((examples.site, examples.daily), (vec!["a".into(), "c".into()], vec!["b".into()]));
         assert_eq!(examples.teams, ["t"]);
         let stopped: Vec<_> = examples.objects.iter().map(|object| (object.kind.as_str(), object.stopped)).collect();
         assert_eq!(stopped, [("Workbench", true), ("Run", false)]);
@@ -90,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_examples_show_what_the_demo_is_to_show() {
-        let examples = Examples::read(&harness::repository().join("deploy/examples")).unwrap();
+        let examples = Examples::read(&harness::repository().join("deploy/examples"), |_| true).unwrap();
         for failure in FAILURES {
             assert!(examples.objects.iter().any(|object| failure.is_of(object)), "{failure:?} is in no example");
         }

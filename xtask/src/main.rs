@@ -14,6 +14,7 @@ mod intent;
 mod node;
 mod report;
 mod rights;
+mod stage;
 mod table;
 mod test;
 

@@ -1,7 +1,7 @@
-//! The charts on a cluster, as an administrator installs them, but without the
-//! Deployment: the operator runs beside the cluster ([`crate::operator`]). Also the
-//! token that its pod would hold, and the wait for its fence. It writes only what
-//! the charts say, and the namespace that they live in.
+//! The charts on a cluster, as an administrator installs them: without the
+//! Deployment where the operator runs beside the cluster ([`crate::operator`]), and
+//! with it on a node. Also the token that its pod would hold, and the wait for its
+//! fence. It writes only what the charts say, and the namespace that they live in.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::generated::documents;
+use crate::image::Archive;
 use crate::operator::{NAMESPACE, SERVICE_ACCOUNT, USER};
 use crate::{Cluster, Error, cluster, repository, wait};
 
@@ -51,6 +52,19 @@ pub(crate) async fn install(cluster: &Cluster, install: &Install) -> Result<(), 
         await_fence(cluster).await?;
     }
     Ok(())
+}
+
+/// Installs both charts with helm, the operator from this image, and waits until it runs.
+pub(crate) async fn deploy(cluster: &Cluster, image: &Archive) -> Result<(), Error> {
+    let chart = |name: &str| repository().join("charts").join(name).display().to_string();
+    let place = format!("--namespace={NAMESPACE}");
+    let (repository, tag) = image.name.rsplit_once(':').unwrap_or((&image.name, "latest"));
+    let image = format!("--set-string=image.repository={repository},image.tag={tag}");
+    cluster.helm(["install", "strata-crds", &chart("strata-crds")]).await?;
+    cluster.helm(["install", "strata", &chart("strata"), &place, "--create-namespace", &image]).await?;
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    cluster.kubectl(["label", "namespace", NAMESPACE, restricted]).await?;
+    cluster.kubectl(["rollout", "status", "deployment/strata", &place, "--timeout=180s"]).await.map(drop)
 }
 
 /// The objects of a chart, as helm writes them, without Deployments.

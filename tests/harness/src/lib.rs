@@ -45,6 +45,10 @@
 //!   ([`Options::user`]), how many nodes ([`Options::nodes`]). It derefs to
 //!   [`Cluster`]. [`ControlPlane::audit`], [`ControlPlane::log`]`("kube-apiserver")`,
 //!   [`ControlPlane::directory`], [`ControlPlane::stopped`].
+//! - [`Node::start`]`(`[`NodeOptions`]`)`: the same with a real node, on which pods run
+//!   (Linux, root, Debian packages). [`Node::import`] and [`image`], [`Node::enforce`],
+//!   [`Node::inside`], [`Node::inside_network`], [`Node::stop_kubelet`]; it derefs to
+//!   [`Cluster`], too.
 //! - [`Cluster`], which is also what `--kubeconfig` gives ([`Cluster::at`]):
 //!   [`Cluster::admin`], [`Cluster::client_for`]`(token)`, [`Cluster::client_as`]`(user, groups)`,
 //!   [`Cluster::kubeconfig`], [`Cluster::kubeconfig_for`]`(name, token)`,
@@ -65,7 +69,7 @@
 //! - [`generated`]: the files that `cargo xtask generate` writes, for the tests that
 //!   compare them.
 //!
-//! Pods run without a kubelet; annotations on a pod decide what becomes of it
+//! Without a node, pods run without a kubelet; annotations on a pod decide what becomes of it
 //! (`tests/control-plane/stages/pod.yaml`): `simulate/waiting` and
 //! `simulate/waiting-message` keep it from starting, `simulate/message`,
 //! `simulate/exit-code` and `simulate/duration` say how its container ends, or the

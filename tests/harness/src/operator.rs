@@ -13,6 +13,7 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::flags::free_ports;
+use crate::image::Archive;
 use crate::install;
 pub use crate::install::Install;
 use crate::supervisor::{Job, Process};
@@ -45,6 +46,12 @@ impl Operator {
     /// Installs both charts without the Deployment, as an administrator would.
     pub async fn install(cluster: &Cluster, install: &Install) -> Result<(), Error> {
         install::install(cluster, install).await
+    }
+
+    /// Installs both charts with helm, as `README.md` does on a real cluster: the operator runs there, from an image
+    /// that the cluster knows. Returns when it runs.
+    pub async fn deploy(cluster: &Cluster, image: &Archive) -> Result<(), Error> {
+        install::deploy(cluster, image).await
     }
 
     /// Starts the program as its own account and waits until it is ready.
