@@ -78,7 +78,10 @@ impl Progress<'_> {
                 return StepStatus { state, ..recorded.clone() };
             };
             let ended = container.ended.as_ref();
-            let state = if self.state == RunState::Succeeded { self.state } else { state(container) };
+            let state = match (self.state, state(container)) {
+                (RunState::Succeeded, _) | (RunState::Failed, RunState::Running) => self.state,
+                (_, state) => state,
+            };
             StepStatus {
                 state,
                 exit_code: ended.map(|ended| ended.exit_code).filter(|code| *code != 0),
@@ -89,13 +92,19 @@ impl Progress<'_> {
         recorded.iter().map(step).collect()
     }
 
-    /// The first step that ended otherwise than it should, and how.
+    /// The first step that ended otherwise than it should, and how; of a pod that was
+    /// taken away, the one that it was at.
     #[must_use]
-    pub fn failing(&self) -> Option<(&str, &Ended)> {
-        self.pod?.containers.iter().find_map(|container| {
+    pub fn failing(&self) -> Option<(&str, Option<&Ended>)> {
+        let pod = self.pod?;
+        let badly = pod.containers.iter().find_map(|container| {
             let ended = container.ended.as_ref().filter(|ended| ended.exit_code != 0)?;
-            Some((container.name.as_str(), ended))
-        })
+            Some((container.name.as_str(), Some(ended)))
+        });
+        // Its containers may not have been told yet how they ended.
+        let begun = pod.containers.iter().filter(|one| one.running.is_some() || one.ended.is_some());
+        let at = pod.failed.as_ref().and_then(|_| begun.last()).map(|one| (one.name.as_str(), one.ended.as_ref()));
+        badly.or(at)
     }
 
     /// When the first step of the newest pod began, else when the Job did.
@@ -148,7 +157,7 @@ fn said(message: &str) -> Option<String> {
 /// Why a step failed, in one line: memory by its limit, what took the pod away,
 /// or the last line of what the step said.
 #[must_use]
-pub fn failure(step: &str, ended: &Ended, pod: Option<&Pod>, memory: Option<&str>) -> String {
+pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Option<&str>) -> String {
     if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
         let message = bounded(message.trim().trim_end_matches('.').to_owned(), 512);
         // Written too much: into its outputs, its own /tmp, or beside them.
@@ -156,6 +165,7 @@ pub fn failure(step: &str, ended: &Ended, pod: Option<&Pod>, memory: Option<&str
         let remedy = if written { ": give its component a size with more ephemeral storage" } else { "" };
         return format!("step {step} was stopped with its pod: {reason}: {message}{remedy}");
     }
+    let Some(ended) = ended else { return format!("step {step} was stopped with its pod") };
     if ended.reason == "OOMKilled" {
         let limit = memory.map_or_else(String::new, |memory| format!(" of {memory}"));
         return format!(

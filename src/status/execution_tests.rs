@@ -74,7 +74,7 @@ fn why_a_step_failed_is_one_line() {
         ),
     ];
     for (text, pod, expected) in cases {
-        assert_eq!(failure("train", &ended(text), pod, Some("2Gi")), expected);
+        assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi")), expected);
     }
     let never = Ended {
         exit_code: 128,
@@ -82,7 +82,10 @@ fn why_a_step_failed_is_one_line() {
         message: "exec: \"x\": no such file\n".into(),
         ..Ended::default()
     };
-    assert_eq!(failure("train", &never, None, None), "step train could not be started: exec: \"x\": no such file");
+    assert_eq!(
+        failure("train", Some(&never), None, None),
+        "step train could not be started: exec: \"x\": no such file"
+    );
     let job = json!({"spec": {"template": {"spec": {"initContainers": [{"name": "a"}],
         "containers": [{"name": "train", "resources": {"limits": {"memory": "2Gi"}}}]}}}});
     assert_eq!((memory(&job, "train"), memory(&job, "a"), memory(&job, "gone")), (Some("2Gi"), None, None));

@@ -146,6 +146,7 @@ fn failed(progress: &Progress<'_>, name: &str, job: &serde_json::Value, logs: Op
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
+    let message = message.trim().trim_end_matches('.');
     Failure::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
 }
 

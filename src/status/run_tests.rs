@@ -148,6 +148,14 @@ fn a_run_that_failed_names_the_step_and_what_it_said() {
             format!("StepFailed step train took more memory than the limit of 2Gi and was stopped (OOMKilled): give its component a larger size; its log: {LOGS} train"),
         ),
         (
+            vec![Pod {
+                failed: Some(("Evicted".to_owned(), "Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\". ".to_owned())),
+                ..pod("run-first", "Failed", &["generate=0", "train+", "evaluate"])
+            }],
+            Some("train"),
+            format!("StepFailed step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\": give its component a size with more ephemeral storage; its log: {LOGS} train"),
+        ),
+        (
             vec![],
             None,
             "EngineFailing Job run-first: BackoffLimitExceeded: Job has reached the specified backoff limit; create another run".to_owned(),
