@@ -102,8 +102,8 @@ impl Progress<'_> {
             Some((container.name.as_str(), Some(ended)))
         });
         // Its containers may not have been told yet how they ended.
-        let begun = pod.containers.iter().filter(|one| one.running.is_some() || one.ended.is_some());
-        let at = pod.failed.as_ref().and_then(|_| begun.last()).map(|one| (one.name.as_str(), one.ended.as_ref()));
+        let mut begun = pod.containers.iter().filter(|one| one.running.is_some() || one.ended.is_some());
+        let at = pod.failed.as_ref().and_then(|_| begun.next_back()).map(|one| (one.name.as_str(), one.ended.as_ref()));
         badly.or(at)
     }
 
