@@ -177,7 +177,9 @@ fn of_trouble(trouble: &Failure, first: &Release, serving: Option<&str>, judged:
     if serving == Some(first.version.as_str()) {
         return Failure::new(trouble.reason, message);
     }
-    Failure::new(trouble.reason, format!("{}. {}", trimmed(&message), goes_on(serving)))
+    // It may have served before: that none does now is all that is known.
+    let serves = serving.map_or_else(|| "Nothing serves now".to_owned(), |_| goes_on(serving));
+    Failure::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
 }
 
 /// How a pod that is to serve ends again and again: that its files are not those

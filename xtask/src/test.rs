@@ -17,7 +17,7 @@ use crate::table::table;
 /// Files in `tests/`, in the order in which they run; any other comes before the last.
 const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "chart", "admission", "fence", "cluster"];
 /// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
-const OF_NODE: [&str; 2] = ["enforcer", "node"];
+const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
 
 /// Run every test: format, lints, unit, golden, property, chart, cluster
 #[derive(clap::Args)]
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn cluster_tests_come_last_and_new_files_are_not_forgotten() {
-        let files = ["cluster", "crd", "node", "novel"].map(String::from).into();
+        let files = ["cluster", "crd", "isolation", "node", "novel"].map(String::from).into();
         let kinds: Vec<String> = steps(&files).into_iter().map(|step| step.kind).collect();
         assert_eq!(
             kinds,

@@ -1,0 +1,48 @@
+//! Isolation on real packets and processes: who reaches whom, held against what the
+//! design says; and what pods run into (limits, quotas, Pod Security, a full volume,
+//! an image that is not there, a crash, a node that goes away), each told in a status
+//! and recovered from without help.
+//!
+//! One test, because a machine has room for one node. It needs what a node needs
+//! (Linux, root, a few Debian packages): `cargo xtask test --node`.
+
+#[path = "isolation/components.rs"]
+mod components;
+#[path = "isolation/matrix.rs"]
+mod matrix;
+#[path = "isolation/places.rs"]
+mod places;
+#[path = "isolation/stage.rs"]
+mod stage;
+#[path = "isolation/told.rs"]
+mod told;
+#[path = "isolation/work.rs"]
+mod work;
+
+use std::time::Instant;
+
+use stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: cargo xtask test --node"]
+async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
+    let begun = Instant::now();
+    let stage = Stage::start().await;
+    let said = |what: &str| println!("{:>6.1} s  {what}", begun.elapsed().as_secs_f32());
+    said("two teams are ready, their services run");
+    matrix::backbone_takes_no_pods(&stage).await;
+    let matrix = matrix::Matrix::set(&stage).await;
+    said("a model serves, and a probe stands in every namespace");
+    matrix.is_as_designed(&stage).await;
+    said("the matrix is as designed");
+    stage.node.enforce(false).await.expect("policies are no longer enforced");
+    matrix.is_open(&stage).await;
+    stage.node.enforce(true).await.expect("policies are enforced");
+    said("without enforcement everything connects");
+
+    tokio::join!(components::of_red(&stage), components::of_blue(&stage), work::of_red(&stage));
+    said("what components and daily work run into is told, and passes");
+    components::a_node_that_goes_away(&stage).await;
+    said("a node went away and came back");
+    stage.told.print();
+}
