@@ -67,7 +67,7 @@ const fn applied(group: &'static str, version: &'static str, kind: &'static str,
     Kind { group, version, kind, plural, namespaced: true, keeping: Keeping::Applied, selection: Selection::Ours }
 }
 
-/// Every built-in kind that is written, and Pods, which are only read.
+/// Every built-in kind that is written, and those that are only read.
 pub const KINDS: &[Kind] = &[
     Kind { namespaced: false, selection: Selection::All, ..applied("", "v1", "Namespace", "namespaces") },
     whole("", "ResourceQuota", "resourcequotas", true, &["spec"]),
@@ -87,7 +87,15 @@ pub const KINDS: &[Kind] = &[
     whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"]),
     whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"]),
     applied("", "v1", "Pod", "pods"),
+    // Whose the pods of a Deployment are, nothing else tells.
+    applied("apps", "v1", "ReplicaSet", "replicasets"),
 ];
+
+/// Whether objects of the kind are only read: workload controllers make and remove them.
+#[must_use]
+pub fn is_only_read(kind: &str) -> bool {
+    matches!(kind, "Pod" | "ReplicaSet")
+}
 
 /// The built-in kind of this group and name.
 #[must_use]

@@ -9,6 +9,7 @@ use futures::StreamExt;
 
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::labels;
+use crate::kinds::is_only_read;
 use crate::queue::Key as Work;
 use crate::revoke::Revocation;
 use crate::watch::{Entry, Key};
@@ -30,7 +31,7 @@ impl Keep {
     /// Whether an object of the team is to be removed.
     #[must_use]
     pub fn prunes(&self, key: &Key, entry: &Entry) -> bool {
-        let never = matches!(key.kind.as_str(), "Namespace" | "Pod") || key.name == labels::RECORD;
+        let never = key.kind == "Namespace" || is_only_read(&key.kind) || key.name == labels::RECORD;
         // What a CronJob made goes with it.
         let never = never || key.kind == "Job" && entry.controller.is_some();
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
@@ -77,7 +78,7 @@ impl Applier {
     /// desired. Volumes stay: homes and data outlive what they were made for.
     pub async fn prune_daily(&self, owner: &Work, desired: &BTreeSet<Key>, outcome: &mut Outcome) {
         let rest = self.mirror.of(owner).into_iter().filter(|(key, entry)| {
-            let stays = matches!(key.kind.as_str(), "Pod" | "PersistentVolumeClaim");
+            let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
             let stays = stays || key.kind == "Job" && entry.controller.is_some();
             !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)
         });

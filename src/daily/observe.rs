@@ -116,26 +116,31 @@ fn misses_pods(key: &Key, state: &Value) -> bool {
 }
 
 /// The pods of which the messages can be believed: their controlling owner is,
-/// by UID, an object that we wrote, or a Job of a `CronJob` that we wrote.
+/// by UID, an object that we wrote, or what its controller made of that: a Job of
+/// a `CronJob`, a `ReplicaSet` of a Deployment.
 fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
-    let ours = objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
-    let written: BTreeSet<&str> = ours
-        .clone()
-        .filter(|(key, entry)| key.kind != "Job" || entry.controller.is_none() || is_run(key))
-        .map(|(_, entry)| entry.uid.as_str())
-        .collect();
-    let of_schedules = ours.filter(|(key, entry)| {
-        key.kind == "Job" && entry.controller.as_deref().is_some_and(|owner| written.contains(owner))
+    let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
+    let is_written = |key: &Key, entry: &Entry| match key.kind.as_str() {
+        "ReplicaSet" => false,
+        "Job" => entry.controller.is_none() || is_run(key),
+        _ => true,
+    };
+    let written: BTreeSet<&str> =
+        ours().filter(|(key, entry)| is_written(key, entry)).map(|(_, entry)| entry.uid.as_str()).collect();
+    let made = ours().filter(|(key, entry)| {
+        let of_ours = entry.controller.as_deref().is_some_and(|owner| written.contains(owner));
+        matches!(key.kind.as_str(), "Job" | "ReplicaSet") && of_ours
     });
-    let of_schedules: BTreeSet<&str> = of_schedules.map(|(_, entry)| entry.uid.as_str()).collect();
-    let read = objects.iter().filter(|(key, _)| key.kind == "Pod").filter_map(|(_, entry)| {
-        let mut pod: Pod = serde_json::from_value(entry.view.state().clone()).ok()?;
-        let owner = pod.owner_uid.as_str();
-        if written.contains(owner) || of_schedules.contains(owner) {
+    let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
+    let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
+    let pods = all.filter_map(|(_, entry)| serde_json::from_value::<Pod>(entry.view.state().clone()).ok());
+    pods.filter_map(|mut pod| {
+        let is_believed = [&written, &made].iter().any(|owners| owners.contains(pod.owner_uid.as_str()));
+        if is_believed {
             return Some(pod);
         }
-        // Of the pods of a Deployment only a ReplicaSet tells, which is not watched:
-        // whether they run is the kubelet's word, what they say is not taken.
+        // Of a ReplicaSet that nobody heard of yet: whether its pods run is the
+        // kubelet's word, what they say is not taken.
         if pod.owner_kind != "ReplicaSet" {
             return None;
         }
@@ -145,8 +150,8 @@ fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
             }
         }
         Some(pod)
-    });
-    read.collect()
+    })
+    .collect()
 }
 
 /// The Job of a run is controlled by the run itself.
@@ -221,7 +226,12 @@ mod tests {
             "status": {"phase": "Failed", "containerStatuses": [
                 {"name": "train", "state": {"terminated": {"exitCode": 1, "message": "no"}}}]},
         });
-        (Key::new(if kind == "Job" { "batch" } else { "" }, kind, Some("a--p"), name), object)
+        let group = match kind {
+            "Job" => "batch",
+            "Pod" => "",
+            _ => "apps",
+        };
+        (Key::new(group, kind, Some("a--p"), name), object)
     }
 
     #[test]
@@ -233,7 +243,11 @@ mod tests {
             known("Pod", "run-x-1", &by("uid-run-x", "Job")),
             known("Pod", "run-x-forged", &by("another", "Job")),
             known("Pod", "run-x-bare", &Value::Null),
-            known("Pod", "run-x-replica", &by("a-replica-set", "ReplicaSet")),
+            known("ReplicaSet", "forged", &by("another", "Deployment")),
+            known("Pod", "run-x-replica-forged", &by("uid-forged", "ReplicaSet")),
+            known("Deployment", "service-x", &Value::Null),
+            known("ReplicaSet", "service-x-1", &by("uid-service-x", "Deployment")),
+            known("Pod", "run-x-replica", &by("uid-service-x-1", "ReplicaSet")),
         ] {
             mirror.observe(key, &object, Keeping::Applied);
         }
@@ -243,6 +257,6 @@ mod tests {
             .iter()
             .map(|pod| (pod.name.as_str(), pod.containers[0].ended.as_ref().map_or("", |ended| ended.message.as_str())))
             .collect();
-        assert_eq!(said, [("run-x-1", "no"), ("run-x-replica", "")]);
+        assert_eq!(said, [("run-x-1", "no"), ("run-x-replica", "no"), ("run-x-replica-forged", "")]);
     }
 }

@@ -182,9 +182,9 @@ fn of_trouble(trouble: &Failure, first: &Release, serving: Option<&str>, judged:
     Failure::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
 }
 
-/// How a pod that is to serve ends again and again: that its files are not those
-/// that were released, that its model cannot be loaded. What it said itself is
-/// not at hand, so this is where to read it.
+/// How a pod that is to serve ends again and again, in its own words: that its
+/// files are not those that were released, that its model cannot be loaded. Of one
+/// that said nothing, or is not believed, where to read it.
 fn ended(judged: &Judged<'_>) -> Option<String> {
     let serving = judged.pods.iter().filter(|pod| !pod.deleting && pod.owner_kind != "Job");
     let mut all =
@@ -192,6 +192,10 @@ fn ended(judged: &Judged<'_>) -> Option<String> {
     all.find_map(|(pod, one)| {
         // Of memory the trouble itself tells more.
         let ended = one.ended.as_ref().or(one.before.as_ref()).filter(|ended| ended.reason != "OOMKilled")?;
+        let said = ended.message.trim();
+        if !said.is_empty() {
+            return Some(format!("pod {}: {said}", pod.name));
+        }
         let does = if one.init { "fetches the released files and sums them up" } else { "serves" };
         Some(format!(
             "pod {}: container {}, which {does}, ended with exit code {}: `kubectl logs {} -c {} --namespace {}` says why",

@@ -121,33 +121,31 @@ fn while_one_version_takes_the_place_of_another_the_old_one_is_said_to_answer() 
 }
 
 #[test]
-fn a_pod_that_refuses_its_files_tells_where_it_says_why() {
+fn a_pod_that_refuses_its_files_says_why_or_where_it_does() {
     let mut stage = Stage::new();
     let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
     service.status.as_mut().unwrap().serving = Some("7".to_owned());
     stage.deployed("8", 3, 1, 2);
-    let ended = Ended { exit_code: 1, ..Ended::default() };
-    let container = Container {
-        name: "model".to_owned(),
-        init: true,
-        waiting: Some(("CrashLoopBackOff".to_owned(), "back-off 40s".to_owned())),
-        before: Some(ended),
-        ..Container::default()
-    };
-    let pod = Pod {
-        name: "p".to_owned(),
-        owner_kind: "ReplicaSet".to_owned(),
-        containers: vec![container],
-        ..Pod::default()
-    };
-    stage.pods.push(pod);
-    let status = said(&stage, &service, Judgement::waiting("x"));
-    let expected = not(
-        "PodFailing",
-        "pod p: container model, which fetches the released files and sums them up, ended with exit code 1: \
-         `kubectl logs p -c model --namespace abc--p--live` says why. Version 7 goes on serving",
-    );
-    assert_eq!(ready(&status), expected);
+    for (message, words) in [
+        (
+            "",
+            "container model, which fetches the released files and sums them up, ended with exit code 1: \
+             `kubectl logs p -c model --namespace abc--p--live` says why",
+        ),
+        ("version 8 of model fraud is not what was released.\n", "version 8 of model fraud is not what was released"),
+    ] {
+        let container = Container {
+            name: "model".to_owned(),
+            init: true,
+            waiting: Some(("Error".to_owned(), "container model ended with exit code 1".to_owned())),
+            before: Some(Ended { exit_code: 1, message: message.to_owned(), ..Ended::default() }),
+            ..Container::default()
+        };
+        let owner_kind = "ReplicaSet".to_owned();
+        stage.pods = vec![Pod { name: "p".to_owned(), owner_kind, containers: vec![container], ..Pod::default() }];
+        let status = said(&stage, &service, Judgement::waiting("x"));
+        assert_eq!(ready(&status), not("PodFailing", &format!("pod p: {words}. Version 7 goes on serving")));
+    }
 }
 
 #[test]

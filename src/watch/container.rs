@@ -100,6 +100,13 @@ impl<'a> Container<'a> {
         self.live["started"] == true && self.live["ready"] == false && self.live["state"]["running"].is_object()
     }
 
+    /// How it ended, if it is started for ever: being tried again is no news.
+    #[must_use]
+    pub fn tried_again(self) -> Option<(String, String)> {
+        let for_ever = self.pod["spec"]["restartPolicy"] == "Always";
+        self.ended().filter(|_| for_ever && self.recovers())
+    }
+
     /// Whether it ended badly and is up again, or about to be, without being ready yet.
     #[must_use]
     pub fn recovers(self) -> bool {

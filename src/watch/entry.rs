@@ -11,7 +11,7 @@ use super::key::Key;
 use super::view::{self, View};
 use crate::api::daily::DailyKind;
 use crate::api::labels;
-use crate::kinds::Keeping;
+use crate::kinds::{Keeping, is_only_read};
 use crate::plan::daily::DailyId;
 use crate::queue::Key as Work;
 
@@ -82,7 +82,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, keeping),
         verified: None,
-        unverified: (keeping == Keeping::Applied && key.kind != "Pod").then(|| Arc::new(object.clone())),
+        unverified: (keeping == Keeping::Applied && !is_only_read(&key.kind)).then(|| Arc::new(object.clone())),
         view,
         other_writer: other_writer(object),
     })
@@ -110,12 +110,12 @@ fn controller(metadata: &Value) -> Option<String> {
 
 /// Whether an object in this place can be the team's. Outside of namespaces of
 /// teams anybody may write the label, so it is believed only of what an engine
-/// may place there: named after the team, and never a pod.
+/// may place there: named after the team, and nothing that is only read.
 pub(super) fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
     let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
     let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     let named = key.name == team || is_teams(&key.name);
-    let placed = of_engine && named && key.kind != "Pod";
+    let placed = of_engine && named && !is_only_read(&key.kind);
     match namespace {
         Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
         None => placed || key.name.strip_prefix("strata:team:") == Some(team),

@@ -48,7 +48,7 @@ pub fn seen(pod: &Value) -> Value {
 fn seen_container(init: bool, container: Container<'_>) -> Value {
     let live = container.live();
     json!({
-        "name": container.name(), "init": init, "waiting": container.waiting(),
+        "name": container.name(), "init": init, "waiting": container.waiting().or_else(|| container.tried_again()),
         "running": live["state"]["running"]["startedAt"],
         "ended": ended(&live["state"]["terminated"]),
         "before": ended(&live["lastState"]["terminated"]),
@@ -96,6 +96,21 @@ mod tests {
         assert_eq!(names, ["a", "b", "c"]);
         assert_eq!(seen.container("b").unwrap().ended.as_ref().unwrap().exit_code, 3);
         assert!(seen.container("c").unwrap().waiting.is_none() && seen.container("c").unwrap().running.is_none());
+    }
+
+    #[test]
+    fn a_server_that_is_tried_again_still_waits() {
+        let waits = |policy: &str, state: Value| {
+            let ended = json!({"exitCode": 1, "reason": "Error"});
+            let live = json!({"name": "c", "ready": false, "state": state, "lastState": {"terminated": ended}});
+            let pod = json!({"metadata": {"name": "p", "namespace": "a--b"},
+                "spec": {"restartPolicy": policy, "containers": [{"name": "c"}]}, "status": {"containerStatuses": [live]}});
+            serde_json::from_value::<Pod>(seen(&pod)).unwrap().containers[0].waiting.clone()
+        };
+        let backs_off = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+        let again = waits("Always", json!({"running": {"startedAt": "2026-11-01T00:00:00Z"}}));
+        assert!(again.is_some() && again == waits("Always", backs_off));
+        assert_eq!(waits("Never", json!({"running": {}})), None, "a Job's pod is another one each time");
     }
 
     #[test]

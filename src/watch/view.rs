@@ -59,14 +59,19 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
             "subjects": object["subjects"], "roleRef": object["roleRef"], "annotations": ours(&metadata["annotations"]),
         })),
         "ConfigMap" if key.name == labels::RECORD => View::new(object["data"].clone()),
-        "Pod" if DailyKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string()) => {
-            View::new(pod::seen(object))
-        }
+        "Pod" if is_daily(metadata) => View::new(pod::seen(object)),
         "Pod" => View::new(pod_trouble(object)?),
+        // It only says whose pods are, and of a team's own services nobody asks that.
+        "ReplicaSet" => is_daily(metadata).then(View::default)?,
         _ if metadata["labels"][labels::ENGINE].is_string() => View::new(judged(object)),
         _ => View::default(),
     };
     Some(view)
+}
+
+/// Whether it was written for an object of daily work, by its label.
+fn is_daily(metadata: &Value) -> bool {
+    DailyKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
 }
 
 /// What a namespace that is being deleted waits for, in the words of Kubernetes.

@@ -138,7 +138,7 @@ pub struct Monitor {
     /// `{"verdict": "ok"}` or `{"verdict": "drift", "message": "..."}`.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub component: String,
-    /// How often: `5m`, `10m`, `15m`, `20m`, `30m`, `1h`, `2h`, `3h`, `4h`, `6h`, `8h`, `12h`, or `24h`.
+    /// How often: `1m`, `2m`, `5m`, `10m`, `15m`, `20m`, `30m`, `1h`, `2h`, `3h`, `4h`, `6h`, `8h`, `12h`, or `24h`.
     #[schemars(schema_with = "schema::every")]
     pub every: String,
 }

@@ -169,7 +169,8 @@ pub(crate) fn time_zone(_: &mut SchemaGenerator) -> Schema {
 pub const NO_ZONE: &str = "there is no time zone of this name in the IANA database: write it as there, Europe/Berlin";
 
 /// The intervals that divide an hour or a day, which a CronJob can keep.
-pub const EVERY: &[&str] = &["5m", "10m", "15m", "20m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h", "24h"];
+pub const EVERY: &[&str] =
+    &["1m", "2m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h", "24h"];
 
 /// How often something is done.
 pub(crate) fn every(_: &mut SchemaGenerator) -> Schema {
