@@ -94,7 +94,7 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     let mut events = Vec::new();
     let ready = |status: &AITeamStatus| status.conditions.iter().find(|condition| condition.type_ == READY).cloned();
     let (old, new) = (ready(before), ready(after));
-    events.extend(turned_ready(old.as_ref(), new.as_ref()));
+    events.extend(turned(old.as_ref(), new.as_ref()));
     let failed = |status: &AITeamStatus| -> BTreeSet<(String, String)> {
         let failed = status
             .components
@@ -112,11 +112,11 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     events
 }
 
-/// The Event of a `Ready` that turned, if that is news.
+/// The Event of a condition that turned, if that is news.
 #[must_use]
-pub fn turned_ready(old: Option<&Condition>, new: Option<&Condition>) -> Option<Event> {
+pub fn turned(old: Option<&Condition>, new: Option<&Condition>) -> Option<Event> {
     let new = new.filter(|new| is_news(&new.reason))?;
-    old.is_none_or(|old| old.status != new.status || old.reason != new.reason).then(|| turned(new))
+    old.is_none_or(|old| old.status != new.status || old.reason != new.reason).then(|| of_condition(new))
 }
 
 /// Publishes one Event about an object, by a recorder of its own.
@@ -138,7 +138,7 @@ fn is_news(word: &str) -> bool {
     )
 }
 
-fn turned(condition: &Condition) -> Event {
+fn of_condition(condition: &Condition) -> Event {
     let type_ = match known(&condition.reason) {
         Some(Reason::Suspended | Reason::Deleting) => EventType::Normal,
         Some(reason) if reason.class() == Class::Fine => EventType::Normal,

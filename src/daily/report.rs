@@ -2,15 +2,17 @@
 //! where a person should notice. Writes nothing that was said already.
 
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::runtime::events::Event;
 use serde_json::{Value, json};
 
-use crate::api::status::{Condition, READY};
+use crate::api::daily::model_service::MONITOR_PASSING;
+use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::{GROUP, VERSION, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Again;
-use crate::report::{now, turned_ready};
+use crate::report::{now, turned};
 use crate::status::daily::held as held_status;
 
 /// How the kind of the object is reached.
@@ -62,15 +64,34 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
     };
     let number = written.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
     context.remember_told(&uid, number.unwrap_or_default(), status.clone());
-    if let Some(event) = turned_ready(ready(&before).as_ref(), ready(&status).as_ref()) {
+    for event in turns(&before, &status) {
         crate::report::publish_about(context, &reference(id, object), event).await;
     }
     Ok(())
 }
 
-fn ready(status: &Value) -> Option<Condition> {
+/// What turned between two statuses, as Events: whether the object is ready, and
+/// what its monitor says.
+fn turns(before: &Value, after: &Value) -> Vec<Event> {
+    let both = |type_: &str| [before, after].map(|status| condition(status, type_));
+    let ([was, is], [said, says]) = (both(READY), both(MONITOR_PASSING));
+    let mut events: Vec<Event> = turned(was.as_ref(), is.as_ref()).into_iter().collect();
+    let passes = says.as_ref().is_some_and(|says| says.status == ConditionStatus::True);
+    // That a monitor finds nothing is news only after it found something.
+    if !(passes && said.is_none())
+        && let Some(mut event) = turned(said.as_ref(), says.as_ref())
+    {
+        if passes {
+            MONITOR_PASSING.clone_into(&mut event.reason);
+        }
+        events.push(event);
+    }
+    events
+}
+
+fn condition(status: &Value, type_: &str) -> Option<Condition> {
     let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).ok()?;
-    conditions.into_iter().find(|condition| condition.type_ == READY)
+    conditions.into_iter().find(|condition| condition.type_ == type_)
 }
 
 /// The object as Events name it.
@@ -109,4 +130,38 @@ pub async fn unreadable(context: &Context, id: &DailyId, value: &Value, failure:
         held(context, id, &object, failure).await?;
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reason;
+    use crate::api::status::{Finding, conditions};
+
+    fn status(monitor: Option<(bool, Reason)>) -> Value {
+        let ready = Finding::new(READY, true, Reason::Ready, "version 1 serves");
+        let monitor = monitor.map(|(passes, reason)| Finding::new(MONITOR_PASSING, passes, reason, "said"));
+        let findings: Vec<Finding> = std::iter::once(ready).chain(monitor).collect();
+        json!({"conditions": conditions(&[], &findings, 1, &now())})
+    }
+
+    #[test]
+    fn what_a_monitor_says_is_told_when_it_turns() {
+        let (ok, drift) = (Some((true, Reason::Ready)), Some((false, Reason::Drift)));
+        let failed = Some((false, Reason::MonitorFailed));
+        for (before, after, told) in [
+            (None, ok, None),
+            (None, drift, Some("Drift")),
+            (ok, ok, None),
+            (ok, drift, Some("Drift")),
+            (drift, drift, None),
+            (drift, failed, Some("MonitorFailed")),
+            (failed, ok, Some("MonitorPassing")),
+            (drift, None, None),
+        ] {
+            let events = turns(&status(before), &status(after));
+            let reasons: Vec<&str> = events.iter().map(|event| event.reason.as_str()).collect();
+            assert_eq!(reasons, told.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
+        }
+    }
 }
