@@ -36,7 +36,7 @@ struct Inner {
 impl Cluster {
     /// The cluster that an explicitly named kubeconfig points to.
     pub async fn at(kubeconfig: &Path) -> Result<Self, Error> {
-        let programs = Programs::ready().await?;
+        let programs = Programs::beside_node().await?;
         let directory = temporary_directory("strata")?;
         let supervisor = Supervisor::start(&programs.supervise, Some(&directory))?;
         let view = ["config", "view", "--minify", "--flatten", "--raw", "--output=json"];

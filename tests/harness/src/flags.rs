@@ -147,8 +147,8 @@ impl Files {
             ("kube-controller-manager", programs.kube_controller_manager.clone(), self.kube_controller_manager()),
             ("kube-scheduler", programs.kube_scheduler.clone(), self.kube_scheduler()),
         ];
-        if let Place::Loopback = self.place {
-            all.push(("kwok", programs.kwok.clone(), self.kwok()));
+        if let (Place::Loopback, Some(kwok)) = (self.place, &programs.kwok) {
+            all.push(("kwok", kwok.clone(), self.kwok()));
         }
         all
     }

@@ -42,6 +42,17 @@ use space::Space;
 pub use space::{ADDRESS, MACHINE, PODS, SERVICES};
 pub use volumes::CLASS;
 
+/// Builds all programs of a node, and makes the image that teams work in. Side by side, because the
+/// one mostly computes and the other mostly waits for packages. [`Node::start`] needs none of it before.
+pub async fn prepare() -> Result<(), Error> {
+    let programs = async {
+        Programs::beside_node().await?;
+        NodePrograms::ready().await
+    };
+    let (programs, image) = tokio::join!(programs, image::application());
+    programs.and(image).map(drop)
+}
+
 /// The node's name.
 pub const NAME: &str = "node-1";
 
@@ -108,7 +119,7 @@ impl Node {
     /// Where that cannot be, it says why before it changes anything.
     pub async fn start(options: NodeOptions) -> Result<Self, Error> {
         machine::check()?;
-        let programs = Programs::ready().await?;
+        let programs = Programs::beside_node().await?;
         let of_node = NodePrograms::ready().await?;
         let directory = temporary_directory(machine::PREFIX)?;
         let group = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();

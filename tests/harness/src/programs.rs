@@ -21,7 +21,8 @@ pub struct Programs {
     pub kube_controller_manager: PathBuf,
     pub kube_scheduler: PathBuf,
     pub kubectl: PathBuf,
-    pub kwok: PathBuf,
+    /// None beside a real node, where pods run.
+    pub kwok: Option<PathBuf>,
     pub helm: PathBuf,
     pub supervise: PathBuf,
 }
@@ -29,24 +30,30 @@ pub struct Programs {
 impl Programs {
     /// All programs; builds those that are missing, with progress on standard error.
     pub async fn ready() -> Result<Self, Error> {
-        blocking(|| {
-            let supplied = Supplied::from_environment();
-            let supervise = module("supervise")?;
-            let kubernetes = module("kubernetes")?;
-            let kwok = module("kwok")?;
-            let helm = module("helm")?;
-            Ok(Self {
-                etcd: supplied.or("etcd", &kubernetes),
-                kube_apiserver: supplied.or("kube-apiserver", &kubernetes),
-                kube_controller_manager: kubernetes.join("kube-controller-manager"),
-                kube_scheduler: kubernetes.join("kube-scheduler"),
-                kubectl: supplied.or("kubectl", &kubernetes),
-                kwok: kwok.join("kwok"),
-                helm: helm.join("helm"),
-                supervise: supervise.join("supervise"),
-            })
+        blocking(|| Ok(Self { kwok: Some(module("kwok")?.join("kwok")), ..Self::built()? })).await
+    }
+
+    /// What a real node needs of them.
+    pub async fn beside_node() -> Result<Self, Error> {
+        blocking(Self::built).await
+    }
+
+    /// All but the one that only tells what pods do.
+    fn built() -> Result<Self, Error> {
+        let supplied = Supplied::from_environment();
+        let supervise = module("supervise")?;
+        let kubernetes = module("kubernetes")?;
+        let helm = module("helm")?;
+        Ok(Self {
+            etcd: supplied.or("etcd", &kubernetes),
+            kube_apiserver: supplied.or("kube-apiserver", &kubernetes),
+            kube_controller_manager: kubernetes.join("kube-controller-manager"),
+            kube_scheduler: kubernetes.join("kube-scheduler"),
+            kubectl: supplied.or("kubectl", &kubernetes),
+            kwok: None,
+            helm: helm.join("helm"),
+            supervise: supervise.join("supervise"),
         })
-        .await
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "node/footprint.rs"]
 mod footprint;
+#[path = "node/inhabitants.rs"]
+mod inhabitants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -11,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use footprint::{Footprint, everybody, namespaces, processes};
+use footprint::Footprint;
 use harness::{Node, NodeOptions, image, node, programs, wait};
+use inhabitants::{everybody, namespaces, processes};
 use tokio::sync::Mutex;
 
 /// A machine has room for one node.
@@ -47,7 +50,7 @@ async fn pods_run_and_are_reached_and_nothing_is_left() {
     let ended = Instant::now();
     drop(node);
     println!("the node has ended after {:.1?}", ended.elapsed());
-    before.is_back(&name(&directory));
+    before.is_back(&directory);
     let left = everybody();
     assert!(pids.is_disjoint(&left) && namespaces(&left).is_disjoint(&own), "something of the node lives on");
     assert!(!directory.exists(), "{}", directory.display());
@@ -231,7 +234,7 @@ async fn nothing_is_left_after_kill_9_and_there_is_room_for_one() {
 
     parent.kill().unwrap();
     parent.wait().unwrap();
-    before.is_back(&name(&directory));
+    before.is_back(&directory);
     until_ended(supervisors.values().chain(&pids), &own).await;
     assert!(!directory.exists(), "{}", directory.display());
 }
@@ -256,7 +259,7 @@ async fn what_is_left_where_nobody_cleans_up_is_named_and_removed() {
     let own = [name(&directory), directory.display().to_string()];
     assert!(own.iter().all(|name| removed.contains(name)), "{removed:?}");
     assert!(!directory.exists());
-    before.is_back(&name(&directory));
+    before.is_back(&directory);
 }
 
 /// A process that holds a node: itself, its supervisors, the node's folder.

@@ -27,6 +27,8 @@ const CONFIG: Config<'_> = Config {
         "LANG=C.UTF-8",
         "HOME=/home/jovyan",
         "PIP_BREAK_SYSTEM_PACKAGES=1",
+        "GIT_PYTHON_REFRESH=quiet",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false",
     ],
     entrypoint: &[],
     command: &["python3"],

@@ -47,8 +47,11 @@ impl Footprint {
     }
 
     /// Waits until the machine is as it was in this look; says what is not, if it does not come to that.
-    /// What belongs to a node of another name, in namespaces of somebody else, comes and goes as it likes.
-    pub fn is_back(&self, own: &str) {
+    /// What belongs to another node than the one with this folder, in namespaces of somebody else, comes and goes as
+    /// it likes.
+    pub fn is_back(&self, folder: &Path) {
+        // Its control group is called like its folder.
+        let own = folder.file_name().unwrap().to_str().unwrap();
         let deadline = Instant::now() + PATIENCE;
         let matters = |thing: &&String| !thing.contains(PREFIX) || thing.contains(own);
         loop {
@@ -62,33 +65,6 @@ impl Footprint {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
-}
-
-/// The processes in control groups whose path has this in it, by the machine's numbers; without those that have
-/// ended and that nobody has asked about.
-pub fn processes(group: &str) -> BTreeSet<u32> {
-    let numbers = entries(Path::new("/proc")).into_iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
-    let runs = |pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
-    };
-    numbers
-        .filter(runs)
-        .filter(|pid: &u32| {
-            fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(group))
-        })
-        .collect()
-}
-
-/// The namespaces of processes: a node's, and those of its pods.
-pub fn namespaces(pids: &BTreeSet<u32>) -> BTreeSet<PathBuf> {
-    let of = |pid: &u32| entries(&PathBuf::from(format!("/proc/{pid}/ns")));
-    pids.iter().flat_map(of).filter_map(|link| fs::read_link(link).ok()).collect()
-}
-
-/// The numbers of all processes.
-pub fn everybody() -> BTreeSet<u32> {
-    processes("")
 }
 
 fn lines(kind: &str, text: &str) -> Vec<String> {
