@@ -29,52 +29,48 @@ pub struct Demo {
     /// End after the print; fail unless every team is ready and all daily work is as it is meant to be
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    place: Place,
+    /// How long the teams may take to become ready, and then their daily work
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+}
+
+/// Where it takes place: on a control plane of our own, if nothing else is said.
+#[derive(clap::Args)]
+struct Place {
     /// Use this cluster instead of a control plane of our own (it is changed, and stays so)
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Use a real node, with pods that run (Linux, root, a few Debian packages), and the teams of deploy/tour
     #[arg(long, conflicts_with = "kubeconfig")]
     node: bool,
-    /// Install the Debian packages that are missing for it, with apt-get
+    /// Apply no team: whoever follows docs/tour.md does that
+    #[arg(long, requires = "node", conflicts_with = "once")]
+    tour: bool,
+    /// Install the Debian packages that are missing for a node, with apt-get
     #[arg(long, requires = "node")]
     install: bool,
-    /// How long the teams may take to become ready, and then their daily work
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u64,
 }
 
 impl Demo {
     /// Shows it all.
     pub async fn run(self) -> Result<(), Error> {
-        if self.install {
+        if self.place.install {
             harness::node::install()?;
         }
         let clock = Clock(Instant::now());
-        let stage = match &self.kubeconfig {
+        let stage = match &self.place.kubeconfig {
             Some(file) => Stage::given(file, &clock).await?,
-            None if self.node => Stage::node(&clock).await?,
+            None if self.place.node => Stage::node(&clock).await?,
             None => Stage::own(&clock).await?,
         };
-        let cluster = stage.cluster();
-        let examples = Examples::read(&harness::repository().join(stage.examples()), |file| stage.shows(file))?;
-        let teams = &examples.teams;
-        apply(cluster, &examples.site).await?;
-        clock.say(&format!("the teams of {} are applied: {}", stage.examples(), teams.join(", ")));
-        let mut waiting = self.watch(&stage, &clock, async || look_at_teams(cluster, teams).await).await?;
-        stage.tell_pods().await?;
-        apply(cluster, &examples.daily).await?;
-        let objects = stage.intended(&examples.objects);
-        clock.say(&format!("their daily work is applied: {} objects", examples.objects.len()));
-        waiting.extend(self.watch(&stage, &clock, async || look_at_work(cluster, &objects).await).await?);
-
-        println!("\n{}", report::report(cluster, teams).await?);
-        if waiting.is_empty() {
-            clock.say(&format!("all {} teams are ready, and their daily work is as it is meant to be", teams.len()));
-        }
+        let waiting = if self.place.tour { Vec::new() } else { self.show(&stage, &clock).await? };
         let verdict = if waiting.is_empty() { Ok(()) } else { Err(Error::NotReady(waiting.join(", "))) };
         if self.once {
             return verdict;
         }
+        let cluster = stage.cluster();
         if let Err(error) = &verdict {
             eprintln!("{error}; the operator's log is in {}", cluster.directory().display());
         }
@@ -86,6 +82,27 @@ impl Demo {
         wait_for_end(|| stage.check()).await?;
         stage.stop().await?;
         verdict
+    }
+
+    /// Applies every example and prints what became of it; returns what is not as it is meant to be.
+    async fn show(&self, stage: &Stage, clock: &Clock) -> Result<Vec<String>, Error> {
+        let cluster = stage.cluster();
+        let examples = Examples::read(&harness::repository().join(stage.examples()), |file| stage.shows(file))?;
+        let teams = &examples.teams;
+        apply(cluster, &examples.site).await?;
+        clock.say(&format!("the teams of {} are applied: {}", stage.examples(), teams.join(", ")));
+        let mut waiting = self.watch(stage, clock, async || look_at_teams(cluster, teams).await).await?;
+        stage.tell_pods().await?;
+        apply(cluster, &examples.daily).await?;
+        let objects = stage.intended(&examples.objects);
+        clock.say(&format!("their daily work is applied: {} objects", examples.objects.len()));
+        waiting.extend(self.watch(stage, clock, async || look_at_work(cluster, &objects).await).await?);
+
+        println!("\n{}", report::report(cluster, teams).await?);
+        if waiting.is_empty() {
+            clock.say(&format!("all {} teams are ready, and their daily work is as it is meant to be", teams.len()));
+        }
+        Ok(waiting)
     }
 
     /// Tells each change of what is looked at until all of it is good; returns what is not in time.

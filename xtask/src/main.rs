@@ -48,7 +48,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo(demo) => demo.run().await,
-        Command::Test(test) => test.run(),
+        Command::Test(test) => test.run().await,
         Command::ControlPlane => control_plane::run().await,
         Command::Node(node) => node.run().await,
         Command::Generate => generate::run(),

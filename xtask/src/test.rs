@@ -26,10 +26,13 @@ pub struct Test {
     #[arg(long, value_name = "KIND")]
     skip: Vec<String>,
     /// Run what needs a real node, and nothing else (Linux, root, a few Debian packages)
-    #[arg(long)]
+    #[arg(long, group = "real")]
     node: bool,
-    /// Install the Debian packages that are missing for it, with apt-get
-    #[arg(long, requires = "node")]
+    /// Run everything: also what needs a real node, unless this machine cannot be one; then say why
+    #[arg(long, group = "real")]
+    all: bool,
+    /// Install the Debian packages that are missing for a node, with apt-get
+    #[arg(long, requires = "real")]
     install: bool,
 }
 
@@ -59,27 +62,32 @@ struct Outcome {
 
 impl Test {
     /// Runs all kinds, even after one has failed, and prints the counts.
-    pub fn run(self) -> Result<(), Error> {
-        if self.install {
-            node::install()?;
+    pub async fn run(self) -> Result<(), Error> {
+        let (mut outcomes, mut left_out) = (Vec::new(), Vec::new());
+        let mut steps = if self.node { Vec::new() } else { steps(&test_files()?) };
+        if self.node || self.all {
+            match self.can_be_node() {
+                // What nobody has built yet takes longer than all tests.
+                Ok(()) if self.node => {
+                    node::prepare().await?;
+                    steps.extend(steps_of_node());
+                }
+                Ok(()) => steps.extend(steps_of_node()),
+                // Whoever asks for it alone is not served by leaving it out.
+                Err(why) if self.node => return Err(why),
+                Err(why) => left_out.push(not_run(&OF_NODE.join(", "), &why.to_string())),
+            }
+        } else {
+            left_out.push(not_run(&OF_NODE.join(", "), "they need a real node: cargo xtask test --all, or --node"));
         }
-        let steps = if self.node { steps_of_node() } else { steps(&test_files()?) };
         let skip: BTreeSet<String> = self.skip.into_iter().collect();
         if let Some(unknown) = skip.iter().find(|kind| !steps.iter().any(|step| step.kind == **kind)) {
             let known: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
             return Err(Error::Tests(format!("there is no kind `{unknown}`; there are {}", known.join(", "))));
         }
-        let (mut outcomes, mut left_out) = (Vec::new(), Vec::new());
-        if self.node {
-            // Whoever asks for it is not served by leaving it out.
-            node::check()?;
-        } else {
-            left_out.push(format!("{}: left out, cargo xtask test --node runs them", OF_NODE.join(", ")));
-        }
         for step in steps.iter().filter(|step| !skip.contains(&step.kind)) {
             if let Some(why) = cannot_run(&step.kind) {
-                eprintln!("\n==> {}: left out, {why}", step.kind);
-                left_out.push(format!("{}: left out, {why}", step.kind));
+                left_out.push(not_run(&step.kind, why));
                 continue;
             }
             outcomes.push(run(step)?);
@@ -92,6 +100,21 @@ impl Test {
             outcomes.iter().filter(|outcome| !outcome.good).map(|outcome| outcome.kind.as_str()).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::Tests(failed.join(", "))) }
     }
+
+    /// Why this machine cannot be a node, if it cannot.
+    fn can_be_node(&self) -> Result<(), Error> {
+        if self.install {
+            node::install()?;
+        }
+        Ok(node::check()?)
+    }
+}
+
+/// Said while it runs, and again at the end, where nobody misses it.
+fn not_run(what: &str, why: &str) -> String {
+    let line = format!("{what}: NOT RUN, {why}");
+    eprintln!("\n==> {line}");
+    line
 }
 
 /// The names of the files in `tests/`.
