@@ -8,6 +8,8 @@
 
 #[path = "isolation/components.rs"]
 mod components;
+#[path = "harness/tests/node/footprint.rs"]
+mod footprint;
 #[path = "isolation/matrix.rs"]
 mod matrix;
 #[path = "isolation/places.rs"]
@@ -21,12 +23,13 @@ mod work;
 
 use std::time::Instant;
 
+use footprint::Footprint;
 use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: cargo xtask test --node"]
 async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), Footprint::look());
     let stage = Stage::start().await;
     let said = |what: &str| println!("{:>6.1} s  {what}", begun.elapsed().as_secs_f32());
     said("two teams are ready, their services run");
@@ -45,4 +48,8 @@ async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
     components::a_node_that_goes_away(&stage).await;
     said("a node went away and came back");
     stage.told.print();
+    let folder = stage.node.directory().to_path_buf();
+    drop(stage);
+    before.is_back(&folder);
+    said("nothing is left of it on the machine");
 }

@@ -15,7 +15,7 @@ for _ in range(count):
     request = urllib.request.Request(
         "http://default-risk.loans--risk--live.svc:8080/invocations", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:
             assert len(json.load(answer)["predictions"]) == 1
         answered += 1
     except Exception as error:
