@@ -25,7 +25,7 @@ pub async fn nobody_else_reaches_it(stage: &Stage) {
         let who = stage.person(who);
         who.does(&format!("apply --filename deploy/tour/54-caller.yaml --namespace {namespace}")).await;
         who.does(&format!("wait --for=condition=Ready pod/caller --namespace {namespace} --timeout=60s")).await;
-        let ask = format!("exec --stdin caller --namespace {namespace} -- python3 - 1 1 1 < deploy/tour/ask.py");
+        let ask = format!("exec --stdin caller --namespace {namespace} -- python3 - 1 1 1 5 < deploy/tour/ask.py");
         let said = who.does(&ask).await;
         assert!(said.starts_with("0 answered, 1 lost") && said.contains("timed out"), "{}: {said}", who.name);
         who.does(&format!("delete pod caller --namespace {namespace}")).await;

@@ -1,4 +1,4 @@
-//! A model in production: released, asked, scaled, replaced, taken back; and two
+//! A model in production: released, asked, scaled, replaced, taken back; and three
 //! versions that never take traffic.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,22 +50,18 @@ pub async fn it_scales(stage: &Stage) {
 pub async fn it_rolls_to_the_next_version_and_back(stage: &Stage) {
     let (mel, bea) = (stage.person("mel"), stage.person("bea"));
     for version in ["2", "1"] {
+        let rolled = AtomicBool::new(false);
         let rolls = async {
             wants(&mel, version).await;
             serves(&mel, version).await;
+            rolled.store(true, Ordering::Relaxed);
         };
-        let (rolled, asking) = (AtomicBool::new(false), async |rolled: &AtomicBool| {
+        let asking = async {
             while !rolled.load(Ordering::Relaxed) {
                 assert_eq!(asks(&bea, 100, 1, 10).await, "100 answered, 0 lost\n");
             }
-        });
-        tokio::join!(
-            async {
-                rolls.await;
-                rolled.store(true, Ordering::Relaxed);
-            },
-            asking(&rolled)
-        );
+        };
+        tokio::join!(rolls, asking);
     }
     let service = reads(&mel).await;
     assert_eq!(service["status"]["releases"].as_array().map(Vec::len), Some(2), "{}", service["status"]);

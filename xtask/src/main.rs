@@ -1,5 +1,5 @@
 //! The project's own commands. `cargo xtask demo` shows Strata on a control plane
-//! of its own, `cargo xtask test` runs every test there is, `cargo xtask
+//! of its own, `cargo xtask test` runs tests (with `--all` every one), `cargo xtask
 //! control-plane` just starts a control plane, `cargo xtask node` one with a real
 //! node, `cargo xtask generate` writes the files that are made by the program itself. None of them ever uses another
 //! cluster than its own, unless one is named by `--kubeconfig`.
@@ -34,7 +34,7 @@ struct Arguments {
 enum Command {
     /// Start a control plane and the operator, apply deploy/examples, show what becomes of it
     Demo(demo::Demo),
-    /// Run every test: format, lints, unit, golden, property, chart, cluster
+    /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
     Test(test::Test),
     /// Start a control plane, print its KUBECONFIG, and keep it until Ctrl-C
     ControlPlane,

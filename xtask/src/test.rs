@@ -19,7 +19,7 @@ const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "ch
 /// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
 const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
 
-/// Run every test: format, lints, unit, golden, property, chart, cluster
+/// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
 #[derive(clap::Args)]
 pub struct Test {
     /// Leave out a kind (format, lints, unit, documentation, harness, licences, or a file of tests/ such as cluster)
