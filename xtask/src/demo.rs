@@ -78,6 +78,9 @@ impl Demo {
         if let Some(people) = stage.people()? {
             println!("{people}");
         }
+        if self.place.tour {
+            println!("docs/tour.md begins here: kubectl apply --filename deploy/tour/00-site.yaml");
+        }
         println!("Ctrl-C ends it.");
         wait_for_end(|| stage.check()).await?;
         stage.stop().await?;
