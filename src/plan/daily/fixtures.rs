@@ -39,6 +39,7 @@ pub(crate) struct Scene {
     live: BTreeMap<(String, String), Value>,
     newer: usize,
     retained: bool,
+    settings: BTreeMap<String, String>,
 }
 
 fn key(first: &str, second: &str) -> (String, String) {
@@ -66,6 +67,7 @@ impl Scene {
             live: BTreeMap::new(),
             newer: 0,
             retained: false,
+            settings: BTreeMap::new(),
         }
     }
 
@@ -99,11 +101,18 @@ impl Scene {
         self
     }
 
+    /// A setting that datasets have given to every namespace.
+    pub(crate) fn setting(mut self, name: &str) -> Self {
+        self.settings.insert(name.to_owned(), "any".to_owned());
+        self
+    }
+
     /// What is known in this namespace.
     pub(crate) fn facts<T>(&self, namespace: &str, then: impl FnOnce(&DailyFacts<'_>) -> T) -> T {
         let live = |kind: &str, name: &str| self.live.get(&key(kind, name)).cloned();
         let mut place = self.plan.namespace(namespace).unwrap().clone();
         place.retained = self.retained;
+        place.datasets.extend(self.settings.clone());
         let pods: [Pod; 0] = [];
         then(&DailyFacts {
             team: &self.team,

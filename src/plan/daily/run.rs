@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::dataset::connections;
 use super::pipeline::inputs;
 use super::steps::{parameters, recorded, resolve};
 use super::{DailyFacts, Detail, Draft, invalid};
@@ -11,7 +12,7 @@ use crate::api::Reason;
 use crate::api::daily::pipeline::PipelineSpec;
 use crate::api::daily::run::{RunState, RunStatus, StepStatus};
 use crate::api::daily::{Pipeline, Run};
-use crate::engine::work::{StepInputs, VariableInputs, WorkInputs};
+use crate::engine::work::{MountedInputs, StepInputs, VariableInputs, WorkInputs};
 use crate::plan::Hold;
 
 /// Of how many finished runs Jobs are kept once their pipeline is gone.
@@ -54,10 +55,28 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     };
     let resolved = resolve(&pipeline.spec, &values(run, &pipeline.spec)?, facts)
         .map_err(|hold| Hold { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
+    are_given(&resolved.datasets, facts)?;
     let steps = resolved.steps.iter().map(recorded).collect();
     let work = WorkInputs { run: Some(inputs(job.clone(), &pipeline.spec, resolved, None)), ..WorkInputs::default() };
     let detail = Detail::Run(RunDetail { job, steps, surplus: false });
     Ok(Draft { work, write: true, detail, ..Draft::default() })
+}
+
+/// That the pod will find the datasets that its steps name. One of a moment ago
+/// gives its settings with the next pass over the team, and that wakes the run.
+fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let (here, known) = (&facts.namespace.name, &facts.namespace.datasets);
+    for MountedInputs { name, .. } in datasets {
+        let of = |namespace: &str| facts.neighbours.dataset(namespace, name);
+        let Some(found) = of(&facts.shared()).or_else(|| of(here)) else { continue };
+        if connections(&found, here, name).keys().any(|setting| !known.contains_key(setting)) {
+            let message = format!(
+                "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
+            );
+            return Err(Hold { reason: Reason::Progressing, message });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a run came to its end, which never changes again.

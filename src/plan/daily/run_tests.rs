@@ -47,6 +47,22 @@ fn a_run_is_written_from_the_pipeline_as_it_is() {
 }
 
 #[test]
+fn a_run_waits_for_the_settings_of_the_datasets_that_its_steps_name() {
+    let scene = || {
+        Scene::new()
+            .component("fraud--shared", "read", "{image: train, datasets: [cards]}")
+            .dataset("fraud--shared", "cards", "{uri: 's3://cards', splits: {train: a}}")
+            .pipeline(NAMESPACE, "reads", "{steps: [{component: read}]}")
+            .setting("DATASET_CARDS_URI")
+    };
+    let run = run("first", "{pipeline: reads}");
+    let hold = drafted(&scene(), &run).unwrap_err();
+    assert_eq!(hold.reason, Reason::Progressing);
+    assert!(hold.message.contains("the settings of dataset cards"), "{}", hold.message);
+    assert!(drafted(&scene().setting("DATASET_CARDS_TRAIN"), &run).unwrap().write);
+}
+
+#[test]
 fn a_run_that_cannot_start_says_why() {
     for (spec, message) in [
         (
