@@ -49,24 +49,28 @@ impl Failure {
         Self::new(reason, format!("failed to {action}: {said}"))
     }
 
-    /// What the end of a watch means.
+    /// What the end of a watch means. Nothing but rights refuses a read.
     #[must_use]
-    pub fn of_watch(error: &watcher::Error, plural: &str) -> Self {
-        let action = format!("watch {plural}");
-        match error {
-            watcher::Error::InitialListFailed(kube::Error::Api(status))
-            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-                if status.code == 404 =>
-            {
-                Self::new(Reason::Unavailable, format!("failed to {action}: the API server does not serve the kind"))
-            }
+    pub fn of_watch(error: &watcher::Error, name: &str) -> Self {
+        let unknown = format!("{name} cannot be watched, so what is there now is not known");
+        let error = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => Self::of_request(error, &action),
-            watcher::Error::WatchError(status) => Self::of_request(&kube::Error::Api(status.clone()), &action),
+            | watcher::Error::WatchFailed(error) => error,
+            watcher::Error::WatchError(status) => &kube::Error::Api(status.clone()),
             watcher::Error::NoResourceVersion => {
-                Self::new(Reason::ApiFailing, format!("failed to {action}: the list carries no resource version"))
+                return Self::new(Reason::ApiFailing, format!("{unknown}: the list carries no resource version"));
             }
+        };
+        match error {
+            kube::Error::Api(status) if status.code == 404 => {
+                Self::new(Reason::Unavailable, format!("{unknown}: the API server does not serve them"))
+            }
+            kube::Error::Api(status) if status.code == 403 => Self::new(
+                Reason::RightsMissing,
+                format!("{unknown}: {}; grant the operator list and watch on {name}", status.message),
+            ),
+            error => Self::new(Reason::ApiFailing, format!("{unknown}: {error}")),
         }
     }
 }

@@ -7,7 +7,9 @@
 mod container;
 mod entry;
 pub mod fingerprint;
+pub mod follow;
 mod gone;
+pub mod health;
 mod key;
 pub mod mirror;
 mod pod;

@@ -1,0 +1,123 @@
+//! Follows one kind for as long as the program lives, and keeps the health of that.
+//!
+//! kube's watcher does the work. What it does not say (that a bookmark came, that an
+//! interrupted watch goes on) is seen on the connection; and since it never lists
+//! again after a watch that could not start, one whose content may be old is begun anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::health::{Health, State};
+
+/// How watches are opened.
+#[derive(Clone)]
+pub struct Opener {
+    /// The client.
+    pub client: Client,
+    /// When the API server ends a watch, which is then opened again. Load balancers
+    /// cut connections that idle for four minutes.
+    pub timeout: Duration,
+}
+
+impl Opener {
+    /// The health of a watch that is opened so.
+    #[must_use]
+    pub fn health(&self, name: impl Into<String>) -> Arc<Health> {
+        Arc::new(Health::new(name, self.timeout))
+    }
+}
+
+/// What following a kind gives.
+#[derive(Debug)]
+pub enum Change<K> {
+    /// Something of the kind, as kube's watcher says it.
+    Event(watcher::Event<K>),
+    /// The watch is in another state than before.
+    Turned(State),
+}
+
+/// Follows a kind, for ever.
+pub async fn follow<K>(
+    opener: &Opener,
+    api: impl Fn(Client) -> Api<K>,
+    config: watcher::Config,
+    health: &Arc<Health>,
+    mut take: impl FnMut(Change<K>),
+) where
+    K: kube::Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+{
+    let client = heard(&opener.client, health);
+    let timeout = u32::try_from(opener.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+    let config = config.timeout(timeout);
+    loop {
+        let begun = Instant::now();
+        let mut events = watcher(api(client.clone()), config.clone()).default_backoff().boxed();
+        while !health.must_list(begun) {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        health.saw(&event);
+                        take(Change::Event(event));
+                    }
+                    Some(Err(error)) => {
+                        debug!(kind = health.name(), %error, "the watch was interrupted and goes on");
+                        health.failed(&error);
+                    }
+                    None => break,
+                },
+                () = health.changes() => {}
+            }
+            if let Some(state) = health.turned() {
+                say(health, &state);
+                take(Change::Turned(state));
+            }
+        }
+    }
+}
+
+fn say(health: &Health, state: &State) {
+    match state {
+        State::Failing(failure) => warn!(kind = health.name(), reason = %failure.reason, "{failure}"),
+        State::Synced => debug!(kind = health.name(), "the watch is synced"),
+        State::Listing => info!(kind = health.name(), "the watch lists"),
+    }
+}
+
+/// A client whose watches are seen to start and to give something.
+fn heard(client: &Client, health: &Arc<Health>) -> Client {
+    let (inner, health) = (client.clone(), Arc::clone(health));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, health) = (inner.clone(), Arc::clone(&health));
+        async move {
+            let watches = is_watch(&request);
+            let response = client.send(request).await?;
+            let watches = watches && response.status().is_success();
+            if watches {
+                health.started();
+            }
+            let (parts, body) = response.into_parts();
+            let body = body.map_frame(move |frame| {
+                if watches {
+                    health.heard();
+                }
+                frame
+            });
+            Ok::<_, kube::Error>(Response::from_parts(parts, body))
+        }
+    });
+    Client::new(service, client.default_namespace())
+}
+
+fn is_watch(request: &Request<Body>) -> bool {
+    request.uri().query().into_iter().flat_map(|query| query.split('&')).any(|part| part.starts_with("watch="))
+}
