@@ -129,23 +129,61 @@ pub fn namespaces(team: &str, mirror: &Mirror) -> BTreeMap<String, Entry> {
         .collect()
 }
 
+/// The layer of a namespace of a team: by its label, or else by its name, which
+/// nobody can take off.
+#[must_use]
+pub fn layer(name: &str, entry: &Entry) -> Layer {
+    let label = &entry.view.state()["layer"];
+    let by_label = Layer::ALL.iter().copied().find(|layer| *label == layer.name());
+    by_label.unwrap_or_else(|| match name.split_once("--").map_or("", |(_, rest)| rest) {
+        "backbone" => Layer::Backbone,
+        "shared" => Layer::Shared,
+        rest if rest.ends_with("--live") => Layer::Live,
+        _ => Layer::Workspace,
+    })
+}
+
+/// The project of a namespace of a team, likewise.
+fn project(name: &str, entry: &Entry) -> Option<String> {
+    if let Some(label) = entry.view.state()["project"].as_str() {
+        return Some(label.to_owned());
+    }
+    let rest = name.split_once("--")?.1;
+    match layer(name, entry) {
+        Layer::Backbone | Layer::Shared => None,
+        Layer::Workspace | Layer::Live => Some(rest.strip_suffix("--live").unwrap_or(rest).to_owned()),
+    }
+}
+
+/// What a namespace is told of that is a team's by its UID and not by its label.
+#[must_use]
+pub fn lost_label(team: &str, namespace: &str) -> Failure {
+    Failure::new(
+        Reason::Conflict,
+        format!(
+            "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \
+             kubectl label namespace {namespace} {label}={team}",
+            label = labels::TEAM
+        ),
+    )
+}
+
 /// A namespace that nothing asks for any more, as it is retained.
 #[must_use]
-pub fn retained(name: &str, entry: &Entry) -> Option<Retained> {
+pub fn retained(name: &str, entry: &Entry) -> Retained {
     let state = entry.view.state();
-    let layer = Layer::ALL.iter().copied().find(|layer| state["layer"] == layer.name())?;
     let pod_security = match state["podSecurity"].as_str() {
         Some("privileged") => PodSecurity::Privileged,
         Some("baseline") => PodSecurity::Baseline,
         _ => PodSecurity::Restricted,
     };
-    Some(Retained {
+    Retained {
         namespace: name.to_owned(),
-        layer,
-        project: state["project"].as_str().map(str::to_owned),
+        layer: layer(name, entry),
+        project: project(name, entry),
         pod_security,
         frozen: state["annotations"][labels::RETAINED] == "true",
-    })
+    }
 }
 
 /// What the quotas of a team grant and what is in use.

@@ -135,7 +135,7 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
     let leftover = observe::namespaces(team.name(), &context.mirror)
         .into_iter()
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
-    observed.retained = leftover.filter_map(|(name, entry)| observe::retained(&name, &entry)).collect();
+    observed.retained = leftover.map(|(name, entry)| observe::retained(&name, &entry)).collect();
     if observed.retained.is_empty() || team.spec.deletion_policy == DeletionPolicy::Delete {
         return Ok(first);
     }
@@ -177,14 +177,7 @@ fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outco
         let key = Key::new("", "Namespace", None, namespace);
         let lost = context.mirror.get(&key).is_some_and(|entry| entry.uid == *uid && !entry.is_ours());
         if lost && outcome.failure(&key).is_some() {
-            outcome.explain(&key, Failure::new(
-                Reason::Conflict,
-                format!(
-                    "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \
-                     kubectl label namespace {namespace} {label}={team}",
-                    label = labels::TEAM
-                ),
-            ));
+            outcome.explain(&key, observe::lost_label(team, namespace));
         }
     }
 }

@@ -36,6 +36,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     let mut outcome = Outcome::default();
     let owner = Key::Team(name.to_owned());
     context.applier.remove_bindings(name, &mut outcome).await;
+    context.applier.remove_foreign_bindings(name, &namespaces.keys().cloned().collect(), &mut outcome).await;
     context.applier.apply(&owner, &objects, &stages, &mut outcome).await;
     let keep = Keep {
         desired: objects.iter().map(crate::apply::key).collect(),
@@ -56,7 +57,7 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
     team.metadata.uid = Some(record.uid.clone());
     let namespaces = observe::namespaces(name, &context.mirror).into_iter();
     let retained =
-        namespaces.filter(|(_, entry)| !entry.deleting).filter_map(|(name, entry)| observe::retained(&name, &entry));
+        namespaces.filter(|(_, entry)| !entry.deleting).map(|(name, entry)| observe::retained(&name, &entry));
     let mut observed = Observed {
         blueprint: record.site.clone(),
         blueprint_generation: record.blueprint.generation,

@@ -1,8 +1,10 @@
-//! Takes a deleted team away: under `Retain` its people lose their rights and
-//! everything else stays; under `Delete` its namespaces go, in order.
+//! Takes a deleted team away. Its people lose their rights first, whatever else is
+//! there or not; then under `Retain` everything else stays, and under `Delete` its
+//! namespaces go, in order.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
+use serde_json::json;
 
 use crate::api::team::DeletionPolicy;
 use crate::api::{AITeam, GROUP, Layer, Reason};
@@ -15,8 +17,9 @@ use crate::plan::Identity;
 use crate::queue::{Again, Key};
 use crate::record::{Record, without_people};
 use crate::report::{now, report};
+use crate::revoke::Revocation;
 use crate::status::held;
-use crate::watch::Entry;
+use crate::watch::{Entry, Key as WatchKey, State};
 use crate::{finalizer, retained};
 
 /// Takes the team away and lets its object go once that is done.
@@ -49,6 +52,9 @@ pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<boo
 /// Takes the team away. Says whether nothing is left to wait for.
 async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
+    if !nobody_is_left(context, team).await? {
+        return Ok(false);
+    }
     match team.spec.deletion_policy {
         DeletionPolicy::Retain => {
             withdraw(context, team).await?;
@@ -56,6 +62,43 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
             Ok(true)
         }
         DeletionPolicy::Delete => delete(context, team).await,
+    }
+}
+
+/// Removes every binding of the team, wherever it is, and says whether none that
+/// names anybody is left. Needs neither Backbone nor record.
+async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = team.name();
+    let mut outcome = Outcome::default();
+    let bound =
+        || context.mirror.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
+    // What somebody's finalizer holds is emptied until they let it go.
+    let kept = bound().filter(|(_, entry)| entry.deleting);
+    let emptied = kept.map(|(key, entry)| (key, entry, Revocation::Keep(json!([]))));
+    context.applier.revoke(emptied.collect(), &mut outcome).await;
+    context.applier.remove_bindings(name, &mut outcome).await;
+    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    let unknown = ["RoleBinding", "ClusterRoleBinding"].into_iter().find_map(|kind| not_watched(context, kind));
+    let failed = outcome.failures().next().map(|(_, failure)| failure.clone()).or(unknown);
+    if let Some(failure) = failed {
+        report(context, team, held(team, &failure, &now())).await?;
+        return Err(failure);
+    }
+    // The watch tells of each that is gone, and has the team looked at again.
+    Ok(bound().next().is_none())
+}
+
+fn names_anybody(entry: &Entry) -> bool {
+    entry.view.state()["subjects"].as_array().is_some_and(|subjects| !subjects.is_empty())
+}
+
+/// Why it is not known which objects of this kind there are, if it is not.
+fn not_watched(context: &Context, kind: &str) -> Option<Failure> {
+    match context.watches.kind("rbac.authorization.k8s.io", kind)?.1 {
+        State::Synced => None,
+        State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
+        State::Failing(failure) => Some(failure),
     }
 }
 
@@ -101,11 +144,10 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let mut outcome = Outcome::default();
     let going = Failure::new(Reason::Deleting, "the team is being deleted with everything in it");
     ground::publish(context, name, Ground::held(&going));
-    context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.remove_outside(name, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.mirror);
     let of = |layer: Layer| -> Vec<(String, &Entry)> {
-        let of_layer = namespaces.iter().filter(move |(_, entry)| entry.view.state()["layer"] == layer.name());
+        let of_layer = namespaces.iter().filter(move |(name, entry)| observe::layer(name, entry) == layer);
         of_layer.map(|(name, entry)| (name.clone(), entry)).collect()
     };
     let next = ORDER.into_iter().map(of).find(|of_layer| !of_layer.is_empty());
@@ -118,6 +160,10 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
         }
         None => String::new(),
     };
+    if let Some(failure) = lost(context, name) {
+        report(context, team, held(team, &failure, &now())).await?;
+        return Err(failure);
+    }
     if let Some((_, failure)) = outcome.failures().next() {
         report(context, team, held(team, failure, &now())).await?;
         return Err(failure.clone());
@@ -127,6 +173,16 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     }
     report(context, team, held(team, &Failure::new(Reason::Deleting, waiting), &now())).await?;
     Ok(false)
+}
+
+/// Why a namespace that is the team's own by its recorded UID cannot be removed: it
+/// lost our label.
+fn lost(context: &Context, team: &str) -> Option<Failure> {
+    let record = observe::record(team, &context.mirror)?;
+    record.namespaces.iter().find_map(|(namespace, uid)| {
+        let entry = context.mirror.get(&WatchKey::new("", "Namespace", None, namespace))?;
+        (entry.uid == *uid && !entry.is_ours() && !entry.deleting).then(|| observe::lost_label(team, namespace))
+    })
 }
 
 /// What a namespace waits for, in the words of the API server.

@@ -130,11 +130,9 @@ impl Applier {
 
     /// Removes every binding of the team: on the way out they go first.
     pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
-        let all = self.mirror.team(team).into_iter();
-        let bindings = all.filter(|(key, entry)| {
-            entry.is_ours() && !entry.deleting && (is_binding(key) || key.kind == "ClusterRole")
-        });
-        self.remove(bindings.collect(), outcome).await;
+        let roles = self.mirror.team(team).into_iter().filter(|(key, _)| key.kind == "ClusterRole");
+        let all = self.mirror.bindings(team).into_iter().chain(roles);
+        self.remove(all.filter(|(_, entry)| entry.is_ours() && !entry.deleting).collect(), outcome).await;
     }
 
     /// Takes people out of bindings, and removes bindings that nobody is left in.

@@ -86,8 +86,9 @@ async fn take_away(context: &Context, id: &DailyId, object: &Object) -> Result<b
     context.applier.prune_daily(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
     let left = context.mirror.of(&owner).into_iter();
     let waits = match id.kind {
-        // Whoever is in the pod of a workbench is let in by the rule on this object.
-        DailyKind::Workbench => left.filter(|(key, _)| key.kind == "Pod").count(),
+        // Whoever is in the pod of a workbench is let in by the rule on this object. A
+        // pod made a moment ago may not be known yet, and its StatefulSet is.
+        DailyKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
         _ => {
             left.filter(|(key, entry)| matches!(key.kind.as_str(), "Deployment" | "CronJob") && !entry.deleting).count()
         }

@@ -93,6 +93,24 @@ impl Mirror {
         found
     }
 
+    /// Every binding in a team's namespaces and of the team itself, whatever it was
+    /// written for, in the order of their keys.
+    #[must_use]
+    pub fn bindings(&self, team: &str) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        let of_team = index.works.iter().filter(|(work, _)| match work {
+            Work::Team(name) => name == team,
+            Work::Daily(id) => team_of(&id.namespace) == Some(team),
+            _ => false,
+        });
+        let keys = of_team.flat_map(|(_, keys)| keys);
+        let bindings = keys.filter(|key| matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"));
+        let mut found: Vec<_> =
+            bindings.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect();
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        found
+    }
+
     /// What anything is known of.
     #[must_use]
     pub fn works(&self) -> Vec<Work> {

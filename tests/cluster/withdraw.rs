@@ -212,6 +212,94 @@ async fn a_namespace_that_is_being_deleted_holds_up_nothing_and_comes_again() {
     team.until_ready().await;
 }
 
+/// Nobody has any right of the team any more, wherever it was given.
+async fn nobody_has_rights(team: &Team) {
+    for end in ["backbone", "shared", "first", "first--live", "second"] {
+        let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", team.space(end));
+        let left = team.admin.list(&bindings).await;
+        let left = left.iter().filter(|binding| binding["subjects"].as_array().is_some_and(|all| !all.is_empty()));
+        let left: Vec<_> = left.map(|binding| binding["metadata"]["name"].to_string()).collect();
+        assert!(left.is_empty(), "{end}: {left:?}");
+    }
+    let readers = path("ClusterRoleBinding", "", &format!("strata:team:{}", team.name));
+    assert!(team.admin.find(&readers).await.is_none(), "somebody still reads what is gone");
+}
+
+/// A deletion that its guard lets through.
+async fn meant(team: &Team, path: &str) {
+    let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    team.admin.merge(path, &meant).await.expect("meant");
+    team.admin.delete(path).await.expect("deleted");
+}
+
+#[tokio::test]
+async fn a_team_without_backbone_or_record_leaves_nobody_with_rights() {
+    for (name, policy, lost) in
+        [("unbacked", "Retain", "backbone"), ("unbacked-too", "Delete", "backbone"), ("unrecorded", "Retain", "record")]
+    {
+        let mut spec = everything();
+        spec["deletionPolicy"] = json!(policy);
+        let team = Team::ready(stage().await, name, spec).await;
+        let bound = team.object("RoleBinding", "first", "strata-data-scientist-contribute");
+        assert!(team.admin.find(&bound).await.is_some());
+        // Suspended, nothing that is lost comes again.
+        team.edit(json!({"suspend": true})).await;
+        team.until_not_ready("Suspended", "suspend").await;
+        let at = match lost {
+            "record" => team.object("ConfigMap", "backbone", "strata-record"),
+            _ => team.space_path("backbone"),
+        };
+        meant(&team, &at).await;
+        team.until_missing(&at).await;
+        assert!(team.admin.find(&bound).await.is_some(), "rights went before the team did");
+        team.delete().await;
+        team.until_gone().await;
+        nobody_has_rights(&team).await;
+    }
+}
+
+#[tokio::test]
+async fn a_binding_that_a_finalizer_holds_is_emptied() {
+    for (name, policy) in [("emptied", "Retain"), ("emptied-too", "Delete")] {
+        let mut spec = minimal();
+        spec["deletionPolicy"] = json!(policy);
+        let team = Team::ready(stage().await, name, spec).await;
+        let bound = team.object("RoleBinding", "first", "strata-data-scientist-contribute");
+        let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
+        team.admin.merge(&bound, &hold).await.expect("held");
+        team.delete().await;
+        let emptied = |binding: &Value| binding["subjects"].as_array().is_none_or(Vec::is_empty);
+        team.until_there(&bound, emptied).await;
+        if policy == "Retain" {
+            team.until_gone().await;
+        }
+        nobody_has_rights(&team).await;
+        team.admin.merge(&bound, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+        team.until_gone().await;
+    }
+}
+
+#[tokio::test]
+async fn under_delete_a_namespace_that_lost_its_labels_does_not_stay() {
+    let mut spec = minimal();
+    spec["deletionPolicy"] = json!("Delete");
+    let team = Team::ready(stage().await, "unlabelled", spec).await;
+    team.edit(json!({"suspend": true})).await;
+    team.until_not_ready("Suspended", "suspend").await;
+    // Without its layer it is known by its name; without its team it is said so.
+    let unlayered = json!({"metadata": {"labels": {"strata-operator.dev/layer": null}}});
+    team.admin.merge(&team.space_path("first"), &unlayered).await.expect("the layer is gone");
+    let disowned = json!({"metadata": {"labels": {"strata-operator.dev/team": null}}});
+    team.admin.merge(&team.space_path("backbone"), &disowned).await.expect("the team is gone");
+    team.delete().await;
+    team.until_not_ready("Conflict", "unlabelled--backbone").await;
+    team.until_missing(&team.space_path("first")).await;
+    let again = json!({"metadata": {"labels": {"strata-operator.dev/team": "unlabelled"}}});
+    team.admin.merge(&team.space_path("backbone"), &again).await.expect("the team is there again");
+    team.until_gone().await;
+    assert!(team.admin.find(&team.space_path("backbone")).await.is_none(), "a namespace stayed");
+}
+
 #[tokio::test]
 async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
     let team = Team::ready(stage().await, "hurries", minimal()).await;
@@ -224,6 +312,7 @@ async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
     team.until_not_ready("Deleting", "hurries--backbone").await;
     team.delete().await;
     team.until_gone().await;
+    nobody_has_rights(&team).await;
     let holder = team.object("ConfigMap", "backbone", "held");
     team.admin.merge(&holder, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
 }

@@ -229,6 +229,22 @@ async fn its_home_outlives_it_and_is_its_owners() {
 }
 
 #[tokio::test]
+async fn it_waits_for_its_server_and_not_for_its_pod_alone() {
+    let team = team().await;
+    let work = running(&team, "held", &json!({})).await;
+    let set = team.object("StatefulSet", "first", "workbench-held");
+    let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
+    team.admin.merge(&set, &hold).await.expect("held");
+    team.admin.delete(&work.path()).await.expect("deleted");
+    team.until_missing(&team.object("Pod", "first", "workbench-held-0")).await;
+    team.until_there(&set, |set| set["metadata"]["deletionTimestamp"].is_string()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(team.admin.find(&work.path()).await.is_some(), "it went before its server did");
+    team.admin.merge(&set, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
+    team.until_missing(&work.path()).await;
+}
+
+#[tokio::test]
 async fn it_stops_when_its_owner_leaves() {
     let team = Team::ready(stage().await, "leavers", at_work()).await;
     let work = running(&team, "ana", &json!({})).await;
