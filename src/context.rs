@@ -178,8 +178,9 @@ impl Context {
     /// Whether a quota of the team may be lowered now: at most once a minute.
     #[must_use]
     pub fn may_lower(&self, team: &str) -> bool {
-        let lowered = self.lowered.lock().unwrap_or_else(PoisonError::into_inner);
-        lowered.get(team).is_none_or(|last| last.elapsed() >= LOWERING)
+        let mut lowered = self.lowered.lock().unwrap_or_else(PoisonError::into_inner);
+        lowered.retain(|_, last| last.elapsed() < LOWERING);
+        !lowered.contains_key(team)
     }
 
     /// A quota of the team was lowered just now.

@@ -67,7 +67,7 @@ async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiv
             warn!(key = ?key, reason = %failure.reason, "{failure}");
             tell(&context, &key, failure).await;
         }
-        context.queue.done(&key, result.map_err(|_| ()));
+        context.queue.done(&key, result.map_err(|failure| failure.again));
     }
 }
 

@@ -206,15 +206,8 @@ fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdic
 }
 
 fn next(plan: &DailyPlan, outcome: &Outcome) -> Result<Again, Failure> {
-    let passing = |failure: &&Failure| {
-        failure.class() == Class::Transient
-            || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
-    };
-    if let Some((_, failure)) = outcome.failures().find(|(_, failure)| passing(failure)) {
-        return Err(failure.clone());
-    }
     let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
-    Ok(outcome.again.or(to_mend.then_some(MENDED)))
+    outcome.requeue(None, to_mend.then_some(MENDED))
 }
 
 /// Whether the finalizer of Strata is on the object.

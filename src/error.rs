@@ -3,6 +3,8 @@
 //! Every fallible step has its own error; all that the API server can say is
 //! turned into a [`Failure`], whose reason decides what happens next.
 
+use std::time::Duration;
+
 use kube::runtime::watcher;
 
 use crate::api::Reason;
@@ -16,13 +18,21 @@ pub struct Failure {
     pub reason: Reason,
     /// What failed and on what.
     pub message: String,
+    /// When to try again at the latest, however long a pass that failed backs off.
+    pub again: Option<Duration>,
 }
 
 impl Failure {
     /// A failure for this reason.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), again: None }
+    }
+
+    /// The same failure with the wish when to try again at the latest.
+    #[must_use]
+    pub fn wishing(self, again: Option<Duration>) -> Self {
+        Self { again, ..self }
     }
 
     /// What it means for what happens next.

@@ -1,15 +1,20 @@
 //! The queue of what has to be reconciled.
 //!
 //! A key is never worked on twice at once, however often it is added; what is
-//! added while it is worked on is worked on once more. Failures of one key back
-//! off alone, with jitter. Teams take turns, so that hundreds of runs of one hold
-//! up nobody of another. It holds keys and times only.
+//! added while it is worked on is worked on once more. Teams take turns, so that
+//! hundreds of runs of one hold up nobody of another. It holds keys and times only.
+//!
+//! One rule says when a key that failed is worked on again: after its backoff,
+//! which grows alone and with jitter; sooner if its pass wished so or something
+//! was added meanwhile; never before the shortest pause, so that events which its
+//! own failure causes make no tight loop.
 //!
 //! The runtime's `Controller` is not used: it keys by the objects of one store,
 //! while a team that was taken away still has guardrails to repair; it shares
 //! one backoff between all of its triggers; and its error policy knows no count.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +42,7 @@ pub enum Key {
 /// When to look again at the latest, if nothing happens before.
 pub type Again = Option<Duration>;
 
-/// The first pause after a failure.
+/// The first pause after a failure, and the shortest.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause after failures.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -51,6 +56,14 @@ const SUMMING: Duration = Duration::from_secs(2);
 /// A team, or what belongs to none.
 type Lane = Option<String>;
 
+/// The failures of a key since it was last worked on without one.
+#[derive(Clone, Copy)]
+struct Failing {
+    count: u32,
+    /// It is not worked on before, whatever adds it.
+    rests_until: Instant,
+}
+
 #[derive(Default)]
 struct State {
     /// What is ready, by team, so that the work of one never waits for that of another.
@@ -63,7 +76,7 @@ struct State {
     queued: HashSet<Key>,
     working: HashSet<Key>,
     again: HashSet<Key>,
-    failures: HashMap<Key, u32>,
+    failures: HashMap<Key, Failing>,
     known: HashSet<Key>,
     counter: u64,
 }
@@ -96,17 +109,7 @@ impl Queue {
         if state.queued.contains(&key) {
             return;
         }
-        let at = Instant::now() + pause;
-        if let Some(due) = state.due.get(&key).copied() {
-            if due.0 <= at {
-                return;
-            }
-            state.waiting.remove(&due);
-        }
-        state.counter += 1;
-        let due = (at, state.counter);
-        state.due.insert(key.clone(), due);
-        state.waiting.insert(due, key);
+        state.schedule(key, Instant::now() + pause);
         drop(state);
         self.changed.notify_one();
     }
@@ -144,6 +147,9 @@ impl Queue {
     /// The next key to work on. It is not given out again before [`Queue::done`].
     pub async fn next(&self) -> Key {
         loop {
+            // Registered before it is looked: what is added in between wakes somebody.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
             let pause = {
                 let mut state = self.lock();
                 state.promote(Instant::now());
@@ -155,7 +161,6 @@ impl Queue {
                 }
                 state.waiting.keys().next().map(|(at, _)| *at)
             };
-            let changed = self.changed.notified();
             match pause {
                 Some(at) => {
                     tokio::select! { () = changed => {}, () = tokio::time::sleep_until(at) => {} }
@@ -165,29 +170,24 @@ impl Queue {
         }
     }
 
-    /// The key was worked on: `Ok` with when to look again at the latest, or a
-    /// failure, after which the key backs off.
-    pub fn done(&self, key: &Key, outcome: Result<Again, ()>) {
-        let (again, pause) = {
-            let mut state = self.lock();
-            state.working.remove(key);
-            let pause = if let Ok(pause) = outcome {
+    /// The key was worked on, or it failed and backs off: either with the wish when
+    /// to look again at the latest.
+    pub fn done(&self, key: &Key, outcome: Result<Again, Again>) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.working.remove(key);
+        let added = state.again.remove(key).then_some(SETTLE);
+        let pause = match outcome {
+            Ok(wish) => {
                 state.failures.remove(key);
-                pause
-            } else {
-                let failures = state.failures.entry(key.clone()).or_default();
-                *failures = failures.saturating_add(1);
-                Some(backoff(*failures))
-            };
-            // A failing key is not worked on sooner because it was added meanwhile:
-            // what it failed on would be asked for in a tight loop.
-            (state.again.remove(key) && outcome.is_ok(), pause)
+                added.or(wish.map(|wish| wish.max(SETTLE)))
+            }
+            Err(wish) => Some(state.back_off(key, added.or(wish), now)),
         };
-        if again {
-            self.add(key.clone());
-        } else if let Some(pause) = pause {
-            self.add_after(key.clone(), pause);
-        }
+        let Some(pause) = pause else { return };
+        state.schedule(key.clone(), now + pause);
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// How many keys wait or are ready.
@@ -199,6 +199,34 @@ impl Queue {
 }
 
 impl State {
+    /// Has the key worked on at this time, or sooner if it is due sooner, but not
+    /// while it rests after a failure.
+    fn schedule(&mut self, key: Key, at: Instant) {
+        let rests_until = self.failures.get(&key).map_or(at, |failing| failing.rests_until);
+        let before = self.due.get(&key).copied();
+        let at = before.map_or(at, |due| due.0.min(at)).max(rests_until);
+        if let Some(due) = before {
+            if due.0 == at {
+                return;
+            }
+            self.waiting.remove(&due);
+        }
+        self.counter += 1;
+        let due = (at, self.counter);
+        self.due.insert(key.clone(), due);
+        self.waiting.insert(due, key);
+    }
+
+    /// Counts a failure, and says how long the key waits for its next try.
+    fn back_off(&mut self, key: &Key, wish: Again, now: Instant) -> Duration {
+        let shortest = backoff(1);
+        let failing = self.failures.entry(key.clone()).or_insert(Failing { count: 0, rests_until: now });
+        failing.count = failing.count.saturating_add(1);
+        failing.rests_until = now + shortest;
+        let pause = backoff(failing.count);
+        wish.map_or(pause, |wish| wish.min(pause)).max(shortest)
+    }
+
     fn promote(&mut self, now: Instant) {
         while let Some((&due, _)) = self.waiting.first_key_value() {
             if due.0 > now {
@@ -268,60 +296,5 @@ fn spread() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn team(name: &str) -> Key {
-        Key::Team(name.to_owned())
-    }
-
-    #[tokio::test]
-    async fn a_key_is_worked_on_once_however_often_it_is_added() {
-        let queue = Queue::default();
-        queue.add(team("a"));
-        queue.add(team("a"));
-        assert_eq!(queue.next().await, team("a"));
-        assert_eq!(queue.depth(), 0);
-        queue.add(team("a"));
-        assert!(tokio::time::timeout(Duration::from_millis(60), queue.next()).await.is_err());
-        queue.done(&team("a"), Ok(None));
-        assert_eq!(queue.next().await, team("a"));
-    }
-
-    #[tokio::test]
-    async fn a_failing_key_holds_up_nobody() {
-        let queue = Queue::default();
-        queue.add(team("a"));
-        assert_eq!(queue.next().await, team("a"));
-        queue.done(&team("a"), Err(()));
-        queue.add(team("b"));
-        assert_eq!(queue.next().await, team("b"));
-    }
-
-    #[tokio::test]
-    async fn the_work_of_one_team_does_not_wait_for_that_of_another() {
-        let queue = Queue::default();
-        let daily = |namespace: &str, number: usize| {
-            let id = DailyId {
-                kind: crate::api::daily::DailyKind::Run,
-                namespace: namespace.to_owned(),
-                name: format!("r{number}"),
-            };
-            Key::Daily(id)
-        };
-        (0..1000).for_each(|number| queue.add(daily("crowd--p", number)));
-        queue.add(daily("other--p", 0));
-        queue.add(team("crowd"));
-        tokio::time::sleep(SETTLE * 2).await;
-        assert_eq!(queue.next().await, team("crowd"));
-        assert_eq!(queue.next().await, daily("other--p", 0));
-        assert_eq!(queue.depth(), 1000);
-    }
-
-    #[test]
-    fn pauses_grow_and_end_at_the_longest() {
-        assert!(backoff(1) < Duration::from_secs(1));
-        assert!(backoff(5) > backoff(1));
-        assert!(backoff(u32::MAX) <= LONGEST.mul_f64(1.25));
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

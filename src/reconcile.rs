@@ -13,6 +13,7 @@ use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, Reason, labels};
+use crate::apply::outcome::soonest;
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired};
@@ -295,8 +296,8 @@ async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Aga
     tell_of_repairs(context, team, &outcome).await;
     report(context, team, held(team, failure, &now())).await?;
     match outcome.failures().next() {
-        Some((_, failure)) => Err(failure.clone()),
-        None => Ok((failure.class() == Class::Invalid).then_some(MENDED)),
+        Some((_, unwritten)) => Err(unwritten.clone().wishing(outcome.again)),
+        None => Ok(soonest([outcome.again, (failure.class() == Class::Invalid).then_some(MENDED)])),
     }
 }
 
@@ -305,15 +306,7 @@ fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &O
     if over && context.may_lower(name) {
         context.remember_lowering(name);
     }
-    let again = [outcome.again, over.then_some(LOWERING)].into_iter().flatten().min();
-    let unwritten: Vec<_> = outcome.failures().map(|(_, failure)| failure).collect();
-    let passing = |failure: &&Failure| {
-        failure.class() == Class::Transient
-            || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
-    };
-    if let Some(failure) = unwritten.iter().copied().find(passing) {
-        return Err(failure.clone());
-    }
-    let to_mend = !unwritten.is_empty() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
-    Ok(again.or(to_mend.then_some(MENDED)))
+    let to_mend =
+        outcome.failures().next().is_some() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
+    outcome.requeue(over.then_some(LOWERING), to_mend.then_some(MENDED))
 }

@@ -22,6 +22,9 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     let record = observe::record(name, &context.mirror);
     let (Some(record), false) = (record, namespaces.is_empty()) else {
         context.queue.forget(&Key::Team(name.to_owned()));
+        if namespaces.is_empty() {
+            context.forget(name, "");
+        }
         return Ok(None);
     };
     // The team's object may be gone because its kind is being removed, or be on
@@ -48,7 +51,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     let ground = Ground::planned(&team, plan, context.store.catalogue(), context.store.served(), &outcome);
     ground::publish(context, name, ground);
     let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
-    failed.map_or(Ok(outcome.again), Err)
+    failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
 }
 
 /// The plan of a team of which only the guardrails are left.

@@ -41,6 +41,8 @@ mod drift;
 mod each;
 #[path = "cluster/edit.rs"]
 mod edit;
+#[path = "cluster/failing.rs"]
+mod failing;
 #[path = "cluster/fifty.rs"]
 mod fifty;
 #[path = "cluster/foresight.rs"]

@@ -25,6 +25,9 @@ pub const ADOPT: &str = "strata-operator.dev/adopt";
 pub const RETAINED: &str = "strata-operator.dev/retained";
 /// Says why a namespace's Pod Security level is not `restricted`.
 pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
+/// On a binding of others: until when it lets people in past the team's object, as
+/// RFC 3339 has it.
+pub const BREAK_GLASS: &str = "strata-operator.dev/break-glass-until";
 /// On an `AITeam`: the UID of the earlier team whose namespaces it takes over.
 pub const RECLAIM: &str = "strata-operator.dev/reclaim";
 /// On the claim of a home volume: whose home it is.

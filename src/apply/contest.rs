@@ -5,7 +5,7 @@
 //! write wars, and no open window.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ const GUARDRAIL: Duration = Duration::from_secs(1);
 const OTHER: Duration = Duration::from_secs(60);
 /// Guardrails count as contested until they were left alone for this long.
 const QUIET: usize = 5;
+/// So many objects are known without a look at which of them are gone.
+const FEW: usize = 1024;
 
 #[derive(Default)]
 struct Rounds {
@@ -29,10 +31,25 @@ struct Rounds {
     repairs: VecDeque<Instant>,
 }
 
-/// The repairs of the last minute, by object.
+impl Rounds {
+    /// Whether its repairs still count.
+    fn is_fought_over(&self, now: Instant) -> bool {
+        self.repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW)
+    }
+}
+
+/// What is known of each object, and how many may be known before it is tidied up.
+#[derive(Default)]
+struct Known {
+    rounds: HashMap<Key, Rounds>,
+    tidy_at: usize,
+}
+
+/// The repairs of the last minute, by object. It holds at most twice as many as
+/// are there or were fought over in that minute.
 #[derive(Default)]
 pub struct Contests {
-    rounds: Mutex<HashMap<Key, Rounds>>,
+    known: Mutex<Known>,
 }
 
 /// Whether an object may be repaired now.
@@ -50,11 +67,16 @@ pub enum Permission {
 }
 
 impl Contests {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Rounds are counted one by one: none can be left half-written.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks to write an object that differs from the intent.
     pub fn ask(&self, key: &Key, intent: u64, guardrail: bool) -> Permission {
         let now = Instant::now();
-        let mut all = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(rounds) = all.get_mut(key).filter(|rounds| rounds.intent == intent) else {
+        let mut known = self.lock();
+        let Some(rounds) = known.rounds.get_mut(key).filter(|rounds| rounds.intent == intent) else {
             return Permission::Update;
         };
         while rounds.repairs.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
@@ -78,8 +100,8 @@ impl Contests {
 
     /// We wrote this intent: what differs from now on was changed by somebody.
     pub fn wrote(&self, key: &Key, intent: u64) {
-        let mut all = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let rounds = all.entry(key.clone()).or_default();
+        let mut known = self.lock();
+        let rounds = known.rounds.entry(key.clone()).or_default();
         if rounds.intent != intent {
             *rounds = Rounds { intent, repairs: VecDeque::new() };
         }
@@ -88,16 +110,26 @@ impl Contests {
     /// Whether the object was repaired that often within the last minute.
     #[must_use]
     pub fn contested(&self, key: &Key) -> bool {
-        let all = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        all.get(key).is_some_and(|rounds| {
+        let (known, now) = (self.lock(), Instant::now());
+        known.rounds.get(key).is_some_and(|rounds| {
             rounds.repairs.iter().filter(|at| now.duration_since(**at) <= WINDOW).count() >= ROUNDS
         })
     }
 
     /// The object is no longer ours to keep.
     pub fn forget(&self, key: &Key) {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.lock().rounds.remove(key);
+    }
+
+    /// Forgets, where many are known, objects that are no longer there and that
+    /// nobody fights over: they went without us.
+    pub fn tidy(&self, is_there: impl Fn(&Key) -> bool) {
+        let (mut known, now) = (self.lock(), Instant::now());
+        if known.rounds.len() < known.tidy_at.max(FEW) {
+            return;
+        }
+        known.rounds.retain(|key, rounds| rounds.is_fought_over(now) || is_there(key));
+        known.tidy_at = known.rounds.len() * 2;
     }
 }
 
@@ -132,5 +164,25 @@ mod tests {
             assert_eq!(contests.ask(&key(), intent + 1, false), Permission::Update);
             contests.wrote(&key(), intent + 1);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_that_went_without_us_take_no_room_for_ever() {
+        let contests = Contests::default();
+        let object = |number: usize| Key::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
+        let stays = |key: &Key| key.name.ends_with("00");
+        contests.wrote(&key(), 1);
+        assert!(matches!(contests.ask(&key(), 1, true), Permission::Repair { .. }));
+        for number in 0..50_000 {
+            contests.wrote(&object(number), 1);
+            contests.tidy(stays);
+            assert!(contests.lock().rounds.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
+        }
+        assert_eq!(contests.ask(&object(49_900), 1, false), Permission::Repair { contested: false });
+        assert!(contests.lock().rounds.contains_key(&key()), "what was fought over just now is known");
+        tokio::time::advance(WINDOW * 2).await;
+        (0..2000).for_each(|number| contests.wrote(&object(number), 2));
+        contests.tidy(stays);
+        assert!(!contests.lock().rounds.contains_key(&key()));
     }
 }

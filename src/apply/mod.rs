@@ -142,7 +142,7 @@ impl Applier {
     async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, by: Option<String>) -> Step {
         let intent = digest(&desired.object);
         if self.mirror.holds(key, &desired.object, kind.keeping) {
-            self.contests.wrote(key, intent);
+            self.remember(key, intent);
             let contested = self.contests.contested(key).then_some(Contender(by));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
@@ -155,6 +155,12 @@ impl Applier {
             Keeping::Applied => self.writer.apply(kind, key, &desired.object).await,
         };
         self.written(kind, key, desired, written, permission, by)
+    }
+
+    /// Remembers what an object holds, and forgets objects that went without us.
+    fn remember(&self, key: &Key, intent: u64) {
+        self.contests.wrote(key, intent);
+        self.contests.tidy(|key| self.mirror.knows(key));
     }
 
     async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
@@ -191,7 +197,7 @@ impl Applier {
             Err(failure) => return Step::failed(failure),
         };
         self.mirror.wrote(key.clone(), &live, kind.keeping, &desired.object);
-        self.contests.wrote(key, digest(&desired.object));
+        self.remember(key, digest(&desired.object));
         match permission {
             Permission::Repair { contested } => {
                 Step { contested: contested.then(|| Contender(by.clone())), ..Step::of(Result::Repaired { by }) }
@@ -239,7 +245,7 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
         outcome.contested.insert(key.clone(), by);
     }
     if let Some(again) = step.again {
-        outcome.again = Some(outcome.again.map_or(again, |sooner| sooner.min(again)));
+        outcome.again = outcome::soonest([outcome.again, Some(again)]);
     }
     if let Result::Failed(failure) = &step.result {
         match desired.stage {

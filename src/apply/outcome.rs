@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::api::Reason;
+use crate::api::reason::Class;
 use crate::error::Failure;
+use crate::queue::Again;
 use crate::watch::Key;
 
 /// What came of one object.
@@ -70,5 +73,56 @@ impl Outcome {
             _ => None,
         });
         failed.chain(self.not_removed.iter())
+    }
+
+    /// When to look again: as soon as the objects wish, or `wish`. What fails and
+    /// passes by itself backs off, but no longer than that; without it, what a person
+    /// must mend is looked at again after `recheck`.
+    pub fn requeue(&self, wish: Again, recheck: Again) -> std::result::Result<Again, Failure> {
+        let again = soonest([self.again, wish]);
+        match self.failures().find(|(_, failure)| passes(failure)) {
+            Some((_, failure)) => Err(failure.clone().wishing(again)),
+            None => Ok(soonest([again, recheck])),
+        }
+    }
+}
+
+/// The soonest of some wishes when to look again.
+#[must_use]
+pub fn soonest<const N: usize>(wishes: [Again; N]) -> Again {
+    wishes.into_iter().flatten().min()
+}
+
+/// Whether a failure ends without anybody doing anything.
+fn passes(failure: &Failure) -> bool {
+    failure.class() == Class::Transient
+        || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contested_guardrail_keeps_its_pace_beside_other_failures() {
+        let second = Some(Duration::from_secs(1));
+        let mut outcome = Outcome { again: second, ..Outcome::default() };
+        let mut fail = |name: &str, reason: Reason| {
+            let key = Key::new("", "ConfigMap", Some("a--b"), name);
+            outcome.results.insert(key, Result::Failed(Failure::new(reason, name)));
+            outcome.requeue(None, Some(Duration::from_secs(60)))
+        };
+        assert_eq!(fail("contested", Reason::Contested), Ok(second));
+        let failed = fail("hangs", Reason::ApiFailing).unwrap_err();
+        assert_eq!((failed.reason, failed.again), (Reason::ApiFailing, second));
+    }
+
+    #[test]
+    fn the_soonest_wish_counts() {
+        let (second, minute) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)));
+        let outcome = Outcome { again: minute, ..Outcome::default() };
+        assert_eq!(outcome.requeue(None, second), Ok(second));
+        assert_eq!(outcome.requeue(second, None), Ok(second));
+        assert_eq!(Outcome::default().requeue(None, None), Ok(None));
     }
 }

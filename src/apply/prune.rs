@@ -4,15 +4,21 @@
 //! volume under `Retain`, never anything of an engine that is held.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::StreamExt;
 
+use super::outcome::soonest;
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::labels;
 use crate::kinds::is_only_read;
 use crate::queue::Key as Work;
 use crate::revoke::Revocation;
 use crate::watch::{Entry, Key};
+
+/// How often a binding that breaks glass is looked at: the clock that it names may
+/// be set meanwhile, and timers do not follow that.
+const GLASS: Duration = Duration::from_secs(3600);
 
 /// What must stay, besides what is desired.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +97,9 @@ impl Applier {
         self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
     }
 
-    /// Removes bindings of others that let people into the team's namespaces:
-    /// people come through the `AITeam` alone.
+    /// Removes bindings of others that let people into the team's namespaces: people
+    /// come through the `AITeam` alone. One that breaks glass goes when it says, and
+    /// the outcome wishes to look again by then.
     pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
         let now = jiff::Timestamp::now();
         let foreign = self.mirror.team(team).into_iter().filter(|(key, entry)| {
@@ -103,9 +110,11 @@ impl Applier {
                     .namespace
                     .as_ref()
                     .is_some_and(|namespace| namespaces.contains(namespace) && lets_people_in(entry, namespace))
-                && !breaks_glass(entry, now)
         });
-        self.remove(foreign.collect(), outcome).await;
+        let (stay, go): (Vec<_>, Vec<_>) = foreign.partition(|(_, entry)| breaks_glass(entry, now).is_some());
+        let first = stay.iter().filter_map(|(_, entry)| breaks_glass(entry, now)).min();
+        outcome.again = soonest([outcome.again, first]);
+        self.remove(go, outcome).await;
     }
 
     /// Deletes namespaces of ours, each by its UID, with everything in them.
@@ -195,11 +204,14 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     })
 }
 
-/// Whether the binding says until when it is meant to break glass, and that is
-/// still to come. No role of a team may write bindings, so neither may it say that.
-fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> bool {
-    let until = entry.view.state()["annotations"]["strata-operator.dev/break-glass-until"].as_str();
-    until.and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_some_and(|until| until > now)
+/// How long the binding still breaks glass, if it says until when, and that is to
+/// come. No role of a team may write bindings, so neither may it say that.
+fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
+    let until = entry.view.state()["annotations"][labels::BREAK_GLASS].as_str()?;
+    let until = until.parse::<jiff::Timestamp>().ok().filter(|until| *until > now)?;
+    // Rounded up to what timers count in: a moment too early would be one pass more.
+    let left = until.duration_since(now).unsigned_abs() + Duration::from_millis(1);
+    Some(left.min(GLASS))
 }
 
 #[cfg(test)]
@@ -207,7 +219,7 @@ mod tests {
     use super::*;
     use crate::kinds::{KINDS, built_in};
     use crate::watch::Mirror;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn entry(kind: &str, namespace: &str, engine: Option<&str>) -> (Key, Entry) {
         let mirror = Mirror::default();
@@ -255,5 +267,26 @@ mod tests {
         assert!(!keep.prunes(&key, &deployment));
         let (key, binding) = entry("RoleBinding", "a--p", None);
         assert!(keep.prunes(&key, &binding));
+    }
+
+    #[test]
+    fn glass_is_broken_until_it_says_and_no_longer() {
+        let now: jiff::Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
+        let left = |until: Value| {
+            let mirror = Mirror::default();
+            let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
+            let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
+                "annotations": {"strata-operator.dev/break-glass-until": until}}, "subjects": []});
+            mirror.observe(key.clone(), &object, built_in(&key.group, &key.kind).unwrap().keeping);
+            breaks_glass(&mirror.get(&key).unwrap(), now)
+        };
+        let seconds = |seconds: u64| Some(Duration::from_millis(1000 * seconds + 1));
+        assert_eq!(left(json!("2026-11-01T12:00:30Z")), seconds(30));
+        assert_eq!(left(json!("2026-11-01T13:00:05+01:00")), seconds(5));
+        assert_eq!(left(json!("9999-12-30T00:00:00Z")), Some(GLASS));
+        for over in ["2026-11-01T12:00:00Z", "2026-11-01T11:59:59Z", "tomorrow", "2026-11-02", ""] {
+            assert_eq!(left(json!(over)), None, "{over}");
+        }
+        assert_eq!(left(Value::Null), None);
     }
 }

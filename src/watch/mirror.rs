@@ -76,6 +76,12 @@ impl Mirror {
         self.read().entries.get(key).cloned()
     }
 
+    /// Whether anything is known of one object.
+    #[must_use]
+    pub fn knows(&self, key: &Key) -> bool {
+        self.read().entries.contains_key(key)
+    }
+
     /// Everything that was written for a team itself, in the order of its keys.
     #[must_use]
     pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {

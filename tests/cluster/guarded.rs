@@ -4,9 +4,9 @@
 use harness::wait;
 use serde_json::{Value, json};
 
-use crate::spec::everything;
+use crate::spec::{everything, minimal};
 use crate::stage::stage;
-use crate::team::Team;
+use crate::team::{Team, condition};
 
 #[tokio::test]
 async fn a_binding_by_hand_is_removed_and_told() {
@@ -35,6 +35,51 @@ async fn a_binding_by_hand_is_removed_and_told() {
         if reasons.contains(&json!("ForeignBindingRemoved")) { Ok(()) } else { Err(format!("{reasons:?}")) }
     });
     told.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_binding_that_breaks_glass_ends_when_it_says() {
+    let stage = stage().await;
+    let teams = [Team::ready(stage, "glass", minimal()).await, Team::ready(stage, "glass-held", minimal()).await];
+    teams[1].edit(json!({"suspend": true})).await;
+    teams[1].until("is suspended", |team| condition(team, "Ready")["reason"] == "Suspended").await;
+    let gone = Team::ready(stage, "glass-kept", minimal()).await;
+    gone.delete().await;
+    gone.until_gone().await;
+    let teams = [&teams[0], &teams[1], &gone];
+    let in_a_while = |seconds: u64| {
+        let until = jiff::Timestamp::now() + std::time::Duration::from_secs(seconds);
+        json!({"metadata": {"annotations": {"strata-operator.dev/break-glass-until": until.to_string()}}})
+    };
+    let over = jiff::Timestamp::now() + std::time::Duration::from_secs(6);
+    for (name, until) in [("ends", 6), ("extended", 6), ("garbled", 600)] {
+        for team in teams {
+            let mut binding = in_a_while(until);
+            binding["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
+            binding["kind"] = "RoleBinding".into();
+            binding["metadata"]["name"] = name.into();
+            binding["metadata"]["namespace"] = team.space("first").into();
+            binding["subjects"] =
+                json!([{"kind": "User", "name": "eve@example.com", "apiGroup": "rbac.authorization.k8s.io"}]);
+            binding["roleRef"] =
+                json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"});
+            team.admin.create(&binding).await.expect("an administrator breaks the glass");
+        }
+    }
+    for team in teams {
+        let extended = team.object("RoleBinding", "first", "extended");
+        team.admin.merge(&extended, &in_a_while(600)).await.expect("extended");
+    }
+    for team in teams {
+        let at = |name: &str| team.object("RoleBinding", "first", name);
+        team.until_missing(&at("ends")).await;
+        assert!(jiff::Timestamp::now() >= over, "{}: it went too soon", team.name);
+        assert!(team.admin.find(&at("extended")).await.is_some(), "{}: the extended one went too", team.name);
+        let garbled = json!({"metadata": {"annotations": {"strata-operator.dev/break-glass-until": "tomorrow"}}});
+        team.admin.merge(&at("garbled"), &garbled).await.expect("no time that anybody could read");
+        team.until_missing(&at("garbled")).await;
+        assert!(team.admin.find(&at("extended")).await.is_some(), "{}: the extended one went too", team.name);
+    }
 }
 
 #[tokio::test]
