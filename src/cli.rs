@@ -92,6 +92,9 @@ pub struct RunOptions {
     /// How long one pass over one object may take before it is given up and tried again.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub reconcile_deadline: u64,
+    /// When the API server ends a watch, which is then opened again.
+    #[arg(long, value_name = "SECONDS", default_value = "200", hide = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch_timeout: u64,
 }
 
 impl RunOptions {
@@ -99,6 +102,12 @@ impl RunOptions {
     #[must_use]
     pub const fn deadline(&self) -> Duration {
         Duration::from_secs(self.reconcile_deadline)
+    }
+
+    /// When the API server ends a watch.
+    #[must_use]
+    pub const fn watch_timeout(&self) -> Duration {
+        Duration::from_secs(self.watch_timeout)
     }
 }
 

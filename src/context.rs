@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use crate::api::AITeamStatus;
 use crate::apply::{Applier, Requests};
 use crate::ground::Ground;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
 use crate::store::Store;
-use crate::watch::{Mirror, Watches};
+use crate::watch::follow::Opener;
+use crate::watch::{Mirror, State, Watches};
 
 /// How often an overdrawn quota may be lowered towards what is in use.
 pub const LOWERING: Duration = Duration::from_secs(60);
@@ -56,10 +57,11 @@ pub struct Context {
 impl Context {
     /// A context through this client; nothing is watched yet.
     #[must_use]
-    pub fn new(client: Client, instance: String, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(client: Client, instance: String, metrics: Arc<Metrics>, watch_timeout: Duration) -> Arc<Self> {
+        let opener = Opener { client: client.clone(), timeout: watch_timeout };
         let queue = Queue::default();
         let mirror = Arc::new(Mirror::default());
-        let watches = Watches::new(client.clone(), Arc::clone(&mirror), queue.clone());
+        let watches = Watches::new(opener, Arc::clone(&mirror), queue.clone());
         let store = Store::new(queue.clone());
         let requests: Requests = metrics.requests.clone();
         let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
@@ -95,15 +97,31 @@ impl Context {
         self.watches.start_built_in();
     }
 
-    /// What this replica does not know yet, for `/readyz`.
+    /// What this replica does not know yet, or not any more, for `/readyz`.
     #[must_use]
-    pub fn unsynced(&self) -> Vec<String> {
+    pub fn unready(&self) -> Vec<String> {
         let mut all = self.store.unsynced();
-        all.extend(self.watches.unsynced());
+        all.extend(self.watches.always().iter().filter_map(|health| match health.state() {
+            State::Synced => None,
+            State::Listing => Some(health.name().to_owned()),
+            State::Failing(failure) => Some(format!("{} ({}: {failure})", health.name(), failure.reason)),
+        }));
         if !self.fenced.load(Ordering::Acquire) {
             all.push("the fence".to_owned());
         }
         all
+    }
+
+    /// The metrics, as they are now.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let ages = &self.metrics.watch_age;
+        // What is not watched any more has no age.
+        ages.clear();
+        for health in self.watches.always().iter().chain(&self.watches.of_engines()) {
+            ages.get_or_create(&Watched { kind: health.name().to_owned() }).set(health.age().as_secs_f64());
+        }
+        self.metrics.text()
     }
 
     /// What is waited for before anything may be judged missing.

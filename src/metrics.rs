@@ -36,7 +36,16 @@ pub struct Metrics {
     pub depth: Gauge,
     /// Whether this replica is the one that writes.
     pub leader: Gauge,
+    /// Seconds since each watch was last known to be good.
+    pub watch_age: Family<Watched, Gauge<f64, AtomicU64>>,
     registry: Registry,
+}
+
+/// What watches are told apart by.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Watched {
+    /// Plural and group, as `kubectl` and roles name it.
+    pub kind: String,
 }
 
 /// What teams are counted by.
@@ -63,7 +72,13 @@ impl Default for Metrics {
         registry.register("strata_queue_depth", "Keys that wait to be reconciled", depth.clone());
         let leader = Gauge::default();
         registry.register("strata_leader", "1 on the replica that writes", leader.clone());
-        Self { requests, reconciles, duration, repairs, teams, depth, leader, registry }
+        let watch_age = Family::default();
+        registry.register(
+            "strata_watch_age_seconds",
+            "Seconds since a watch was last known to be good",
+            watch_age.clone(),
+        );
+        Self { requests, reconciles, duration, repairs, teams, depth, leader, watch_age, registry }
     }
 }
 

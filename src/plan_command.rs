@@ -21,6 +21,8 @@ use crate::watch::Mirror;
 
 /// How long the cluster may take to list what is there.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than this program runs.
+const WATCH: Duration = Duration::from_secs(200);
 
 /// Why nothing can be planned.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,7 @@ pub struct Planned {
 /// Plans the teams given, else those named, else every team of the cluster.
 pub async fn plan(kubeconfig: Option<&Path>, given: &[AITeam], names: &[String]) -> Result<Planned, PlanError> {
     let client = connect(kubeconfig).await?;
-    let context = Context::new(client, "strata plan".to_owned(), Arc::new(Metrics::default()));
+    let context = Context::new(client, "strata plan".to_owned(), Arc::new(Metrics::default()), WATCH);
     context.start();
     wait_until_listed(&context).await?;
     let mut result = Planned::default();

@@ -164,6 +164,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     context.applier.prune(name, &keep, &mut outcome).await;
+    context.applier.note_unknown(&desires.held, &mut outcome);
     if team.spec.deletion_policy == DeletionPolicy::Delete {
         let gone: Vec<_> = observed.retained.iter().map(|retained| retained.namespace.clone()).collect();
         context.applier.remove_namespaces(name, &gone, &mut outcome).await;
@@ -192,7 +193,7 @@ fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
 pub(crate) fn watch_new_kinds(context: &Context, objects: &[Desired]) {
     for desired in objects {
         let key = &desired.key;
-        if context.watches.kind(&key.group, &key.kind).is_some() {
+        if context.watches.version(&key.group, &key.kind, &key.version).is_some() {
             continue;
         }
         if let Some((plural, namespaced)) = context.store.definition(&key.group, &key.kind) {

@@ -45,7 +45,8 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let client = connect(options.kubeconfig.as_deref()).await?;
     let identity = options.identity.clone().unwrap_or_else(own_name);
     info!(version = crate::VERSION, identity, "strata starts");
-    let context = Context::new(client.clone(), identity.clone(), Arc::new(Metrics::default()));
+    let metrics = Arc::new(Metrics::default());
+    let context = Context::new(client.clone(), identity.clone(), metrics, options.watch_timeout());
     context.start();
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(server::serve(options.listen, Arc::clone(&context), stopped.clone()));

@@ -43,16 +43,16 @@ pub async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stopped).await.map_err(failed)
 }
 
-/// Ready once every kind that is always watched was listed whole.
+/// Ready while every kind that is always watched is known whole.
 async fn ready(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    let unsynced = context.unsynced();
-    if unsynced.is_empty() {
+    let unready = context.unready();
+    if unready.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n", unsynced.join(", ")))
+    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n", unready.join(", ")))
 }
 
 async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, form)], context.metrics.text())
+    ([(header::CONTENT_TYPE, form)], context.metrics_text())
 }

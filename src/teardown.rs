@@ -95,7 +95,7 @@ fn names_anybody(entry: &Entry) -> bool {
 
 /// Why it is not known which objects of this kind there are, if it is not.
 fn not_watched(context: &Context, kind: &str) -> Option<Failure> {
-    match context.watches.kind("rbac.authorization.k8s.io", kind)?.1 {
+    match context.watches.kind("rbac.authorization.k8s.io", kind)?.state {
         State::Synced => None,
         State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
         State::Failing(failure) => Some(failure),

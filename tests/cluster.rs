@@ -71,6 +71,8 @@ mod spec;
 mod stage;
 #[path = "cluster/team.rs"]
 mod team;
+#[path = "cluster/watched.rs"]
+mod watched;
 #[path = "cluster/withdraw.rs"]
 mod withdraw;
 #[path = "cluster/work.rs"]

@@ -31,7 +31,7 @@ use crate::error::Failure;
 use crate::kinds::Keeping;
 use crate::queue::Key as Work;
 use crate::watch::fingerprint::digest;
-use crate::watch::{Key, Mirror, State, Watched, Watches};
+use crate::watch::{Key, Known, Mirror, State, Watched, Watches};
 
 /// How many requests of one team are under way at once.
 const IN_FLIGHT: usize = 16;
@@ -94,32 +94,49 @@ impl Applier {
 
     async fn one(&self, owner: &Work, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
         let key = key(desired);
-        let Some((kind, state)) = self.watches.kind(&key.group, &key.kind) else {
+        let Some(known) = self.watches.version(&key.group, &key.kind, &desired.key.version) else {
             return Step::failed(Failure::new(
                 Reason::Unavailable,
                 format!("{} is not served by this cluster", key.kind),
             ));
         };
-        match state {
-            State::Listing => {
-                return Step::failed(Failure::new(
-                    Reason::Progressing,
-                    format!("the first list of {} is not complete", kind.resource.plural),
-                ));
+        match known.state {
+            State::Synced => self.step(&known.kind, &key, owner, desired, fresh).await,
+            State::Listing => Step::failed(Failure::new(
+                Reason::Progressing,
+                format!("the first list of {} is not complete", known.kind.resource.plural),
+            )),
+            // What was known once and is always written can be written safely: each
+            // write looks before it takes. But nothing says that it stays.
+            State::Failing(failure) if known.always && known.was_synced => {
+                self.step(&known.kind, &key, owner, desired, fresh).await.unknown(failure)
             }
-            State::Failing(failure) if failure.reason != Reason::ApiFailing => return Step::failed(failure),
-            State::Failing(_) | State::Synced => {}
+            State::Failing(failure) => Step::failed(failure),
         }
-        match self.mirror.get(&key) {
+    }
+
+    async fn step(&self, kind: &Watched, key: &Key, owner: &Work, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+        match self.mirror.get(key) {
             Some(entry) if entry.deleting => Step::failed(Failure::new(
                 Reason::Deleting,
                 format!("{key} is being deleted, and is created again once it is gone"),
             )),
-            Some(entry) if !write::entry_is_ours(&entry, &key, owner) => {
-                Step::failed(write::known_conflict(&key, &entry))
+            Some(entry) if !write::entry_is_ours(&entry, key, owner) => {
+                Step::failed(write::known_conflict(key, &entry))
             }
-            Some(entry) => self.known(&kind, &key, desired, entry.other_writer).await,
-            None => self.missing(&kind, &key, desired, fresh).await,
+            Some(entry) => self.known(kind, key, desired, entry.other_writer).await,
+            None => self.missing(kind, key, desired, fresh).await,
+        }
+    }
+
+    /// Says of objects that are not applied, and whose kind is not known to be
+    /// followed, that how they are is not known.
+    pub fn note_unknown(&self, objects: &[Desired], outcome: &mut Outcome) {
+        for desired in objects {
+            let known = self.watches.version(&desired.key.group, &desired.key.kind, &desired.key.version);
+            if let Some(State::Failing(failure)) = known.map(|known| known.state) {
+                outcome.results.insert(key(desired), Result::Failed(failure));
+            }
         }
     }
 
@@ -127,7 +144,7 @@ impl Applier {
     /// is never applied, so that no repair of anything else disturbs what runs.
     pub async fn set(&self, key: &Key, field: &str, wanted: &Value, outcome: &mut Outcome) {
         let Some(entry) = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
-        let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { return };
+        let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
         if entry.view.state()["spec"][field] == *wanted {
             return;
         }
@@ -226,6 +243,14 @@ impl Step {
 
     const fn failed(failure: Failure) -> Self {
         Self::of(Result::Failed(failure))
+    }
+
+    /// Whatever was written: whether it is there is not known.
+    fn unknown(self, failure: Failure) -> Self {
+        match self.result {
+            Result::Failed(_) => self,
+            _ => Self { result: Result::Failed(failure), ..self },
+        }
     }
 
     fn contested(key: &Key, by: Option<String>, pause: Duration) -> Self {

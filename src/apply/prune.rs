@@ -14,7 +14,7 @@ use crate::api::labels;
 use crate::kinds::is_only_read;
 use crate::queue::Key as Work;
 use crate::revoke::Revocation;
-use crate::watch::{Entry, Key};
+use crate::watch::{Entry, Key, Known};
 
 /// How often a binding that breaks glass is looked at: the clock that it names may
 /// be set meanwhile, and timers do not follow that.
@@ -152,7 +152,7 @@ impl Applier {
                 emptied.push((key, entry));
                 continue;
             };
-            let Some((kind, _)) = self.watches.kind(&key.group, &key.kind) else { continue };
+            let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
                 Ok(Some(live)) => self.mirror.changed(key.clone(), &live, kind.keeping),
                 Ok(None) => {}
@@ -167,7 +167,7 @@ impl Applier {
     async fn remove(&self, objects: Vec<(Key, Entry)>, outcome: &mut Outcome) {
         let removed: Vec<_> = futures::stream::iter(objects)
             .map(|(key, entry)| async move {
-                let (kind, _) = self.watches.kind(&key.group, &key.kind)?;
+                let Known { kind, .. } = self.watches.kind(&key.group, &key.kind)?;
                 let result = self.writer.delete(&kind, &key, &entry.uid, Some(entry.version)).await;
                 if result.is_ok() {
                     self.mirror.deleted(&key, &entry.uid);

@@ -19,19 +19,18 @@ mod view;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
-use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use serde_json::Value;
-use tracing::warn;
 
 use crate::api::labels;
 use crate::api::reason::Class;
-use crate::error::Failure;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::Queue;
 pub use entry::{Entry, team_of};
+use follow::{Change, Opener};
+use health::Health;
+pub use health::State;
 pub use key::Key;
 pub use mirror::Mirror;
 pub use told::Told;
@@ -62,23 +61,44 @@ impl From<&Kind> for Watched {
     }
 }
 
-/// How far a watch has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Its first list is not complete.
-    Listing,
-    /// What the mirror says of the kind is whole.
-    Synced,
-    /// It fails, for this reason; what the mirror says may be old.
-    Failing(Failure),
+/// What names a watch: group, kind and version.
+type Name = (String, String, String);
+
+/// One watch.
+#[derive(Clone)]
+struct Watch {
+    kind: Watched,
+    /// Whether it is there whatever engines there are.
+    always: bool,
+    health: Arc<Health>,
+}
+
+/// A kind as it is watched, with how that goes.
+#[derive(Clone)]
+pub struct Known {
+    /// The kind.
+    pub kind: Watched,
+    /// Whether it is watched whatever engines there are.
+    pub always: bool,
+    /// How its watch is.
+    pub state: State,
+    /// Whether all of its objects were known once.
+    pub was_synced: bool,
+}
+
+impl From<&Watch> for Known {
+    fn from(watch: &Watch) -> Self {
+        let was_synced = watch.health.was_synced();
+        Self { kind: watch.kind.clone(), always: watch.always, state: watch.health.state(), was_synced }
+    }
 }
 
 /// The watches.
 pub struct Watches {
-    client: Client,
+    opener: Opener,
     mirror: Arc<Mirror>,
     queue: Queue,
-    kinds: Mutex<BTreeMap<(String, String), (Watched, State)>>,
+    kinds: Mutex<BTreeMap<Name, Watch>>,
     /// Pods that were refused.
     pub refusals: Told,
     /// Why pods are not ready.
@@ -88,106 +108,108 @@ pub struct Watches {
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
     #[must_use]
-    pub fn new(client: Client, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
-        let (refusals, probes) = (Told::of_refusals(), Told::of_probes());
-        Arc::new(Self { client, mirror, queue, kinds: Mutex::default(), refusals, probes })
+    pub fn new(opener: Opener, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
+        let (refusals, probes) = (Told::of_refusals(&opener), Told::of_probes(&opener));
+        Arc::new(Self { opener, mirror, queue, kinds: Mutex::default(), refusals, probes })
     }
 
     /// Watches every built-in kind.
     pub fn start_built_in(self: &Arc<Self>) {
         for kind in KINDS {
-            self.ensure(Watched::from(kind));
+            self.begin(Watched::from(kind), true);
         }
         let watches = Arc::clone(self);
         tokio::spawn(async move {
-            let (client, mirror, queue) = (&watches.client, &watches.mirror, &watches.queue);
-            tokio::join!(watches.refusals.follow(client, mirror, queue), watches.probes.follow(client, mirror, queue))
+            let (opener, mirror, queue) = (&watches.opener, &watches.mirror, &watches.queue);
+            tokio::join!(watches.refusals.follow(opener, mirror, queue), watches.probes.follow(opener, mirror, queue))
         });
     }
 
-    /// Watches a kind, if it is not watched already.
+    /// Watches a kind that an engine brings, if it is not watched already.
     pub fn ensure(self: &Arc<Self>, kind: Watched) {
-        let name = (kind.resource.group.clone(), kind.resource.kind.clone());
+        self.begin(kind, false);
+    }
+
+    fn begin(self: &Arc<Self>, kind: Watched, always: bool) {
         let mut kinds = self.lock();
-        if kinds.contains_key(&name) {
+        if kinds.contains_key(&name(&kind)) {
             return;
         }
-        kinds.insert(name, (kind.clone(), State::Listing));
+        let health = self.opener.health(full_name(&kind.resource));
+        let watch = Watch { kind, always, health };
+        kinds.insert(name(&watch.kind), watch.clone());
         drop(kinds);
         let watches = Arc::clone(self);
-        tokio::spawn(async move { watches.follow(kind).await });
+        tokio::spawn(async move { watches.follow(watch).await });
     }
 
-    /// The kind as it is watched, and how far its watch has come.
+    /// The kind as it is watched in this version.
     #[must_use]
-    pub fn kind(&self, group: &str, kind: &str) -> Option<(Watched, State)> {
-        self.lock().get(&(group.to_owned(), kind.to_owned())).cloned()
+    pub fn version(&self, group: &str, kind: &str, version: &str) -> Option<Known> {
+        let name = (group.to_owned(), kind.to_owned(), version.to_owned());
+        self.lock().get(&name).map(Known::from)
     }
 
-    /// The kinds of which the mirror does not know everything.
+    /// The kind in a version in which it is watched, a good one if there is one.
     #[must_use]
-    pub fn unsynced(&self) -> Vec<String> {
-        self.in_state(|state| *state != State::Synced)
+    pub fn kind(&self, group: &str, kind: &str) -> Option<Known> {
+        let all: Vec<Known> = self.of_kind(group, kind).iter().map(Known::from).collect();
+        let good = all.iter().position(|known| known.state == State::Synced);
+        all.into_iter().nth(good.unwrap_or_default())
     }
 
     /// The kinds that are still waited for: those that we may not read, or that
     /// are not served, hold up nothing but themselves.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
-        self.in_state(|state| match state {
+        let waits = |health: &Health| match health.state() {
             State::Listing => true,
-            State::Failing(failure) => failure.class() == Class::Transient,
+            State::Failing(failure) => failure.class() == Class::Transient && !health.was_synced(),
             State::Synced => false,
-        })
-    }
-
-    fn in_state(&self, matches: impl Fn(&State) -> bool) -> Vec<String> {
+        };
         let kinds = self.lock();
-        let found = kinds.values().filter(|(_, state)| matches(state));
-        found.map(|(watched, _)| watched.resource.plural.clone()).collect()
+        let waiting = kinds.values().map(|watch| &watch.health).filter(|health| waits(health));
+        waiting.map(|health| health.name().to_owned()).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), (Watched, State)>> {
+    /// The watches that are always there.
+    #[must_use]
+    pub fn always(&self) -> Vec<Arc<Health>> {
+        let kinds = self.lock();
+        let always = kinds.values().filter(|watch| watch.always).map(|watch| Arc::clone(&watch.health));
+        always.chain([Arc::clone(&self.refusals.health), Arc::clone(&self.probes.health)]).collect()
+    }
+
+    /// The watches of kinds that only engines bring.
+    #[must_use]
+    pub fn of_engines(&self) -> Vec<Arc<Health>> {
+        self.lock().values().filter(|watch| !watch.always).map(|watch| Arc::clone(&watch.health)).collect()
+    }
+
+    fn of_kind(&self, group: &str, kind: &str) -> Vec<Watch> {
+        let from = (group.to_owned(), kind.to_owned(), String::new());
+        let kinds = self.lock();
+        let of_kind =
+            kinds.range(from..).take_while(|((of_group, of_kind, _), _)| of_group == group && of_kind == kind);
+        of_kind.map(|(_, watch)| watch.clone()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Name, Watch>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, kind: &ApiResource, state: State) -> bool {
-        let mut kinds = self.lock();
-        let Some((_, old)) = kinds.get_mut(&(kind.group.clone(), kind.kind.clone())) else { return false };
-        let changed = *old != state;
-        *old = state;
-        changed
-    }
-
-    async fn follow(&self, kind: Watched) {
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource);
-        // Load balancers cut connections that idle for four minutes.
-        let mut config = watcher::Config::default().timeout(200);
-        if kind.selection == Selection::Ours {
+    async fn follow(&self, watch: Watch) {
+        let resource = watch.kind.resource.clone();
+        let mut config = watcher::Config::default();
+        if watch.kind.selection == Selection::Ours {
             config = config.labels(labels::TEAM);
         }
-        let mut events = watcher(api, config).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.take(&kind, event),
-                Err(error) => self.failed(&kind, &error),
-            }
-        }
-    }
-
-    fn failed(&self, kind: &Watched, error: &watcher::Error) {
-        let failure = Failure::of_watch(error, &kind.resource.plural);
-        // An interrupted stream is resumed from where it was: the mirror stays whole.
-        let interrupted = matches!(error, watcher::Error::WatchFailed(_) | watcher::Error::WatchStartFailed(_));
-        if interrupted
-            && self.kind(&kind.resource.group, &kind.resource.kind).is_some_and(|(_, state)| state == State::Synced)
-        {
-            return;
-        }
-        if self.set(&kind.resource, State::Failing(failure.clone())) {
-            warn!(kind = kind.resource.plural, %error, "the watch fails and is tried again");
-            self.wake_all();
-        }
+        let api = |client| Api::<DynamicObject>::all_with(client, &resource);
+        follow::follow(&self.opener, api, config, &watch.health, |change| match change {
+            Change::Event(event) => self.take(&watch.kind, event),
+            Change::Turned(_) => self.wake_all(),
+        })
+        .await;
     }
 
     fn take(&self, kind: &Watched, event: watcher::Event<DynamicObject>) {
@@ -205,13 +227,7 @@ impl Watches {
                 let object = value(&object);
                 self.mirror.removed(&Key::of(group, name, &object), &object)
             }
-            watcher::Event::InitDone => {
-                let wake = self.mirror.list_ends(group, name);
-                if self.set(&kind.resource, State::Synced) {
-                    self.wake_all();
-                }
-                wake
-            }
+            watcher::Event::InitDone => self.mirror.list_ends(group, name),
         };
         for work in wake {
             self.queue.add(work);
@@ -224,6 +240,17 @@ impl Watches {
         }
         self.queue.add_known();
     }
+}
+
+fn name(kind: &Watched) -> Name {
+    let ApiResource { group, kind, version, .. } = &kind.resource;
+    (group.clone(), kind.clone(), version.clone())
+}
+
+/// The name of a resource as `kubectl` and roles know it: `networkpolicies.networking.k8s.io`.
+#[must_use]
+pub fn full_name(resource: &ApiResource) -> String {
+    if resource.group.is_empty() { resource.plural.clone() } else { format!("{}.{}", resource.plural, resource.group) }
 }
 
 /// A dynamic object as plain JSON.

@@ -7,15 +7,14 @@
 //! workload misses pods, while the pod is not ready.
 
 use std::collections::HashMap;
-use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Event;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
-use tracing::warn;
+use kube::Api;
+use kube::runtime::watcher;
 
+use super::follow::{Change, Opener, follow};
+use super::health::Health;
 use super::{Key, Mirror};
 use crate::api::status::bounded;
 use crate::queue::Queue;
@@ -32,24 +31,27 @@ pub struct Told {
     /// What of a message counts.
     says: fn(&str) -> Option<&str>,
     known: Mutex<HashMap<String, String>>,
+    /// How the watch of these Events is.
+    pub health: Arc<Health>,
 }
 
 impl Told {
     /// Why pods of workloads were refused.
     #[must_use]
-    pub fn of_refusals() -> Self {
-        Self { selector: "reason=FailedCreate", says: |message| Some(message), known: Mutex::default() }
+    pub fn of_refusals(opener: &Opener) -> Self {
+        Self::new(opener, "reason=FailedCreate", |message| Some(message))
     }
 
     /// Why pods are not ready. Probes of other kinds fail while all is well, too: a
     /// server that starts does not answer yet.
     #[must_use]
-    pub fn of_probes() -> Self {
-        Self {
-            selector: "reason=Unhealthy,involvedObject.kind=Pod",
-            says: |message| message.strip_prefix("Readiness probe failed: "),
-            known: Mutex::default(),
-        }
+    pub fn of_probes(opener: &Opener) -> Self {
+        Self::new(opener, "reason=Unhealthy,involvedObject.kind=Pod", readiness)
+    }
+
+    fn new(opener: &Opener, selector: &'static str, says: fn(&str) -> Option<&str>) -> Self {
+        let reason = selector.split([',', '=']).nth(1).unwrap_or_default();
+        Self { selector, says, known: Mutex::default(), health: opener.health(format!("events ({reason})")) }
     }
 
     /// What was said last of the object with this UID.
@@ -59,16 +61,16 @@ impl Told {
     }
 
     /// Follows the Events of the cluster.
-    pub async fn follow(&self, client: &Client, mirror: &Mirror, queue: &Queue) {
-        let api: Api<Event> = Api::all(client.clone());
-        let config = watcher::Config::default().fields(self.selector).timeout(200);
-        let mut events = pin!(watcher(api, config).default_backoff().applied_objects());
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.take(&event, mirror, queue),
-                Err(error) => warn!(%error, events = self.selector, "the watch of Events fails and is tried again"),
+    pub async fn follow(&self, opener: &Opener, mirror: &Mirror, queue: &Queue) {
+        let config = watcher::Config::default().fields(self.selector);
+        follow(opener, Api::<Event>::all, config, &self.health, |change| match change {
+            Change::Event(watcher::Event::Apply(event) | watcher::Event::InitApply(event)) => {
+                self.take(&event, mirror, queue);
             }
-        }
+            // What they say is believed only while it still shows otherwise.
+            Change::Event(_) | Change::Turned(_) => {}
+        })
+        .await;
     }
 
     fn take(&self, event: &Event, mirror: &Mirror, queue: &Queue) {
@@ -101,13 +103,17 @@ impl Told {
     }
 }
 
+fn readiness(message: &str) -> Option<&str> {
+    message.strip_prefix("Readiness probe failed: ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_readiness_probe_says_why_a_pod_is_not_ready() {
-        let says = Told::of_probes().says;
+        let says = readiness;
         assert_eq!(says("Readiness probe failed: the volume is full"), Some("the volume is full"));
         assert_eq!(says("Startup probe failed: connection refused"), None);
         assert_eq!(says("Liveness probe failed: connection refused"), None);

@@ -15,6 +15,8 @@ use crate::actor::Actor;
 static SHARED: OnceCell<Option<Stage>> = OnceCell::const_new();
 static ALONE: OnceCell<Option<Stage>> = OnceCell::const_new();
 static TURN: Mutex<()> = Mutex::const_new(());
+static BRIEF: OnceCell<Option<Stage>> = OnceCell::const_new();
+static BRIEF_TURN: Mutex<()> = Mutex::const_new(());
 
 /// A control plane and the operator on it.
 pub struct Stage {
@@ -33,6 +35,14 @@ pub async fn alone() -> (MutexGuard<'static, ()>, &'static Stage) {
     (turn, set(&ALONE).await)
 }
 
+/// A third stage, whose operator opens its watches again every few seconds: what ends
+/// them is seen within the time of a test. One test has it for itself.
+pub async fn brief() -> (MutexGuard<'static, ()>, &'static Stage) {
+    let turn = BRIEF_TURN.lock().await;
+    let stage = BRIEF.get_or_init(|| async { tokio::spawn(Stage::start_with(&["--watch-timeout", "4"])).await.ok() });
+    (turn, stage.await.as_ref().expect("the stage is set (the first failure above says what went wrong)"))
+}
+
 async fn set(place: &'static OnceCell<Option<Stage>>) -> &'static Stage {
     let stage = place.get_or_init(|| async { tokio::spawn(Stage::start()).await.ok() }).await;
     stage.as_ref().expect("the stage is set (the first failure above says what went wrong)")
@@ -41,9 +51,15 @@ async fn set(place: &'static OnceCell<Option<Stage>>) -> &'static Stage {
 impl Stage {
     /// A stage of one's own.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(flags: &[&str]) -> Self {
         let plane = ControlPlane::start(Options::default()).await.expect("the control plane starts");
         Operator::install(&plane, &Install::default()).await.expect("the charts install");
-        let operator = Operator::start(&plane, env!("CARGO_BIN_EXE_strata")).await.expect("the operator starts");
+        let program = env!("CARGO_BIN_EXE_strata");
+        let operator = Operator::start_with(&plane, program, flags).await.expect("the operator starts");
+        operator.wait_ready(60).await.expect("the operator is ready");
         Self { plane, operator }
     }
 

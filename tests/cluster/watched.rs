@@ -1,0 +1,74 @@
+//! What is not known is not believed: an operator that cannot watch a kind any more
+//! says so, everywhere where somebody looks, and knows again once it can.
+
+use harness::wait;
+use serde_json::{Value, json};
+
+use crate::actor::{Actor, path};
+use crate::spec::minimal;
+use crate::stage::{Stage, brief};
+use crate::team::{PATIENCE, Team, condition};
+
+/// The operator's role without `watch` on a resource, and how it was.
+async fn without_watch(admin: &Actor, resource: &str) -> Value {
+    let role = admin.get(&path("ClusterRole", "", "strata:operator")).await.expect("the role");
+    let mut rules = role["rules"].clone();
+    for rule in rules.as_array_mut().expect("rules") {
+        let of_resource = |rule: &Value| rule["resources"].as_array().is_some_and(|all| all.contains(&json!(resource)));
+        if of_resource(rule) {
+            rule["verbs"].as_array_mut().expect("verbs").retain(|verb| verb != "watch");
+        }
+    }
+    admin.merge(&path("ClusterRole", "", "strata:operator"), &json!({"rules": rules})).await.expect("the role changes");
+    role["rules"].clone()
+}
+
+async fn heal(admin: &Actor, rules: &Value) {
+    admin
+        .merge(&path("ClusterRole", "", "strata:operator"), &json!({"rules": rules}))
+        .await
+        .expect("the role is whole");
+}
+
+/// Waits until `/readyz` refuses, and says this of the kind.
+async fn until_unready(stage: &Stage, kind: &str, words: &str) {
+    let waited = wait::until(format!("/readyz names {kind}"), PATIENCE, async || {
+        let (code, body) = stage.operator.get("/readyz").await.map_err(|error| error.to_string())?;
+        if code == 503 && body.contains(kind) && body.contains(words) { Ok(()) } else { Err(format!("{code} {body}")) }
+    });
+    waited.await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// How long ago the watch of a kind was last known to be good.
+async fn age(stage: &Stage, kind: &str) -> f64 {
+    let (_, metrics) = stage.operator.get("/metrics").await.expect("metrics");
+    let name = format!("strata_watch_age_seconds{{kind=\"{kind}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    line.unwrap_or_else(|| panic!("{kind}: {metrics}")).parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_watched_is_not_believed() {
+    let (_turn, stage) = brief().await;
+    let (kind, admin) = ("networkpolicies.networking.k8s.io", stage.admin().await);
+    let team = Team::ready(stage, "blinded", minimal()).await;
+    let rules = without_watch(&admin, "networkpolicies").await;
+    until_unready(stage, kind, "RightsMissing").await;
+    let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
+    team.admin.delete(&policy).await.expect("deleted");
+    let seen = team.until_not_ready("RightsMissing", "grant the operator list and watch").await;
+    assert_eq!(condition(&seen, "Stalled")["status"], "True");
+    let before = age(stage, kind).await;
+    wait::until("its age grows", PATIENCE, async || {
+        let now = age(stage, kind).await;
+        if now > before + 4.0 { Ok(()) } else { Err(format!("{now} s, after {before} s")) }
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert!(age(stage, "configmaps").await < age(stage, kind).await, "one kind ages another");
+
+    heal(&admin, &rules).await;
+    team.until_there(&policy, |_| true).await;
+    team.until_ready().await;
+    stage.operator.wait_ready(PATIENCE).await.expect("ready again");
+}
