@@ -61,7 +61,7 @@ impl Observed {
 pub fn observe(team: &AITeam, store: &Store, mirror: &Mirror, may_lower: bool) -> Result<Observed, Failure> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
-    let record = record(name, mirror);
+    let record = record(name, mirror)?;
     Ok(Observed {
         blueprint,
         blueprint_generation,
@@ -113,11 +113,19 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
     }
 }
 
-/// The record of a team, from its Backbone namespace.
-#[must_use]
-pub fn record(team: &str, mirror: &Mirror) -> Option<Record> {
-    let key = Key::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
-    Record::read(mirror.get(&key)?.view.state())
+/// The record of a team, from its Backbone namespace, if there is one; or why the
+/// one that is there cannot be read.
+pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
+    let namespace = format!("{team}--backbone");
+    let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
+    Record::read(entry.view.state()).map(Some).map_err(|error| {
+        let name = labels::RECORD;
+        let message = format!(
+            "the record, ConfigMap {name} in {namespace}, cannot be read by this version of Strata, so everything is held as it is: \
+             {error}. Run the version that wrote it, or delete the ConfigMap: it is written anew, and engines are chosen anew"
+        );
+        Failure::new(Reason::RecordUnreadable, message)
+    })
 }
 
 /// The namespaces of ours that carry the team's label, with what is known of them.

@@ -25,7 +25,7 @@ use crate::kinds::{Keeping, Selection};
 use crate::observe::{self, Observed, observe};
 use crate::plan::{Plan, plan};
 use crate::queue::{Again, Key as Work};
-use crate::record::{Record, without_people};
+use crate::record::Record;
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::watch::{Entry, Key, Watched};
@@ -231,14 +231,12 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) ->
     let namespaces = observe::namespaces(team.name(), &context.mirror);
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
-        withdrawn: false,
-        spec: without_people(&team.spec),
         namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
         choices: plan.choices(),
-        blueprint: plan.blueprint.clone(),
-        site: plan.site.clone(),
         removed: observed.retained.clone(),
+        ..Record::of(team.name(), &team.spec, &plan.site)
     }
+    .with_unread(observed.record.as_ref())
 }
 
 /// Judges a team by what the mirror knows.
@@ -287,7 +285,7 @@ async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Aga
     // The prefixes that the bindings were written with: another one in the Blueprint
     // since then has not taken effect, and must not look as if everybody had left.
     let of_blueprint = || Some(context.store.blueprint(&team.spec.blueprint)?.ok()?.1.identity.unwrap_or_default());
-    let recorded = observe::record(name, &context.mirror).map(|record| record.prefixes());
+    let recorded = observe::record(name, &context.mirror).ok().flatten().and_then(|record| record.prefixes);
     let prefixes = recorded.or_else(of_blueprint).unwrap_or_default();
     let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
     let mut outcome = Outcome::default();

@@ -1,8 +1,6 @@
 //! Tells Blueprints and Engines how many teams use them, and whether they can
 //! be read. The deletion guard asks for that count.
 
-use std::collections::BTreeMap;
-
 use kube::api::ApiResource;
 use serde_json::{Value, json};
 
@@ -43,16 +41,8 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
 /// Writes the status of an Engine object, if it says something new.
 pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(object) = context.store.engines.get(name) else { return Ok(()) };
-    let choices: BTreeMap<_, _> = context
-        .store
-        .teams
-        .all()
-        .into_iter()
-        .filter_map(|(team, _)| Some((team.clone(), observe::record(&team, &context.mirror)?.choices)))
-        .collect();
-    let uses =
-        |team: &crate::plan::Choices| team.0.values().flat_map(BTreeMap::values).any(|choice| choice.engine == name);
-    let followers = choices.values().filter(|choices| uses(choices)).count();
+    let teams = context.store.teams.all();
+    let followers = teams.iter().filter(|(team, object)| uses(context, team, object, name)).count();
     let parsed = serde_json::from_value::<EngineSpec>(object["spec"].clone()).map_err(|error| error.to_string());
     let compiled =
         parsed.and_then(|_| match context.store.catalogue().get(name).map(|entry| entry.compiled.as_ref()) {
@@ -64,6 +54,15 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
         Err(error) => Finding::new(READY, false, Reason::EngineInvalid, error),
     };
     tell(context, &ApiResource::erase::<Engine>(&()), "Engine", name, &object, followers, finding).await
+}
+
+/// Whether a team runs on an engine: by its record, or by its status where that
+/// cannot be read.
+fn uses(context: &Context, team: &str, object: &Value, engine: &str) -> bool {
+    match observe::record(team, &context.mirror) {
+        Ok(record) => record.is_some_and(|record| record.uses(engine)),
+        Err(_) => object["status"]["components"].as_array().into_iter().flatten().any(|one| one["engine"] == engine),
+    }
 }
 
 async fn tell(

@@ -1,11 +1,13 @@
 //! Keeps the guardrails of a team that is no longer there, from its record:
 //! nobody has rights in its namespaces, what serves keeps serving, what stores
-//! keeps its data, and nothing new starts.
+//! keeps its data, and nothing new starts. What the record does not know is left as
+//! it is.
 
 use std::collections::BTreeSet;
 
-use crate::api::team::Backbone;
-use crate::api::{AITeam, AITeamSpec};
+use tracing::warn;
+
+use crate::api::AITeam;
 use crate::apply::{Keep, Outcome};
 use crate::context::Context;
 use crate::desired::{Stage, desired};
@@ -19,7 +21,10 @@ use crate::record::Record;
 /// Keeps what is retained of a team, if anything is.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
     let namespaces = observe::namespaces(name, &context.mirror);
-    let record = observe::record(name, &context.mirror);
+    let record = observe::record(name, &context.mirror).unwrap_or_else(|failure| {
+        warn!(team = name, "what was retained is left as it is: {failure}");
+        None
+    });
     let (Some(record), false) = (record, namespaces.is_empty()) else {
         context.queue.forget(&Key::Team(name.to_owned()));
         if namespaces.is_empty() {
@@ -56,14 +61,13 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 
 /// The plan of a team of which only the guardrails are left.
 fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITeam, Plan)> {
-    let mut team = AITeam::new(name, what_stays(&record.spec));
-    team.metadata.uid = Some(record.uid.clone());
+    let (team, blueprint) = record.guarded(name)?;
     let namespaces = observe::namespaces(name, &context.mirror).into_iter();
     let retained =
         namespaces.filter(|(_, entry)| !entry.deleting).map(|(name, entry)| observe::retained(&name, &entry));
     let mut observed = Observed {
-        blueprint: record.site.clone(),
-        blueprint_generation: record.blueprint.generation,
+        blueprint,
+        blueprint_generation: 0,
         catalogue: context.store.catalogue(),
         served: context.store.served(),
         choices: record.choices.clone(),
@@ -74,19 +78,5 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
     };
     observed.usage = observe::usage(name, &context.mirror, false);
     let plan = retained_only(&team, &observed.facts()).ok()?;
-    // What goes on serving names images and customers of the team as it was.
-    team.spec = record.spec.clone();
     Some((team, plan))
-}
-
-/// What of the spec still shapes the guardrails: who may call, and the ways out.
-fn what_stays(spec: &AITeamSpec) -> AITeamSpec {
-    let egress = spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
-    AITeamSpec {
-        labels: spec.labels.clone(),
-        customers: spec.customers.clone(),
-        budget: spec.budget.clone(),
-        backbone: Some(Backbone { egress, ..Backbone::default() }),
-        ..AITeamSpec::default()
-    }
 }

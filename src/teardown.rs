@@ -15,7 +15,7 @@ use crate::ground::{self, Ground};
 use crate::observe;
 use crate::plan::Identity;
 use crate::queue::{Again, Key};
-use crate::record::{Record, without_people};
+use crate::record::Record;
 use crate::report::{now, report};
 use crate::revoke::Revocation;
 use crate::status::held;
@@ -57,7 +57,10 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     }
     match team.spec.deletion_policy {
         DeletionPolicy::Retain => {
-            withdraw(context, team).await?;
+            if let Err(failure) = withdraw(context, team).await {
+                report(context, team, held(team, &failure, &now())).await?;
+                return Err(failure);
+            }
             retained::reconcile(context, name).await?;
             Ok(true)
         }
@@ -106,11 +109,11 @@ fn not_watched(context: &Context, kind: &str) -> Option<Failure> {
 async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
     let name = team.name();
     let uid = team.metadata.uid.clone().unwrap_or_default();
-    let Some(mut record) = observe::record(name, &context.mirror).or_else(|| from_scratch(context, team)) else {
+    // One that cannot be read is not written over: the team waits for who can.
+    let Some(mut record) = observe::record(name, &context.mirror)?.or_else(|| from_scratch(context, team)) else {
         return Ok(());
     };
     record.withdrawn = true;
-    record.spec = without_people(&team.spec);
     let mut outcome = Outcome::default();
     let owner = Key::Team(name.to_owned());
     let desired = record.desired(&Identity { name: name.to_owned(), uid });
@@ -126,12 +129,12 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
 fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
     let namespaces = observe::namespaces(team.name(), &context.mirror);
     namespaces.contains_key(&format!("{}--backbone", team.name())).then(|| {
-        let site = context.store.blueprint(&team.spec.blueprint).and_then(Result::ok).map(|(_, site)| site);
+        let site = context.store.blueprint(&team.spec.blueprint).and_then(Result::ok);
+        let known = site.map(|(_, site)| Record::of(team.name(), &team.spec, &site));
         Record {
             uid: team.metadata.uid.clone().unwrap_or_default(),
             namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
-            site: site.unwrap_or_default(),
-            ..Record::default()
+            ..known.unwrap_or_default()
         }
     })
 }
@@ -178,7 +181,7 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
 /// Why a namespace that is the team's own by its recorded UID cannot be removed: it
 /// lost our label.
 fn lost(context: &Context, team: &str) -> Option<Failure> {
-    let record = observe::record(team, &context.mirror)?;
+    let record = observe::record(team, &context.mirror).ok().flatten()?;
     record.namespaces.iter().find_map(|(namespace, uid)| {
         let entry = context.mirror.get(&WatchKey::new("", "Namespace", None, namespace))?;
         (entry.uid == *uid && !entry.is_ours() && !entry.deleting).then(|| observe::lost_label(team, namespace))

@@ -116,7 +116,9 @@ pub struct BlueprintSpec {
     pub extras: Vec<Extra>,
 }
 
-fn pod_security_version() -> String {
+/// The version of the Pod Security standards where nothing says another.
+#[must_use]
+pub fn pod_security_version() -> String {
     "v1.36".to_owned()
 }
 

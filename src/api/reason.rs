@@ -130,6 +130,8 @@ reasons! {
     BlueprintMissing: Invalid,
     /// The Blueprint that the team names contradicts itself.
     BlueprintInvalid: Invalid,
+    /// The record of the team is there and cannot be read, so nothing is written.
+    RecordUnreadable: Invalid,
     /// The engine that the team or the Blueprint names does not exist.
     EngineMissing: Invalid,
     /// The engine's file is broken, or one of its expressions failed.

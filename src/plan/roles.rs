@@ -1,6 +1,10 @@
 //! The role table: what each role may do in each layer, what the organisation's
 //! archetype changes in it, and what a Blueprint changes cell by cell.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
 use crate::api::BlueprintSpec;
 use crate::api::blueprint::Archetype;
 use crate::api::vocabulary::{Layer, Level, Role};
@@ -40,6 +44,75 @@ pub fn rights(blueprint: &BlueprintSpec, role: Role, layer: Layer) -> Rights {
         guardrails: cell.guardrails.unwrap_or(kept && rights.guardrails),
         pipelines: cell.pipelines.unwrap_or(kept && rights.pipelines),
     }
+}
+
+/// The whole table of a site in words, as it is recorded. A word that this program
+/// does not know stays what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table(BTreeMap<String, Cells>);
+
+/// What one role may do, by layer.
+type Cells = BTreeMap<String, Vec<String>>;
+
+const GUARDRAILS: &str = "Guardrails";
+const PIPELINES: &str = "Pipelines";
+
+impl Table {
+    /// The table of this site. Every role is in it, every layer in which it may do
+    /// anything.
+    #[must_use]
+    pub fn of(blueprint: &BlueprintSpec) -> Self {
+        let cells = |role: Role| -> Cells {
+            let all = Layer::ALL.iter().map(|layer| (layer.name().to_owned(), words(rights(blueprint, role, *layer))));
+            all.filter(|(_, words)| !words.is_empty()).collect()
+        };
+        Self(Role::ALL.iter().map(|role| (role.name().to_owned(), cells(*role))).collect())
+    }
+
+    /// The table in these words, whatever they are.
+    #[must_use]
+    pub fn read(object: &Map<String, Value>) -> Self {
+        let row = |cells: &Value| -> Cells {
+            let all = cells.as_object().into_iter().flatten();
+            all.map(|(layer, cell)| (layer.clone(), read_words(cell))).collect()
+        };
+        let rows = object.iter().filter(|(_, cells)| cells.is_object());
+        Self(rows.map(|(role, cells)| (role.clone(), row(cells))).collect())
+    }
+
+    /// The words, by role and layer.
+    #[must_use]
+    pub const fn words(&self) -> &BTreeMap<String, Cells> {
+        &self.0
+    }
+
+    /// What a role may do in a layer; nothing if that cannot be read.
+    #[must_use]
+    pub fn rights(&self, role: Role, layer: Layer) -> Option<Rights> {
+        let mut rights = Rights::default();
+        for word in self.0.get(role.name())?.get(layer.name()).into_iter().flatten() {
+            match Level::ALL.iter().find(|level| level.name() == word) {
+                Some(level) => rights.level = Some(*level),
+                None if word == GUARDRAILS => rights.guardrails = true,
+                None if word == PIPELINES => rights.pipelines = true,
+                None => return None,
+            }
+        }
+        Some(rights)
+    }
+}
+
+fn words(rights: Rights) -> Vec<String> {
+    let level = rights.level.map(Level::name);
+    let more = [rights.guardrails.then_some(GUARDRAILS), rights.pipelines.then_some(PIPELINES)];
+    level.into_iter().chain(more.into_iter().flatten()).map(ToOwned::to_owned).collect()
+}
+
+/// What is no list of words is one word that nobody knows.
+fn read_words(cell: &Value) -> Vec<String> {
+    let texts: Option<Vec<String>> =
+        cell.as_array().and_then(|all| all.iter().map(|word| word.as_str().map(str::to_owned)).collect());
+    texts.unwrap_or_else(|| vec![cell.to_string()])
 }
 
 /// The built-in table: one row per role, one column per layer.
@@ -137,6 +210,28 @@ mod tests {
             ["MLEngineer View Own Own Own", "DataEngineer View Own Contribute View+pipelines"]
         );
         assert_eq!(changes(Archetype::MLFirst), ["DataEngineer View Own Contribute View+pipelines"]);
+    }
+
+    #[test]
+    fn a_table_reads_back_and_an_unknown_word_costs_its_cell_alone() {
+        let blueprint = BlueprintSpec { archetype: Archetype::Division, ..BlueprintSpec::default() };
+        let mut written = serde_json::json!(Table::of(&blueprint).words());
+        let read = |value: &Value| Table::read(value.as_object().unwrap());
+        for role in Role::ALL {
+            for layer in Layer::ALL {
+                assert_eq!(read(&written).rights(*role, *layer), Some(rights(&blueprint, *role, *layer)));
+            }
+        }
+        written["MLEngineer"]["Live"] = serde_json::json!(["Own", "Dreams"]);
+        written["MLEngineer"]["Shared"] = serde_json::json!({"level": "Own"});
+        written["Dreamer"] = serde_json::json!({"Live": ["Own"]});
+        written.as_object_mut().unwrap().remove("DataEngineer");
+        let table = read(&written);
+        let unread = |role, layer| table.rights(role, layer).is_none();
+        assert!(unread(Role::MLEngineer, Layer::Live) && unread(Role::MLEngineer, Layer::Shared));
+        assert!(unread(Role::DataEngineer, Layer::Backbone), "nobody knows what that role may do");
+        assert_eq!(table.rights(Role::MLEngineer, Layer::Workspace), Some(Rights::of(Some(Level::Own))));
+        assert_eq!(table.rights(Role::DataScientist, Layer::Backbone), Some(Rights::default()));
     }
 
     #[test]

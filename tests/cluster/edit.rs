@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::actor::path;
+use crate::count::{of_work, settled};
 use crate::spec::{minimal, with_experiments};
-use crate::stage::stage;
+use crate::stage::{alone, stage};
 use crate::team::{Team, component};
 
 #[tokio::test]
@@ -114,4 +116,40 @@ async fn a_project_gets_a_production_side_later() {
     let quota = team.admin.get(&team.object("ResourceQuota", "first--live", "strata-quota")).await.expect("the quota");
     assert_eq!(quota["spec"]["hard"]["requests.cpu"], "2");
     assert_eq!(ready["status"]["namespaces"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn a_blueprint_edit_that_changes_no_object_is_told_and_no_more() {
+    let (_turn, stage) = alone().await;
+    let admin = stage.admin().await;
+    let default = admin.get(&path("Blueprint", "", "default")).await.expect("the default Blueprint");
+    let site = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "metadata": {"name": "edited"},
+        "spec": default["spec"],
+    });
+    admin.create(&site).await.expect("a Blueprint");
+    let mut teams = Vec::new();
+    for name in ["edits-one", "edits-two", "edits-three"] {
+        let team = Team::create(stage, name, with_experiments(&json!({"blueprint": "edited"}))).await;
+        teams.push(team);
+    }
+    for team in &teams {
+        team.until_ready().await;
+    }
+    settled(stage).await;
+    let mark = stage.plane.audit().mark();
+    let edit = json!({"spec": {"images": {"another": "registry.example.com/another:1"}, "sizes": {"tiny": {}}}});
+    let edited = admin.merge(&path("Blueprint", "", "edited"), &edit).await.expect("edited");
+    let generation = edited["metadata"]["generation"].clone();
+    for team in &teams {
+        team.until("tells the generation", |team| team["status"]["blueprint"]["generation"] == generation).await;
+    }
+    settled(stage).await;
+    let asked = of_work(&stage.asked(mark));
+    println!("measured: an edit of a Blueprint that changes no object: {} requests for 3 teams", asked.count());
+    let objects = asked.filter(|request| !request.resource.ends_with("/status"));
+    assert_eq!(objects.count(), 0, "{objects}");
+    for team in &teams {
+        assert!(team.asked(mark).count() <= 1, "{}", team.asked(mark));
+    }
 }

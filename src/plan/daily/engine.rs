@@ -30,13 +30,19 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
     let inputs = of(plan, &engine, of_team, facts);
     let site = (facts.team.spec.blueprint.as_str(), &facts.plan.site);
     let asked = of_team.map(|_| path(plan.id.kind.capability()));
-    if let Some(hold) = refused(&engine, &inputs.parameters, asked, site) {
+    // Of what is retained nothing is written: what it would be now holds up nothing.
+    let unwritten = plan.retained && !plan.draft.write;
+    if let Some(hold) = refused(&engine, &inputs.parameters, asked, site).filter(|_| !unwritten) {
         return Err(hold);
     }
     let rendered = engine.render(&inputs.to_value());
     plan.inputs = Some(inputs);
     plan.engine = Some(Arc::clone(&engine));
-    plan.objects = rendered.map_err(|error| Hold { reason: Reason::EngineInvalid, message: error.to_string() })?;
+    plan.objects = match rendered {
+        Ok(objects) => objects,
+        Err(_) if unwritten => Vec::new(),
+        Err(error) => return Err(Hold { reason: Reason::EngineInvalid, message: error.to_string() }),
+    };
     outdated(plan, &engine, object)?;
     plan.choice = Some((engine.name().to_owned(), engine.spec().revision.clone()));
     Ok(())

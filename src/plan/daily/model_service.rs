@@ -17,10 +17,13 @@ const PORT: i32 = 8080;
 /// What a model in production asks for.
 pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     let spec = &service.spec;
-    let sized = pod::sized("spec.size", &spec.size, facts)?;
+    // What is retained is not written, so nothing that shapes it need be there.
+    let written = !facts.namespace.retained;
+    let sized = if written { pod::sized("spec.size", &spec.size, facts)? } else { SizedInputs::default() };
     let callers = Callers { namespaces: callers(service, facts)?, port: PORT };
-    let capture = spec.capture.as_ref().map(|capture| captured(capture, facts)).transpose()?;
-    let monitor = spec.monitor.as_ref().map(|monitor| monitored(service, monitor, facts)).transpose()?;
+    let capture = spec.capture.as_ref().filter(|_| written).map(|capture| captured(capture, facts)).transpose()?;
+    let monitor =
+        spec.monitor.as_ref().filter(|_| written).map(|monitor| monitored(service, monitor, facts)).transpose()?;
     let decision = decide(service, &sized, facts)?;
     let served = served(service, &decision);
     let work = ServiceInputs {
@@ -35,7 +38,7 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
     };
     Ok(Draft {
         work: WorkInputs { service: Some(work), ..WorkInputs::default() },
-        write: !facts.namespace.retained,
+        write: written,
         callers: Some(callers),
         detail: Detail::ModelService {
             releases: decision.releases,

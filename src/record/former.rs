@@ -1,0 +1,69 @@
+//! The record as it was written before it had a version: the spec and the
+//! Blueprint as the API had them then. Only read, and written anew with the next
+//! pass over its team.
+
+use serde_json::{Value, json};
+
+use super::{Record, Site, TeamValues, format};
+use crate::api::blueprint::Identity as Prefixes;
+use crate::api::team::Backbone;
+use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::plan::roles::Table;
+
+/// The record in this value, or why there is none in it.
+pub(super) fn read(value: &Value) -> Result<Record, String> {
+    if !(value["spec"].is_object() && value["site"].is_object()) {
+        return Err("it has neither `version` nor what was written before there was one".to_owned());
+    }
+    let (spec, identity) = (&value["spec"], &value["site"]["identity"]);
+    let texts = |value: &Value| json!(format::texts(value));
+    let team = TeamValues::read(&json!({
+        "blueprint": value["blueprint"]["name"],
+        "labels": texts(&spec["labels"]),
+        "customers": spec["customers"],
+        "egress": spec["backbone"]["egress"],
+    }));
+    let renewed = json!({
+        "uid": value["uid"], "withdrawn": value["withdrawn"], "namespaces": value["namespaces"],
+        "choices": choices(&value["choices"]), "removed": value["removed"],
+    });
+    let prefix = |key: &str| identity[key].as_str().unwrap_or_default().to_owned();
+    // Whoever wrote it left out what was empty.
+    let prefixes = Prefixes { user_prefix: prefix("userPrefix"), group_prefix: prefix("groupPrefix") };
+    let site = serde_json::from_value::<BlueprintSpec>(value["site"].clone());
+    let of = |site: &BlueprintSpec| {
+        let backbone = Some(Backbone { egress: team.egress.clone(), ..Backbone::default() });
+        let spec = AITeamSpec { backbone, ..AITeamSpec::default() };
+        Site::of(&name(value), &spec, site)
+    };
+    Ok(Record {
+        site: site.as_ref().ok().map(of),
+        rights: site.as_ref().ok().map(Table::of),
+        prefixes: Some(prefixes),
+        team: team.clone(),
+        ..format::read(&renewed)?
+    })
+}
+
+/// The team's name, which is how its namespaces begin.
+fn name(value: &Value) -> String {
+    let first = value["namespaces"].as_object().and_then(|all| all.keys().next().cloned()).unwrap_or_default();
+    first.split_once("--").map_or_else(String::new, |(team, _)| team.to_owned())
+}
+
+/// The choices as a list, each with its namespace and capability.
+fn choices(value: &Value) -> Vec<Value> {
+    let namespaces = value.as_object().into_iter().flatten();
+    let all = namespaces.flat_map(|(namespace, all)| {
+        let all = all.as_object().into_iter().flatten();
+        all.map(move |(capability, choice)| {
+            let mut choice = choice.clone();
+            if let Some(choice) = choice.as_object_mut() {
+                choice.insert("namespace".to_owned(), json!(namespace));
+                choice.insert("capability".to_owned(), json!(capability));
+            }
+            choice
+        })
+    });
+    all.collect()
+}

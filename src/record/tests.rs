@@ -1,0 +1,182 @@
+use super::*;
+use crate::api::engine::PodSecurity;
+use crate::api::vocabulary::{Capability, Role};
+use crate::plan::Choice;
+use crate::plan::roles::rights;
+
+const SPEC: &str = "{blueprint: site, labels: {cost-center: '4711'}, contact: anastasia@example.com, leads: {users: [zoe]},
+    members: [{role: MLEngineer, users: [anastasia]}], customers: [{name: checkout, namespaces: [checkout-prod], groups: [devs]}],
+    backbone: {egress: [objects]}, shared: {models: {}}, projects: [{name: p, members: [{role: MLEngineer, groups: [bobs]}]}]}";
+const SITE: &str = "{archetype: Division, identity: {userPrefix: 'oidc:'}, podSecurityVersion: v1.35,
+    rights: [{role: DataScientist, layer: Live, level: Use, pipelines: true}],
+    registries: {team: 'r.example.com/${team}/', mirrors: {quay.io: 'r.example.com/quay'}}, images: {scipy: x/y:1},
+    egress: {objects: {cidrs: [10.0.0.0/8], ports: [9000], env: {A: b}}, web: {cidrs: [0.0.0.0/0]}},
+    ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: {small: {}}}";
+
+fn identity() -> Identity {
+    Identity { name: "abc".to_owned(), uid: "u".to_owned() }
+}
+
+fn parsed() -> (AITeamSpec, BlueprintSpec) {
+    (serde_saphyr::from_str(SPEC).unwrap(), serde_saphyr::from_str(SITE).unwrap())
+}
+
+fn record() -> Record {
+    let (spec, site) = parsed();
+    let mut choices = Choices::default();
+    let choice = Choice {
+        engine: "mlflow".to_owned(),
+        revision: "3".to_owned(),
+        ports: vec![5000],
+        pod_security: PodSecurity::Baseline,
+        ..Choice::default()
+    };
+    choices.insert("abc--shared", Capability::Models, choice);
+    let removed = Retained {
+        namespace: "abc--q".to_owned(),
+        layer: Layer::Workspace,
+        project: Some("q".to_owned()),
+        pod_security: PodSecurity::Restricted,
+        frozen: false,
+    };
+    Record {
+        uid: "u".to_owned(),
+        namespaces: [("abc--backbone".to_owned(), "1".to_owned())].into(),
+        choices,
+        removed: vec![removed],
+        ..Record::of("abc", &spec, &site)
+    }
+}
+
+fn data(value: &Value) -> Value {
+    json!({ENTRY: value.to_string()})
+}
+
+fn written(record: &Record) -> Value {
+    let object = record.desired(&identity()).object;
+    serde_json::from_str(object["data"][ENTRY].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn a_record_reads_back_and_names_nobody() {
+    let record = record();
+    let data = record.desired(&identity()).object["data"].clone();
+    for somebody in ["anastasia", "zoe", "bobs", "devs"] {
+        assert!(!data.to_string().contains(somebody), "{somebody}");
+    }
+    assert_eq!(Record::read(&data), Ok(record));
+}
+
+#[test]
+fn the_guardrails_of_a_team_are_planned_from_its_record() {
+    let (team, site) = Record::read(&data(&written(&record()))).unwrap().guarded("abc").unwrap();
+    assert_eq!(team.spec.customers[0].namespaces, ["checkout-prod"]);
+    assert_eq!(team.spec.labels["cost-center"], "4711");
+    assert_eq!(crate::plan::check::allowed_registries("abc", &site), ["r.example.com/abc/", "r.example.com/quay/"]);
+    assert_eq!(site.egress.keys().collect::<Vec<_>>(), ["objects"]);
+    assert_eq!(site.pod_security_version, "v1.35");
+    assert_eq!(site.ingress.unwrap().gateway.unwrap().namespace, "gateways");
+    assert_eq!(crate::plan::check::check(&team, &record().guarded("abc").unwrap().1).map_err(|e| e.message), Ok(()));
+}
+
+#[test]
+fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
+    let (spec, site) = parsed();
+    let text = |site: &BlueprintSpec| written(&Record::of("abc", &spec, site));
+    let before = text(&site);
+    let mut other = site.clone();
+    other.images.insert("more".to_owned(), "x/more:1".to_owned());
+    other.sizes.clear();
+    other.egress.remove("web");
+    other.parameters.insert("mlflow".to_owned(), [("image".to_owned(), json!("x"))].into());
+    assert_eq!(text(&other), before);
+    for change in [
+        |site: &mut BlueprintSpec| site.pod_security_version = "v1.36".to_owned(),
+        |site: &mut BlueprintSpec| site.rights.clear(),
+        |site: &mut BlueprintSpec| drop(site.egress.remove("objects")),
+        |site: &mut BlueprintSpec| site.registries = None,
+    ] {
+        let mut other = site.clone();
+        change(&mut other);
+        assert_ne!(text(&other), before);
+    }
+}
+
+#[test]
+fn a_newer_record_is_read_as_far_as_it_is_known() {
+    let mut newer = written(&record());
+    newer["version"] = json!(7);
+    newer["moons"] = json!([1, 2]);
+    newer["site"]["moons"] = json!({});
+    newer["site"]["egress"].as_array_mut().unwrap().push(json!({"name": "far", "blocks": {"moon": true}}));
+    newer["team"]["customers"].as_array_mut().unwrap().push(json!({"name": "luna", "namespaces": "all"}));
+    let telepathy = json!({"namespace": "abc--shared", "capability": "Telepathy", "engine": "mind", "revision": "9"});
+    newer["choices"].as_array_mut().unwrap().push(telepathy.clone());
+    newer["rights"]["MLEngineer"]["Live"] = json!(["Dream"]);
+    newer["removed"].as_array_mut().unwrap().push(json!({"namespace": "abc--moon", "layer": "Orbit"}));
+    let read = Record::read(&data(&newer)).unwrap();
+    let old = record();
+    assert_eq!(
+        (&read.team, &read.site, &read.choices, &read.removed),
+        (&old.team, &old.site, &old.choices, &old.removed)
+    );
+    let table = read.rights.clone().unwrap();
+    assert_eq!(table.rights(Role::MLEngineer, Layer::Live), None);
+    assert_eq!(
+        table.rights(Role::MLEngineer, Layer::Workspace),
+        Some(rights(&parsed().1, Role::MLEngineer, Layer::Workspace))
+    );
+    assert!(read.uses("mind") && read.uses("mlflow") && !read.uses("feast"));
+    // A choice that nobody here can read is there again for whoever can.
+    let again = written(&old.with_unread(Some(&read)));
+    assert!(again["choices"].as_array().unwrap().contains(&telepathy), "{again}");
+}
+
+#[test]
+fn the_format_is_read_by_those_who_know_less_of_it() {
+    let mut older = written(&record());
+    for later in ["site", "prefixes", "rights", "removed", "choices", "team"] {
+        older.as_object_mut().unwrap().remove(later);
+    }
+    let read = Record::read(&data(&older)).unwrap();
+    assert_eq!((read.site, read.rights, read.prefixes), (None, None, None), "nothing is guessed");
+    assert_eq!(read.uid, "u");
+}
+
+#[test]
+fn what_says_nothing_is_unreadable_and_no_absence() {
+    for broken in [
+        json!({}),
+        json!({ENTRY: "{"}),
+        json!({ENTRY: "[]"}),
+        json!({ENTRY: "{}"}),
+        data(&json!({"version": 1})),
+        data(&json!({"version": 1, "uid": "u", "withdrawn": "yes"})),
+    ] {
+        assert!(Record::read(&broken).is_err(), "{broken}");
+    }
+    // From where images may come must not be lost on the way.
+    let mut opened = written(&record());
+    opened["site"]["registries"] = json!([{"mirror": "x"}]);
+    assert_eq!(Record::read(&data(&opened)).unwrap().site, None);
+}
+
+#[test]
+fn the_former_record_is_read() {
+    let (mut spec, site) = parsed();
+    spec.members.clear();
+    let former = json!({
+        "uid": "u", "withdrawn": true, "spec": spec, "site": site, "blueprint": {"name": "site", "generation": 4},
+        "namespaces": {"abc--backbone": "1"},
+        "choices": {"abc--shared": {"Models": {"engine": "mlflow", "revision": "3", "ports": [5000], "podSecurity": "Baseline"}}},
+        "removed": [{"namespace": "abc--q", "layer": "Workspace", "project": "q", "podSecurity": "Restricted"}],
+    });
+    assert_eq!(Record::read(&data(&former)), Ok(Record { withdrawn: true, ..record() }));
+    // With a word in the Blueprint's part that nobody here knows.
+    let mut unknown = former;
+    unknown["site"]["rights"] = json!([{"role": "Dreamer", "layer": "Live", "level": "Own"}]);
+    let read = Record::read(&data(&unknown)).unwrap();
+    assert_eq!((read.site, read.rights), (None, None));
+    assert_eq!(read.prefixes.unwrap().user_prefix, "oidc:");
+    assert_eq!(read.choices, record().choices);
+}
