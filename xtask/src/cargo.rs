@@ -12,11 +12,22 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// What builds the `strata` program.
+const BUILD: [&str; 5] = ["build", "--workspace", "--bin", "strata", "--message-format=json-render-diagnostics"];
+
 /// Builds the `strata` program; returns where it is.
 pub fn build_strata() -> Result<PathBuf, Error> {
-    let arguments = ["build", "--workspace", "--bin", "strata", "--message-format=json-render-diagnostics"];
+    build(&BUILD)
+}
+
+/// Builds the `strata` program as it is released, but that it knows the lines of its source.
+pub fn build_optimized() -> Result<PathBuf, Error> {
+    build(&[&BUILD[..], &["--release", "--config=profile.release.debug='line-tables-only'"]].concat())
+}
+
+fn build(arguments: &[&str]) -> Result<PathBuf, Error> {
     let failed = |reason: String| Error::Cargo { arguments: arguments.join(" "), reason };
-    let output = command(&arguments).stderr(Stdio::inherit()).output().map_err(|error| failed(error.to_string()))?;
+    let output = command(arguments).stderr(Stdio::inherit()).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         return Err(failed(output.status.to_string()));
     }

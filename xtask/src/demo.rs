@@ -222,7 +222,7 @@ fn invitation(cluster: &Cluster) -> String {
 }
 
 /// Seconds since the beginning, before each line.
-pub struct Clock(Instant);
+pub struct Clock(pub Instant);
 
 impl Clock {
     /// Says what has just happened.

@@ -35,6 +35,9 @@ pub enum Error {
     /// Not all teams became ready, or not all daily work what it was meant to be.
     #[error("not as it is meant to be: {0}")]
     NotReady(String),
+    /// Something could not be measured, or is more than it may be.
+    #[error("{0}")]
+    Measurement(String),
     /// Tests failed; their names are above.
     #[error("not everything passed: {0}")]
     Tests(String),

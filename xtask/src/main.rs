@@ -1,9 +1,11 @@
 //! The project's own commands. `cargo xtask demo` shows Strata on a control plane
 //! of its own, `cargo xtask test` runs tests (with `--all` every one), `cargo xtask
 //! control-plane` just starts a control plane, `cargo xtask node` one with a real
-//! node, `cargo xtask generate` writes the files that are made by the program itself. None of them ever uses another
-//! cluster than its own, unless one is named by `--kubeconfig`.
+//! node, `cargo xtask bench` measures, `cargo xtask generate` writes the files that are
+//! made by the program itself. None of them ever uses another cluster than its own,
+//! unless one is named by `--kubeconfig`.
 
+mod bench;
 mod cargo;
 mod control_plane;
 mod demo;
@@ -40,6 +42,9 @@ enum Command {
     ControlPlane,
     /// Start a real node, print its KUBECONFIG, and keep it until Ctrl-C (Linux, root, a few Debian packages)
     Node(node::Node),
+    /// Measure what Strata takes: `bench memory`
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Write what nobody writes by hand: crds/, the charts' copies, tests/golden/
     Generate,
 }
@@ -51,6 +56,7 @@ async fn main() -> ExitCode {
         Command::Test(test) => test.run().await,
         Command::ControlPlane => control_plane::run().await,
         Command::Node(node) => node.run().await,
+        Command::Bench(bench) => bench.run().await,
         Command::Generate => generate::run(),
     };
     match done {

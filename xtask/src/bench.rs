@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: what Strata takes, in numbers, on a control plane of its
+//! own. This module only knows which measurements there are.
+
+mod intended;
+mod memory;
+mod process;
+mod profile;
+mod stage;
+
+use clap::Subcommand;
+
+use crate::error::Error;
+
+/// What is measured.
+#[derive(Subcommand)]
+pub enum Bench {
+    /// The operator's memory: with teams, after a restart, after a flood that is deleted again
+    Memory(memory::Memory),
+}
+
+impl Bench {
+    /// Measures it.
+    pub async fn run(self) -> Result<(), Error> {
+        match self {
+            Self::Memory(memory) => memory.run().await,
+        }
+    }
+}

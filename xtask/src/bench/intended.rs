@@ -1,0 +1,89 @@
+//! What is written for a measurement: teams that are all alike, and Components as
+//! large as the API server takes them. Only JSON: nothing is applied here.
+
+use serde_json::{Value, json};
+
+/// The API of Strata's own kinds.
+const API: &str = "strata-operator.dev/v1alpha1";
+/// Who makes a flood: somebody who works in the team.
+pub const SOMEBODY: &str = "ana@example.com";
+/// The most that the annotations of an object may have is 256 KiB.
+const ANNOTATION: usize = 250_000;
+/// A character of four bytes: the bounds of texts are in characters.
+const WIDE: &str = "\u{1f512}";
+
+/// The team of this number: three layers, three projects, one of them in production, two engines.
+pub fn team(number: usize) -> Value {
+    json!({
+        "apiVersion": API, "kind": "AITeam", "metadata": {"name": name(number)},
+        "spec": {
+            "description": "A team with everything",
+            "owns": ["score"],
+            "customers": [{"name": "checkout", "namespaces": ["checkout-prod"]}],
+            "labels": {"cost-center": "4711"},
+            "members": [
+                {"role": "MLEngineer", "groups": ["ml"], "users": [SOMEBODY]},
+                {"role": "DataScientist", "users": ["dana@example.com"]},
+                {"role": "MLOpsEngineer", "groups": ["operations"]},
+                {"role": "CloudSecurityEngineer", "groups": ["security"]},
+            ],
+            "backbone": {
+                "delivery": {"repository": "https://git.example.com/team/ml", "path": "deploy", "branch": "main"},
+            },
+            "shared": {"experiments": {"storage": "5Gi"}, "models": {}, "featureStore": {"storage": "5Gi"}},
+            "projects": [
+                {"name": "first", "live": {}, "share": {"live": {"requests": {"cpu": "2", "memory": "8Gi"}}}},
+                {"name": "second"},
+                {"name": "third"},
+            ],
+        },
+    })
+}
+
+/// The name of the team of this number.
+pub fn name(number: usize) -> String {
+    format!("team-{number:04}")
+}
+
+/// The Workspace that a flood comes into.
+pub fn workspace() -> String {
+    format!("{}--second", name(0))
+}
+
+/// A Component of nearly 400 KB.
+pub fn component(number: usize) -> Value {
+    let parameter = |number: usize| json!({"name": format!("p{number}"), "default": WIDE.repeat(1024)});
+    let parameters: Vec<Value> = (0..32).map(parameter).collect();
+    json!({
+        "apiVersion": API, "kind": "Component",
+        "metadata": {
+            "name": format!("large-{number:04}"), "namespace": workspace(),
+            "annotations": {"example.com/notes": "x".repeat(ANNOTATION)},
+        },
+        "spec": {"image": "scipy", "parameters": parameters},
+    })
+}
+
+/// Objects as one text that kubectl takes.
+pub fn list(items: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_of_a_flood_is_as_large_as_they_come() {
+        let bytes = component(7).to_string().len();
+        assert!((375_000..400_000).contains(&bytes), "{bytes} bytes");
+    }
+
+    #[test]
+    fn teams_differ_in_their_names_alone() {
+        let (first, second) = (team(0), team(999));
+        assert_eq!(first["spec"], second["spec"]);
+        assert_eq!(second["metadata"]["name"], "team-0999");
+        assert!(workspace().starts_with("team-0000--"));
+    }
+}

@@ -1,0 +1,145 @@
+//! Where memory is measured: a control plane of its own and the operator beside it,
+//! how teams and floods come there, and when the operator has come to rest.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use harness::audit::Mark;
+use harness::operator::{Install, USER};
+use harness::{ControlPlane, Operator, Options};
+
+use super::intended;
+use crate::demo::Clock;
+use crate::error::Error;
+
+/// Teams in one request to kubectl.
+const TEAMS_AT_ONCE: usize = 100;
+/// Large Components in one request to kubectl.
+const COMPONENTS_AT_ONCE: usize = 25;
+/// How long nothing must have happened.
+const REST: Duration = Duration::from_secs(6);
+/// Between two looks. Looking costs the API server much more than the operator does.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+/// A control plane and the operator on it.
+pub struct Stage {
+    // Before the place: it must not outlive the API server it talks to.
+    operator: Operator,
+    plane: ControlPlane,
+}
+
+impl Stage {
+    /// A new one, without teams.
+    pub async fn start(program: &Path) -> Result<Self, Error> {
+        let plane = ControlPlane::start(Options::default()).await?;
+        Operator::install(&plane, &Install::default()).await?;
+        let operator = Operator::start(&plane, program).await?;
+        Ok(Self { operator, plane })
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The operator's process.
+    pub fn pid(&self) -> Result<u32, Error> {
+        self.operator.check()?;
+        self.operator.pid().ok_or_else(|| Error::Measurement("the operator does not run".into()))
+    }
+
+    /// A file of this run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.plane.directory().join(name)
+    }
+
+    /// Now, among the requests.
+    pub fn mark(&self) -> Mark {
+        self.plane.audit().mark()
+    }
+
+    /// How many requests the operator made since then, watches left out.
+    pub fn requests(&self, since: Mark) -> Result<usize, Error> {
+        Ok(self.plane.audit().since(since)?.of(USER).without_watches().count())
+    }
+
+    /// Creates the teams of these numbers, and waits until they are ready.
+    pub async fn create_teams(&self, from: usize, to: usize, clock: &Clock) -> Result<(), Error> {
+        let numbers: Vec<usize> = (from..to).collect();
+        for some in numbers.chunks(TEAMS_AT_ONCE) {
+            let teams: Vec<_> = some.iter().map(|number| intended::team(*number)).collect();
+            self.create(&teams, &[]).await?;
+        }
+        clock.say(&format!("{} teams are created", to - from));
+        let begun = Instant::now();
+        let mut told = 0;
+        loop {
+            self.operator.check()?;
+            self.plane.stopped()?;
+            let ready = self.ready().await?;
+            if ready >= to {
+                return Ok(());
+            }
+            if ready >= told + 50 {
+                told = ready;
+                clock.say(&format!("{ready} teams are ready"));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Error::NotReady(format!("{} of {to} teams", to - ready)));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ready(&self) -> Result<usize, Error> {
+        let path = "--output=jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}";
+        let seen = self.plane.kubectl(["get", "aiteams", path]).await?;
+        Ok(seen.split_whitespace().filter(|status| *status == "True").count())
+    }
+
+    /// Creates large Components, as somebody of the team would.
+    pub async fn flood(&self, count: usize, clock: &Clock) -> Result<(), Error> {
+        let numbers: Vec<usize> = (0..count).collect();
+        for some in numbers.chunks(COMPONENTS_AT_ONCE) {
+            let components: Vec<_> = some.iter().map(|number| intended::component(*number)).collect();
+            self.create(&components, &["--as", intended::SOMEBODY]).await?;
+        }
+        clock.say(&format!("{count} large Components are created"));
+        Ok(())
+    }
+
+    /// Deletes them again.
+    pub async fn ebb(&self) -> Result<(), Error> {
+        let namespace = format!("--namespace={}", intended::workspace());
+        self.plane.kubectl(["delete", "components", "--all", &namespace]).await?;
+        Ok(())
+    }
+
+    async fn create(&self, objects: &[serde_json::Value], more: &[&str]) -> Result<(), Error> {
+        let arguments = ["create", "--validate=false", "--filename=-"].iter().chain(more);
+        self.plane.kubectl_with(arguments, Some(&intended::list(objects))).await?;
+        Ok(())
+    }
+
+    /// Waits until the operator has done nothing for a while.
+    pub async fn rest(&self) -> Result<(), Error> {
+        let (begun, mut quiet) = (Instant::now(), Instant::now());
+        let mut before = String::new();
+        while quiet.elapsed() < REST {
+            tokio::time::sleep(PAUSE / 2).await;
+            self.operator.check()?;
+            let (_, metrics) = self.operator.get("/metrics").await?;
+            let done: Vec<&str> = metrics.lines().filter(|line| line.starts_with("strata_reconciles_total")).collect();
+            let done = done.join("\n");
+            if done != before {
+                (quiet, before) = (Instant::now(), done);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Error::Measurement("the operator does not come to rest".into()));
+            }
+        }
+        Ok(())
+    }
+}
