@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::api::engine::{Engine, EngineSpec, RightsRule};
 use crate::api::{Capability, GROUP, Layer, Level};
-use crate::engine::expression::Expression;
-use crate::engine::inputs::{OBJECTS, VARIABLES};
+use crate::engine::expression::{Bound, Expression, Variables, with_stack};
+use crate::engine::inputs::{OBJECTS, variables};
 use crate::engine::parameters::Parameters;
 use crate::engine::template::{Template, compile_rule};
 use crate::engine::tree::Tree;
@@ -101,7 +101,7 @@ fn engines(documents: &[Document]) -> (Answer, Vec<(&Document, String, Engine)>)
 /// Everything that keeps the engine from being compiled. Compiling ends at the
 /// first fault; whoever writes a file wants to hear of all of them.
 fn faults(name: &str, spec: &EngineSpec) -> Vec<Fault> {
-    let mut faults = parts(spec);
+    let mut faults = with_stack(|| parts(spec)).unwrap_or_else(|error| vec![Fault::at("objects", error.to_string())]);
     if let Err(error) = CompiledEngine::compile(name, &spec.clone().into()) {
         let whole = Fault::at(error.path, error.message);
         if !faults.contains(&whole) {
@@ -114,29 +114,34 @@ fn faults(name: &str, spec: &EngineSpec) -> Vec<Fault> {
 /// The faults of the file's parts, each part by itself.
 fn parts(spec: &EngineSpec) -> Vec<Fault> {
     let mut faults: Vec<Option<Fault>> = Vec::new();
-    faults.push(Parameters::compile(&spec.parameters).err().map(|fault| fault.under("parameters")));
+    let parameters = Parameters::compile(&spec.parameters);
+    let mut known = variables().clone();
+    match parameters {
+        Ok(parameters) => known = known.with("parameters", parameters.bound()),
+        Err(fault) => faults.push(Some(fault.under("parameters"))),
+    }
     for (index, object) in spec.objects.iter().enumerate() {
-        let fault = Template::compile(object, spec.pod_security, VARIABLES).err();
+        let fault = Template::compile(object, spec.pod_security, &known).err();
         faults.push(fault.map(|fault| fault.item(index).under("objects")));
     }
     let ids: BTreeSet<&str> = spec.objects.iter().map(|object| object.id.as_str()).collect();
     let ready = spec.ready.iter().enumerate().map(|(index, rule)| ("ready", index, &rule.when, &rule.message));
     let failing = spec.failing.iter().enumerate().map(|(index, rule)| ("failing", index, &rule.when, &rule.message));
     for (list, index, when, message) in ready.chain(failing) {
-        let found = of_rule(when, message, &ids).into_iter();
+        let found = of_rule(when, message, &ids, &known).into_iter();
         faults.extend(found.map(|fault| Some(fault.item(index).under(list))));
     }
-    let endpoint = spec.endpoint.as_deref().and_then(|text| Tree::compile_text(text, VARIABLES).err());
+    let endpoint = spec.endpoint.as_deref().and_then(|text| Tree::compile_text(text, &known).err());
     faults.push(endpoint.map(|fault| fault.under("endpoint")));
     for (key, text) in &spec.connections {
-        let fault = Tree::compile_text(text, VARIABLES).err();
+        let fault = Tree::compile_text(text, &known).err();
         faults.push(fault.map(|fault| fault.under(key).under("connections")));
     }
     faults.into_iter().flatten().collect()
 }
 
-fn of_rule(when: &str, message: &str, ids: &BTreeSet<&str>) -> Vec<Fault> {
-    let variables: Vec<&str> = VARIABLES.iter().copied().chain([OBJECTS]).collect();
+fn of_rule(when: &str, message: &str, ids: &BTreeSet<&str>, known: &Variables) -> Vec<Fault> {
+    let variables = known.with(OBJECTS, Bound::unknown());
     let unknown = |rule: &Expression| {
         let id = rule.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id))?;
         Some(Fault::here(format!("there is no object `{id}`")))
@@ -248,6 +253,58 @@ mod tests {
             assert!(problem.starts_with(&whole), "{problem} does not begin with {whole}");
         }
         assert_eq!(answer.text, "");
+    }
+
+    #[test]
+    fn an_expression_that_costs_too_much_is_refused_wherever_it_stands() {
+        let thirty = (0..30).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+        let all = |inner: String, level: i32| format!("[{thirty}].all(x{level}, {inner})");
+        let dear = (0..5).rev().fold("true".to_owned(), all);
+        let object = |more: &str, value: &str| format!("{{id: a, template: {}{more}}}", MAP.replace("VALUE", value));
+        let with = |rest: &str| format!("{{capabilities: [Data], revision: '1', {rest}}}");
+        for (place, spec) in [
+            ("objects[0].when", with(&format!("objects: [{}]", object(&format!(", when: '{dear}'"), "b")))),
+            ("objects[0].forEach", with(&format!("objects: [{}]", object(&format!(", forEach: '[{dear}]'"), "b")))),
+            ("objects[0].template.data.A", with(&format!("objects: [{}]", object("", &format!("'${{{dear}}}'"))))),
+            ("ready[0].when", with(&format!("ready: [{{when: '{dear}', message: m}}]"))),
+            ("ready[0].message", with(&format!("ready: [{{when: 'true', message: 'x ${{{dear}}}'}}]"))),
+            ("failing[0].when", with(&format!("failing: [{{when: '{dear}', reason: Invalid, message: m}}]"))),
+            (
+                "failing[0].message",
+                with(&format!("failing: [{{when: 'true', reason: Invalid, message: '${{{dear}}}'}}]")),
+            ),
+            ("endpoint", with(&format!("endpoint: 'http://${{{dear}}}'"))),
+            ("connections.A_B", with(&format!("connections: {{A_B: '${{{dear}}}'}}"))),
+        ] {
+            let answer = check(&[engine("dear", &spec)]);
+            let says = format!("spec.{place}: the expression may take ");
+            assert!(
+                answer.problems.len() == 1 && answer.problems[0].contains(&says),
+                "{place}: {:#?}",
+                answer.problems
+            );
+            assert!(
+                answer.problems[0].contains("the loop with `x1` goes through up to 30 items"),
+                "{:?}",
+                answer.problems
+            );
+            let read = engine("dear", &spec);
+            let spec: EngineSpec = serde_json::from_value(read.value["spec"].clone()).unwrap();
+            assert!(CompiledEngine::compile("dear", &spec.into()).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn objects_that_cost_too_much_together_are_refused() {
+        let loops = "${item.all(x, item.all(y, x == y))}";
+        let spec = format!(
+            "{{capabilities: [Data], revision: '1', objects: [{{id: a, forEach: parameters.lists, template: {}}}], \
+             parameters: {{properties: {{lists: {{type: array, items: {{type: array, items: {{type: integer}}}}}}}}}}}}",
+            MAP.replace("name: a", "'name': 'a-${index}'").replace("VALUE", &format!("'{loops}'"))
+        );
+        let answer = check(&[engine("dear", &spec)]);
+        let says = "spec.objects[0]: the objects may take ";
+        assert!(answer.problems.len() == 1 && answer.problems[0].contains(says), "{:#?}", answer.problems);
     }
 
     #[test]

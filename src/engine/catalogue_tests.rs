@@ -266,7 +266,9 @@ fn feast_tells_its_clients_the_same_in_the_file_and_in_the_connections() {
     assert_eq!(connections["FEAST_OFFLINE_PORT"], file["offline_store"]["port"].to_string());
     let encoded = &connections["FEATURE_STORE_YAML_BASE64"];
     let expression = format!("string(base64.decode('{encoded}'))");
-    let decoded = crate::engine::expression::Expression::compile(&expression, &[]).unwrap();
+    let decoded =
+        crate::engine::expression::Expression::compile(&expression, &crate::engine::expression::Variables::default())
+            .unwrap();
     let decoded = decoded.evaluate(&crate::engine::expression::Scope::new(&json!({}))).unwrap();
     assert_eq!(serde_json::from_str::<Value>(decoded.as_str().unwrap()).unwrap(), file);
 }
@@ -360,3 +362,12 @@ fn an_object_takes_the_place_of_what_comes_along_and_a_broken_one_hurts_nobody_e
 
 #[path = "deployment_tests.rs"]
 mod deployment;
+
+#[test]
+fn the_engines_that_come_along_cost_a_fifth_of_what_they_may() {
+    use crate::engine::expression::bounds::TOGETHER;
+    for (name, entry) in Catalogue::builtin().iter() {
+        let cost = entry.compiled.as_ref().unwrap().cost();
+        assert!(cost < TOGETHER / 5, "{name}: {cost}");
+    }
+}

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::expression::{Expression, Scope};
-use super::inputs::{OBJECTS, VARIABLES};
+use super::expression::bounds::TOGETHER;
+use super::expression::{Bound, Expression, ExpressionError, Scope, Variables, with_stack};
+use super::inputs::{self, OBJECTS};
 use super::kinds::ObjectKind;
 use super::parameters::Parameters;
 use super::readiness::{self, Verdict};
@@ -34,6 +35,8 @@ pub struct CompiledEngine {
     name: String,
     spec: Arc<EngineSpec>,
     parameters: Parameters,
+    /// What the expressions were counted with.
+    variables: Variables,
     templates: Vec<Template>,
     ready: Vec<Rule>,
     failing: Vec<Rule>,
@@ -46,34 +49,38 @@ pub struct CompiledEngine {
 impl CompiledEngine {
     /// Compiles and checks the whole file.
     pub fn compile(name: &str, spec: &Arc<EngineSpec>) -> Result<Self, EngineError> {
-        Self::try_compile(name, spec).map_err(|fault| fault.of(name))
+        let compiled = with_stack(|| Self::try_compile(name, spec));
+        compiled.unwrap_or_else(|error| Err(Fault::at("objects", error.to_string()))).map_err(|fault| fault.of(name))
     }
 
     fn try_compile(name: &str, spec: &Arc<EngineSpec>) -> Result<Self, Fault> {
         check_form(spec)?;
         let parameters = Parameters::compile(&spec.parameters).map_err(|fault| fault.under("parameters"))?;
+        let variables = variables(&parameters);
         let mut templates = Vec::with_capacity(spec.objects.len());
         for (index, object) in spec.objects.iter().enumerate() {
-            let template = Template::compile(object, spec.pod_security, VARIABLES);
+            let template = Template::compile(object, spec.pod_security, &variables);
             templates.push(template.map_err(|fault| fault.item(index).under("objects"))?);
         }
-        let (ready, failing) = compile_rules(spec)?;
+        let (ready, failing) = compile_rules(spec, &variables)?;
         let spoken_for = ready
             .iter()
             .flat_map(|rule: &Rule| rule.when.fields_of(OBJECTS))
             .map(str::to_owned)
             .collect::<BTreeSet<_>>();
         check_judgeable(spec, &templates, &spoken_for)?;
-        let endpoint = spec.endpoint.as_deref().map(|text| Tree::compile_text(text, VARIABLES)).transpose();
+        check_cost(&templates, &ready, &failing)?;
+        let endpoint = spec.endpoint.as_deref().map(|text| Tree::compile_text(text, &variables)).transpose();
         let mut connections = Vec::with_capacity(spec.connections.len());
         for (key, text) in &spec.connections {
-            let tree = Tree::compile_text(text, VARIABLES);
+            let tree = Tree::compile_text(text, &variables);
             connections.push((key.clone(), tree.map_err(|fault| fault.under(key).under("connections"))?));
         }
         Ok(Self {
             name: name.to_owned(),
             spec: Arc::clone(spec),
             parameters,
+            variables,
             templates,
             ready,
             failing,
@@ -96,6 +103,12 @@ impl CompiledEngine {
         &self.spec
     }
 
+    /// The most steps that rendering its objects takes.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.templates.iter().map(Template::cost).fold(0, u64::saturating_add)
+    }
+
     /// Whether the engine provides the capability.
     #[must_use]
     pub fn provides(&self, capability: Capability) -> bool {
@@ -111,7 +124,12 @@ impl CompiledEngine {
     /// What is wrong with a team's parameters: field and rule.
     #[must_use]
     pub fn parameters_valid(&self, parameters: &Value) -> Vec<String> {
-        self.parameters.errors(parameters)
+        let too_large = || {
+            let filled = json!({"parameters": self.parameters.with_defaults(parameters)});
+            self.variables.exceeded(&filled, OBJECTS).map(|fault| fault.to_string())
+        };
+        let errors = self.parameters.errors(parameters);
+        if errors.is_empty() { too_large().into_iter().collect() } else { errors }
     }
 
     /// The parameters with the schema's defaults. `render` and the others fill
@@ -123,7 +141,7 @@ impl CompiledEngine {
 
     /// The objects that the engine writes, in the order of its file.
     pub fn render(&self, inputs: &Value) -> Result<Vec<RenderedObject>, EngineError> {
-        let inputs = self.filled(inputs);
+        let inputs = self.admitted(inputs)?;
         let scope = Scope::new(&inputs);
         let mut objects = Vec::new();
         for (index, template) in self.templates.iter().enumerate() {
@@ -138,7 +156,7 @@ impl CompiledEngine {
 
     /// The settings that consumers get.
     pub fn connections(&self, inputs: &Value) -> Result<BTreeMap<String, String>, EngineError> {
-        let scope = Scope::new(&self.filled(inputs));
+        let scope = Scope::new(&self.admitted(inputs)?);
         let mut connections = BTreeMap::new();
         for (key, tree) in &self.connections {
             let text = tree.render_string(&scope);
@@ -153,7 +171,7 @@ impl CompiledEngine {
     pub fn endpoint(&self, inputs: &Value) -> Result<Option<String>, EngineError> {
         let Some(endpoint) = &self.endpoint else { return Ok(None) };
         endpoint
-            .render_string(&Scope::new(&self.filled(inputs)))
+            .render_string(&Scope::new(&self.admitted(inputs)?))
             .map_err(|fault| fault.under("endpoint").of(&self.name))
     }
 
@@ -163,8 +181,10 @@ impl CompiledEngine {
     pub fn judge(&self, inputs: &Value) -> Verdict {
         let inputs = self.filled(inputs);
         let scope = Scope::new(&inputs);
-        if let Some(rule) = self.failing.iter().find(|rule| holds(rule, &scope)) {
-            return Verdict::failing(rule.reason.clone(), say(rule, &scope));
+        match first(&self.failing, true, &scope) {
+            Ok(Some(rule)) => return Verdict::failing(rule.reason.clone(), say(rule, &scope)),
+            Ok(None) => {}
+            Err(beyond) => return beyond,
         }
         let mut waiting = None;
         for template in &self.templates {
@@ -178,9 +198,10 @@ impl CompiledEngine {
                 }
             }
         }
-        waiting.unwrap_or_else(|| match self.ready.iter().find(|rule| !holds(rule, &scope)) {
-            Some(rule) => Verdict::waiting(say(rule, &scope)),
-            None => Verdict::Ready,
+        waiting.unwrap_or_else(|| match first(&self.ready, false, &scope) {
+            Ok(Some(rule)) => Verdict::waiting(say(rule, &scope)),
+            Ok(None) => Verdict::Ready,
+            Err(beyond) => beyond,
         })
     }
 
@@ -193,6 +214,16 @@ impl CompiledEngine {
             return Verdict::Ready;
         }
         readiness::judge(&template.kind, live)
+    }
+
+    /// The inputs with defaults; refused if one of them is larger than the
+    /// expressions were counted with, before anything is evaluated.
+    fn admitted(&self, inputs: &Value) -> Result<Value, EngineError> {
+        let filled = self.filled(inputs);
+        match self.variables.exceeded(&filled, OBJECTS) {
+            Some(fault) => Err(fault.of(&self.name)),
+            None => Ok(filled),
+        }
     }
 
     fn filled(&self, inputs: &Value) -> Value {
@@ -231,9 +262,25 @@ fn live_objects<'a>(template: &Template, objects: &'a Value) -> Vec<&'a Value> {
     }
 }
 
-/// A rule that cannot be evaluated does not hold: a field is not there yet.
-fn holds(rule: &Rule, scope: &Scope<'_>) -> bool {
-    rule.when.evaluate(scope) == Ok(Value::Bool(true))
+/// The first rule that holds, or does not. One that cannot be evaluated does
+/// not hold: a field is not there yet. One that reaches a limit never will.
+fn first<'a>(rules: &'a [Rule], holds: bool, scope: &Scope<'_>) -> Result<Option<&'a Rule>, Verdict> {
+    for rule in rules {
+        let value = rule.when.evaluate(scope);
+        if let Err(error) = &value
+            && error.is_limit()
+        {
+            return Err(beyond(rule, error));
+        }
+        if (value == Ok(Value::Bool(true))) == holds {
+            return Ok(Some(rule));
+        }
+    }
+    Ok(None)
+}
+
+fn beyond(rule: &Rule, error: &ExpressionError) -> Verdict {
+    Verdict::failing("EngineFailing", format!("the rule that says '{}' cannot be evaluated: {error}", rule.written))
 }
 
 fn say(rule: &Rule, scope: &Scope<'_>) -> String {
@@ -271,23 +318,55 @@ fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
     Ok(())
 }
 
-fn compile_rules(spec: &EngineSpec) -> Result<(Vec<Rule>, Vec<Rule>), Fault> {
+fn variables(parameters: &Parameters) -> Variables {
+    inputs::variables().with("parameters", parameters.bound())
+}
+
+/// The steps of the objects together, and of the rules, are bounded as those of
+/// one expression are.
+fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Result<(), Fault> {
+    let objects = templates.iter().map(Template::cost).fold(0, u64::saturating_add);
+    if objects > TOGETHER {
+        let dearest = templates.iter().enumerate().max_by_key(|(_, template)| template.cost());
+        let (index, cost) = dearest.map_or((0, 0), |(index, template)| (index, template.cost()));
+        let message = format!(
+            "the objects may take {objects} steps, and at most {TOGETHER} are allowed: this one takes {cost} of them, \
+             for all items of its `forEach` together; let its expressions, or the list, be smaller"
+        );
+        return Err(Fault::here(message).item(index).under("objects"));
+    }
+    let of_rule = |rule: &Rule| rule.when.cost().saturating_add(rule.message.cost());
+    let rules = ready.iter().chain(failing).map(of_rule).fold(0, u64::saturating_add);
+    if rules > TOGETHER {
+        let message = format!("the rules may take {rules} steps, and at most {TOGETHER} are allowed: let them do less");
+        return Err(Fault::at("ready", message));
+    }
+    Ok(())
+}
+
+fn compile_rules(spec: &EngineSpec, known: &Variables) -> Result<(Vec<Rule>, Vec<Rule>), Fault> {
     let ids: BTreeSet<&str> = spec.objects.iter().map(|object| object.id.as_str()).collect();
     let mut ready = Vec::with_capacity(spec.ready.len());
     for (index, rule) in spec.ready.iter().enumerate() {
-        let compiled = compile_one(&rule.when, "", &rule.message, &ids);
+        let compiled = compile_one(&rule.when, "", &rule.message, &ids, known);
         ready.push(compiled.map_err(|fault| fault.item(index).under("ready"))?);
     }
     let mut failing = Vec::with_capacity(spec.failing.len());
     for (index, rule) in spec.failing.iter().enumerate() {
-        let compiled = compile_one(&rule.when, &rule.reason, &rule.message, &ids);
+        let compiled = compile_one(&rule.when, &rule.reason, &rule.message, &ids, known);
         failing.push(compiled.map_err(|fault| fault.item(index).under("failing"))?);
     }
     Ok((ready, failing))
 }
 
-fn compile_one(when: &str, reason: &str, message: &str, ids: &BTreeSet<&str>) -> Result<Rule, Fault> {
-    let variables: Vec<&str> = VARIABLES.iter().copied().chain([OBJECTS]).collect();
+fn compile_one(
+    when: &str,
+    reason: &str,
+    message: &str,
+    ids: &BTreeSet<&str>,
+    known: &Variables,
+) -> Result<Rule, Fault> {
+    let variables = known.with(OBJECTS, Bound::unknown());
     let compiled = compile_rule(Some(when), &variables).map_err(|fault| fault.under("when"))?;
     let Some(compiled) = compiled else { return Err(Fault::at("when", "is missing")) };
     if let Some(unknown) = compiled.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id)) {

@@ -227,3 +227,59 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn inputs_larger_than_counted_are_refused_before_evaluation() {
+    let schema = json!({"properties": {"hosts": {"type": "array", "maxItems": 3}, "text": {"type": "string"}}});
+    let engine = engine(json!({"parameters": schema, "objects": [object("a", json!({"data": {"a": "${1 / 0}"}}))],
+        "endpoint": "${1 / 0}", "connections": {"A": "${1 / 0}"}}))
+    .unwrap();
+    let long = "a".repeat(40_000);
+    for (parameters, says) in [
+        (json!({"hosts": [1, 2, 3, 4]}), "parameters.hosts: 4 items, and expressions work with at most 3"),
+        (json!({"text": long}), "parameters.text: 40000 bytes of text, and expressions work with at most 32768"),
+    ] {
+        let inputs = with(inputs(), json!({"parameters": parameters}));
+        for error in [
+            engine.render(&inputs).unwrap_err(),
+            engine.endpoint(&inputs).unwrap_err(),
+            engine.connections(&inputs).unwrap_err(),
+        ] {
+            assert_eq!(error.to_string(), format!("engine test: {says}"));
+        }
+    }
+    assert_eq!(engine.parameters_valid(&json!({"text": long})).len(), 1);
+    assert!(engine.parameters_valid(&json!({"hosts": [1, 2, 3], "text": "a"})).is_empty());
+}
+
+#[test]
+fn rules_say_so_if_live_objects_are_larger_than_counted() {
+    let engine = engine(json!({
+        "requires": [{"group": "example.com", "kind": "Thing", "versions": ["v1"]}],
+        "objects": [object("thing", json!({"apiVersion": "example.com/v1", "kind": "Thing"}))],
+        "ready": [{"when": "objects.thing.status.parts.all(part, part.ready)", "message": "parts are not ready"}]
+    }))
+    .unwrap();
+    let judged = |parts: usize| {
+        let part = json!({"ready": true, "log": "x".repeat(100)});
+        let objects = json!({"thing": {"status": {"parts": vec![part; parts]}}});
+        engine.judge(&with(inputs(), json!({"objects": objects})))
+    };
+    assert_eq!(judged(256), Verdict::Ready);
+    let Verdict::Failing { reason, message } = judged(257) else { panic!("{:?}", judged(257)) };
+    assert_eq!(reason, "EngineFailing");
+    assert!(message.contains("'parts are not ready'") && message.contains("257 entries"), "{message}");
+}
+
+#[test]
+fn what_is_rendered_is_bounded_in_all() {
+    let text = "x".repeat(30_000);
+    let engine = engine(json!({"objects": [with(
+        object("a", json!({"metadata": {"name": "a-${index}"}, "data": {"a": "${parameters.text}", "b": "${json(parameters.text)}", "c": "x${parameters.text}"}})),
+        json!({"forEach": "lists.range(256)"}))], "parameters": {"properties": {"text": {"type": "string"}}}}))
+    .unwrap();
+    let inputs = |text: &str| with(inputs(), json!({"parameters": {"text": text}}));
+    assert_eq!(engine.render(&inputs("a")).unwrap().len(), 256);
+    let error = engine.render(&inputs(&text)).map(|objects| objects.len()).unwrap_err();
+    assert!(error.message.contains("larger than 262144 values"), "{error}");
+}

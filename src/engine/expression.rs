@@ -1,46 +1,39 @@
 //! One CEL expression: compiled once, checked, evaluated any number of times.
 //!
-//! This is the only module that runs the `cel` crates, and the one place that
-//! guards against them: their parser and interpreter can panic (struct literals
-//! are a `todo!`), and their recursion is bounded by the stack alone. So an
-//! expression is bounded in length, parsed on a thread with a stack of its own,
-//! and refused if its tree is deep; evaluation runs under `catch_unwind`. Both
-//! need panics to unwind: no profile may say `panic = "abort"`.
-//!
-//! Two things differ from that interpreter on purpose. A field of what is not a
-//! map is an error (there it is `false`, so `credentials.secret` would silently
-//! become `false` without credentials). And a comprehension over a map visits
-//! its keys in order (there, in the order of a randomly seeded hash).
+//! Nobody but this module and those below it runs the `cel` crates, and here is
+//! what guards against them. An expression is bounded in length and depth, and
+//! in what it may cost: that is told when it is compiled, from the most that its
+//! inputs can be ([`bounds`], `estimate`), and counted when it is evaluated
+//! (`evaluate`), by the same figures. So no text holds a thread for long, takes
+//! much memory, or overflows a stack. The crates can panic too: evaluation runs
+//! under `catch_unwind`, for which no profile may say `panic = "abort"`.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread;
+use std::rc::Rc;
 
-use kube_cel::KubeCelExt;
-use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
-use kube_cel::cel::objects::Key;
-use kube_cel::cel::parser::Parser;
-use kube_cel::cel::{Context, ExecutionError, Value as Cel};
+use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
+use kube_cel::cel::{ExecutionError, Value as Cel};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+pub mod bounds;
+mod call;
+mod estimate;
+mod evaluate;
+mod functions;
+mod parse;
+mod shape;
+mod values;
+
+pub use bounds::{Bound, Variables};
+pub use parse::with_stack;
 
 use super::value::{from_json, to_json};
 use crate::api::engine::EXPRESSION;
-
-/// The deepest tree that is evaluated. A level takes about 37 KiB of stack in a
-/// build without optimisation, and a thread has 2 MiB.
-const DEPTH: usize = 32;
-/// Stack to parse the longest expression on, however it is nested. It is
-/// reserved, not used, until it is needed.
-const STACK: usize = 256 * 1024 * 1024;
-/// Gives what a comprehension iterates over an order.
-const ORDERED: &str = "@ordered";
-/// Strata's own functions: a short hash of any value, to restart pods by; and
-/// any value as JSON, with sorted keys.
-const FINGERPRINT: &str = "fingerprint";
-/// See [`FINGERPRINT`].
-const JSON: &str = "json";
+use bounds::{DEEP, ITEMS, STEPS, TEXT, TOGETHER, YIELD, YIELDS};
+use estimate::Estimate;
+use evaluate::Evaluation;
 
 /// Why an expression was refused, or failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +56,25 @@ pub enum ExpressionError {
     /// It is CEL that has no meaning here.
     #[error("{0} cannot be used here")]
     Unsupported(&'static str),
+    /// It may take more steps than are allowed: how many, and its part that does.
+    #[error(
+        "the expression may take {0} steps, and at most {STEPS} are allowed: {1}; nest fewer loops, or go through less \
+         (what nothing bounds counts as {ITEMS} items, and {TEXT} bytes of text: the schema of parameters can say \
+         maxItems and maxLength)"
+    )]
+    TooCostly(u64, String),
+    /// A value is too large to be worked on.
+    #[error(
+        "{0}, and expressions work with at most {ITEMS} entries, {TEXT} bytes of text, and {DEEP} values at once: \
+         make it smaller"
+    )]
+    TooLarge(String),
+    /// All expressions together took more steps than are allowed.
+    #[error("the expressions took more than {TOGETHER} steps together: let them do less")]
+    OverBudget,
+    /// All that is yielded is too much together.
+    #[error("what is made is larger than {YIELDS} values and 64-byte pieces of text together: make less")]
+    TooMuch,
     /// Evaluating it failed.
     #[error("{0}")]
     Failed(String),
@@ -74,33 +86,53 @@ pub enum ExpressionError {
     Panicked,
 }
 
+impl ExpressionError {
+    /// Whether a limit was reached: it would be with any other value as large.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(self, Self::TooCostly(..) | Self::TooLarge(_) | Self::OverBudget | Self::TooMuch)
+    }
+}
+
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub struct Expression {
     tree: IdedExpr,
+    estimate: Estimate,
 }
 
 impl Expression {
-    /// Parses the text, and refuses what it must not speak of.
-    pub fn compile(source: &str, variables: &[&str]) -> Result<Self, ExpressionError> {
+    /// Parses the text, and refuses what it must not speak of and what it must
+    /// not cost.
+    pub fn compile(source: &str, variables: &Variables) -> Result<Self, ExpressionError> {
         if source.len() > EXPRESSION {
             return Err(ExpressionError::TooLong);
         }
-        // A panic on this thread ends up in the result of `join`.
-        let parsed = thread::scope(|scope| {
-            let parser = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse(source, variables));
-            match parser {
-                Ok(handle) => handle.join().unwrap_or(Err(ExpressionError::Panicked)),
-                Err(error) => Err(ExpressionError::Failed(format!("no thread to parse on: {error}"))),
-            }
-        });
-        parsed.map(|tree| Self { tree })
+        with_stack(|| {
+            let tree = parse::parse(source, variables)?;
+            let estimate = estimate::estimate(&tree, variables)?;
+            Ok(Self { tree, estimate })
+        })?
+    }
+
+    /// The most steps that it takes.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        self.estimate.cost
+    }
+
+    /// The most that it yields.
+    #[must_use]
+    pub const fn bound(&self) -> &Bound {
+        &self.estimate.bound
     }
 
     /// The value of the expression.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let value = Cel::resolve(&self.tree, &scope.0).map_err(|error| ExpressionError::Failed(explain(&error)))?;
+            let mut evaluation = Evaluation::new(scope);
+            let value = evaluation.node(&self.tree)?;
+            scope.take(values::whole(&value, YIELD)?.weight)?;
             to_json(&value)
         }));
         result.unwrap_or(Err(ExpressionError::Panicked))
@@ -115,175 +147,56 @@ impl Expression {
     }
 }
 
-/// Variables with their values, and the functions.
-pub struct Scope<'a>(Context<'a>);
+/// Variables with their values, and the steps that are left to expressions that
+/// are evaluated with them.
+pub struct Scope<'a> {
+    variables: BTreeMap<String, Cel>,
+    outer: Option<&'a Scope<'a>>,
+    left: Rc<Cell<u64>>,
+    room: Rc<Cell<u64>>,
+}
 
 impl Scope<'static> {
     /// One variable per key of the map.
     #[must_use]
     pub fn new(inputs: &Value) -> Self {
-        let mut context = functions();
-        for (name, value) in inputs.as_object().into_iter().flatten() {
-            context.add_variable_from_value(name.as_str(), from_json(value));
-        }
-        Self(context)
+        let entries = inputs.as_object().into_iter().flatten();
+        let variables = entries.map(|(name, value)| (name.clone(), from_json(value))).collect();
+        Self { variables, outer: None, left: Rc::new(Cell::new(TOGETHER)), room: Rc::new(Cell::new(YIELDS)) }
     }
 }
 
 impl Scope<'_> {
-    /// The same with more variables.
+    /// The same with more variables, and the same steps.
     #[must_use]
     pub fn with(&self, variables: &[(&str, &Value)]) -> Scope<'_> {
-        let mut context = self.0.new_inner_scope();
-        for (name, value) in variables {
-            context.add_variable_from_value(*name, from_json(value));
-        }
-        Scope(context)
-    }
-}
-
-fn functions() -> Context<'static> {
-    let mut context = Context::default().with_all();
-    context.add_function(ORDERED, ordered);
-    context.add_function(FINGERPRINT, fingerprint);
-    context.add_function(JSON, json_text);
-    context
-}
-
-/// A map becomes the sorted list of its keys, which is what CEL iterates over.
-#[allow(clippy::unnecessary_wraps, reason = "the form that the interpreter wants functions in")]
-fn ordered(value: Cel) -> Result<Cel, ExecutionError> {
-    let Cel::Map(map) = value else { return Ok(value) };
-    let mut keys: Vec<&Key> = map.map.keys().collect();
-    keys.sort_unstable();
-    Ok(Cel::List(Arc::new(keys.into_iter().map(Cel::from).collect())))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the form that the interpreter wants functions in")]
-fn json_text(value: Cel) -> Result<Cel, ExecutionError> {
-    let json = to_json(&value).map_err(|error| ExecutionError::function_error(JSON, error))?;
-    Ok(Cel::from(json.to_string()))
-}
-
-/// The first 16 hexadecimal digits of the SHA-256 of the value as sorted JSON.
-#[allow(clippy::needless_pass_by_value, reason = "the form that the interpreter wants functions in")]
-fn fingerprint(value: Cel) -> Result<Cel, ExecutionError> {
-    let json = to_json(&value).map_err(|error| ExecutionError::function_error(FINGERPRINT, error))?;
-    let digest = Sha256::digest(json.to_string().as_bytes());
-    let first: u64 = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
-    Ok(Cel::from(format!("{first:016x}")))
-}
-
-fn parse(source: &str, variables: &[&str]) -> Result<IdedExpr, ExpressionError> {
-    let mut tree = Parser::new().parse(source).map_err(|errors| {
-        let first = errors.errors.first().map_or_else(|| errors.to_string(), |error| error.msg.clone());
-        ExpressionError::Syntax(first.chars().take(256).collect())
-    })?;
-    let mut check = Check { known: functions(), variables, bound: Vec::new() };
-    check.visit(&mut tree, 0)?;
-    Ok(tree)
-}
-
-/// Walks a tree once: checks names, and makes the two changes named above.
-struct Check<'a> {
-    known: Context<'static>,
-    variables: &'a [&'a str],
-    bound: Vec<String>,
-}
-
-impl Check<'_> {
-    fn visit(&mut self, node: &mut IdedExpr, depth: usize) -> Result<(), ExpressionError> {
-        if depth > DEPTH {
-            return Err(ExpressionError::TooDeep);
-        }
-        let next = depth + 1;
-        match &mut node.expr {
-            Expr::Unspecified => return Err(ExpressionError::Unsupported("an empty expression")),
-            Expr::Struct(_) => return Err(ExpressionError::Unsupported("a message literal")),
-            Expr::Literal(_) => {}
-            Expr::Ident(name) => {
-                if !self.bound.contains(name) && !self.variables.contains(&name.as_str()) {
-                    return Err(ExpressionError::UnknownVariable(name.clone()));
-                }
-            }
-            Expr::List(list) => {
-                for element in &mut list.elements {
-                    self.visit(element, next)?;
-                }
-            }
-            Expr::Map(map) => {
-                for entry in &mut map.entries {
-                    match &mut entry.expr {
-                        EntryExpr::MapEntry(entry) => {
-                            self.visit(&mut entry.key, next)?;
-                            self.visit(&mut entry.value, next)?;
-                        }
-                        EntryExpr::StructField(_) => return Err(ExpressionError::Unsupported("a message literal")),
-                    }
-                }
-            }
-            Expr::Call(call) => self.visit_call(call, next)?,
-            Expr::Select(select) => {
-                self.visit(&mut select.operand, next)?;
-                if !select.test {
-                    let operand = std::mem::take(&mut *select.operand);
-                    let field = IdedExpr {
-                        id: node.id,
-                        expr: Expr::Literal(LiteralValue::String(select.field.as_str().into())),
-                    };
-                    node.expr = call(operators::INDEX, vec![operand, field]);
-                }
-            }
-            Expr::Comprehension(comprehension) => {
-                self.visit(&mut comprehension.iter_range, next)?;
-                let range = std::mem::take(&mut comprehension.iter_range);
-                comprehension.iter_range = IdedExpr { id: range.id, expr: call(ORDERED, vec![range]) };
-                self.visit(&mut comprehension.accu_init, next)?;
-                let outer = self.bound.len();
-                self.bound.push(comprehension.iter_var.clone());
-                self.bound.push(comprehension.accu_var.clone());
-                self.visit(&mut comprehension.loop_cond, next)?;
-                self.visit(&mut comprehension.loop_step, next)?;
-                self.visit(&mut comprehension.result, next)?;
-                self.bound.truncate(outer);
-            }
-        }
-        Ok(())
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), from_json(value))).collect();
+        Scope { variables, outer: Some(self), left: Rc::clone(&self.left), room: Rc::clone(&self.room) }
     }
 
-    fn visit_call(&mut self, call: &mut CallExpr, depth: usize) -> Result<(), ExpressionError> {
-        let qualified = match call.target.as_deref() {
-            Some(IdedExpr { expr: Expr::Ident(prefix), .. }) => self.knows(&format!("{prefix}.{}", call.func_name)),
-            _ => false,
-        };
-        if !qualified {
-            if !self.knows(&call.func_name) {
-                return Err(ExpressionError::UnknownFunction(call.func_name.clone()));
-            }
-            if let Some(target) = &mut call.target {
-                self.visit(target, depth)?;
-            }
-        }
-        for argument in &mut call.args {
-            self.visit(argument, depth)?;
-        }
-        Ok(())
+    fn get(&self, name: &str) -> Option<&Cel> {
+        self.variables.get(name).or_else(|| self.outer?.get(name))
     }
 
-    /// Whether there is a function of this name. The registry cannot be asked;
-    /// a call without arguments fails in another way than an unknown name does.
-    fn knows(&self, name: &str) -> bool {
-        let operator = !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-        let probe = IdedExpr { id: 0, expr: call(name, Vec::new()) };
-        let called = || Cel::resolve(&probe, &self.known);
-        operator
-            || !matches!(catch_unwind(AssertUnwindSafe(called)),
-                Ok(Err(ExecutionError::UndeclaredReference(unknown))) if unknown.as_str() == name)
+    /// Pays for steps that are to be done; refused when none are left.
+    pub fn pay(&self, steps: u64) -> Result<(), ExpressionError> {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or(ExpressionError::OverBudget)
     }
-}
 
-fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
-    Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args })
+    /// Takes room for a part of the result; refused when there is none left.
+    pub fn take(&self, weight: u64) -> Result<(), ExpressionError> {
+        let room = self.room.get().checked_sub(weight);
+        self.room.set(room.unwrap_or(0));
+        room.map(|_| ()).ok_or(ExpressionError::TooMuch)
+    }
+
+    /// The steps that were taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        TOGETHER - self.left.get()
+    }
 }
 
 fn collect_fields<'a>(node: &'a IdedExpr, variable: &str, fields: &mut BTreeSet<&'a str>) {
@@ -362,6 +275,8 @@ fn explain(error: &ExecutionError) -> String {
     }
 }
 
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 #[path = "expression_tests.rs"]
 mod tests;

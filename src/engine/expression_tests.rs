@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::parse::DEPTH;
 use super::*;
 
 const NAMES: &[&str] = &["team", "project", "list", "count", "objects"];
@@ -13,7 +14,7 @@ fn inputs() -> Value {
 }
 
 fn evaluate(source: &str) -> Result<Value, ExpressionError> {
-    Expression::compile(source, NAMES)?.evaluate(&Scope::new(&inputs()))
+    Expression::compile(source, &Variables::named(NAMES))?.evaluate(&Scope::new(&inputs()))
 }
 
 #[test]
@@ -65,9 +66,12 @@ fn what_an_expression_must_not_speak_of_is_refused_when_it_is_compiled() {
         assert_eq!(evaluate(source).unwrap_err(), error, "{source}");
     }
     for source in ["", "1 +", "'a", "a b", "${x}", "}", "has(1)", "[1].map(1, 2)"] {
-        assert!(Expression::compile(source, NAMES).is_err(), "{source}");
+        assert!(Expression::compile(source, &Variables::named(NAMES)).is_err(), "{source}");
     }
-    assert_eq!(Expression::compile(&"a".repeat(EXPRESSION + 1), NAMES).unwrap_err(), ExpressionError::TooLong);
+    assert_eq!(
+        Expression::compile(&"a".repeat(EXPRESSION + 1), &Variables::named(NAMES)).unwrap_err(),
+        ExpressionError::TooLong
+    );
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn failures_are_told_in_words() {
 #[test]
 fn literal_fields_of_a_variable_are_known() {
     let source = "objects.server.status.ready && has(objects.claim) && objects['job'] != null";
-    let expression = Expression::compile(source, NAMES).unwrap();
+    let expression = Expression::compile(source, &Variables::named(NAMES)).unwrap();
     assert_eq!(expression.fields_of("objects").into_iter().collect::<Vec<_>>(), ["claim", "job", "server"]);
 }
 

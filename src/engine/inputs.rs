@@ -4,31 +4,27 @@
 //! expression can ask `project == null` without asking first whether it may.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::expression::Variables;
 use super::work::WorkInputs;
 use crate::api::vocabulary::{Capability, Layer};
 
-/// The variables at render. At judging there is `objects` too.
-pub const VARIABLES: &[&str] = &[
-    "team",
-    "project",
-    "namespace",
-    "layer",
-    "capabilities",
-    "parameters",
-    "storage",
-    "credentials",
-    "blueprint",
-    "namespaces",
-    "repository",
-    "workbench",
-    "run",
-    "service",
-    "dataset",
-];
+/// The variables at render, with the most that each can be: what its type says.
+/// At judging there is `objects` too.
+#[must_use]
+pub fn variables() -> &'static Variables {
+    static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
+        let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+        Variables::of_types(settings.into_generator().into_root_schema_for::<Inputs>().as_value())
+    });
+    &VARIABLES
+}
 
 /// The live objects, by the id of their template; known to `ready` and `failing`.
 pub const OBJECTS: &str = "objects";
@@ -38,7 +34,7 @@ pub const ITEM: &str = "item";
 pub const INDEX: &str = "index";
 
 /// The values of the variables.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Inputs {
     /// The team.
@@ -91,7 +87,7 @@ impl Inputs {
 }
 
 /// The team.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TeamInputs {
     /// Its name.
     pub name: String,
@@ -106,7 +102,7 @@ pub struct TeamInputs {
 }
 
 /// The namespaces that a team has once.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TeamNamespaces {
     /// Always there.
     pub backbone: String,
@@ -115,7 +111,7 @@ pub struct TeamNamespaces {
 }
 
 /// The project.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ProjectInputs {
     /// Its name.
     pub name: String,
@@ -124,14 +120,14 @@ pub struct ProjectInputs {
 }
 
 /// Credentials by the name of their Secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct CredentialsInputs {
     /// The Secret's name.
     pub secret: String,
 }
 
 /// What the site says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlueprintInputs {
     /// Its name.
@@ -149,7 +145,7 @@ pub struct BlueprintInputs {
 }
 
 /// `StorageClass`es by purpose; none is the cluster's default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StorageClassInputs {
     /// For volumes of one pod.
     pub home: Option<String>,
@@ -158,7 +154,7 @@ pub struct StorageClassInputs {
 }
 
 /// Registries.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryInputs {
     /// Mirrors by what they mirror. The caller applies them to images.
@@ -170,7 +166,7 @@ pub struct RegistryInputs {
 }
 
 /// The `ConfigMap` with the site's certificates.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustBundleInputs {
     /// Its name.
@@ -178,7 +174,7 @@ pub struct TrustBundleInputs {
 }
 
 /// One namespace of the team.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct NamespaceInputs {
     /// Its name.
     pub name: String,
@@ -189,7 +185,7 @@ pub struct NamespaceInputs {
 }
 
 /// Where the team's manifests come from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryInputs {
     /// The repository's URL.
@@ -200,4 +196,37 @@ pub struct RepositoryInputs {
     pub branch: Option<String>,
     /// Whether it also holds the team's own manifest.
     pub manages_team: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::expression::Expression;
+
+    #[test]
+    fn every_variable_is_known_with_its_fields() {
+        let known = |source: &str| Expression::compile(source, variables());
+        for source in [
+            "team.namespaces.shared",
+            "project.purpose",
+            "namespace",
+            "layer",
+            "capabilities",
+            "parameters.a.b",
+            "storage",
+            "credentials.secret",
+            "blueprint.storageClasses.home",
+            "namespaces[0].layer",
+            "repository.branch",
+            "workbench.sized.resources",
+            "run.steps[0].env[0].value",
+            "service.monitor.step.args",
+            "dataset.volume.size",
+        ] {
+            assert!(known(source).is_ok(), "{source}: {:?}", known(source));
+        }
+        assert_eq!(known("run.steps").unwrap().bound().size.length, 20);
+        assert_eq!(known("run.retries").unwrap().bound().size.weight, 1);
+        assert_eq!(known("team.name").unwrap().bound().size.length, 0);
+    }
 }

@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use super::Fault;
+use super::expression::Bound;
 
 /// The most errors that are told of at once.
 const ERRORS: usize = 8;
@@ -50,6 +51,12 @@ impl Parameters {
         let mut filled = if values.is_null() { json!({}) } else { values.clone() };
         fill(&self.schema, &mut filled, 0);
         filled
+    }
+
+    /// The most that values can be which hold to the schema.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        Bound::of_schema(&self.schema)
     }
 
     /// What is wrong with the values: field and rule, at most eight of them.

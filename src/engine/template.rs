@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::expression::{Expression, Scope};
+use super::expression::{Bound, Expression, Scope, Variables};
 use super::inputs::{INDEX, ITEM};
 use super::kinds::{self, ObjectKind};
 use super::tree::{Tree, has_expression};
@@ -67,18 +67,19 @@ pub struct Template {
 
 impl Template {
     /// Compiles and checks the template.
-    pub fn compile(source: &ObjectTemplate, level: PodSecurity, variables: &[&str]) -> Result<Self, Fault> {
+    pub fn compile(source: &ObjectTemplate, level: PodSecurity, variables: &Variables) -> Result<Self, Fault> {
         let within = |fault: Fault| fault.under("template");
         let kind = check(&source.template).map_err(within)?;
-        let mut known = variables.to_vec();
-        if source.for_each.is_some() {
-            known.extend([ITEM, INDEX]);
-        }
+        let for_each = compile_rule(source.for_each.as_deref(), variables).map_err(|fault| fault.under("forEach"))?;
+        let known = match &for_each {
+            Some(list) => variables.with(ITEM, list.bound().each()).with(INDEX, Bound::scalar()),
+            None => variables.clone(),
+        };
         let template = Self {
             id: source.id.clone(),
             kind,
             place: Place::from(source.placement.as_ref()),
-            for_each: compile_rule(source.for_each.as_deref(), variables).map_err(|fault| fault.under("forEach"))?,
+            for_each,
             when: compile_rule(source.when.as_deref(), &known).map_err(|fault| fault.under("when"))?,
             tree: Tree::compile(&source.template, &known).map_err(within)?,
             level,
@@ -90,6 +91,16 @@ impl Template {
         }
         pod_security::check(&source.template, level).map_err(within)?;
         Ok(template)
+    }
+
+    /// The most steps that rendering takes, for all items together.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        let one = self.when.as_ref().map_or(0, Expression::cost).saturating_add(self.tree.cost());
+        match &self.for_each {
+            Some(list) => one.saturating_mul(list.bound().size.length).saturating_add(list.cost()),
+            None => one,
+        }
     }
 
     /// The objects that the template makes of these variables.
@@ -208,7 +219,7 @@ fn check(template: &Value) -> Result<ObjectKind, Fault> {
 }
 
 /// A rule is CEL as it stands; `${...}` around the whole of it does no harm.
-pub fn compile_rule(source: Option<&str>, variables: &[&str]) -> Result<Option<Expression>, Fault> {
+pub fn compile_rule(source: Option<&str>, variables: &Variables) -> Result<Option<Expression>, Fault> {
     let Some(source) = source else { return Ok(None) };
     let source = source.trim();
     let bare = source.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).unwrap_or(source);

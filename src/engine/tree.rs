@@ -14,7 +14,8 @@
 use serde_json::{Map, Value};
 
 use super::Fault;
-use super::expression::{Expression, ExpressionError, Scope};
+use super::expression::bounds::weight_of_json;
+use super::expression::{Expression, ExpressionError, Scope, Variables};
 
 /// A compiled tree.
 #[derive(Clone, Debug)]
@@ -40,9 +41,18 @@ pub enum Piece {
     Expression(Box<Expression>),
 }
 
+impl Piece {
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Expression(expression) => expression.cost(),
+        }
+    }
+}
+
 impl Tree {
     /// Compiles every expression in the tree.
-    pub fn compile(value: &Value, variables: &[&str]) -> Result<Self, Fault> {
+    pub fn compile(value: &Value, variables: &Variables) -> Result<Self, Fault> {
         match value {
             Value::String(text) => Self::compile_text(text, variables),
             Value::Array(items) => {
@@ -76,7 +86,7 @@ impl Tree {
     }
 
     /// Compiles one string.
-    pub fn compile_text(text: &str, variables: &[&str]) -> Result<Self, Fault> {
+    pub fn compile_text(text: &str, variables: &Variables) -> Result<Self, Fault> {
         let mut pieces = Vec::new();
         for part in split(text)? {
             pieces.push(match part {
@@ -94,6 +104,18 @@ impl Tree {
         })
     }
 
+    /// The most steps that rendering it takes.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Expression(expression) => expression.cost(),
+            Self::Text(pieces) => pieces.iter().fold(0, |cost: u64, piece| cost.saturating_add(piece.cost())),
+            Self::List(items) => items.iter().fold(0, |cost: u64, item| cost.saturating_add(item.cost())),
+            Self::Map(entries) => entries.iter().fold(0, |cost: u64, (_, tree)| cost.saturating_add(tree.cost())),
+        }
+    }
+
     fn literal(&self) -> Option<&Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -105,7 +127,10 @@ impl Tree {
     /// whole tree is an expression that yields null.
     pub fn render(&self, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
         match self {
-            Self::Literal(value) => Ok(Some(value.clone())),
+            Self::Literal(value) => {
+                scope.take(weight_of_json(value)).map_err(|error| Fault::here(error.to_string()))?;
+                Ok(Some(value.clone()))
+            }
             Self::Expression(expression) => Ok(without_nulls(evaluate(expression, scope)?)),
             Self::Text(pieces) => render_text(pieces, scope).map(|text| Some(Value::String(text))),
             Self::List(items) => {
@@ -283,7 +308,7 @@ mod tests {
     #[allow(clippy::needless_pass_by_value, reason = "the values are written where they are passed")]
     fn render(value: Value) -> Result<Option<Value>, Fault> {
         let inputs = json!({"team": {"name": "fraud"}, "count": 2, "nothing": null});
-        Tree::compile(&value, NAMES)?.render(&Scope::new(&inputs))
+        Tree::compile(&value, &Variables::named(NAMES))?.render(&Scope::new(&inputs))
     }
 
     #[test]

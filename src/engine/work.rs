@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// The variables of an object of daily work.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct WorkInputs {
     /// A notebook server.
     pub workbench: Option<WorkbenchInputs>,
@@ -22,7 +23,7 @@ pub struct WorkInputs {
 }
 
 /// A size of the Blueprint, as pods spell it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SizedInputs {
     /// A container's `resources`: each limit that the quota counts is there.
@@ -36,7 +37,7 @@ pub struct SizedInputs {
 }
 
 /// A dataset that a pod uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MountedInputs {
     /// The dataset.
@@ -52,7 +53,7 @@ pub struct MountedInputs {
 }
 
 /// A notebook server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct WorkbenchInputs {
     /// The Workbench.
     pub name: String,
@@ -69,11 +70,12 @@ pub struct WorkbenchInputs {
 }
 
 /// A run, or a pipeline with a schedule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RunInputs {
     /// The name of the Job or CronJob: `run-x`, `pipeline-nightly`.
     pub name: String,
     /// The steps in the order of execution. The last is the main container.
+    #[schemars(length(max = 20))]
     pub steps: Vec<StepInputs>,
     /// How often it is tried again.
     pub retries: i32,
@@ -88,7 +90,7 @@ pub struct RunInputs {
 }
 
 /// A step of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StepInputs {
     /// The step, which is the container's name.
     pub name: String,
@@ -105,7 +107,7 @@ pub struct StepInputs {
 }
 
 /// An environment variable.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct VariableInputs {
     /// Its name.
     pub name: String,
@@ -114,7 +116,7 @@ pub struct VariableInputs {
 }
 
 /// When a pipeline runs by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleInputs {
     /// As CronJob spells it.
@@ -130,7 +132,7 @@ pub struct ScheduleInputs {
 }
 
 /// A model in production.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ServiceInputs {
     /// The `ModelService`.
     pub name: String,
@@ -155,7 +157,7 @@ pub struct ServiceInputs {
 }
 
 /// How many pods serve.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReplicasInputs {
     /// At least.
     pub min: i32,
@@ -164,14 +166,14 @@ pub struct ReplicasInputs {
 }
 
 /// A model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ModelInputs {
     /// Its name in the registry.
     pub name: String,
 }
 
 /// A release that is recorded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReleaseInputs {
     /// The version.
     pub version: String,
@@ -180,7 +182,7 @@ pub struct ReleaseInputs {
 }
 
 /// A release to be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResolveInputs {
     /// What tells its Job from those of others: 8 hexadecimal digits.
     pub suffix: String,
@@ -193,7 +195,7 @@ pub struct ResolveInputs {
 }
 
 /// Which requests are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaptureInputs {
     /// How many of a hundred.
@@ -207,7 +209,7 @@ pub struct CaptureInputs {
 }
 
 /// What looks at a model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct MonitorInputs {
     /// As CronJob spells it.
     pub cron: String,
@@ -220,7 +222,7 @@ pub struct MonitorInputs {
 }
 
 /// Data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DatasetInputs {
     /// The Dataset.
     pub name: String,
@@ -229,7 +231,7 @@ pub struct DatasetInputs {
 }
 
 /// A volume for data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeInputs {
     /// Its size, as a quantity.

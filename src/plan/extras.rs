@@ -6,8 +6,8 @@ use crate::api::blueprint::Extra;
 use crate::api::engine::{ObjectTemplate, PodSecurity};
 use crate::api::team::AITeam;
 use crate::api::{BlueprintSpec, Reason};
-use crate::engine::expression::Scope as Variables;
-use crate::engine::inputs::VARIABLES;
+use crate::engine::expression::Scope as Values;
+use crate::engine::inputs::variables;
 use crate::engine::template::Template;
 
 /// The extras of every namespace, and what is wrong with them.
@@ -33,7 +33,7 @@ pub fn extras(
         };
         for place in places {
             let inputs = inputs::base(team, blueprint, &place.name, place.layer, place.project.as_deref()).to_value();
-            match template.render(&Variables::new(&inputs), &inputs) {
+            match template.render(&Values::new(&inputs), &inputs) {
                 Ok(rendered) => objects.extend(
                     rendered
                         .into_iter()
@@ -54,7 +54,7 @@ fn compile(extra: &Extra, level: PodSecurity) -> Result<Template, String> {
         when: None,
         placement: None,
     };
-    Template::compile(&source, level, VARIABLES).map_err(|fault| fault.to_string())
+    Template::compile(&source, level, variables()).map_err(|fault| fault.to_string())
 }
 
 fn broken(extra: &Extra, scope: Scope, message: &str) -> Problem {
