@@ -77,7 +77,7 @@ pub struct RunOptions {
     /// The namespace of the Lease by which one of several operators is the one that writes.
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "strata-system")]
     pub lease_namespace: String,
-    /// The name by which this operator holds the Lease; else the pod's, or the host's with the process.
+    /// What the name begins with by which this operator holds the Lease; else the host's. What follows differs from start to start.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: Option<String>,
     /// Write at once, without the Lease. Only where no second operator can run.

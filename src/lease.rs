@@ -1,9 +1,11 @@
-//! One replica writes at a time: whoever holds the Lease.
+//! Leader election: of several replicas one writes, whoever holds the Lease.
 //!
 //! Every write to the Lease carries the resource version that was read, so of
 //! two that try at once one fails. A holder that cannot renew in time stops
-//! writing before anybody else may begin; its process then ends.
+//! writing before anybody else may begin; its process then ends. No answer is
+//! waited for without a limit: a connection may hang for ever.
 
+use std::future::Future;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -11,32 +13,51 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 /// The name of the Lease.
 const NAME: &str = "strata-operator";
-/// How long a Lease holds without being renewed.
-const HELD: Duration = Duration::from_secs(15);
+/// How long a Lease holds without being renewed. The three periods are those of
+/// Kubernetes' own components (client-go).
+const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How long the holder goes on without having renewed it.
-const GIVE_UP: Duration = Duration::from_secs(10);
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is renewed, or tried for.
-const PERIOD: Duration = Duration::from_secs(4);
+const RETRY_PERIOD: Duration = Duration::from_secs(2);
+/// How long one attempt may take: a holder has time for two before its deadline.
+const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// Why an attempt came to no end.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error(transparent)]
+    Request(#[from] kube::Error),
+    #[error("no answer within {} s", ATTEMPT.as_secs())]
+    NoAnswer,
+    #[error("others write it at the same time")]
+    Contended,
+}
 
 /// A claim to the Lease by one replica.
 pub struct Claim {
     api: Api<Lease>,
     identity: String,
+    /// The Lease as this replica wrote it last: renewing it costs one request.
+    written: Option<Lease>,
+    /// When the write was sent by which this replica holds the Lease.
+    renewed: Instant,
     /// What was seen of a foreign holder, and since when on our own clock: clocks
     /// of machines differ, so only a Lease that stands still is taken over.
     seen: Option<(String, Option<MicroTime>, Instant)>,
 }
 
 impl Claim {
-    /// A claim in this namespace under this name.
+    /// A claim in this namespace under this name, which no other process may have.
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, seen: None }
+        let api = Api::namespaced(client, namespace);
+        Self { api, identity, written: None, renewed: Instant::now(), seen: None }
     }
 
     /// Waits until the Lease is held.
@@ -50,71 +71,103 @@ impl Claim {
                 Ok(false) => debug!("another replica holds the lease"),
                 Err(error) => warn!(%error, "the lease could not be read or written, and is tried for again"),
             }
-            tokio::time::sleep(PERIOD).await;
+            sleep(RETRY_PERIOD).await;
         }
     }
 
     /// Renews the Lease for as long as that works. Returns when it is lost.
     pub async fn keep(&mut self) {
-        let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(PERIOD.min(GIVE_UP.saturating_sub(renewed.elapsed()))).await;
-            let left = GIVE_UP.saturating_sub(renewed.elapsed());
-            if left.is_zero() {
-                warn!("the lease was not renewed in time");
-                return;
-            }
-            // What is sent now may be written at once, and holds from then on.
-            let sent = Instant::now();
-            match tokio::time::timeout(PERIOD.min(left), self.attempt()).await {
-                Ok(Ok(true)) => renewed = sent,
+            let deadline = self.renewed + RENEW_DEADLINE;
+            sleep_until(deadline.min(Instant::now() + RETRY_PERIOD)).await;
+            match timeout_at(deadline, self.attempt()).await {
+                Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
                     warn!("another replica took the lease");
                     return;
                 }
-                Ok(Err(error)) => warn!(%error, "the lease could not be renewed"),
-                Err(_) => warn!("the renewal of the lease got no answer"),
+                Ok(Err(error)) => warn!(%error, "the lease could not be renewed, and is tried for again"),
+                Err(_) => {
+                    warn!("the lease was not renewed within {} s", RENEW_DEADLINE.as_secs());
+                    return;
+                }
             }
         }
     }
 
     /// Gives the Lease back, so that the next replica need not wait.
     pub async fn release(&self) {
-        let Ok(Some(mut lease)) = self.api.get_opt(NAME).await else { return };
-        let Some(spec) = lease.spec.as_mut() else { return };
+        if let Err(error) = limited(self.give_back()).await {
+            warn!(%error, "the lease could not be given back: the next replica takes it over when it has run out");
+        }
+    }
+
+    async fn give_back(&self) -> Result<(), AttemptError> {
+        let Some(mut lease) = self.api.get_opt(NAME).await? else { return Ok(()) };
+        let Some(spec) = lease.spec.as_mut() else { return Ok(()) };
         if spec.holder_identity.as_ref() == Some(&self.identity) {
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
-            if let Err(error) = self.api.replace(NAME, &PostParams::default(), &lease).await {
-                debug!(%error, "the lease could not be given back");
-            }
+            self.api.replace(NAME, &PostParams::default(), &lease).await?;
         }
+        Ok(())
     }
 
     /// Tries once to hold or renew the Lease.
-    async fn attempt(&mut self) -> kube::Result<bool> {
-        let Some(mut lease) = self.api.get_opt(NAME).await? else {
-            let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-            let lease = Lease { metadata, spec: Some(self.renewed(None)) };
-            return settled(self.api.create(&PostParams::default(), &lease).await);
-        };
-        let spec = lease.spec.take().unwrap_or_default();
-        if !self.may_take(&spec) {
-            return Ok(false);
+    async fn attempt(&mut self) -> Result<bool, AttemptError> {
+        // What is sent now may be written at once, and holds from then on.
+        let sent = Instant::now();
+        let held = limited(self.try_acquire_or_renew()).await?;
+        if held {
+            self.renewed = sent;
         }
-        lease.spec = Some(self.renewed(Some(spec)));
-        settled(self.api.replace(NAME, &PostParams::default(), &lease).await)
+        Ok(held)
     }
 
-    fn may_take(&mut self, spec: &LeaseSpec) -> bool {
-        let holder = spec.holder_identity.clone().unwrap_or_default();
-        if holder.is_empty() || holder == self.identity {
-            return true;
+    async fn try_acquire_or_renew(&mut self) -> Result<bool, AttemptError> {
+        if let Some(lease) = self.written.take()
+            && self.write(lease).await?
+        {
+            return Ok(true);
         }
-        let held = spec
-            .lease_duration_seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .map_or(HELD, Duration::from_secs);
+        // A write that is refused says only that somebody wrote in between. That
+        // may be a late write of our own: who holds the Lease is read again.
+        for _ in 0..2 {
+            let lease = self.api.get_opt(NAME).await?.unwrap_or_default();
+            if !self.may_take(lease.spec.as_ref()) {
+                return Ok(false);
+            }
+            if self.write(lease).await? {
+                return Ok(true);
+            }
+        }
+        Err(AttemptError::Contended)
+    }
+
+    /// Writes our name into the Lease that was read. `false`: it is another one now.
+    async fn write(&mut self, mut lease: Lease) -> Result<bool, AttemptError> {
+        lease.spec = Some(self.renewed(lease.spec.take().unwrap_or_default()));
+        let written = if lease.metadata.resource_version.is_some() {
+            self.api.replace(NAME, &PostParams::default(), &lease).await
+        } else {
+            lease.metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+            self.api.create(&PostParams::default(), &lease).await
+        };
+        match written {
+            Ok(lease) => {
+                self.written = Some(lease);
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn may_take(&mut self, spec: Option<&LeaseSpec>) -> bool {
+        let holder = spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+        let Some(spec) = spec.filter(|_| !holder.is_empty() && holder != self.identity) else { return true };
+        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let held = seconds.map_or(LEASE_DURATION, Duration::from_secs);
         match &self.seen {
             Some((known, renewed, since)) if *known == holder && *renewed == spec.renew_time => since.elapsed() > held,
             _ => {
@@ -124,13 +177,12 @@ impl Claim {
         }
     }
 
-    fn renewed(&self, before: Option<LeaseSpec>) -> LeaseSpec {
-        let before = before.unwrap_or_default();
+    fn renewed(&self, before: LeaseSpec) -> LeaseSpec {
         let ours = before.holder_identity.as_ref() == Some(&self.identity);
         let now = MicroTime(Timestamp::now());
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(HELD.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
             acquire_time: if ours { before.acquire_time } else { Some(now.clone()) },
             renew_time: Some(now),
             lease_transitions: Some(before.lease_transitions.unwrap_or_default() + i32::from(!ours)),
@@ -139,11 +191,11 @@ impl Claim {
     }
 }
 
-/// Somebody else was quicker: the Lease is not ours, and that is no error.
-fn settled(result: kube::Result<Lease>) -> kube::Result<bool> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(error),
-    }
+/// An attempt ends in time, whatever its connection does.
+async fn limited<T>(attempt: impl Future<Output = Result<T, AttemptError>>) -> Result<T, AttemptError> {
+    timeout(ATTEMPT, attempt).await.unwrap_or(Err(AttemptError::NoAnswer))
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -15,6 +15,8 @@ pub mod desired;
 pub mod engine;
 pub mod engine_command;
 pub mod error;
+#[cfg(test)]
+mod fake_api;
 pub mod fence;
 pub mod finalizer;
 pub mod ground;

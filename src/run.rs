@@ -43,7 +43,9 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let format = LogFormat::choose(options.log_format, std::io::stderr().is_terminal());
     telemetry::start(format, &options.log_filter)?;
     let client = connect(options.kubeconfig.as_deref()).await?;
-    let identity = options.identity.clone().unwrap_or_else(own_name);
+    // A connection of its own, so that the lease waits for nothing else.
+    let elector = connect(options.kubeconfig.as_deref()).await?;
+    let identity = options.identity.clone().unwrap_or_else(host_name);
     info!(version = crate::VERSION, identity, "strata starts");
     let metrics = Arc::new(Metrics::default());
     let context = Context::new(client.clone(), identity.clone(), metrics, options.watch_timeout());
@@ -60,7 +62,8 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
             server = &mut serving => return served(server),
         }
     }
-    let mut claim = (!options.no_leader_election).then(|| Claim::new(client, &options.lease_namespace, identity));
+    let mut claim =
+        (!options.no_leader_election).then(|| Claim::new(elector, &options.lease_namespace, unique(&identity)));
     if let Some(claim) = &mut claim {
         tokio::select! {
             () = claim.acquire() => {}
@@ -133,10 +136,17 @@ fn served(result: Result<Result<(), ServerError>, tokio::task::JoinError>) -> Re
     }
 }
 
-/// A name that differs from replica to replica and from start to start.
-fn own_name() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "strata".to_owned());
-    format!("{host}-{}", std::process::id())
+/// The name of the machine: in a container the pod's.
+fn host_name() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "strata".to_owned())
+}
+
+/// The name with something that differs from start to start. A process that is
+/// still there, or a late request of one that is not, is never taken for this one.
+fn unique(name: &str) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // The process number is no use: in a container it is 1 each time.
+    format!("{name}-{:016x}", RandomState::new().hash_one(std::time::SystemTime::now()))
 }
 
 async fn signalled() -> Result<(), RunError> {
@@ -147,4 +157,15 @@ async fn signalled() -> Result<(), RunError> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_starts_hold_the_lease_by_one_name() {
+        assert_ne!(unique("strata-0"), unique("strata-0"));
+        assert!(unique("strata-0").starts_with("strata-0-"));
+    }
 }

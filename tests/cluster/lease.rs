@@ -4,12 +4,16 @@
 use harness::{Operator, wait};
 
 use crate::count::settled;
+use crate::proxy::Proxy;
 use crate::spec::minimal;
 use crate::stage::{Stage, alone};
 use crate::team::Team;
 
 /// A Lease that nobody renews is held for 15 s more.
 const TAKEOVER: u64 = 60;
+
+/// A watch that hears nothing for 90 s is opened anew.
+const UNHEARD: u64 = 180;
 
 /// Whether the operator says that it is the one that writes.
 async fn writes(operator: &Operator) -> Result<bool, String> {
@@ -54,4 +58,33 @@ async fn of_two_operators_one_writes_and_the_other_takes_over() {
     second.stop().await.expect("it ends when it is told to");
     until_it_writes(&stage.operator).await;
     is_repaired(stage, &team).await;
+}
+
+#[tokio::test]
+async fn a_standby_whose_connections_hang_takes_over() {
+    let (_turn, stage) = alone().await;
+    let team = Team::ready(stage, "hanging", minimal()).await;
+    settled(stage).await;
+    let proxy = Proxy::to(stage.plane.port().expect("it is on this machine")).await;
+    let program = env!("CARGO_BIN_EXE_strata");
+    let standby = Operator::start_through(&stage.plane, program, proxy.port).await.expect("it starts");
+    standby.wait_ready(60).await.expect("it is ready before it may write");
+    assert!(!writes(&standby).await.unwrap());
+
+    proxy.hang();
+    stage.operator.kill().await.expect("killed");
+    until_it_writes(&standby).await;
+    // Its watches hang as well, and are opened anew.
+    let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
+    let uid = team.admin.find(&policy).await.expect("it is there")["metadata"]["uid"].clone();
+    team.admin.delete(&policy).await.expect("deleted");
+    let repaired = wait::until("the policy is put back", UNHEARD, async || match team.admin.find(&policy).await {
+        Some(object) if object["metadata"]["uid"] != uid => Ok(()),
+        _ => Err("it is not there".to_owned()),
+    });
+    repaired.await.unwrap();
+
+    stage.operator.resume().await.expect("started again");
+    standby.stop().await.expect("it ends when it is told to");
+    until_it_writes(&stage.operator).await;
 }

@@ -92,6 +92,21 @@ impl Cluster {
         Ok(path)
     }
 
+    /// Likewise, for whoever reaches the API server at another address of the machine's own: through a proxy.
+    pub fn kubeconfig_through(&self, name: &str, token: &str, port: u16) -> Result<PathBuf, Error> {
+        let path = self.directory().join(format!("{name}.kubeconfig"));
+        let mut address = self.0.address.clone();
+        address["server"] = json!(format!("https://127.0.0.1:{port}"));
+        write(&path, &kubeconfig(name, &address, token))?;
+        Ok(path)
+    }
+
+    /// The port of the API server on this machine, if that is where it is.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.0.address["server"].as_str()?.rsplit_once(':')?.1.parse().ok()
+    }
+
     /// A new client of the administrator, for the runtime that calls.
     pub async fn admin(&self) -> Result<Client, Error> {
         self.client(|_| {}).await

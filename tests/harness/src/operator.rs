@@ -63,10 +63,26 @@ impl Operator {
 
     /// Starts the program with more arguments for `strata run`, and does not wait.
     pub async fn start_with(cluster: &Cluster, program: impl AsRef<Path>, extra: &[&str]) -> Result<Self, Error> {
-        static COUNT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("operator-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let token = install::token(cluster).await?;
+        let (name, token) = (next_name(), install::token(cluster).await?);
         let kubeconfig = cluster.kubeconfig_for(&name, &token)?;
+        Self::started(cluster, program, name, token, kubeconfig, extra).await
+    }
+
+    /// Starts the program so that it reaches the API server through this port, and does not wait.
+    pub async fn start_through(cluster: &Cluster, program: impl AsRef<Path>, port: u16) -> Result<Self, Error> {
+        let (name, token) = (next_name(), install::token(cluster).await?);
+        let kubeconfig = cluster.kubeconfig_through(&name, &token, port)?;
+        Self::started(cluster, program, name, token, kubeconfig, &[]).await
+    }
+
+    async fn started(
+        cluster: &Cluster,
+        program: impl AsRef<Path>,
+        name: String,
+        token: String,
+        kubeconfig: PathBuf,
+        extra: &[&str],
+    ) -> Result<Self, Error> {
         let program = program.as_ref().to_path_buf();
         let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
         let running = launch(cluster, &program, &name, &kubeconfig, &extra).await?;
@@ -158,6 +174,12 @@ impl Drop for Operator {
     fn drop(&mut self) {
         self.process().abandon();
     }
+}
+
+/// A name that no other operator of this process has.
+fn next_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    format!("operator-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Starts the program once; returns it and the port it listens on.
