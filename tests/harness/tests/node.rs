@@ -4,6 +4,8 @@
 
 #[path = "node/footprint.rs"]
 mod footprint;
+#[path = "node/footprint_tests.rs"]
+mod footprint_tests;
 #[path = "node/inhabitants.rs"]
 mod inhabitants;
 
@@ -15,7 +17,7 @@ use std::time::Instant;
 
 use footprint::Footprint;
 use harness::{Node, NodeOptions, image, node, programs, wait};
-use inhabitants::{everybody, namespaces, processes};
+use inhabitants::{Process, everybody, namespaces, processes};
 use tokio::sync::Mutex;
 
 /// A machine has room for one node.
@@ -45,14 +47,15 @@ async fn pods_run_and_are_reached_and_nothing_is_left() {
     people(&node).await;
 
     let directory = node.directory().to_path_buf();
-    let (pids, own) = inhabitants(&directory);
-    assert!(pids.len() > 8 && own.len() > 8, "control plane, node and pods: {pids:?}, {own:?}");
+    let lived = everybody();
+    let (own, of_own) = inhabitants(&directory);
+    assert!(own.len() > 8 && of_own.len() > 8, "control plane, node and pods: {own:?}, {of_own:?}");
     let ended = Instant::now();
     drop(node);
     println!("the node has ended after {:.1?}", ended.elapsed());
     before.is_back(&directory);
-    let left = everybody();
-    assert!(pids.is_disjoint(&left) && namespaces(&left).is_disjoint(&own), "something of the node lives on");
+    let left = &everybody() & &lived;
+    assert!(own.is_disjoint(&left) && namespaces(&left).is_disjoint(&of_own), "something of the node lives on");
     assert!(!directory.exists(), "{}", directory.display());
 }
 
@@ -62,11 +65,11 @@ fn name(directory: &Path) -> String {
 }
 
 /// The processes of a node, and the namespaces that are theirs alone.
-fn inhabitants(directory: &Path) -> (BTreeSet<u32>, BTreeSet<PathBuf>) {
-    let pids = processes(&format!("/{}", name(directory)));
-    let others = everybody().difference(&pids).copied().collect();
-    let own = &namespaces(&pids) - &namespaces(&others);
-    (pids, own)
+fn inhabitants(directory: &Path) -> (BTreeSet<Process>, BTreeSet<PathBuf>) {
+    let own = processes(&format!("/{}", name(directory)));
+    let others = &everybody() - &own;
+    let of_own = &namespaces(&own) - &namespaces(&others);
+    (own, of_own)
 }
 
 /// Runs the probe in a pod: what it prints, or an error with it.
@@ -226,8 +229,9 @@ async fn nothing_is_left_after_kill_9_and_there_is_room_for_one() {
     let _turn = TURN.lock().await;
     let before = Footprint::look();
     let (mut parent, supervisors, directory) = hold();
-    let (pids, own) = inhabitants(&directory);
-    assert!(pids.len() > 8 && own.len() > 4, "{pids:?}, {own:?}");
+    let lived = everybody();
+    let (own, of_own) = inhabitants(&directory);
+    assert!(own.len() > 8 && of_own.len() > 4, "{own:?}, {of_own:?}");
 
     let second = Node::start(NodeOptions::default()).await.unwrap_err().to_string();
     assert!(second.contains(&format!("end process {} first", parent.id())), "{second}");
@@ -235,7 +239,7 @@ async fn nothing_is_left_after_kill_9_and_there_is_room_for_one() {
     parent.kill().unwrap();
     parent.wait().unwrap();
     before.is_back(&directory);
-    until_ended(supervisors.values().chain(&pids), &own).await;
+    until_ended(&lived, &supervisors, &own, &of_own).await;
     assert!(!directory.exists(), "{}", directory.display());
 }
 
@@ -246,12 +250,13 @@ async fn what_is_left_where_nobody_cleans_up_is_named_and_removed() {
     let _turn = TURN.lock().await;
     let before = Footprint::look();
     let (mut parent, supervisors, directory) = hold();
-    let (pids, own) = inhabitants(&directory);
+    let lived = everybody();
+    let (own, of_own) = inhabitants(&directory);
     let killed = Command::new("kill").args(["-9", &supervisors["supervise"].to_string()]).status().unwrap();
     assert!(killed.success());
     parent.kill().unwrap();
     parent.wait().unwrap();
-    until_ended(supervisors.values().chain(&pids), &own).await;
+    until_ended(&lived, &supervisors, &own, &of_own).await;
 
     let found = Node::start(NodeOptions::default()).await.unwrap_err().to_string();
     assert!(found.contains(&name(&directory)) && found.ends_with("say `cargo xtask node --clean`"), "{found}");
@@ -276,12 +281,19 @@ fn hold() -> (Child, BTreeMap<String, u32>, PathBuf) {
     (parent, supervisors, directory)
 }
 
-/// Waits until none of these processes and namespaces is left.
-async fn until_ended(pids: impl Iterator<Item = &u32> + Clone, own: &BTreeSet<PathBuf>) {
+/// Waits until none of these processes and namespaces is left. Only who lived at the same time can be in them: the
+/// kernel gives numbers out again.
+async fn until_ended(
+    lived: &BTreeSet<Process>,
+    supervisors: &BTreeMap<String, u32>,
+    own: &BTreeSet<Process>,
+    of_own: &BTreeSet<PathBuf>,
+) {
     wait::until("everything of the node has ended", 30, async || {
-        let left = everybody();
-        let alive: Vec<_> = pids.clone().filter(|pid| left.contains(pid)).collect();
-        let lives_on = !namespaces(&left).is_disjoint(own);
+        let left = &everybody() & lived;
+        let is_own = |process: &&Process| own.contains(process) || supervisors.values().any(|pid| *pid == process.pid);
+        let alive: Vec<_> = left.iter().filter(is_own).collect();
+        let lives_on = !namespaces(&left).is_disjoint(of_own);
         if alive.is_empty() && !lives_on { Ok(()) } else { Err(format!("{alive:?}, a namespace: {lives_on}")) }
     })
     .await
