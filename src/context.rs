@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api::AITeamStatus;
 use crate::apply::{Applier, Requests};
+use crate::events::Events;
 use crate::ground::Ground;
 use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::tasks::Tasks;
 use crate::watch::follow::Opener;
 use crate::watch::{Mirror, State, Watches};
 
@@ -36,9 +38,10 @@ pub struct Context {
     pub queue: Queue,
     /// Writes objects.
     pub applier: Applier,
-    /// Writes Events, and counts those that repeat.
-    pub recorder: Recorder,
+    /// Events for people, on their way.
+    pub events: Arc<Events>,
     reporter: Reporter,
+    tasks: Tasks,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The status last written per team UID, with its resource version: what
@@ -66,7 +69,7 @@ impl Context {
         let requests: Requests = metrics.requests.clone();
         let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
         let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
-        let recorder = Recorder::new(client.clone(), reporter.clone());
+        let events = Arc::new(Events::new(metrics.events.clone()));
         Arc::new(Self {
             client,
             mirror,
@@ -74,8 +77,9 @@ impl Context {
             store,
             queue,
             applier,
-            recorder,
+            events,
             reporter,
+            tasks: Tasks::default(),
             metrics,
             reported: Mutex::default(),
             told: Mutex::default(),
@@ -85,16 +89,26 @@ impl Context {
         })
     }
 
-    /// A recorder that has told nothing yet.
-    #[must_use]
-    pub fn new_recorder(&self) -> Recorder {
-        Recorder::new(self.client.clone(), self.reporter.clone())
-    }
-
     /// Starts every watch that is always there.
     pub fn start(&self) {
         self.store.start(&self.client);
         self.watches.start_built_in();
+        let (events, client, reporter) = self.posting();
+        self.tasks.spawn("the posting of events", async move { events.post(client, reporter).await });
+    }
+
+    /// The Events, and by whom they are posted.
+    pub(crate) fn posting(&self) -> (Arc<Events>, Client, Reporter) {
+        (Arc::clone(&self.events), self.client.clone(), self.reporter.clone())
+    }
+
+    /// Waits until something has ended without which the rest must not go on.
+    pub async fn defect(&self) -> String {
+        tokio::select! {
+            how = self.tasks.ended() => how,
+            how = self.store.tasks.ended() => how,
+            how = self.watches.tasks.ended() => how,
+        }
     }
 
     /// What this replica does not know yet, or not any more, for `/readyz`.

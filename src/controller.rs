@@ -1,11 +1,13 @@
 //! Takes keys from the queue and reconciles them: so many at once, each within
-//! a deadline, none able to take another down.
+//! a deadline, none able to take another down. Whatever a pass does stays inside
+//! its task; a worker that ends all the same is a defect, and said.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::Reason;
@@ -18,6 +20,11 @@ use crate::queue::{Again, Key};
 use crate::reconcile::{reconcile, report_failure};
 use crate::references;
 
+/// How long a pass that was told to stop may take to do so.
+const STOPPING: Duration = Duration::from_secs(1);
+/// How long telling of a failure may take.
+const TELLING: Duration = Duration::from_secs(10);
+
 /// How the controller works.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -27,14 +34,37 @@ pub struct Config {
     pub deadline: Duration,
 }
 
+/// A worker ended though nobody told it to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// By a panic.
+    #[error("a worker of the controller ended by a defect: {0}")]
+    Defect(#[from] JoinError),
+    /// In no way that is known.
+    #[error("a worker of the controller ended though nobody told it to")]
+    Ended,
+}
+
 /// Works until told to stop; what is under way then is finished.
-pub async fn run(context: Arc<Context>, config: Config, mut stop: watch::Receiver<bool>) {
+pub async fn run(context: Arc<Context>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {
     wait_until_synced(&context, &mut stop).await;
     let mut workers = JoinSet::new();
     for _ in 0..config.concurrency.max(1) {
         workers.spawn(work(Arc::clone(&context), config.deadline, stop.clone()));
     }
-    while workers.join_next().await.is_some() {}
+    supervise(workers, &stop).await
+}
+
+/// Waits for the workers. One that ends too early is missed by everybody whose
+/// keys it would have worked on, so that is not gone on with.
+async fn supervise(mut workers: JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<(), WorkerError> {
+    while let Some(ended) = workers.join_next().await {
+        ended?;
+        if !*stop.borrow() {
+            return Err(WorkerError::Ended);
+        }
+    }
+    Ok(())
 }
 
 /// Before everything is listed, what is there may look missing.
@@ -60,45 +90,100 @@ async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiv
             key = context.queue.next() => key,
             _ = stop.changed() => return,
         };
-        let begun = Instant::now();
-        let result = guarded(&context, &key, deadline).await;
-        measure(&context, &key, &result, begun);
-        if let Err(failure) = &result {
-            warn!(key = ?key, reason = %failure.reason, "{failure}");
-            tell(&context, &key, failure).await;
-        }
-        context.queue.done(&key, result.map_err(|failure| failure.again));
+        let pass = {
+            let (context, key) = (Arc::clone(&context), key.clone());
+            async move { one(&context, &key).await }
+        };
+        work_on(&context, key, deadline, pass).await;
     }
 }
 
-/// A reconcile that did not end could not report either, so that is done for it.
-async fn tell(context: &Context, key: &Key, failure: &Failure) {
+/// One key from the queue until it is done.
+async fn work_on<P>(context: &Arc<Context>, key: Key, deadline: Duration, pass: P)
+where
+    P: Future<Output = Result<Again, Failure>> + Send + 'static,
+{
+    let begun = Instant::now();
+    let (result, running) = guarded(&key, deadline, pass).await;
+    let tell = {
+        let (context, key, result) = (Arc::clone(context), key.clone(), result.clone());
+        async move { tell(&context, &key, &result, begun).await }
+    };
+    match contained(TELLING, tell).await {
+        Ended::Done(()) => {}
+        Ended::Defect(ended) => error!(?key, "telling of a reconcile ended by a defect of Strata: {ended}"),
+        Ended::Stopped | Ended::Running(_) => warn!(?key, "telling of a reconcile got no answer in time"),
+    }
+    let Some(running) = running else { return context.queue.done(&key, result.map_err(|failure| failure.again)) };
+    // The key is handed out again only when nothing of this pass is under way.
+    let queue = context.queue.clone();
+    tokio::spawn(async move {
+        // However it ends, it ends.
+        let _ = running.await;
+        queue.done(&key, Err(None));
+    });
+}
+
+/// What came of a reconcile, for the metrics, the log and the team.
+async fn tell(context: &Context, key: &Key, result: &Result<Again, Failure>, begun: Instant) {
+    measure(context, key, result, begun);
+    let Err(failure) = result else { return };
+    warn!(?key, reason = %failure.reason, "{failure}");
+    // A reconcile that did not end could not report either, so that is done for it.
     let (Key::Team(name), Reason::DeadlineExceeded) = (key, failure.reason) else { return };
     if let Err(error) = report_failure(context, name, failure).await {
         warn!(team = name, "{error}");
     }
 }
 
-/// One reconcile in a task of its own: neither a panic nor a hang leaves it.
-async fn guarded(context: &Arc<Context>, key: &Key, deadline: Duration) -> Result<Again, Failure> {
-    let task = {
-        let (context, key) = (Arc::clone(context), key.clone());
-        let span = info_span!("reconcile", key = ?key);
-        tokio::spawn(async move { one(&context, &key).await }.instrument(span))
+/// How work in a task of its own ended.
+enum Ended<T> {
+    Done(T),
+    /// By a panic.
+    Defect(JoinError),
+    /// It was stopped at its limit.
+    Stopped,
+    /// It was told to stop at its limit, and goes on.
+    Running(JoinHandle<T>),
+}
+
+/// Work in a task of its own: neither a panic nor a hang leaves it.
+async fn contained<T: Send + 'static>(limit: Duration, work: impl Future<Output = T> + Send + 'static) -> Ended<T> {
+    let mut task = tokio::spawn(work);
+    match tokio::time::timeout(limit, &mut task).await {
+        Ok(Ok(done)) => return Ended::Done(done),
+        Ok(Err(ended)) => return Ended::Defect(ended),
+        Err(_) => task.abort(),
+    }
+    match tokio::time::timeout(STOPPING, &mut task).await {
+        // It ended by itself just then: it counts as stopped all the same.
+        Ok(_) => Ended::Stopped,
+        Err(_) => Ended::Running(task),
+    }
+}
+
+type Running = JoinHandle<Result<Again, Failure>>;
+
+/// One reconcile, and its task if that does not end.
+async fn guarded<P>(key: &Key, deadline: Duration, pass: P) -> (Result<Again, Failure>, Option<Running>)
+where
+    P: Future<Output = Result<Again, Failure>> + Send + 'static,
+{
+    let late = || {
+        let message = format!("the reconcile did not end within {} s", deadline.as_secs());
+        Err(Failure::new(Reason::DeadlineExceeded, message))
     };
-    let abort = task.abort_handle();
-    match tokio::time::timeout(deadline, task).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(ended)) => {
-            error!(key = ?key, "a reconcile ended by a defect of Strata: {ended}");
-            Err(Failure::new(Reason::ApiFailing, format!("the reconcile ended by a defect of Strata: {ended}")))
+    match contained(deadline, pass.instrument(info_span!("reconcile", ?key))).await {
+        Ended::Done(result) => (result, None),
+        Ended::Defect(ended) => {
+            error!(?key, "a reconcile ended by a defect of Strata: {ended}");
+            let message = format!("the reconcile ended by a defect of Strata: {ended}");
+            (Err(Failure::new(Reason::ApiFailing, message)), None)
         }
-        Err(_) => {
-            abort.abort();
-            Err(Failure::new(
-                Reason::DeadlineExceeded,
-                format!("the reconcile did not end within {} s", deadline.as_secs()),
-            ))
+        Ended::Stopped => (late(), None),
+        Ended::Running(task) => {
+            error!(?key, "a reconcile does not end though it was told to: its key waits for it");
+            (late(), Some(task))
         }
     }
 }
@@ -148,3 +233,7 @@ fn readiness(team: &serde_json::Value) -> &str {
     let ready = conditions.into_iter().find(|condition| condition["type"] == READY);
     ready.and_then(|ready| ready["status"].as_str()).unwrap_or("Unknown")
 }
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;

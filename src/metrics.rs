@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::apply::Requests;
+use crate::events::EventCounts;
 
 /// What a reconcile is counted by.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -24,6 +25,8 @@ pub struct Reconcile {
 pub struct Metrics {
     /// Requests that write objects.
     pub requests: Requests,
+    /// Events for people.
+    pub events: EventCounts,
     /// Reconciles by kind and result.
     pub reconciles: Family<Reconcile, Counter>,
     /// Seconds that a reconcile takes.
@@ -60,6 +63,8 @@ impl Default for Metrics {
         let mut registry = Registry::default();
         let requests = Requests::default();
         requests.register(&mut registry);
+        let events = EventCounts::default();
+        events.register(&mut registry);
         let reconciles = Family::default();
         registry.register("strata_reconciles", "Reconciles, by kind and result", reconciles.clone());
         let duration = Histogram::new([0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
@@ -78,7 +83,7 @@ impl Default for Metrics {
             "Seconds since a watch was last known to be good",
             watch_age.clone(),
         );
-        Self { requests, reconciles, duration, repairs, teams, depth, leader, watch_age, registry }
+        Self { requests, events, reconciles, duration, repairs, teams, depth, leader, watch_age, registry }
     }
 }
 

@@ -100,7 +100,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     let outcome = write(context, team, &plan, &desires, &observed).await;
     let (catalogue, served) = (std::sync::Arc::clone(&observed.catalogue), observed.served.clone());
     ground::publish(context, name, Ground::planned(team, plan.clone(), catalogue, served, &outcome));
-    tell_of_repairs(context, team, &outcome).await;
+    tell_of_repairs(context, team, &outcome);
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
@@ -292,7 +292,7 @@ async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Aga
     context.applier.revoke(revocations, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
-    tell_of_repairs(context, team, &outcome).await;
+    tell_of_repairs(context, team, &outcome);
     report(context, team, held(team, failure, &now())).await?;
     match outcome.failures().next() {
         Some((_, unwritten)) => Err(unwritten.clone().wishing(outcome.again)),

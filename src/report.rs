@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 use kube::{Resource, api::ApiResource};
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::api::reason::Class;
 use crate::api::status::{Condition, READY};
@@ -62,9 +62,7 @@ pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> R
     .await?;
     context.remember_status(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone());
     for event in turns(&before, &status) {
-        // A recorder of its own: the shared one shows a repeated reason with the
-        // words it had first, and what turned has words of its own.
-        publish(&context.new_recorder(), team, event).await;
+        context.events.record(team.object_ref(&()), event);
     }
     Ok(())
 }
@@ -119,13 +117,6 @@ pub fn turned(old: Option<&Condition>, new: Option<&Condition>) -> Option<Event>
     old.is_none_or(|old| old.status != new.status || old.reason != new.reason).then(|| of_condition(new))
 }
 
-/// Publishes one Event about an object, by a recorder of its own.
-pub async fn publish_about(context: &Context, object: &ObjectReference, event: Event) {
-    if let Err(error) = context.new_recorder().publish(&event, object).await {
-        warn!(reason = event.reason, %error, "an event could not be published");
-    }
-}
-
 fn known(word: &str) -> Option<Reason> {
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word)
 }
@@ -158,7 +149,7 @@ fn event(type_: EventType, reason: &str, note: String) -> Event {
 }
 
 /// Tells of objects that somebody had changed and that were put back.
-pub async fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply::Outcome) {
+pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply::Outcome) {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     for (key, by) in crate::health::repaired(outcome) {
         context.metrics.repairs.inc();
@@ -168,13 +159,13 @@ pub async fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::
             secondary: Some(reference(key)),
             ..event(EventType::Normal, "Repaired", format!("put back {key}{by}"))
         };
-        publish(&context.recorder, team, told).await;
+        context.events.record_repeating(team.object_ref(&()), told);
     }
     for key in outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::apply::has_reserved_name(key)) {
         let note = format!("removed {key}: people get their rights from the AITeam alone");
         let told =
             Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
-        publish(&context.recorder, team, told).await;
+        context.events.record_repeating(team.object_ref(&()), told);
     }
 }
 
@@ -192,21 +183,38 @@ fn reference(key: &Key) -> ObjectReference {
     }
 }
 
-/// Publishes one Event. That an Event is lost holds up nothing.
-async fn publish(recorder: &Recorder, team: &AITeam, event: Event) {
-    if let Err(error) = recorder.publish(&event, &team.object_ref(&())).await {
-        warn!(reason = event.reason, %error, "an event could not be published");
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::api::status::{Finding, conditions};
 
     fn status(reason: Reason, message: &str) -> AITeamStatus {
         let finding = Finding::new(READY, reason == Reason::Ready, reason, message);
         AITeamStatus { conditions: conditions(&[], &[finding], 1, &now()), ..AITeamStatus::default() }
+    }
+
+    /// While Events get no answer, a status does.
+    #[tokio::test(start_paused = true)]
+    async fn three_hundred_events_do_not_delay_a_status() {
+        let client = crate::fake_api::client(|asked| async move {
+            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, asked.body) }
+        });
+        let context = Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200));
+        let (events, client, reporter) = context.posting();
+        let posting = tokio::spawn(async move { events.post(client, reporter).await });
+        let team = AITeam::new("a", crate::api::AITeamSpec::default());
+        let mut outcome = crate::apply::Outcome::default();
+        for number in 0..300 {
+            let key = Key::new("", "ConfigMap", Some("a--first"), &format!("m{number}"));
+            outcome.results.insert(key, crate::apply::Result::Repaired { by: None });
+        }
+        let begun = tokio::time::Instant::now();
+        tell_of_repairs(&context, &team, &outcome);
+        report(&context, &team, status(Reason::Conflict, "d")).await.unwrap();
+        assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "it waited for an Event");
+        posting.abort();
     }
 
     #[test]

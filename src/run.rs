@@ -6,17 +6,23 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
 use crate::cli::{LogFormat, RunOptions};
 use crate::client::{ConnectError, connect};
 use crate::context::Context;
-use crate::controller;
+use crate::controller::{self, WorkerError};
 use crate::fence;
 use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::server::{self, ServerError};
 use crate::telemetry::{self, FilterError};
+
+/// How long what is under way may take to end, once the operator was told to end.
+const FINISH: Duration = Duration::from_secs(20);
+/// How long Events may take that were not posted then.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 /// Why the operator did not run, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +42,16 @@ pub enum RunError {
     /// Another replica may be writing: this one must not.
     #[error("the lease was lost: another replica takes over, and this one ends")]
     LeaseLost,
+    /// Nothing is reconciled any more.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// Something without which the rest must not go on has ended.
+    #[error("{0}")]
+    Defect(String),
 }
 
-/// Runs the operator until a signal asks it to end, or the Lease is lost.
+/// Runs the operator until a signal asks it to end, or until it must not or
+/// cannot go on: then it is an error, so that it is started again.
 pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let format = LogFormat::choose(options.log_format, std::io::stderr().is_terminal());
     telemetry::start(format, &options.log_filter)?;
@@ -47,56 +60,64 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let elector = connect(options.kubeconfig.as_deref()).await?;
     let identity = options.identity.clone().unwrap_or_else(host_name);
     info!(version = crate::VERSION, identity, "strata starts");
+    let claim = || Claim::new(elector, &options.lease_namespace, unique(&identity));
+    let claim = (!options.no_leader_election).then(claim);
     let metrics = Arc::new(Metrics::default());
-    let context = Context::new(client.clone(), identity.clone(), metrics, options.watch_timeout());
+    let context = Context::new(client, identity.clone(), metrics, options.watch_timeout());
     context.start();
-    let (stop, stopped) = watch::channel(false);
-    let mut serving = tokio::spawn(server::serve(options.listen, Arc::clone(&context), stopped.clone()));
-    let mut ending = std::pin::pin!(signalled());
-    if options.without_fence {
-        context.fence_stands();
-    } else {
-        tokio::select! {
-            () = fence::wait_until_it_stands(&client) => context.fence_stands(),
-            signal = &mut ending => return end(&stop, serving, None, signal).await,
-            server = &mut serving => return served(server),
-        }
+    let ended = operate(&options, &context, claim).await;
+    match &ended {
+        Ok(()) => info!("strata ends"),
+        // Nothing more may be written: whatever is under way ends with the process.
+        Err(error) => error!("strata ends by a failure: {error}"),
     }
-    let mut claim =
-        (!options.no_leader_election).then(|| Claim::new(elector, &options.lease_namespace, unique(&identity)));
-    if let Some(claim) = &mut claim {
-        tokio::select! {
-            () = claim.acquire() => {}
-            signal = &mut ending => return end(&stop, serving, None, signal).await,
-            server = &mut serving => return served(server),
+    ended
+}
+
+async fn operate(options: &RunOptions, context: &Arc<Context>, mut claim: Option<Claim>) -> Result<(), RunError> {
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = tokio::spawn(server::serve(options.listen, Arc::clone(context), stopped.clone()));
+    let mut ending = std::pin::pin!(signalled());
+    tokio::select! {
+        () = may_write(context, options.without_fence, claim.as_mut()) => {}
+        signal = &mut ending => {
+            end(&stop, serving, None).await;
+            return signal;
         }
+        server = &mut serving => return Err(served(server)),
+        how = context.defect() => return Err(RunError::Defect(how)),
     }
     context.metrics.leader.set(1);
     let config = controller::Config { concurrency: options.concurrency.get(), deadline: options.deadline() };
-    let mut working = tokio::spawn(controller::run(Arc::clone(&context), config, stopped));
+    let mut working = tokio::spawn(controller::run(Arc::clone(context), config, stopped));
     tokio::select! {
-        () = keep(claim.as_mut()) => {
-            // Nothing more may be written: whatever is under way ends with the process.
-            error!("the lease was lost");
-            return Err(RunError::LeaseLost);
-        }
-        server = &mut serving => return served(server),
-        ended = &mut working => {
-            if let Err(ended) = ended {
-                error!("the controller ended by a defect: {ended}");
-            }
-        }
-        signal = &mut ending => {
-            signal?;
-            info!("told to end: what is under way is finished first");
-            // The receivers live as long as the tasks that hold them.
-            let _ = stop.send(true);
-            if tokio::time::timeout(Duration::from_secs(20), working).await.is_err() {
-                warn!("what was under way did not end in time");
-            }
-        }
+        () = keep(claim.as_mut()) => return Err(RunError::LeaseLost),
+        server = &mut serving => return Err(served(server)),
+        worked = &mut working => return Err(early(worked)),
+        how = context.defect() => return Err(RunError::Defect(how)),
+        signal = &mut ending => signal?,
     }
-    end(&stop, serving, claim, Ok(())).await
+    info!("told to end: what is under way is finished first");
+    // The receivers live as long as the tasks that hold them.
+    let _ = stop.send(true);
+    if !finish(working, claim.as_mut()).await? {
+        // It may still be written: nobody else may begin before the lease has run out.
+        claim = None;
+    }
+    context.events.drain(LAST_EVENTS).await;
+    end(&stop, serving, claim).await;
+    Ok(())
+}
+
+/// Returns once this replica may write.
+async fn may_write(context: &Context, without_fence: bool, claim: Option<&mut Claim>) {
+    if !without_fence {
+        fence::wait_until_it_stands(&context.client).await;
+    }
+    context.fence_stands();
+    if let Some(claim) = claim {
+        claim.acquire().await;
+    }
 }
 
 async fn keep(claim: Option<&mut Claim>) {
@@ -106,14 +127,25 @@ async fn keep(claim: Option<&mut Claim>) {
     }
 }
 
-type Serving = tokio::task::JoinHandle<Result<(), ServerError>>;
+type Working = JoinHandle<Result<(), WorkerError>>;
+type Serving = JoinHandle<Result<(), ServerError>>;
 
-async fn end(
-    stop: &watch::Sender<bool>,
-    serving: Serving,
-    claim: Option<Claim>,
-    signal: Result<(), RunError>,
-) -> Result<(), RunError> {
+/// Waits for what is under way while the lease is kept for it; says whether it came to its end.
+async fn finish(working: Working, claim: Option<&mut Claim>) -> Result<bool, RunError> {
+    tokio::select! {
+        () = keep(claim) => Err(RunError::LeaseLost),
+        worked = tokio::time::timeout(FINISH, working) => match worked {
+            Ok(Ok(worked)) => Ok(worked.map(|()| true)?),
+            Ok(Err(ended)) => Err(RunError::Defect(format!("the controller ended by a defect of Strata: {ended}"))),
+            Err(_) => {
+                warn!("what was under way did not end in time");
+                Ok(false)
+            }
+        },
+    }
+}
+
+async fn end(stop: &watch::Sender<bool>, serving: Serving, claim: Option<Claim>) {
     // The receivers live as long as the tasks that hold them.
     let _ = stop.send(true);
     if let Some(claim) = claim {
@@ -122,17 +154,23 @@ async fn end(
     if tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
         warn!("a connection for probes or metrics was still open");
     }
-    info!("strata ends");
-    signal
 }
 
-fn served(result: Result<Result<(), ServerError>, tokio::task::JoinError>) -> Result<(), RunError> {
-    match result {
-        Ok(result) => Ok(result?),
-        Err(ended) => {
-            error!("the server of probes ended by a defect: {ended}");
-            Ok(())
-        }
+/// Why probes are no longer served, though nobody said so.
+fn served(ended: Result<Result<(), ServerError>, JoinError>) -> RunError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) => RunError::Defect("the server of probes ended though nobody told it to".to_owned()),
+        Err(ended) => RunError::Defect(format!("the server of probes ended by a defect of Strata: {ended}")),
+    }
+}
+
+/// Why nothing is reconciled any more, though nobody said so.
+fn early(ended: Result<Result<(), WorkerError>, JoinError>) -> RunError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) => WorkerError::Ended.into(),
+        Err(ended) => RunError::Defect(format!("the controller ended by a defect of Strata: {ended}")),
     }
 }
 
@@ -162,6 +200,28 @@ async fn signalled() -> Result<(), RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whatever_ends_without_being_told_is_a_failure() {
+        assert!(matches!(served(Ok(Ok(()))), RunError::Defect(_)));
+        assert!(matches!(early(Ok(Ok(()))), RunError::Worker(WorkerError::Ended)));
+        let panicked = async || tokio::spawn(async { panic!("a defect") }).await;
+        let how = served(panicked().await.map(|()| Ok(()))).to_string();
+        assert!(how.contains("the server of probes ended by a defect"), "{how}");
+        let how = early(panicked().await.map(|()| Ok(()))).to_string();
+        assert!(how.contains("the controller ended by a defect"), "{how}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lease_is_kept_while_what_is_under_way_ends() {
+        assert!(finish(tokio::spawn(async { Ok(()) }), None).await.unwrap());
+        assert!(!finish(tokio::spawn(std::future::pending()), None).await.unwrap());
+        // Nothing answers: the lease is lost before the time to finish is over.
+        let client = crate::fake_api::client(|_| std::future::pending::<(u16, serde_json::Value)>());
+        let mut claim = Claim::new(client, "strata-system", "ours".to_owned());
+        let finished = finish(tokio::spawn(std::future::pending()), Some(&mut claim)).await;
+        assert!(matches!(finished, Err(RunError::LeaseLost)));
+    }
 
     #[test]
     fn no_two_starts_hold_the_lease_by_one_name() {

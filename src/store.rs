@@ -23,6 +23,7 @@ use crate::engine::Catalogue;
 use crate::plan::ServedKinds;
 use crate::plan::daily::DailyId;
 use crate::queue::{Key, Queue};
+use crate::tasks::Tasks;
 use crate::watch::value;
 
 /// The objects of one kind, by name; in namespaces by `namespace/name`.
@@ -67,6 +68,12 @@ impl Objects {
         let object = Arc::new(kept(object));
         let before = self.map.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), object);
         (key, before)
+    }
+
+    /// Takes an object that no watch gave.
+    #[cfg(test)]
+    pub(crate) fn insert(&self, object: &Value) {
+        self.set(&serde_json::from_value(object.clone()).unwrap());
     }
 
     fn remove(&self, key: &str) {
@@ -123,6 +130,8 @@ pub struct Store {
     daily: BTreeMap<DailyKind, Objects>,
     catalogue: RwLock<Arc<Catalogue>>,
     queue: Queue,
+    /// The tasks of the watches.
+    pub tasks: Tasks,
 }
 
 impl Store {
@@ -137,6 +146,7 @@ impl Store {
             daily: DailyKind::ALL.iter().map(|kind| (*kind, Objects::default())).collect(),
             catalogue: RwLock::new(Arc::new(Catalogue::builtin())),
             queue,
+            tasks: Tasks::default(),
         })
     }
 
@@ -154,7 +164,8 @@ impl Store {
         ];
         for (what, resource) in followed.into_iter().chain(daily) {
             let (store, client) = (Arc::clone(self), client.clone());
-            tokio::spawn(async move { store.follow(client, what, resource).await });
+            let name = format!("the watch of {}", resource.plural);
+            self.tasks.spawn(name, async move { store.follow(client, what, resource).await });
         }
     }
 

@@ -65,7 +65,7 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
     let number = written.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
     context.remember_told(&uid, number.unwrap_or_default(), status.clone());
     for event in turns(&before, &status) {
-        crate::report::publish_about(context, &reference(id, object), event).await;
+        context.events.record(reference(id, object), event);
     }
     Ok(())
 }

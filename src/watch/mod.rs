@@ -27,6 +27,7 @@ use crate::api::labels;
 use crate::api::reason::Class;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::Queue;
+use crate::tasks::Tasks;
 pub use entry::{Entry, team_of};
 use follow::{Change, Opener};
 use health::Health;
@@ -99,6 +100,8 @@ pub struct Watches {
     mirror: Arc<Mirror>,
     queue: Queue,
     kinds: Mutex<BTreeMap<Name, Watch>>,
+    /// The tasks of the watches.
+    pub tasks: Tasks,
     /// Pods that were refused.
     pub refusals: Told,
     /// Why pods are not ready.
@@ -110,7 +113,7 @@ impl Watches {
     #[must_use]
     pub fn new(opener: Opener, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
         let (refusals, probes) = (Told::of_refusals(&opener), Told::of_probes(&opener));
-        Arc::new(Self { opener, mirror, queue, kinds: Mutex::default(), refusals, probes })
+        Arc::new(Self { opener, mirror, queue, kinds: Mutex::default(), tasks: Tasks::default(), refusals, probes })
     }
 
     /// Watches every built-in kind.
@@ -119,9 +122,9 @@ impl Watches {
             self.begin(Watched::from(kind), true);
         }
         let watches = Arc::clone(self);
-        tokio::spawn(async move {
+        self.tasks.spawn("the watch of events", async move {
             let (opener, mirror, queue) = (&watches.opener, &watches.mirror, &watches.queue);
-            tokio::join!(watches.refusals.follow(opener, mirror, queue), watches.probes.follow(opener, mirror, queue))
+            tokio::join!(watches.refusals.follow(opener, mirror, queue), watches.probes.follow(opener, mirror, queue));
         });
     }
 
@@ -140,7 +143,8 @@ impl Watches {
         kinds.insert(name(&watch.kind), watch.clone());
         drop(kinds);
         let watches = Arc::clone(self);
-        tokio::spawn(async move { watches.follow(watch).await });
+        let what = format!("the watch of {}", watch.health.name());
+        self.tasks.spawn(what, async move { watches.follow(watch).await });
     }
 
     /// The kind as it is watched in this version.
