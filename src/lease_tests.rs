@@ -33,10 +33,9 @@ impl Server {
     fn answer(&mut self, asked: &Asked) -> (u16, Value) {
         let there = !self.lease.is_null();
         match asked.method.as_str() {
-            "GET" if !there => return (404, Value::Null),
+            "GET" | "PUT" if !there => return (404, Value::Null),
             "GET" => return (200, self.lease.clone()),
             "POST" if there => return (409, Value::Null),
-            "PUT" if !there => return (404, Value::Null),
             "PUT" if asked.body["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"] => {
                 return (409, Value::Null);
             }
