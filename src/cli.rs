@@ -9,6 +9,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::api::Prefixes;
+use crate::api::prefixes::prefix;
+
 /// One object per AI team, and the three layers of an MLOps platform kept in
 /// place for it.
 #[derive(Debug, Parser)]
@@ -80,6 +83,9 @@ pub struct RunOptions {
     /// What the name begins with by which this operator holds the Lease; else the host's. What follows differs from start to start.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: Option<String>,
+    /// What stands before the names of people and groups; nothing where it is not given.
+    #[command(flatten)]
+    pub prefixes: PrefixOptions,
     /// Write at once, without the Lease. Only where no second operator can run.
     #[arg(long)]
     pub no_leader_election: bool,
@@ -95,6 +101,27 @@ pub struct RunOptions {
     /// When the API server ends a watch, which is then opened again.
     #[arg(long, value_name = "SECONDS", default_value = "200", hide = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub watch_timeout: u64,
+}
+
+/// What the API server puts before names.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PrefixOptions {
+    /// What the API server puts before the names of people, as in its --oidc-username-prefix.
+    #[arg(long, value_name = "PREFIX", env = "STRATA_USER_PREFIX", value_parser = prefix, allow_hyphen_values = true)]
+    pub user_prefix: Option<String>,
+    /// What the API server puts before the names of groups, as in its --oidc-groups-prefix.
+    #[arg(long, value_name = "PREFIX", env = "STRATA_GROUP_PREFIX", value_parser = prefix, allow_hyphen_values = true)]
+    pub group_prefix: Option<String>,
+}
+
+impl PrefixOptions {
+    /// Both prefixes, if one was given; what is not given is empty.
+    #[must_use]
+    pub fn given(&self) -> Option<Prefixes> {
+        let given = self.user_prefix.is_some() || self.group_prefix.is_some();
+        let text = |prefix: &Option<String>| prefix.clone().unwrap_or_default();
+        given.then(|| Prefixes { user: text(&self.user_prefix), group: text(&self.group_prefix) })
+    }
 }
 
 impl RunOptions {
@@ -134,6 +161,9 @@ pub struct RenderOptions {
     /// Files or folders with manifests; `-` is standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true, num_args = 1..)]
     pub filenames: Vec<PathBuf>,
+    /// What stands before the names of people and groups; nothing where it is not given.
+    #[command(flatten)]
+    pub prefixes: PrefixOptions,
 }
 
 /// What is planned.
@@ -148,6 +178,10 @@ pub struct PlanOptions {
     /// Teams of the cluster, by name.
     #[arg(value_name = "TEAM", conflicts_with = "filenames")]
     pub teams: Vec<String>,
+    /// What stands before the names of people and groups; what is written on the team's
+    /// namespaces where it is not given.
+    #[command(flatten)]
+    pub prefixes: PrefixOptions,
     /// End with exit code 1 if anything would be changed.
     #[arg(long)]
     pub exit_code: bool,
@@ -220,12 +254,25 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for arguments in
-            [["--concurrency", "0"], ["--reconcile-deadline", "0"], ["--listen", "8080"], ["--log-format", "xml"]]
-        {
+        for arguments in [
+            ["--concurrency", "0"],
+            ["--reconcile-deadline", "0"],
+            ["--listen", "8080"],
+            ["--log-format", "xml"],
+            ["--user-prefix", "system:"],
+        ] {
             assert!(Cli::try_parse_from(["strata", "run"].iter().chain(&arguments)).is_err(), "{arguments:?}");
         }
         assert!(Cli::try_parse_from(["strata", "render"]).is_err());
+    }
+
+    #[test]
+    fn an_empty_prefix_is_given_and_none_is_not() {
+        let given = |arguments: &[&str]| run(arguments).prefixes.given().map(|prefixes| prefixes.to_string());
+        assert_eq!(given(&[]), None);
+        assert_eq!(given(&["--user-prefix="]).as_deref(), Some("user=,group="));
+        let both = given(&["--user-prefix", "oidc:", "--group-prefix", "-"]);
+        assert_eq!(both.as_deref(), Some("user=oidc:,group=-"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::runtime::events::Reporter;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::api::AITeamStatus;
+use crate::api::{AITeamStatus, Prefixes};
 use crate::apply::{Applier, Requests};
 use crate::events::Events;
 use crate::ground::Ground;
@@ -42,6 +42,9 @@ pub struct Context {
     pub events: Arc<Events>,
     reporter: Reporter,
     tasks: Tasks,
+    /// What the API server puts before the names of people and groups, as this
+    /// program was told; where it was not, what is written on namespaces holds.
+    pub prefixes: Option<Prefixes>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The status last written per team UID, with its resource version: what
@@ -60,7 +63,13 @@ pub struct Context {
 impl Context {
     /// A context through this client; nothing is watched yet.
     #[must_use]
-    pub fn new(client: Client, instance: String, metrics: Arc<Metrics>, watch_timeout: Duration) -> Arc<Self> {
+    pub fn new(
+        client: Client,
+        instance: String,
+        metrics: Arc<Metrics>,
+        watch_timeout: Duration,
+        prefixes: Option<Prefixes>,
+    ) -> Arc<Self> {
         let opener = Opener { client: client.clone(), timeout: watch_timeout };
         let queue = Queue::default();
         let mirror = Arc::new(Mirror::default());
@@ -80,6 +89,7 @@ impl Context {
             events,
             reporter,
             tasks: Tasks::default(),
+            prefixes,
             metrics,
             reported: Mutex::default(),
             told: Mutex::default(),

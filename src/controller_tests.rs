@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 /// A context whose requests to write hang.
 fn hanging() -> Arc<Context> {
     let client = client(|_| std::future::pending::<(u16, Value)>());
-    Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200))
+    Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200), None)
 }
 
 fn team() -> Key {

@@ -49,7 +49,7 @@ fn operate(options: RunOptions) -> Result<(), Vec<String>> {
 
 fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
     let manifests = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
-    let rendered = render(&manifests);
+    let rendered = render(&manifests, &options.prefixes.given().unwrap_or_default());
     for warning in &rendered.warnings {
         eprintln!("warning: {warning}");
     }
@@ -95,7 +95,8 @@ fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
     let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the client: {error}")])?;
     let given = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
     let kubeconfig = options.kubeconfig.as_deref();
-    let planned = runtime.block_on(plan_command::plan(kubeconfig, &given.teams, &options.teams));
+    let planned =
+        runtime.block_on(plan_command::plan(kubeconfig, &given.teams, &options.teams, options.prefixes.given()));
     let planned = planned.map_err(|error| sentences(&[error]))?;
     for warning in &planned.warnings {
         eprintln!("warning: {warning}");

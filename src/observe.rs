@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
-use crate::api::{AITeam, BlueprintSpec, Layer, Reason, labels};
+use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
 use crate::engine::Catalogue;
 use crate::error::Failure;
-use crate::plan::{Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
+use crate::plan::{Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
 use crate::record::Record;
 use crate::store::{Objects, Store};
 use crate::watch::{Entry, Key, Mirror, team_of};
@@ -35,6 +35,10 @@ pub struct Observed {
     pub datasets: DatasetSettings,
     /// Namespaces of ours that the spec no longer asks for.
     pub retained: Vec<Retained>,
+    /// The prefixes of people and groups that the operator was told.
+    pub prefixes: Prefixes,
+    /// Those that are written on the team's namespaces.
+    pub written: WrittenPrefixes,
     /// The record, if there is one.
     pub record: Option<Record>,
 }
@@ -52,16 +56,26 @@ impl Observed {
             usage: &self.usage,
             retained: &self.retained,
             datasets: &self.datasets,
+            prefixes: &self.prefixes,
+            written: &self.written,
             api_server: &[],
         }
     }
 }
 
 /// The facts for a team, or why its Blueprint cannot be followed.
-pub fn observe(team: &AITeam, store: &Store, mirror: &Mirror, may_lower: bool) -> Result<Observed, Failure> {
+/// Without prefixes (`told`), those that are written hold.
+pub fn observe(
+    team: &AITeam,
+    store: &Store,
+    mirror: &Mirror,
+    may_lower: bool,
+    told: Option<&Prefixes>,
+) -> Result<Observed, Failure> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
     let record = record(name, mirror)?;
+    let written = written_prefixes(name, mirror);
     Ok(Observed {
         blueprint,
         blueprint_generation,
@@ -71,6 +85,8 @@ pub fn observe(team: &AITeam, store: &Store, mirror: &Mirror, may_lower: bool) -
         usage: usage(name, mirror, may_lower),
         datasets: datasets(name, store),
         retained: Vec::new(),
+        prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
+        written,
         record,
     })
 }
@@ -126,6 +142,26 @@ pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
         );
         Failure::new(Reason::RecordUnreadable, message)
     })
+}
+
+/// The prefixes of people and groups that are written on the team's namespaces: on
+/// its Backbone, or else on the first that has them, or else in the record.
+#[must_use]
+pub fn written_prefixes(team: &str, mirror: &Mirror) -> WrittenPrefixes {
+    let (namespaces, backbone) = (namespaces(team, mirror), format!("{team}--backbone"));
+    let mut all: Vec<_> = namespaces.iter().collect();
+    all.sort_by_key(|(name, _)| **name != backbone);
+    let first = |key: &str| {
+        all.iter().find_map(|(_, entry)| entry.view.state()["annotations"][key].as_str().map(str::to_owned))
+    };
+    let (user, group) = (first(labels::USER_PREFIX), first(labels::GROUP_PREFIX));
+    if user.is_some() && group.is_some() {
+        return WrittenPrefixes { user, group };
+    }
+    // What an earlier version did not write there, the record may have.
+    let recorded = record(team, mirror).ok().flatten().and_then(|record| record.prefixes);
+    let (of_users, of_groups) = recorded.map(|recorded| (recorded.user, recorded.group)).unzip();
+    WrittenPrefixes { user: user.or(of_users), group: group.or(of_groups) }
 }
 
 /// The namespaces of ours that carry the team's label, with what is known of them.
@@ -216,4 +252,63 @@ pub fn usage(team: &str, mirror: &Mirror, may_lower: bool) -> Usage {
 
 fn amount(value: &Value) -> Amount {
     value.as_str().and_then(|text| Amount::parse(text).ok()).unwrap_or(Amount::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::built_in;
+    use serde_json::json;
+
+    fn mirror(namespaces: &[(&str, Value)], record: Option<&Value>) -> Mirror {
+        let mirror = Mirror::default();
+        let take = |key: Key, metadata: Value, data: Value| {
+            let mut object = json!({"metadata": metadata, "data": data});
+            object["metadata"]["name"] = json!(key.name);
+            object["metadata"]["uid"] = json!(key.name);
+            object["metadata"]["resourceVersion"] = json!("1");
+            object["metadata"]["labels"] =
+                json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
+            let keeping = built_in("", &key.kind).unwrap().keeping;
+            mirror.observe(key, &object, keeping);
+        };
+        for (name, annotations) in namespaces {
+            take(Key::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);
+        }
+        if let Some(record) = record {
+            let key = Key::new("", "ConfigMap", Some("a--backbone"), labels::RECORD);
+            take(key, json!({"namespace": "a--backbone"}), json!({"record.json": record.to_string()}));
+        }
+        mirror
+    }
+
+    fn both(user: Option<&str>, group: Option<&str>) -> WrittenPrefixes {
+        WrittenPrefixes { user: user.map(str::to_owned), group: group.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_backbone_says_which_prefixes_are_written() {
+        let annotations = |user: &str, group: &str| json!({labels::USER_PREFIX: user, labels::GROUP_PREFIX: group});
+        let spaces = [("a--aaa", annotations("old:", "old:")), ("a--backbone", annotations("oidc:", ""))];
+        assert_eq!(written_prefixes("a", &mirror(&spaces, None)), both(Some("oidc:"), Some("")));
+        let lost = [("a--backbone", json!({})), ("a--p", annotations("oidc:", "g:"))];
+        assert_eq!(written_prefixes("a", &mirror(&lost, None)), both(Some("oidc:"), Some("g:")));
+        assert_eq!(written_prefixes("a", &mirror(&[("a--backbone", json!({}))], None)), both(None, None));
+        assert_eq!(written_prefixes("a", &Mirror::default()), both(None, None));
+    }
+
+    #[test]
+    fn the_record_tells_what_no_namespace_does() {
+        let space = [("a--backbone", json!({labels::USER_PREFIX: "oidc:"}))];
+        let former = |site: Value| json!({"uid": "u", "spec": {}, "site": site});
+        for (record, group) in [
+            (former(json!({"identity": {"userPrefix": "x:", "groupPrefix": "g:"}})), Some("g:")),
+            (former(json!({"archetype": "AdHoc"})), Some("")),
+            (json!({"version": 1, "uid": "u", "prefixes": {"user": "x:", "group": "g:"}}), Some("g:")),
+            (json!({"version": 1, "uid": "u"}), None),
+            (json!("nothing that can be read"), None),
+        ] {
+            assert_eq!(written_prefixes("a", &mirror(&space, Some(&record))), both(Some("oidc:"), group), "{record}");
+        }
+    }
 }

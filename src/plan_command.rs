@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::AITeam;
+use crate::api::{AITeam, Prefixes};
 use crate::client::{ConnectError, connect};
 use crate::context::Context;
 use crate::desired::{Desired, desired};
@@ -54,9 +54,14 @@ pub struct Planned {
 }
 
 /// Plans the teams given, else those named, else every team of the cluster.
-pub async fn plan(kubeconfig: Option<&Path>, given: &[AITeam], names: &[String]) -> Result<Planned, PlanError> {
+pub async fn plan(
+    kubeconfig: Option<&Path>,
+    given: &[AITeam],
+    names: &[String],
+    prefixes: Option<Prefixes>,
+) -> Result<Planned, PlanError> {
     let client = connect(kubeconfig).await?;
-    let context = Context::new(client, "strata plan".to_owned(), Arc::new(Metrics::default()), WATCH);
+    let context = Context::new(client, "strata plan".to_owned(), Arc::new(Metrics::default()), WATCH, prefixes);
     context.start();
     wait_until_listed(&context).await?;
     let mut result = Planned::default();
@@ -96,7 +101,7 @@ fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AI
 
 async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Result<(), PlanError> {
     let name = team.name();
-    let plan = observe(team, &context.store, &context.mirror, false)
+    let plan = observe(team, &context.store, &context.mirror, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
         .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
     let plan = match plan {

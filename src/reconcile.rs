@@ -82,10 +82,11 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     }
     let name = team.name();
     // 1 observe
-    let mut observed = match observe(team, &context.store, &context.mirror, context.may_lower(name)) {
-        Ok(observed) => observed,
-        Err(failure) => return hold(context, team, &failure).await,
-    };
+    let mut observed =
+        match observe(team, &context.store, &context.mirror, context.may_lower(name), context.prefixes.as_ref()) {
+            Ok(observed) => observed,
+            Err(failure) => return hold(context, team, &failure).await,
+        };
     if let Some(failure) = taken(context, team, &observed) {
         return hold(context, team, &failure).await;
     }
@@ -234,6 +235,7 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) ->
         namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
         choices: plan.choices(),
         removed: observed.retained.clone(),
+        prefixes: Some(plan.prefixes.clone()),
         ..Record::of(team.name(), &team.spec, &plan.site)
     }
     .with_unread(observed.record.as_ref())
@@ -282,11 +284,9 @@ pub async fn report_failure(context: &Context, name: &str, failure: &Failure) ->
 async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
     let name = team.name();
     ground::publish(context, name, Ground::held(failure));
-    // The prefixes that the bindings were written with: another one in the Blueprint
+    // The prefixes that the bindings were written with: what the operator was told
     // since then has not taken effect, and must not look as if everybody had left.
-    let of_blueprint = || Some(context.store.blueprint(&team.spec.blueprint)?.ok()?.1.identity.unwrap_or_default());
-    let recorded = observe::record(name, &context.mirror).ok().flatten().and_then(|record| record.prefixes);
-    let prefixes = recorded.or_else(of_blueprint).unwrap_or_default();
+    let prefixes = observe::written_prefixes(name, &context.mirror);
     let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
     let mut outcome = Outcome::default();
     context.applier.revoke(revocations, &mut outcome).await;

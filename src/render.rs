@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::api::{AITeam, BlueprintSpec};
+use crate::api::{AITeam, BlueprintSpec, Prefixes};
 use crate::desired::{Desired, desired};
 use crate::engine::Catalogue;
 use crate::manifest::{Document, Manifests, errors, yaml};
@@ -57,14 +57,14 @@ pub struct Daily {
     pub held: Option<String>,
 }
 
-/// All objects of all teams.
+/// All objects of all teams, people and groups with these prefixes.
 #[must_use]
-pub fn render(manifests: &Manifests) -> Rendered {
+pub fn render(manifests: &Manifests, prefixes: &Prefixes) -> Rendered {
     let mut rendered = Rendered::default();
     rendered.warnings.extend(manifests.skipped.iter().cloned());
     rendered.refused.extend(broken_engines(manifests));
     rendered.refused.extend(daily::strangers(manifests));
-    for result in teams(manifests) {
+    for result in teams(manifests, prefixes) {
         match result {
             Ok(team) => {
                 rendered.text.push_str(&stream(&team));
@@ -78,9 +78,9 @@ pub fn render(manifests: &Manifests) -> Rendered {
 
 /// The objects of each team, or why there are none.
 #[must_use]
-pub fn teams(manifests: &Manifests) -> Vec<Result<Team, String>> {
+pub fn teams(manifests: &Manifests, prefixes: &Prefixes) -> Vec<Result<Team, String>> {
     let catalogue = catalogue(manifests);
-    manifests.teams.iter().map(|team| of_team(team, manifests, &catalogue)).collect()
+    manifests.teams.iter().map(|team| of_team(team, manifests, &catalogue, prefixes)).collect()
 }
 
 /// The engines that come along and those of the files.
@@ -95,14 +95,14 @@ fn broken_engines(manifests: &Manifests) -> Vec<String> {
     entries.filter_map(|entry| Some(entry.compiled.as_ref().err()?.to_string())).collect()
 }
 
-fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue) -> Result<Team, String> {
+fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes: &Prefixes) -> Result<Team, String> {
     let name = team.metadata.name.clone().unwrap_or_default();
     let blueprint =
         blueprint(&team.spec.blueprint, manifests).map_err(|why| format!("team {name} is refused: {why}"))?;
     let mut team = team.clone();
     team.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
     let datasets = daily::datasets(&name, manifests);
-    let facts = Facts { datasets: &datasets, ..Facts::offline(&blueprint, catalogue) };
+    let facts = Facts { datasets: &datasets, prefixes, ..Facts::offline(&blueprint, catalogue) };
     let plan = plan(&team, &facts).map_err(|refusal| format!("team {name} is refused: {refusal}"))?;
     let desires = desired(&plan);
     let daily = daily::work(&team, &plan, &facts, manifests);
@@ -171,7 +171,7 @@ mod tests {
                 Document { file: "a.yaml".into(), number: 1, value: serde_saphyr::from_str(&text).unwrap() }
             })
             .collect();
-        render(&Manifests::of(&documents).unwrap())
+        render(&Manifests::of(&documents).unwrap(), &Prefixes::default())
     }
 
     #[test]

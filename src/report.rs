@@ -201,7 +201,8 @@ mod tests {
         let client = crate::fake_api::client(|asked| async move {
             if asked.path.ends_with("/events") { std::future::pending().await } else { (200, asked.body) }
         });
-        let context = Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200));
+        let context =
+            Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200), None);
         let (events, client, reporter) = context.posting();
         let posting = tokio::spawn(async move { events.post(client, reporter).await });
         let team = AITeam::new("a", crate::api::AITeamSpec::default());

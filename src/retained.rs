@@ -74,6 +74,8 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         usage: Usage::default(),
         datasets: DatasetSettings::new(),
         retained: retained.collect(),
+        prefixes: context.prefixes.clone().unwrap_or_default(),
+        written: observe::written_prefixes(name, &context.mirror),
         record: None,
     };
     observed.usage = observe::usage(name, &context.mirror, false);

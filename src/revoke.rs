@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::api::blueprint::Identity as Prefixes;
 use crate::api::team::{AITeamSpec, Member};
+use crate::plan::WrittenPrefixes;
 use crate::watch::{Entry, Key};
 
 /// What one binding should become.
@@ -20,12 +20,14 @@ pub enum Revocation {
     Remove,
 }
 
-/// The bindings of a team that name somebody whom the spec no longer names.
+/// The bindings of a team that name somebody whom the spec no longer names. Where it
+/// is not known what stands before names, nobody can be told from somebody else, and
+/// stays.
 #[must_use]
 pub fn revocations(
     team: &str,
     spec: &AITeamSpec,
-    prefixes: &Prefixes,
+    prefixes: &WrittenPrefixes,
     objects: &[(Key, Entry)],
 ) -> Vec<(Key, Entry, Revocation)> {
     objects
@@ -36,7 +38,7 @@ pub fn revocations(
         .filter_map(|(key, entry)| {
             let allowed = allowed(team, spec, prefixes, key);
             let subjects = entry.view.state()["subjects"].as_array()?;
-            let kept: Vec<_> = subjects.iter().filter(|subject| stays(subject, &allowed)).cloned().collect();
+            let kept: Vec<_> = subjects.iter().filter(|subject| stays(subject, prefixes, &allowed)).cloned().collect();
             match kept.len() {
                 same if same == subjects.len() => None,
                 0 => Some((key.clone(), entry.clone(), Revocation::Remove)),
@@ -48,18 +50,18 @@ pub fn revocations(
 
 type Allowed = BTreeSet<(&'static str, String)>;
 
-fn stays(subject: &Value, allowed: &Allowed) -> bool {
+fn stays(subject: &Value, prefixes: &WrittenPrefixes, allowed: &Allowed) -> bool {
     let name = subject["name"].as_str().unwrap_or_default().to_owned();
     match subject["kind"].as_str() {
-        Some("User") => allowed.contains(&("User", name)),
-        Some("Group") => allowed.contains(&("Group", name)),
+        Some("User") => prefixes.user.is_none() || allowed.contains(&("User", name)),
+        Some("Group") => prefixes.group.is_none() || allowed.contains(&("Group", name)),
         // Identities of work are no people.
         _ => true,
     }
 }
 
 /// Everybody whom the spec still names for this binding.
-fn allowed(team: &str, spec: &AITeamSpec, prefixes: &Prefixes, key: &Key) -> Allowed {
+fn allowed(team: &str, spec: &AITeamSpec, prefixes: &WrittenPrefixes, key: &Key) -> Allowed {
     let mut allowed = Allowed::new();
     let everywhere = spec.members.iter();
     let project = key.namespace.as_deref().and_then(|namespace| project(team, namespace));
@@ -78,9 +80,10 @@ fn allowed(team: &str, spec: &AITeamSpec, prefixes: &Prefixes, key: &Key) -> All
     allowed
 }
 
-fn add(allowed: &mut Allowed, prefixes: &Prefixes, users: &[String], groups: &[String]) {
-    allowed.extend(users.iter().map(|user| ("User", format!("{}{user}", prefixes.user_prefix))));
-    allowed.extend(groups.iter().map(|group| ("Group", format!("{}{group}", prefixes.group_prefix))));
+fn add(allowed: &mut Allowed, prefixes: &WrittenPrefixes, users: &[String], groups: &[String]) {
+    let spelled = |prefix: &Option<String>, name: &String| Some(format!("{}{name}", prefix.as_ref()?));
+    allowed.extend(users.iter().filter_map(|user| Some(("User", spelled(&prefixes.user, user)?))));
+    allowed.extend(groups.iter().filter_map(|group| Some(("Group", spelled(&prefixes.group, group)?))));
 }
 
 /// A binding in a namespace is of one role, by its name.
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn whoever_left_the_spec_leaves_the_bindings() {
-        let prefixes = Prefixes { user_prefix: "oidc:".to_owned(), group_prefix: String::new() };
+        let prefixes = WrittenPrefixes { user: Some("oidc:".to_owned()), group: Some(String::new()) };
         let both = binding(&json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "User", "name": "oidc:bo"}]));
         assert!(revocations("a", &spec(&["ana", "bo"]), &prefixes, &both).is_empty());
         let left = revocations("a", &spec(&["ana"]), &prefixes, &both);
@@ -127,9 +130,18 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_taken_out_while_the_prefix_is_not_known() {
+        let both = binding(&json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "Group", "name": "g:ml"}]));
+        assert!(revocations("a", &spec(&[]), &WrittenPrefixes::default(), &both).is_empty());
+        let users = WrittenPrefixes { user: Some(String::new()), group: None };
+        let left = revocations("a", &spec(&["ana"]), &users, &both);
+        assert_eq!(left[0].2, Revocation::Keep(json!([{"kind": "Group", "name": "g:ml"}])));
+    }
+
+    #[test]
     fn identities_of_work_are_no_people() {
         let account = binding(&json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "a--backbone"}]));
-        assert!(revocations("a", &spec(&[]), &Prefixes::default(), &account).is_empty());
+        assert!(revocations("a", &spec(&[]), &WrittenPrefixes::default(), &account).is_empty());
     }
 
     #[test]

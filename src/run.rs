@@ -59,11 +59,12 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     // A connection of its own, so that the lease waits for nothing else.
     let elector = connect(options.kubeconfig.as_deref()).await?;
     let identity = options.identity.clone().unwrap_or_else(host_name);
-    info!(version = crate::VERSION, identity, "strata starts");
+    let prefixes = options.prefixes.given().unwrap_or_default();
+    info!(version = crate::VERSION, identity, %prefixes, "strata starts");
     let claim = || Claim::new(elector, &options.lease_namespace, unique(&identity));
     let claim = (!options.no_leader_election).then(claim);
-    let metrics = Arc::new(Metrics::default());
-    let context = Context::new(client, identity.clone(), metrics, options.watch_timeout());
+    let (metrics, timeout) = (Arc::new(Metrics::default()), options.watch_timeout());
+    let context = Context::new(client, identity.clone(), metrics, timeout, Some(prefixes));
     context.start();
     let ended = operate(&options, &context, claim).await;
     match &ended {

@@ -59,6 +59,8 @@ mod model_service;
 mod people;
 #[path = "cluster/pipeline.rs"]
 mod pipeline;
+#[path = "cluster/prefix.rs"]
+mod prefix;
 #[path = "cluster/proxy.rs"]
 mod proxy;
 #[path = "cluster/refused.rs"]

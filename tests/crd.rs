@@ -10,6 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use strata::api::Prefixes;
 use strata::api::crd::definitions;
 use strata::api::daily::DailyKind;
 use strata::manifest::{Manifests, errors, generated};
@@ -201,10 +202,10 @@ fn every_example_is_accepted_and_rendered() {
     let manifests =
         Manifests::read(&[repository().join("deploy/examples")]).unwrap_or_else(|errors| panic!("{errors:?}"));
     assert_eq!(manifests.skipped, NONE);
-    let rendered = render(&manifests);
+    let rendered = render(&manifests, &Prefixes::default());
     assert_eq!(rendered.refused, NONE);
     // The same twice, to the byte.
-    assert!(rendered.text == render(&manifests).text);
+    assert!(rendered.text == render(&manifests, &Prefixes::default()).text);
     // Whatever is told of an example is told of what waits, not of a mistake.
     let mistakes: Vec<&String> =
         rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("not yet change")).collect();

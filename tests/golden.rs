@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use strata::api::Prefixes;
 use strata::desired::Desired;
 use strata::manifest::{Manifests, yaml};
 use strata::render::{Team, teams};
@@ -27,7 +28,8 @@ fn root() -> PathBuf {
 fn examples() -> Vec<Team> {
     let read = Manifests::read(&[root().join("deploy/examples")]);
     let manifests = read.unwrap_or_else(|errors| panic!("{errors:#?}"));
-    teams(&manifests).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
+    let prefixes = Prefixes { user: "oidc:".to_owned(), group: "oidc:".to_owned() };
+    teams(&manifests, &prefixes).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
 }
 
 /// The objects of a team, each under a line that says when and how it is kept.

@@ -217,7 +217,7 @@ fn images(object: &Value, found: &mut BTreeSet<String>) {
 fn a_private_registry_provides_everything() {
     let read = Manifests::read(&[root().join("tests/node/blueprint.yaml"), root().join("tests/node/render.yaml")]);
     let manifests = read.unwrap_or_else(|errors| panic!("{errors:#?}"));
-    let [team] = &teams(&manifests)[..] else { panic!("one team") };
+    let [team] = &teams(&manifests, &strata::api::Prefixes::default())[..] else { panic!("one team") };
     let team = team.as_ref().unwrap();
     assert_eq!(team.warnings, Vec::<String>::new());
     let held: Vec<_> = team.daily.iter().filter_map(|work| work.held.as_ref()).collect();

@@ -19,7 +19,7 @@ mod access;
 mod network;
 mod pods;
 
-pub use access::{Cell, Identity, LabelRules, LeadLimits, ServiceAccounts};
+pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
 pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
 pub use pods::{Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator, TrustBundle};
 
@@ -62,9 +62,6 @@ pub struct BlueprintSpec {
     #[serde(default)]
     #[schemars(default = "Reclaim::default")]
     pub reclaim: Reclaim,
-    /// What the API server puts before the names of people and groups.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
     /// Labels that teams must and may set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelRules>,

@@ -25,6 +25,13 @@ pub const ADOPT: &str = "strata-operator.dev/adopt";
 pub const RETAINED: &str = "strata-operator.dev/retained";
 /// Says why a namespace's Pod Security level is not `restricted`.
 pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
+/// On an `AITeam`: the prefixes to which all of its people and groups may be renamed,
+/// as [`super::Prefixes`] are written.
+pub const ACCEPT_PREFIX: &str = "strata-operator.dev/accept-prefix";
+/// On a namespace: what the API server puts before the names of people. Policies read it.
+pub const USER_PREFIX: &str = "strata-operator.dev/user-prefix";
+/// On a namespace: what it puts before the names of groups.
+pub const GROUP_PREFIX: &str = "strata-operator.dev/group-prefix";
 /// On a binding of others: until when it lets people in past the team's object, as
 /// RFC 3339 has it.
 pub const BREAK_GLASS: &str = "strata-operator.dev/break-glass-until";

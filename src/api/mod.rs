@@ -8,6 +8,7 @@ pub mod crd;
 pub mod daily;
 pub mod engine;
 pub mod labels;
+pub mod prefixes;
 pub mod quantity;
 pub mod reason;
 pub mod rules;
@@ -19,6 +20,7 @@ pub mod vocabulary;
 
 pub use blueprint::{Blueprint, BlueprintSpec};
 pub use engine::{Engine, EngineSpec};
+pub use prefixes::Prefixes;
 pub use quantity::Quantity;
 pub use reason::Reason;
 pub use status::Condition;

@@ -71,6 +71,9 @@ reasons! {
     Covered: Fine,
     /// The staffing lacks something. Advice: it blocks nothing.
     NotCovered: Fine,
+    /// The operator was told other prefixes of people and groups than those that are
+    /// written on the team's namespaces. These stay until the team accepts the others.
+    PrefixNotAccepted: Fine,
     /// A newer revision of the engine is at hand. What runs is left as it is
     /// until moving is asked for.
     UpgradeAvailable: Fine,

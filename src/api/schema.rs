@@ -248,14 +248,3 @@ pub(crate) fn ports(_: &mut SchemaGenerator) -> Schema {
         "items": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535}
     })
 }
-
-/// What the API server puts before a name: nothing that makes it Kubernetes' own.
-pub(crate) fn subject_prefix(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string", "maxLength": 64,
-        "x-kubernetes-validations": [{
-            "rule": "self == '' || (!self.startsWith('system:') && !'system:'.startsWith(self))",
-            "message": "with this prefix a name could become one of Kubernetes' own system:* subjects: use the prefix that the API server is configured with"
-        }]
-    })
-}

@@ -12,9 +12,6 @@ use crate::api::labels;
 use crate::plan::check::allowed_registries;
 use crate::plan::{NamespacePlan, Plan};
 
-/// On a namespace: what the API server puts before the names of people, for
-/// admission rules that compare a person with the owner of something.
-pub const USER_PREFIX: &str = "strata-operator.dev/user-prefix";
 /// On a namespace: from where images may come, with commas, each ending in a
 /// slash; absent, from anywhere.
 pub const REGISTRIES: &str = "strata-operator.dev/registries";
@@ -41,13 +38,13 @@ pub fn namespace(plan: &Plan, namespace: &NamespacePlan) -> Desired {
 
 fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTreeMap<String, String> {
     let registries = allowed_registries(&plan.identity.name, &plan.site);
-    let prefix = plan.site.identity.as_ref().map(|identity| identity.user_prefix.clone()).unwrap_or_default();
     [
         (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
         (labels::RETAINED, namespace.retained.then(|| "true".to_owned())),
         (REGISTRIES, (!registries.is_empty()).then(|| registries.join(","))),
         // Even where there is none: whoever asks can tell that from not knowing.
-        (USER_PREFIX, Some(prefix)),
+        (labels::USER_PREFIX, Some(plan.prefixes.user.clone())),
+        (labels::GROUP_PREFIX, Some(plan.prefixes.group.clone())),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))

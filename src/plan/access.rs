@@ -11,24 +11,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::namespaces::Place;
 use super::roles::{Rights, rights};
 use super::{Grant, Right, Subject};
-use crate::api::blueprint::Identity;
 use crate::api::team::{Member, Subjects};
 use crate::api::vocabulary::{Layer, Level, Role};
-use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 
 /// The subjects of each role and right in one namespace.
 type Holders = BTreeMap<(Role, Right), BTreeSet<Subject>>;
 
 /// Every grant, namespace by namespace, then by role and right.
 #[must_use]
-pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, places: &[Place]) -> Vec<Grant> {
-    places.iter().flat_map(|place| grants_in(place, spec, blueprint)).collect()
+pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes, places: &[Place]) -> Vec<Grant> {
+    places.iter().flat_map(|place| grants_in(place, spec, blueprint, prefixes)).collect()
 }
 
-fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Grant> {
+fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes) -> Vec<Grant> {
     let mut holders = Holders::new();
     for member in &spec.members {
-        add(&mut holders, member, rights(blueprint, member.role, place.layer), blueprint);
+        add(&mut holders, member, rights(blueprint, member.role, place.layer), prefixes);
     }
     for project in &spec.projects {
         let here = place.project.as_ref() == Some(&project.name);
@@ -37,7 +36,7 @@ fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec
         }
         for member in &project.members {
             let full = rights(blueprint, member.role, place.layer);
-            add(&mut holders, member, if here { full } else { capped(full) }, blueprint);
+            add(&mut holders, member, if here { full } else { capped(full) }, prefixes);
         }
     }
     holders
@@ -58,41 +57,38 @@ fn capped(rights: Rights) -> Rights {
     Rights { level: rights.level.map(|level| level.min(Level::Use)), ..Rights::default() }
 }
 
-fn add(holders: &mut Holders, member: &Member, rights: Rights, blueprint: &BlueprintSpec) {
+fn add(holders: &mut Holders, member: &Member, rights: Rights, prefixes: &Prefixes) {
     let given = [
         rights.level.map(Right::Level),
         rights.guardrails.then_some(Right::Guardrails),
         rights.pipelines.then_some(Right::Pipelines),
     ];
     for right in given.into_iter().flatten() {
-        let subjects = subjects(&member.groups, &member.users, blueprint.identity.as_ref());
+        let subjects = subjects(&member.groups, &member.users, prefixes);
         holders.entry((member.role, right)).or_default().extend(subjects);
     }
 }
 
 /// People and groups as the API server knows them. What belongs to Kubernetes
 /// itself is left out, wherever it came from.
-fn subjects(groups: &[String], users: &[String], identity: Option<&Identity>) -> Vec<Subject> {
-    let (user_prefix, group_prefix) =
-        identity.map_or(("", ""), |identity| (identity.user_prefix.as_str(), identity.group_prefix.as_str()));
+fn subjects(groups: &[String], users: &[String], prefixes: &Prefixes) -> Vec<Subject> {
     let named = |prefix: &str, name: &String| {
         let full = format!("{prefix}{name}");
         (!name.is_empty() && !full.starts_with("system:")).then_some(full)
     };
-    let groups = groups.iter().filter_map(|name| named(group_prefix, name)).map(Subject::Group);
-    let users = users.iter().filter_map(|name| named(user_prefix, name)).map(Subject::User);
+    let groups = groups.iter().filter_map(|name| named(&prefixes.group, name)).map(Subject::Group);
+    let users = users.iter().filter_map(|name| named(&prefixes.user, name)).map(Subject::User);
     groups.chain(users).collect()
 }
 
 /// Everyone who may read the team's own object: members, projects' members and
 /// leads.
 #[must_use]
-pub fn readers(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Subject> {
-    let identity = blueprint.identity.as_ref();
+pub fn readers(spec: &AITeamSpec, prefixes: &Prefixes) -> Vec<Subject> {
     let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
     let leads = spec.leads.iter().map(|Subjects { groups, users }| (groups, users));
     let all = members.map(|member| (&member.groups, &member.users)).chain(leads);
-    let readers: BTreeSet<Subject> = all.flat_map(|(groups, users)| subjects(groups, users, identity)).collect();
+    let readers: BTreeSet<Subject> = all.flat_map(|(groups, users)| subjects(groups, users, prefixes)).collect();
     readers.into_iter().collect()
 }
 
@@ -103,9 +99,9 @@ mod tests {
 
     fn summary(yaml: &str) -> Vec<String> {
         let spec: AITeamSpec = serde_saphyr::from_str(yaml).unwrap();
-        let blueprint: BlueprintSpec =
-            serde_saphyr::from_str("{archetype: AdHoc, identity: {userPrefix: 'oidc:', groupPrefix: 'g:'}}").unwrap();
-        grants(&spec, &blueprint, &places("abc", &spec))
+        let blueprint: BlueprintSpec = serde_saphyr::from_str("{archetype: AdHoc}").unwrap();
+        let prefixes = Prefixes { user: "oidc:".to_owned(), group: "g:".to_owned() };
+        grants(&spec, &blueprint, &prefixes, &places("abc", &spec))
             .into_iter()
             .map(|grant| format!("{} {} {:?} {:?}", grant.namespace, grant.role, grant.right, grant.subjects))
             .collect()
@@ -131,9 +127,9 @@ mod tests {
 
     #[test]
     fn nothing_of_kubernetes_own_is_ever_a_subject() {
-        let prefixed = Identity { user_prefix: "system:".to_owned(), group_prefix: String::new() };
-        assert!(subjects(&[], &["anyone".to_owned()], Some(&prefixed)).is_empty());
-        assert!(subjects(&["system:authenticated".to_owned()], &[], None).is_empty());
-        assert!(subjects(&[String::new()], &[], Some(&prefixed)).is_empty());
+        let prefixed = Prefixes { user: "system:".to_owned(), group: String::new() };
+        assert!(subjects(&[], &["anyone".to_owned()], &prefixed).is_empty());
+        assert!(subjects(&["system:authenticated".to_owned()], &[], &Prefixes::default()).is_empty());
+        assert!(subjects(&[String::new()], &[], &prefixed).is_empty());
     }
 }

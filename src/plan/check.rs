@@ -43,7 +43,7 @@ pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
     let spec = &team.spec;
     check_names(team, &mut findings);
     check_labels(spec, blueprint, &mut findings);
-    check_subjects(spec, blueprint, &mut findings);
+    check_subjects(spec, &mut findings);
     check_egress(spec, blueprint, &mut findings);
     check_images(team, blueprint, &mut findings);
     check_maximum(spec, blueprint, &mut findings);
@@ -107,7 +107,7 @@ fn is_reserved_label(key: &str) -> bool {
     of("kubernetes.io") || of("k8s.io") || of("strata-operator.dev")
 }
 
-fn check_subjects(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
+fn check_subjects(spec: &AITeamSpec, findings: &mut Findings) {
     let members = spec.members.iter().map(|member| ("spec.members".to_owned(), member));
     let of_projects = spec.projects.iter().flat_map(|project| {
         project.members.iter().map(move |member| (format!("spec.projects[{}].members", project.name), member))
@@ -118,14 +118,6 @@ fn check_subjects(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut F
         }
         for name in groups.iter().chain(users).filter(|name| name.is_empty() || name.starts_with("system:")) {
             findings.invalid(format!("{path}[{role}] has '{name}': name people or groups of your identity provider"));
-        }
-    }
-    for prefix in blueprint.identity.iter().flat_map(|identity| [&identity.user_prefix, &identity.group_prefix]) {
-        if prefix.starts_with("system:") {
-            findings.blueprint(format!(
-                "Blueprint {} has the prefix '{prefix}' in spec.identity: system:* belongs to Kubernetes itself",
-                spec.blueprint
-            ));
         }
     }
 }

@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::BlueprintSpec;
+use super::WrittenPrefixes;
 use crate::api::engine::{PodSecurity, RequiredKind};
 use crate::api::quantity::Amount;
 use crate::api::vocabulary::{Capability, Layer};
+use crate::api::{BlueprintSpec, Prefixes};
 use crate::engine::Catalogue;
 
 /// Everything that a plan depends on besides the team itself.
@@ -34,6 +35,11 @@ pub struct Facts<'a> {
     pub retained: &'a [Retained],
     /// The settings of the team's datasets, by the namespace of the dataset.
     pub datasets: &'a DatasetSettings,
+    /// What the API server puts before the names of people and groups, as the
+    /// operator was told.
+    pub prefixes: &'a Prefixes,
+    /// What is written of that on the team's namespaces.
+    pub written: &'a WrittenPrefixes,
     /// Where the API server is reached, as addresses behind the service; empty
     /// when it is not known.
     pub api_server: &'a [ApiServer],
@@ -43,6 +49,8 @@ pub struct Facts<'a> {
 pub type DatasetSettings = BTreeMap<String, BTreeMap<String, String>>;
 
 static NO_DATASETS: DatasetSettings = BTreeMap::new();
+static NO_PREFIXES: Prefixes = Prefixes { user: String::new(), group: String::new() };
+static NOTHING_WRITTEN: WrittenPrefixes = WrittenPrefixes { user: None, group: None };
 static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
 static NO_CHOICES: Choices = Choices(BTreeMap::new());
 static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), may_lower: true };
@@ -61,6 +69,8 @@ impl<'a> Facts<'a> {
             usage: &NO_USAGE,
             retained: &[],
             datasets: &NO_DATASETS,
+            prefixes: &NO_PREFIXES,
+            written: &NOTHING_WRITTEN,
             api_server: &[],
         }
     }

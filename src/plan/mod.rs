@@ -21,6 +21,7 @@ pub mod namespaces;
 pub mod needs;
 pub mod not_yet;
 pub mod parameters;
+pub mod prefixes;
 pub mod problem;
 pub mod roles;
 pub mod shares;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use facts::{ApiServer, Choice, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
+pub use prefixes::WrittenPrefixes;
 pub use problem::{InstanceId, Problem, Refusal, Scope};
 
 use crate::api::engine::PodSecurity;
@@ -39,7 +41,7 @@ use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
-use crate::api::{BlueprintSpec, Reason};
+use crate::api::{BlueprintSpec, Prefixes, Reason};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
 /// What is to be for one team.
@@ -51,6 +53,8 @@ pub struct Plan {
     pub blueprint: BlueprintReference,
     /// What that Blueprint says.
     pub site: BlueprintSpec,
+    /// What stands before the names of people and groups.
+    pub prefixes: Prefixes,
     /// The team's namespaces: Backbone, Shared, then project by project.
     pub namespaces: Vec<NamespacePlan>,
     /// What provides the team's capabilities, one entry per instance, held and
@@ -274,6 +278,8 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let (extras, more) = extras::extras(team, site, &namespaces);
     problems.extend(more);
     problems.extend(not_yet::not_yet(spec, site));
+    let (prefixes, waiting) = prefixes::in_effect(team, facts.written, facts.prefixes);
+    problems.extend(waiting);
     problems.sort();
     let customers = spec.customers.iter().flat_map(|customer| customer.namespaces.clone());
     let customers: std::collections::BTreeSet<String> = customers.collect();
@@ -281,8 +287,9 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         identity: Identity { name, uid: team.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()) },
         blueprint: BlueprintReference { name: spec.blueprint.clone(), generation: facts.blueprint_generation },
         site: site.clone(),
-        grants: access::grants(spec, site, &places),
-        readers: access::readers(spec, site),
+        grants: access::grants(spec, site, &prefixes, &places),
+        readers: access::readers(spec, &prefixes),
+        prefixes,
         deployer: instances.iter().any(|instance| instance.capabilities.contains(&Capability::Delivery)),
         coverage: coverage::coverage(spec, site),
         customers: customers.into_iter().collect(),

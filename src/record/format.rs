@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Record, Site, TeamValues};
-use crate::api::blueprint::Identity as Prefixes;
+use crate::api::Prefixes;
 use crate::api::engine::PodSecurity;
 use crate::api::vocabulary::{Capability, Layer};
 use crate::plan::roles::Table;
@@ -50,7 +50,7 @@ pub(super) fn write(record: &Record) -> String {
         whole["site"] = json!(site);
     }
     if let Some(prefixes) = &record.prefixes {
-        whole["prefixes"] = json!({"user": prefixes.user_prefix, "group": prefixes.group_prefix});
+        whole["prefixes"] = json!({"user": prefixes.user, "group": prefixes.group});
     }
     if let Some(rights) = &record.rights {
         whole["rights"] = json!(rights.words());
@@ -103,7 +103,7 @@ fn word<T: DeserializeOwned>(value: &Value) -> Option<T> {
 /// Both or nothing: half a prefix would be a guess.
 fn prefixes(value: &Value) -> Option<Prefixes> {
     let text = |key: &str| Some(value[key].as_str()?.to_owned());
-    Some(Prefixes { user_prefix: text("user")?, group_prefix: text("group")? })
+    Some(Prefixes { user: text("user")?, group: text("group")? })
 }
 
 /// One choice as it is written. Its words are words, whoever reads them.

@@ -5,9 +5,8 @@
 use serde_json::{Value, json};
 
 use super::{Record, Site, TeamValues, format};
-use crate::api::blueprint::Identity as Prefixes;
 use crate::api::team::Backbone;
-use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 use crate::plan::roles::Table;
 
 /// The record in this value, or why there is none in it.
@@ -29,7 +28,7 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
     });
     let prefix = |key: &str| identity[key].as_str().unwrap_or_default().to_owned();
     // Whoever wrote it left out what was empty.
-    let prefixes = Prefixes { user_prefix: prefix("userPrefix"), group_prefix: prefix("groupPrefix") };
+    let prefixes = Prefixes { user: prefix("userPrefix"), group: prefix("groupPrefix") };
     let site = serde_json::from_value::<BlueprintSpec>(value["site"].clone());
     let of = |site: &BlueprintSpec| {
         let backbone = Some(Backbone { egress: team.egress.clone(), ..Backbone::default() });

@@ -16,9 +16,8 @@ use serde_json::{Value, json};
 
 pub use site::{Customer, Site, TeamValues};
 
-use crate::api::blueprint::Identity as Prefixes;
 use crate::api::team::AITeam;
-use crate::api::{AITeamSpec, BlueprintSpec, Layer, labels};
+use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::desired::{Desired, ObjectKey, Ownership, Stage};
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
@@ -67,7 +66,6 @@ impl Record {
             team: TeamValues::of(spec),
             site: Some(Site::of(name, spec, site)),
             rights: Some(Table::of(site)),
-            prefixes: Some(site.identity.clone().unwrap_or_default()),
             ..Self::default()
         }
     }

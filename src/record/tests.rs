@@ -7,7 +7,7 @@ use crate::plan::roles::rights;
 const SPEC: &str = "{blueprint: site, labels: {cost-center: '4711'}, contact: anastasia@example.com, leads: {users: [zoe]},
     members: [{role: MLEngineer, users: [anastasia]}], customers: [{name: checkout, namespaces: [checkout-prod], groups: [devs]}],
     backbone: {egress: [objects]}, shared: {models: {}}, projects: [{name: p, members: [{role: MLEngineer, groups: [bobs]}]}]}";
-const SITE: &str = "{archetype: Division, identity: {userPrefix: 'oidc:'}, podSecurityVersion: v1.35,
+const SITE: &str = "{archetype: Division, podSecurityVersion: v1.35,
     rights: [{role: DataScientist, layer: Live, level: Use, pipelines: true}],
     registries: {team: 'r.example.com/${team}/', mirrors: {quay.io: 'r.example.com/quay'}}, images: {scipy: x/y:1},
     egress: {objects: {cidrs: [10.0.0.0/8], ports: [9000], env: {A: b}}, web: {cidrs: [0.0.0.0/0]}},
@@ -44,6 +44,7 @@ fn record() -> Record {
         namespaces: [("abc--backbone".to_owned(), "1".to_owned())].into(),
         choices,
         removed: vec![removed],
+        prefixes: Some(Prefixes { user: "oidc:".to_owned(), group: String::new() }),
         ..Record::of("abc", &spec, &site)
     }
 }
@@ -165,6 +166,8 @@ fn what_says_nothing_is_unreadable_and_no_absence() {
 fn the_former_record_is_read() {
     let (mut spec, site) = parsed();
     spec.members.clear();
+    let mut site = json!(site);
+    site["identity"] = json!({"userPrefix": "oidc:"});
     let former = json!({
         "uid": "u", "withdrawn": true, "spec": spec, "site": site, "blueprint": {"name": "site", "generation": 4},
         "namespaces": {"abc--backbone": "1"},
@@ -177,6 +180,6 @@ fn the_former_record_is_read() {
     unknown["site"]["rights"] = json!([{"role": "Dreamer", "layer": "Live", "level": "Own"}]);
     let read = Record::read(&data(&unknown)).unwrap();
     assert_eq!((read.site, read.rights), (None, None));
-    assert_eq!(read.prefixes.unwrap().user_prefix, "oidc:");
+    assert_eq!(read.prefixes.unwrap().user, "oidc:");
     assert_eq!(read.choices, record().choices);
 }

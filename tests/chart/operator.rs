@@ -162,7 +162,17 @@ async fn its_pods_are_restricted() {
         "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
     });
     assert_eq!(container["securityContext"], context);
-    let args = ["run", "--log-format", "json", "--listen", "0.0.0.0:8080", "--lease-namespace", "$(POD_NAMESPACE)"];
+    let args = [
+        "run",
+        "--log-format",
+        "json",
+        "--listen",
+        "0.0.0.0:8080",
+        "--lease-namespace",
+        "$(POD_NAMESPACE)",
+        "--user-prefix=",
+        "--group-prefix=",
+    ];
     assert_eq!(strings(&container["args"]), args);
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");

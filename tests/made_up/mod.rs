@@ -208,7 +208,7 @@ pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
     ]);
     let cells =
         btree_map((select(Role::ALL.to_vec()), select(Layer::ALL.to_vec())), of(select(Level::ALL.to_vec())), 0..4);
-    (archetype, cells, any::<[bool; 6]>()).prop_map(|(archetype, cells, set)| {
+    (archetype, cells, any::<[bool; 5]>()).prop_map(|(archetype, cells, set)| {
         let when = |set: bool, value: serde_json::Value| if set { value } else { serde_json::Value::Null };
         let mut site: BTreeMap<&str, serde_json::Value> = BTreeMap::from([
             ("labels", json!({"allowed": ["cost-center", "env"]})),
@@ -219,15 +219,14 @@ pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
                     "everything": {"cidrs": ["0.0.0.0/0", "::/0"]}
                 }),
             ),
-            ("identity", when(set[0], json!({"userPrefix": "oidc:", "groupPrefix": "oidc:"}))),
             (
                 "registries",
-                when(set[1], json!({"team": "r.example/${team}/", "mirrors": {"quay.io": "r.example/quay"}, "pullSecrets": ["p"]})),
+                when(set[0], json!({"team": "r.example/${team}/", "mirrors": {"quay.io": "r.example/quay"}, "pullSecrets": ["p"]})),
             ),
-            ("trustBundle", when(set[2], json!({"configMap": "site-ca"}))),
-            ("ingress", when(set[3], json!({"metrics": {"namespace": "monitoring"}, "gateway": {"namespace": "gateways"}}))),
-            ("serviceAccounts", when(set[4], json!({"annotations": {"role": "${team}/${project}/${identity}"}}))),
-            ("budget", when(set[5], json!({"default": {"requests": {"cpu": "16", "memory": "64Gi"}}, "cpuLimits": true}))),
+            ("trustBundle", when(set[1], json!({"configMap": "site-ca"}))),
+            ("ingress", when(set[2], json!({"metrics": {"namespace": "monitoring"}, "gateway": {"namespace": "gateways"}}))),
+            ("serviceAccounts", when(set[3], json!({"annotations": {"role": "${team}/${project}/${identity}"}}))),
+            ("budget", when(set[4], json!({"default": {"requests": {"cpu": "16", "memory": "64Gi"}}, "cpuLimits": true}))),
         ]);
         site.retain(|_, value| !value.is_null());
         let mut blueprint: BlueprintSpec = serde_json::from_value(json!(site)).unwrap();

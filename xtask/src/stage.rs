@@ -92,7 +92,10 @@ impl Stage {
     async fn beside(place: Place, strata: &Path, clock: &Clock) -> Result<Self, Error> {
         Operator::install(place.cluster(), &Install::default()).await?;
         clock.say("the charts are installed; the fence around the operator stands");
-        let operator = Operator::start(place.cluster(), strata).await?;
+        // As the people of the examples are known: README.md speaks of `oidc:mia@example.com`.
+        let prefixes = ["--user-prefix=oidc:", "--group-prefix=oidc:"];
+        let operator = Operator::start_with(place.cluster(), strata, &prefixes).await?;
+        operator.wait_ready(60).await?;
         clock.say("the operator is ready");
         Ok(Self { operator: Some(operator), place })
     }

@@ -46,20 +46,6 @@ pub struct LeadLimits {
     pub may_delete: bool,
 }
 
-/// What the API server puts before names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Identity {
-    /// Before the names of people: `oidc:`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(schema_with = "schema::subject_prefix")]
-    pub user_prefix: String,
-    /// Before the names of groups: `oidc:`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(schema_with = "schema::subject_prefix")]
-    pub group_prefix: String,
-}
-
 /// Labels that teams must and may set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelRules {

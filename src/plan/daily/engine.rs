@@ -14,7 +14,7 @@ use crate::engine::{CompiledEngine, Inputs};
 use crate::plan::choice::{Chosen, Want, choose, path};
 use crate::plan::instances::UPGRADE;
 use crate::plan::parameters::{over_the_sites, refused};
-use crate::plan::{Choice, Choices, DatasetSettings, Facts, Hold, Instance, Usage, inputs};
+use crate::plan::{Choice, Facts, Hold, Instance, inputs};
 
 /// Chooses the engine and renders its objects.
 pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
@@ -56,18 +56,7 @@ fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
     let choice = |engine: &str| Choice { engine: engine.to_owned(), ..Choice::default() };
     let recorded = plan.choice.as_ref().map(|(engine, _)| choice(engine));
     let recorded = recorded.or_else(|| of_team.map(|instance| choice(&instance.id.engine)));
-    let (choices, usage, datasets) = (Choices::default(), Usage::default(), DatasetSettings::new());
-    let general = Facts {
-        blueprint: &facts.plan.site,
-        blueprint_generation: 0,
-        catalogue: facts.catalogue,
-        served: facts.served,
-        choices: &choices,
-        usage: &usage,
-        retained: &[],
-        datasets: &datasets,
-        api_server: &[],
-    };
+    let general = Facts { served: facts.served, ..Facts::offline(&facts.plan.site, facts.catalogue) };
     let want = Want { capability, layer: plan.layer, engine: None, parameters: None, storage: None, secret: None };
     choose(&want, recorded.as_ref(), &general)
 }

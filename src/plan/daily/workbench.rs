@@ -168,8 +168,7 @@ struct Holders {
 
 impl Holders {
     fn of(owner: &str, facts: &DailyFacts<'_>) -> Self {
-        let prefix = facts.plan.site.identity.as_ref().map_or("", |identity| identity.user_prefix.as_str());
-        let user = format!("{prefix}{owner}");
+        let user = format!("{}{owner}", facts.plan.prefixes.user);
         let here = facts.plan.grants.iter().filter(|grant| {
             grant.namespace == facts.namespace.name && matches!(grant.right, Right::Level(level) if level >= Level::Use)
         });

@@ -48,7 +48,7 @@ impl Neighbours for Scene {
 fn scene(members: &'static str) -> Scene {
     Scene {
         site: serde_saphyr::from_str(
-            "{identity: {userPrefix: 'oidc:', groupPrefix: 'oidc:'}, images: {scipy: quay.io/jupyter/scipy-notebook:1}, \
+            "{images: {scipy: quay.io/jupyter/scipy-notebook:1}, \
              sizes: {small: {requests: {cpu: 500m}}}}",
         )
         .unwrap(),
@@ -88,7 +88,8 @@ impl Scene {
         let catalogue = Catalogue::builtin();
         let spec = format!("{{members: {}, projects: [{{name: p}}]}}", self.members);
         let team = AITeam::new("abc", serde_saphyr::from_str(&spec).unwrap());
-        let general = Facts::offline(&self.site, &catalogue);
+        let prefixes = crate::api::Prefixes { user: "oidc:".to_owned(), group: "oidc:".to_owned() };
+        let general = Facts { prefixes: &prefixes, ..Facts::offline(&self.site, &catalogue) };
         let mut of_team: Plan = crate::plan::plan(&team, &general).unwrap();
         for namespace in &mut of_team.namespaces {
             namespace.retained = self.retained;

@@ -102,7 +102,13 @@ impl Operator {
 
     /// Starts it again after [`Self::stop`] or [`Self::kill`], and waits until it is ready.
     pub async fn resume(&self) -> Result<(), Error> {
-        let running = launch(&self.cluster, &self.program, &self.name, &self.kubeconfig, &self.extra).await?;
+        self.resume_with(&[]).await
+    }
+
+    /// Starts it again as [`Self::resume`] does, this once with more arguments.
+    pub async fn resume_with(&self, more: &[&str]) -> Result<(), Error> {
+        let extra: Vec<String> = self.extra.iter().cloned().chain(more.iter().map(ToString::to_string)).collect();
+        let running = launch(&self.cluster, &self.program, &self.name, &self.kubeconfig, &extra).await?;
         *self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = running;
         self.wait_ready(60).await
     }

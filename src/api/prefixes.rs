@@ -1,0 +1,62 @@
+//! What the API server puts before the names of people and groups: one fact of the
+//! cluster, told to the operator and written on each namespace of a team.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest prefix: issuers are URLs, and names have to fit behind it.
+const LONGEST: usize = 256;
+/// What the names of Kubernetes' own subjects begin with.
+const OWN: &str = "system:";
+
+/// The prefixes of people and of groups; empty where the API server puts nothing
+/// before them. As text it is `user=oidc:,group=oidc:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Prefixes {
+    /// Before the names of people.
+    pub user: String,
+    /// Before the names of groups.
+    pub group: String,
+}
+
+impl fmt::Display for Prefixes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "user={},group={}", self.user, self.group)
+    }
+}
+
+/// One prefix as it is told on the command line, or why it can be none.
+pub fn prefix(text: &str) -> Result<String, String> {
+    if !text.is_empty() && (text.starts_with(OWN) || OWN.starts_with(text)) {
+        let why = "with it a name could become one of Kubernetes' own system:* subjects: \
+                   tell the prefix that the API server is configured with";
+        return Err(why.to_owned());
+    }
+    if text.len() > LONGEST || text.chars().any(char::is_control) {
+        return Err(format!("a prefix has at most {LONGEST} characters, all of them printable"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_makes_nobody_one_of_kubernetes_own() {
+        for own in ["system:", "sys", "system:serviceaccount:", "s"] {
+            assert!(prefix(own).is_err(), "{own}");
+        }
+        assert!(prefix("a\nb").is_err() && prefix(&"a".repeat(LONGEST + 1)).is_err());
+        for sound in ["", "oidc:", "https://login.example.com/0c1d/v2.0#"] {
+            assert_eq!(prefix(sound).as_deref(), Ok(sound));
+        }
+    }
+
+    #[test]
+    fn both_prefixes_are_one_plain_text() {
+        let prefixes = Prefixes { user: "oidc:".to_owned(), group: String::new() };
+        assert_eq!(prefixes.to_string(), "user=oidc:,group=");
+    }
+}

@@ -1,0 +1,107 @@
+//! Which prefixes the names of people and groups have in a team: those that are
+//! written on its namespaces, until the team accepts what the operator was told.
+//!
+//! Another prefix renames everybody who is bound, so a wrong flag must not take
+//! effect by itself.
+
+use super::{Problem, Scope};
+use crate::api::{AITeam, Prefixes, Reason, labels};
+
+/// What is written on the namespaces of a team. Nothing (`None`) is not known, and
+/// something else than a prefix that is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WrittenPrefixes {
+    /// Before the names of people.
+    pub user: Option<String>,
+    /// Before the names of groups.
+    pub group: Option<String>,
+}
+
+impl WrittenPrefixes {
+    /// What is written, and for what is not known these.
+    #[must_use]
+    pub fn or(&self, told: &Prefixes) -> Prefixes {
+        Prefixes {
+            user: self.user.clone().unwrap_or_else(|| told.user.clone()),
+            group: self.group.clone().unwrap_or_else(|| told.group.clone()),
+        }
+    }
+}
+
+/// The prefixes that hold for the team, and what is to be said if they are not
+/// those that the operator was told.
+#[must_use]
+pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, told: &Prefixes) -> (Prefixes, Option<Problem>) {
+    let stays = written.or(told);
+    if stays == *told || accepts(team, told) {
+        return (told.clone(), None);
+    }
+    let problem = waits(team, &stays, told);
+    (stays, Some(problem))
+}
+
+/// Whether the team says that everybody may be renamed to exactly these prefixes.
+fn accepts(team: &AITeam, told: &Prefixes) -> bool {
+    let annotations = team.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(labels::ACCEPT_PREFIX)).is_some_and(|accepted| *accepted == told.to_string())
+}
+
+fn waits(team: &AITeam, written: &Prefixes, told: &Prefixes) -> Problem {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    let message = format!(
+        "people and groups keep the prefixes that are written on the team's namespaces ({written}), though the operator was told others \
+         ({told}): if those are right, rename everybody by `kubectl annotate aiteam {name} --overwrite {key}='{told}'`; if not, correct \
+         identity.userPrefix and identity.groupPrefix of the chart",
+        key = labels::ACCEPT_PREFIX
+    );
+    Problem::advice(Scope::Team, Reason::PrefixNotAccepted, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefixes(user: &str, group: &str) -> Prefixes {
+        Prefixes { user: user.to_owned(), group: group.to_owned() }
+    }
+
+    fn written(user: Option<&str>, group: Option<&str>) -> WrittenPrefixes {
+        WrittenPrefixes { user: user.map(str::to_owned), group: group.map(str::to_owned) }
+    }
+
+    fn team(accepts: Option<&str>) -> AITeam {
+        let mut team = AITeam::new("a", crate::api::AITeamSpec::default());
+        let entry = |value: &str| [(labels::ACCEPT_PREFIX.to_owned(), value.to_owned())].into();
+        team.metadata.annotations = accepts.map(entry);
+        team
+    }
+
+    #[test]
+    fn another_prefix_waits_until_it_is_accepted() {
+        let (old, new) = (written(Some("oidc:"), Some("")), prefixes("", "g:"));
+        for not_yet in [None, Some(""), Some("true"), Some("user=oidc:,group="), Some("user=,group=")] {
+            let (stays, problem) = in_effect(&team(not_yet), &old, &new);
+            assert_eq!(stays, prefixes("oidc:", ""), "{not_yet:?}");
+            let problem = problem.unwrap();
+            assert_eq!((problem.reason, problem.blocking), (Reason::PrefixNotAccepted, false));
+            for words in ["user=oidc:,group=)", "user=,group=g:)", "annotate aiteam a"] {
+                assert!(problem.message.contains(words), "{}", problem.message);
+            }
+        }
+        assert_eq!(in_effect(&team(Some("user=,group=g:")), &old, &new), (new, None));
+    }
+
+    #[test]
+    fn a_new_team_and_one_that_is_as_told_wait_for_nothing() {
+        let told = prefixes("oidc:", "");
+        for known in [written(None, None), written(Some("oidc:"), None), written(Some("oidc:"), Some(""))] {
+            assert_eq!(in_effect(&team(None), &known, &told), (told.clone(), None), "{known:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_prefix_is_known() {
+        let (stays, problem) = in_effect(&team(None), &written(Some(""), None), &prefixes("oidc:", "oidc:"));
+        assert_eq!((stays, problem.is_some()), (prefixes("", "oidc:"), true));
+    }
+}
