@@ -13,11 +13,14 @@ use tokio::time::Instant;
 use crate::api::{AITeamStatus, Prefixes};
 use crate::apply::{Applier, Requests};
 use crate::events::Events;
-use crate::ground::Ground;
+use crate::ground::{Ground, Moved};
 use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::references::EngineUses;
+use crate::status_cache::StatusCache;
+use crate::store::{Listener, Store};
 use crate::tasks::Tasks;
+use crate::triggers::{Causes, Triggers};
 use crate::watch::follow::Opener;
 use crate::watch::{Mirror, State, Watches};
 
@@ -47,11 +50,14 @@ pub struct Context {
     pub prefixes: Option<Prefixes>,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// The status last written per team UID, with its resource version: what
-    /// the watch gives back is older for a moment.
-    reported: Mutex<HashMap<String, (u64, AITeamStatus)>>,
-    /// The status last written per UID of an object of daily work, likewise.
-    told: Mutex<HashMap<String, (u64, Value)>>,
+    /// The statuses of teams last written.
+    pub reported: StatusCache<AITeamStatus>,
+    /// The statuses of daily work last written.
+    pub told: StatusCache<Value>,
+    /// What changed whose dependents were not looked for yet.
+    pub causes: Causes,
+    /// Which engines each team uses.
+    pub uses: EngineUses,
     /// What the daily work of each team stands on.
     grounds: Mutex<HashMap<String, Arc<Ground>>>,
     /// When a quota of a team was lowered last.
@@ -73,8 +79,8 @@ impl Context {
         let opener = Opener { client: client.clone(), timeout: watch_timeout };
         let queue = Queue::default();
         let mirror = Arc::new(Mirror::default());
-        let watches = Watches::new(opener, Arc::clone(&mirror), queue.clone());
-        let store = Store::new(queue.clone());
+        let watches = Watches::new(opener.clone(), Arc::clone(&mirror), queue.clone());
+        let store = Store::new(opener);
         let requests: Requests = metrics.requests.clone();
         let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
         let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
@@ -91,8 +97,10 @@ impl Context {
             tasks: Tasks::default(),
             prefixes,
             metrics,
-            reported: Mutex::default(),
-            told: Mutex::default(),
+            reported: StatusCache::default(),
+            told: StatusCache::default(),
+            causes: Causes::default(),
+            uses: EngineUses::default(),
             grounds: Mutex::default(),
             lowered: Mutex::default(),
             fenced: AtomicBool::new(false),
@@ -100,8 +108,9 @@ impl Context {
     }
 
     /// Starts every watch that is always there.
-    pub fn start(&self) {
-        self.store.start(&self.client);
+    pub fn start(self: &Arc<Self>) {
+        let triggers: Arc<dyn Listener> = Arc::new(Triggers(Arc::clone(self)));
+        self.store.start(&triggers);
         self.watches.start_built_in();
         let (events, client, reporter) = self.posting();
         self.tasks.spawn("the posting of events", async move { events.post(client, reporter).await });
@@ -124,12 +133,13 @@ impl Context {
     /// What this replica does not know yet, or not any more, for `/readyz`.
     #[must_use]
     pub fn unready(&self) -> Vec<String> {
-        let mut all = self.store.unsynced();
-        all.extend(self.watches.always().iter().filter_map(|health| match health.state() {
+        let always = self.store.watches().chain(self.watches.always());
+        let unready = always.filter_map(|health| match health.state() {
             State::Synced => None,
             State::Listing => Some(health.name().to_owned()),
             State::Failing(failure) => Some(format!("{} ({}: {failure})", health.name(), failure.reason)),
-        }));
+        });
+        let mut all: Vec<String> = unready.collect();
         if !self.fenced.load(Ordering::Acquire) {
             all.push("the fence".to_owned());
         }
@@ -142,7 +152,8 @@ impl Context {
         let ages = &self.metrics.watch_age;
         // What is not watched any more has no age.
         ages.clear();
-        for health in self.watches.always().iter().chain(&self.watches.of_engines()) {
+        let always = self.store.watches().chain(self.watches.always());
+        for health in always.chain(self.watches.of_engines()) {
             ages.get_or_create(&Watched { kind: health.name().to_owned() }).set(health.age().as_secs_f64());
         }
         self.metrics.text()
@@ -161,58 +172,31 @@ impl Context {
         self.fenced.store(true, Ordering::Release);
     }
 
-    /// The newest status of a team that is known: what was read, or what was
-    /// written since.
-    #[must_use]
-    pub fn newest_status(&self, uid: &str, version: u64, read: Option<AITeamStatus>) -> Option<AITeamStatus> {
-        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        match reported.get(uid) {
-            Some((written, status)) if *written > version => Some(status.clone()),
-            _ => read,
-        }
-    }
-
-    /// Remembers a status that was written.
-    pub fn remember_status(&self, uid: &str, version: u64, status: AITeamStatus) {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), (version, status));
-    }
-
-    /// The newest status of an object of daily work that is known.
-    #[must_use]
-    pub fn newest_told(&self, uid: &str, version: u64) -> Option<Value> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.get(uid).filter(|(written, _)| *written > version).map(|(_, status)| status.clone())
-    }
-
-    /// Remembers the status of an object of daily work that was written.
-    pub fn remember_told(&self, uid: &str, version: u64, status: Value) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), (version, status));
-    }
-
-    /// Forgets an object of daily work that is gone, or whose status was read as it was written.
-    pub fn forget_told(&self, uid: &str) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-
     /// What the daily work of a team stands on, if the team was looked at.
     #[must_use]
     pub fn ground(&self, team: &str) -> Option<Arc<Ground>> {
         self.grounds.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
     }
 
-    /// Puts a team's daily work on this ground, and says whether that changes anything.
-    pub fn stand_on(&self, team: &str, ground: Ground) -> bool {
+    /// What the daily work of all teams stands on.
+    #[must_use]
+    pub fn grounds(&self) -> Vec<(String, Arc<Ground>)> {
+        let grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
+        grounds.iter().map(|(team, ground)| (team.clone(), Arc::clone(ground))).collect()
+    }
+
+    /// Puts a team's daily work on this ground, and says what that changes.
+    pub fn stand_on(&self, team: &str, ground: Ground) -> Moved {
+        let ground = Arc::new(ground);
         let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = grounds.get(team).is_some_and(|before| before.is_same(&ground));
-        if !same {
-            grounds.insert(team.to_owned(), Arc::new(ground));
-        }
-        !same
+        let before = grounds.insert(team.to_owned(), Arc::clone(&ground));
+        before.map_or(Moved::Everything, |before| ground.moved(&before))
     }
 
     /// Forgets a team that is gone.
     pub fn forget(&self, team: &str, uid: &str) {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.reported.forget(uid);
+        self.uses.forget(team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
         self.grounds.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }

@@ -11,14 +11,16 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::Reason;
-use crate::api::status::READY;
+use crate::api::daily::DailyKind;
 use crate::context::Context;
 use crate::daily;
 use crate::error::Failure;
 use crate::metrics::{Reconcile, Teams};
+use crate::plan::daily::DailyId;
 use crate::queue::{Again, Key};
 use crate::reconcile::{reconcile, report_failure};
-use crate::references;
+use crate::watch::team_of;
+use crate::{references, triggers};
 
 /// How long a pass that was told to stop may take to do so.
 const STOPPING: Duration = Duration::from_secs(1);
@@ -76,12 +78,29 @@ async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) 
             _ = stop.changed() => return,
         }
     }
-    for work in context.mirror.works() {
+    look_at_everything(context);
+    info!(seconds = begun.elapsed().as_secs_f64(), "everything is listed: reconciling begins");
+}
+
+/// Everything once: the teams, those too of which only their objects are left,
+/// and the daily work of no team. Whatever else there is stands on its team's ground
+/// and is looked at when that is there.
+fn look_at_everything(context: &Context) {
+    for work in context.mirror.works().into_iter().filter(|work| matches!(work, Key::Team(_))) {
         context.queue.add(work);
     }
     context.queue.add_known();
-    context.queue.add_references();
-    info!(seconds = begun.elapsed().as_secs_f64(), "everything is listed: reconciling begins");
+    references::count(context);
+    context.queue.add_readiness();
+    let is_anybodys = |id: &DailyId| team_of(&id.namespace).is_some_and(|team| context.store.teams.get(team).is_some());
+    for kind in DailyKind::ALL {
+        for (name, object) in context.store.daily(*kind).all() {
+            let Some(id) = triggers::id(*kind, &name) else { continue };
+            if !is_anybodys(&id) && !triggers::has_ended(context, &id, &object) {
+                context.queue.add(Key::Daily(id));
+            }
+        }
+    }
 }
 
 async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiver<bool>) {
@@ -195,8 +214,12 @@ async fn one(context: &Context, key: &Key) -> Result<Again, Failure> {
         Key::Daily(id) => Box::pin(daily::reconcile(context, id)).await,
         Key::Blueprint(name) => references::blueprint(context, name).await.map(|()| None),
         Key::Engine(name) => references::engine(context, name).await.map(|()| None),
-        Key::References => {
-            references::count(context);
+        Key::Readiness => {
+            count_teams(context);
+            Ok(None)
+        }
+        Key::Dependents(team) => {
+            triggers::dependents::reconcile(context, team);
             Ok(None)
         }
     }
@@ -207,31 +230,26 @@ fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun:
         Key::Team(_) => "team",
         Key::Blueprint(_) => "blueprint",
         Key::Engine(_) => "engine",
-        Key::References => "references",
+        Key::Readiness => "readiness",
+        Key::Dependents(_) => "dependents",
         Key::Daily(_) => "daily",
     };
     let result = result.as_ref().map_or_else(|failure| failure.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();
     context.metrics.duration.observe(begun.elapsed().as_secs_f64());
     context.metrics.depth.set(i64::try_from(context.queue.depth()).unwrap_or(i64::MAX));
-    if matches!(key, Key::References) {
-        count_teams(context);
-    }
 }
 
 /// Once per burst of changes, because it looks at every team.
 fn count_teams(context: &Context) {
-    let teams = context.store.teams.all();
-    for ready in ["True", "False", "Unknown"] {
-        let count = teams.iter().filter(|(_, team)| readiness(team) == ready).count();
-        context.metrics.teams.get_or_create(&Teams { ready }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
+    for (_, team) in context.store.teams.all() {
+        let ready = triggers::readiness(Some(&team));
+        counts.iter_mut().filter(|(word, _)| Some(*word) == ready).for_each(|(_, count)| *count += 1);
     }
-}
-
-fn readiness(team: &serde_json::Value) -> &str {
-    let conditions = team["status"]["conditions"].as_array().into_iter().flatten();
-    let ready = conditions.into_iter().find(|condition| condition["type"] == READY);
-    ready.and_then(|ready| ready["status"].as_str()).unwrap_or("Unknown")
+    for (ready, count) in counts {
+        context.metrics.teams.get_or_create(&Teams { ready }).set(count);
+    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,10 @@ use crate::desired::{Desired, Stage, daily::desired};
 use crate::engine::{Verdict, objects_input};
 use crate::error::Failure;
 use crate::ground::Planned;
-use crate::plan::daily::{DailyFacts, DailyId, DailyPlan, Detail, Object, plan};
+use crate::plan::daily::{DailyFacts, DailyId, DailyPlan, Detail, Object, plan, run};
 use crate::queue::{Again, Key as Work};
 use crate::status::daily::{Judged, status};
+use crate::triggers::has_ended;
 use crate::watch::Key;
 use observe::{Observed, Standing};
 
@@ -31,23 +32,23 @@ const MENDED: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Reconciles one object of daily work, whether it is there or not.
 pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure> {
-    let Some(value) = context.store.daily_object(id) else {
-        // Nothing is removed because an object is not there: its kind may be gone,
-        // or on its way back. What removes is its finalizer.
+    // Nothing is removed because an object is not there: its kind may be gone,
+    // or on its way back. What removes is its finalizer.
+    let Some(known) = context.store.daily_object(id) else { return Ok(None) };
+    if has_ended(context, id, &known) {
         return Ok(None);
-    };
-    let object = match Object::read(id.kind, &value) {
-        Ok(object) => report::with_newest_status(context, id, object),
-        Err(error) => {
-            let message = format!("the object cannot be read by this version of Strata: {error}");
-            return report::unreadable(context, id, &value, &Failure::new(Reason::Invalid, message)).await;
-        }
+    }
+    let object = match known {
+        Ok(object) => report::with_newest_status(context, (*object).clone()),
+        Err(unreadable) => return report::unreadable(context, id, &unreadable).await,
     };
     if object.metadata().deletion_timestamp.is_some() {
         return teardown::teardown(context, id, &object).await;
     }
     match observe::standing(context, id) {
         Standing::Unknown => Ok(None),
+        // What is told of an end is never taken back.
+        Standing::Held(_) if is_at_its_end(&object) => Ok(None),
         Standing::Held(failure) => {
             report::held(context, id, &object, &failure).await?;
             Ok((failure.class() == Class::Invalid).then_some(MENDED))
@@ -57,6 +58,10 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
             None => Ok(None),
         },
     }
+}
+
+fn is_at_its_end(object: &Object) -> bool {
+    matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(run::has_ended))
 }
 
 async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Planned) -> Result<Again, Failure> {
@@ -91,8 +96,8 @@ fn plan_of(
         team: &planned.team,
         plan: &planned.plan,
         namespace: planned.plan.namespace(&id.namespace)?,
-        catalogue: &planned.catalogue,
-        served: &planned.served,
+        catalogue: &context.store.catalogue(),
+        served: &context.store.served(),
         neighbours: &observe::InStore(&context.store),
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,

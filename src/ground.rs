@@ -2,20 +2,21 @@
 //! why nothing may be written for it now.
 //!
 //! Handed from the reconcile of the team to those of its daily work, so that
-//! hundreds of them do not plan the team hundreds of times.
+//! hundreds of them do not plan the team hundreds of times. Engines and served
+//! kinds are no part of it: whoever plans takes them as they are then, and is
+//! woken when they change ([`crate::triggers`]).
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::AITeam;
+use crate::api::daily::DailyKind;
 use crate::apply::Outcome;
+use crate::content;
 use crate::context::Context;
-use crate::engine::Catalogue;
 use crate::error::Failure;
-use crate::plan::{Plan, ServedKinds};
-use crate::queue::Key;
-use crate::watch::team_of;
+use crate::plan::Plan;
+use crate::plan::daily::engine::candidates;
+use crate::triggers::dependents;
 
 /// What the daily work of a team stands on.
 pub struct Ground {
@@ -23,7 +24,14 @@ pub struct Ground {
     pub planned: Option<Planned>,
     /// Why nothing is written for the team: it is suspended, its Blueprint is missing.
     pub held: Option<Failure>,
-    number: u64,
+    /// The engines that the plan of the team looked at.
+    pub engines: BTreeSet<String>,
+    /// Those that its daily work may come to use.
+    pub work_engines: BTreeSet<String>,
+    /// The kinds, group first, that it writes and that only a definition brings.
+    pub kinds: BTreeSet<(String, String)>,
+    content: u64,
+    settings: u64,
 }
 
 /// A team as it was planned.
@@ -32,73 +40,110 @@ pub struct Planned {
     pub team: AITeam,
     /// Its plan.
     pub plan: Plan,
-    /// The engines.
-    pub catalogue: Arc<Catalogue>,
-    /// The kinds that are served.
-    pub served: ServedKinds,
     /// Namespaces that nothing is written into, and why.
     pub blocked: BTreeMap<String, Failure>,
+}
+
+/// What changed for those who stand on a ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// Nothing.
+    Nothing,
+    /// The settings that datasets give; they let runs begin.
+    Settings,
+    /// Anything else.
+    Everything,
 }
 
 impl Ground {
     /// The ground of a team that was planned and applied.
     #[must_use]
-    pub fn planned(
-        team: &AITeam,
-        plan: Plan,
-        catalogue: Arc<Catalogue>,
-        served: ServedKinds,
-        outcome: &Outcome,
-    ) -> Self {
+    pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
-        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan, catalogue, served };
-        let number = planned.number();
-        Self { planned: Some(planned), held: None, number }
+        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan };
+        let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
+        Self {
+            work_engines: work.map(str::to_owned).collect(),
+            content: planned.content(),
+            settings: planned.settings(),
+            planned: Some(planned),
+            ..Self::empty()
+        }
+    }
+
+    /// With what the plan of the team looked at.
+    #[must_use]
+    pub fn looked_at(self, engines: BTreeSet<String>, kinds: BTreeSet<(String, String)>) -> Self {
+        Self { engines, kinds, ..self }
     }
 
     /// The ground of a team for which nothing may be written now.
     #[must_use]
     pub fn held(failure: &Failure) -> Self {
-        let mut hasher = DefaultHasher::new();
-        failure.message.hash(&mut hasher);
-        Self { planned: None, held: Some(failure.clone()), number: hasher.finish() }
+        Self { held: Some(failure.clone()), content: content::number(&failure.message), ..Self::empty() }
     }
 
-    /// Whether the other ground is the same to those who stand on it.
+    const fn empty() -> Self {
+        Self {
+            planned: None,
+            held: None,
+            engines: BTreeSet::new(),
+            work_engines: BTreeSet::new(),
+            kinds: BTreeSet::new(),
+            content: 0,
+            settings: 0,
+        }
+    }
+
+    /// What is another ground to those who stood on the one before.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.number == other.number && self.held.is_some() == other.held.is_some()
+    pub fn moved(&self, before: &Self) -> Moved {
+        if self.content != before.content || self.held.is_some() != before.held.is_some() {
+            Moved::Everything
+        } else if self.settings != before.settings {
+            Moved::Settings
+        } else {
+            Moved::Nothing
+        }
     }
 }
 
 impl Planned {
-    /// A number that changes when anything does that daily work depends on.
-    fn number(&self) -> u64 {
+    /// A number for everything that daily work depends on but settings.
+    fn content(&self) -> u64 {
         let plan = &self.plan;
-        let choices =
-            plan.instances.iter().map(|instance| (&instance.id, &instance.capabilities, &instance.inputs.parameters));
-        let text = format!(
-            "{:?}",
-            (&self.team.spec, &plan.site, &plan.namespaces, &plan.grants, choices.collect::<Vec<_>>(), &self.blocked)
-        );
-        let mut hasher = DefaultHasher::new();
-        (text, Arc::as_ptr(&self.catalogue).cast::<()>() as usize, format!("{:?}", self.served)).hash(&mut hasher);
-        hasher.finish()
+        let instances: Vec<_> = plan
+            .instances
+            .iter()
+            .map(|instance| {
+                let id = &instance.id;
+                (&id.namespace, &id.engine, &instance.capabilities, &instance.inputs.parameters)
+            })
+            .collect();
+        let places = plan.namespaces.iter().map(|place| {
+            (&place.name, place.layer, &place.project, &place.labels, place.pod_security, &place.egress, place.retained)
+        });
+        let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
+        content::number(&(
+            (&self.team.metadata.uid, &self.team.spec, &plan.site, &plan.prefixes, &plan.connections, &plan.customers),
+            (instances, places.collect::<Vec<_>>(), &plan.grants, blocked),
+        ))
+    }
+
+    /// A number for the settings that datasets give.
+    fn settings(&self) -> u64 {
+        let settings: Vec<_> = self.plan.namespaces.iter().map(|place| (&place.name, &place.datasets)).collect();
+        content::number(&settings)
     }
 }
 
-/// Puts the daily work of a team on this ground, and has all of it looked at if
+/// Puts the daily work of a team on this ground, and has those looked at for whom
 /// that changes anything.
 pub fn publish(context: &Context, team: &str, ground: Ground) {
-    if !context.stand_on(team, ground) {
-        return;
-    }
-    for kind in crate::api::daily::DailyKind::ALL {
-        let Some(objects) = context.store.daily(*kind) else { continue };
-        let own = objects.all().into_iter().filter_map(|(key, _)| crate::dependents::id(*kind, &key));
-        for id in own.filter(|id| team_of(&id.namespace) == Some(team)) {
-            context.queue.add(Key::Daily(id));
-        }
+    match context.stand_on(team, ground) {
+        Moved::Nothing => {}
+        Moved::Settings => dependents::waiting_of(context, team),
+        Moved::Everything => dependents::all_of(context, team),
     }
 }

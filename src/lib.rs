@@ -9,8 +9,8 @@
 pub mod api;
 pub mod apply;
 pub mod cli;
+pub mod content;
 pub mod daily;
-pub mod dependents;
 pub mod desired;
 pub mod engine;
 pub mod engine_command;
@@ -27,6 +27,8 @@ pub mod plan;
 pub mod queue;
 pub mod render;
 pub mod status;
+pub mod status_cache;
+pub mod triggers;
 pub mod watch;
 
 /// The version of this program, as it reports itself.

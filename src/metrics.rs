@@ -15,7 +15,7 @@ use crate::events::EventCounts;
 /// What a reconcile is counted by.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Reconcile {
-    /// `team`, `blueprint`, `engine` or `references`.
+    /// `team`, `daily`, `dependents`, `blueprint`, `engine` or `readiness`.
     pub kind: &'static str,
     /// A class of reasons: `fine`, `waiting`, `transient`, `invalid`.
     pub result: &'static str,

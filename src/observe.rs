@@ -1,7 +1,7 @@
 //! Gathers the facts that a plan depends on. Asks nobody: everything is in the
 //! store and the mirror already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,10 +12,11 @@ use crate::api::quantity::Amount;
 use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
 use crate::engine::Catalogue;
 use crate::error::Failure;
+use crate::plan::daily::Object;
 use crate::plan::{Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
 use crate::record::Record;
-use crate::store::{Objects, Store};
-use crate::watch::{Entry, Key, Mirror, team_of};
+use crate::store::Store;
+use crate::watch::{Entry, Key, Mirror};
 
 /// What was seen: the facts, owned.
 pub struct Observed {
@@ -26,7 +27,7 @@ pub struct Observed {
     /// The engines.
     pub catalogue: Arc<Catalogue>,
     /// The kinds that are served.
-    pub served: ServedKinds,
+    pub served: Arc<ServedKinds>,
     /// What the record says was chosen.
     pub choices: Choices,
     /// What the quotas grant and what is in use.
@@ -63,6 +64,21 @@ impl Observed {
     }
 }
 
+impl Observed {
+    /// Whether one of these engines changed since, or whether what it speaks of is served.
+    #[must_use]
+    pub fn is_outdated(&self, engines: &BTreeSet<String>, store: &Store) -> bool {
+        let (catalogue, served) = (store.catalogue(), store.served());
+        let same_engines = Arc::ptr_eq(&catalogue, &self.catalogue)
+            || engines.iter().all(|name| catalogue.agrees_on(&self.catalogue, name));
+        let agree = |name: &String| {
+            let spoken = catalogue.get(name).map(|entry| entry.kinds()).unwrap_or_default();
+            spoken.iter().all(|(group, kind)| served.agrees_on(&self.served, group, kind))
+        };
+        !same_engines || !(Arc::ptr_eq(&served, &self.served) || engines.iter().all(agree))
+    }
+}
+
 /// The facts for a team, or why its Blueprint cannot be followed.
 /// Without prefixes (`told`), those that are written hold.
 pub fn observe(
@@ -94,28 +110,31 @@ pub fn observe(
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
     let mut settings = DatasetSettings::new();
-    let all = store.daily(DailyKind::Dataset).map(Objects::all).unwrap_or_default();
-    for (key, dataset) in all.iter().filter(|(_, dataset)| dataset["metadata"]["deletionTimestamp"].is_null()) {
-        let Some((namespace, _)) = key.split_once('/') else { continue };
-        if team_of(namespace) != Some(team) {
-            continue;
-        }
-        let said = dataset["status"]["connections"].as_object().into_iter().flatten();
-        let said = said.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-        settings.entry(namespace.to_owned()).or_default().extend(said);
+    for (id, object) in store.daily_of_team(DailyKind::Dataset, team) {
+        let said = match object.as_deref() {
+            Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
+            Ok(Object::Dataset(dataset)) => dataset.status.as_ref().map(|status| status.connections.clone()),
+            Ok(_) => None,
+            // What it said before it could not be read any more still stands.
+            Err(unreadable) => serde_json::from_value(unreadable.status["connections"].clone()).ok(),
+        };
+        settings.entry(id.namespace).or_default().extend(said.unwrap_or_default());
     }
     settings
 }
 
 fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {
-    match store.blueprint(name) {
-        Some(Ok(found)) => Ok(found),
-        Some(Err(error)) => Err(Failure::new(
+    match store.blueprints.get(name) {
+        Some(Ok(found)) => Ok((found.metadata.generation.unwrap_or_default(), found.spec.clone())),
+        Some(Err(object)) => Err(Failure::new(
             Reason::BlueprintInvalid,
-            format!("spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {error}"),
+            format!(
+                "spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {}",
+                object.error
+            ),
         )),
         None => {
-            let others: Vec<_> = store.blueprints.all().into_iter().map(|(name, _)| name).collect();
+            let others = store.blueprints.names();
             let known = if others.is_empty() {
                 "there is none in the cluster".to_owned()
             } else {

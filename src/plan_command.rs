@@ -84,8 +84,7 @@ async fn wait_until_listed(context: &Context) -> Result<(), PlanError> {
 
 /// The teams to plan, those from files as the objects in the cluster that they are.
 fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AITeam>, PlanError> {
-    let live =
-        |name: &str| -> Option<AITeam> { serde_json::from_value((*context.store.teams.get(name)?).clone()).ok() };
+    let live = |name: &str| -> Option<AITeam> { Some((*context.store.teams.get(name)?.ok()?).clone()) };
     if !given.is_empty() {
         let as_live = given.iter().map(|team| {
             let known = live(team.name()).unwrap_or_else(|| team.clone());
@@ -94,7 +93,7 @@ fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AI
         return Ok(as_live.collect());
     }
     if names.is_empty() {
-        return Ok(context.store.teams.all().iter().filter_map(|(name, _)| live(name)).collect());
+        return Ok(context.store.teams.names().iter().filter_map(|name| live(name)).collect());
     }
     names.iter().map(|name| live(name).ok_or_else(|| PlanError::Unknown(name.clone()))).collect()
 }

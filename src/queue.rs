@@ -33,8 +33,10 @@ pub enum Key {
     Blueprint(String),
     /// An Engine by its name.
     Engine(String),
-    /// How many teams use each Blueprint and Engine.
-    References,
+    /// How many teams are ready.
+    Readiness,
+    /// Who depends on what changed in the daily work of a team.
+    Dependents(String),
     /// An object of daily work, whether it is there or not.
     Daily(DailyId),
 }
@@ -48,8 +50,10 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(300);
 /// How long a key waits for more of the same burst before it is worked on.
 const SETTLE: Duration = Duration::from_millis(20);
-/// How long changes of teams are collected before their references are counted.
+/// How long changes of teams are collected before anything is counted over them.
 const COUNTING: Duration = Duration::from_millis(200);
+/// How long changes of daily work are collected before its dependents are looked for.
+const GATHERING: Duration = Duration::from_millis(50);
 /// How long changes of daily work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
@@ -134,9 +138,19 @@ impl Queue {
         }
     }
 
-    /// Has the uses of Blueprints and Engines counted again, after a burst.
-    pub fn add_references(&self) {
-        self.add_after(Key::References, COUNTING);
+    /// Has a Blueprint or an Engine told how many teams use it, after a burst.
+    pub fn add_count(&self, key: Key) {
+        self.add_after(key, COUNTING);
+    }
+
+    /// Has the teams counted that are ready, after a burst.
+    pub fn add_readiness(&self) {
+        self.add_after(Key::Readiness, COUNTING);
+    }
+
+    /// Has those looked for who depend on what changed in a team, after a burst.
+    pub fn add_dependents(&self, team: &str) {
+        self.add_after(Key::Dependents(team.to_owned()), GATHERING);
     }
 
     /// Has a team tell of its daily work again, after a burst.
@@ -275,9 +289,9 @@ impl State {
 
 fn lane(key: &Key) -> Lane {
     match key {
-        Key::Team(team) => Some(team.clone()),
+        Key::Team(team) | Key::Dependents(team) => Some(team.clone()),
         Key::Daily(id) => team_of(&id.namespace).map(str::to_owned),
-        Key::Blueprint(_) | Key::Engine(_) | Key::References => None,
+        Key::Blueprint(_) | Key::Engine(_) | Key::Readiness => None,
     }
 }
 

@@ -21,15 +21,17 @@ use crate::error::Failure;
 use crate::ground::{self, Ground};
 use crate::health::summary::{self, DailyHealth};
 use crate::health::{Health, Missing, Seen, health, troubles};
-use crate::kinds::{Keeping, Selection};
+use crate::kinds::{Keeping, Selection, built_in};
 use crate::observe::{self, Observed, observe};
+use crate::plan::choice::looked_at;
 use crate::plan::{Plan, plan};
 use crate::queue::{Again, Key as Work};
 use crate::record::Record;
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
+use crate::store::Unreadable;
 use crate::watch::{Entry, Key, Watched};
-use crate::{finalizer, retained, revoke, teardown};
+use crate::{finalizer, references, retained, revoke, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
@@ -37,12 +39,10 @@ const MENDED: Duration = Duration::from_secs(60);
 
 /// Reconciles the team of this name, whether its object is there or not.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
-    let Some(object) = context.store.teams.get(name) else {
-        return retained::reconcile(context, name).await;
-    };
-    let team: AITeam = match serde_json::from_value((*object).clone()) {
-        Ok(team) => with_newest_status(context, team),
-        Err(error) => return unreadable(context, name, &object, &error).await,
+    let team = match context.store.teams.get(name) {
+        None => return retained::reconcile(context, name).await,
+        Some(Ok(team)) => with_newest_status(context, (*team).clone()),
+        Some(Err(object)) => return unreadable(context, name, &object).await,
     };
     if team.metadata.deletion_timestamp.is_some() {
         return teardown::teardown(context, &team).await;
@@ -51,17 +51,14 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 }
 
 /// A team that this version of the operator cannot read is left alone, and told so.
-async fn unreadable(
-    context: &Context,
-    name: &str,
-    object: &serde_json::Value,
-    error: &serde_json::Error,
-) -> Result<Again, Failure> {
+async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<Again, Failure> {
     let bare = AITeam {
-        metadata: serde_json::from_value(object["metadata"].clone()).unwrap_or_default(),
+        metadata: object.metadata.clone(),
+        status: serde_json::from_value(object.status.clone()).ok(),
         ..AITeam::new(name, crate::api::AITeamSpec::default())
     };
     let bare = with_newest_status(context, bare);
+    let error = &object.error;
     let failure = Failure::new(Reason::Invalid, format!("the spec cannot be read by this version of Strata: {error}"));
     report(context, &bare, held(&bare, &failure, &now())).await?;
     Ok(None)
@@ -99,14 +96,39 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     let desires = desired(&plan);
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
-    let (catalogue, served) = (std::sync::Arc::clone(&observed.catalogue), observed.served.clone());
-    ground::publish(context, name, Ground::planned(team, plan.clone(), catalogue, served, &outcome));
+    give_ground(context, team, &plan, &desires, &observed, &outcome);
+    references::chose(context, observed.record.as_ref().map(|record| &record.choices), &plan.choices());
     tell_of_repairs(context, team, &outcome);
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
     report(context, team, status(team, &plan, &health, &Live { mirror: &context.mirror }, &now())).await?;
     next(context, name, &plan, &health, &outcome)
+}
+
+/// Gives daily work its ground. What changed of engines since the plan looked at
+/// them woke nobody who was not known to look, so that is caught up with here.
+fn give_ground(
+    context: &Context,
+    team: &AITeam,
+    plan: &Plan,
+    desires: &Desires,
+    observed: &Observed,
+    outcome: &Outcome,
+) {
+    let engines = looked_at(&team.spec, &observed.facts());
+    let objects = desires.objects.iter().chain(&desires.held).filter(|desired| !is_built_in(desired));
+    let kinds = objects.map(|desired| (desired.key.group.clone(), desired.key.kind.clone())).collect();
+    let ground = Ground::planned(team, plan.clone(), outcome).looked_at(engines, kinds);
+    let engines = ground.engines.clone();
+    ground::publish(context, team.name(), ground);
+    if observed.is_outdated(&engines, &context.store) {
+        context.queue.add(Work::Team(team.name().to_owned()));
+    }
+}
+
+fn is_built_in(desired: &Desired) -> bool {
+    built_in(&desired.key.group, &desired.key.kind).is_some()
 }
 
 /// Whether the namespaces were retained from an earlier team of the name, and
@@ -257,10 +279,14 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
 
 /// The daily work in the team's namespaces, as it reports itself; runs never.
 fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
-    let places = plan.namespaces.iter();
-    let all = places.flat_map(|place| {
-        let objects = context.store.daily_of_namespace(&place.name).into_iter();
-        objects.filter(|(id, _)| id.kind != DailyKind::Run).map(|(id, object)| summary::of(&id, place, &object))
+    let kinds = DailyKind::ALL.iter().filter(|kind| **kind != DailyKind::Run);
+    let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
+    let all = places.flat_map(|(kind, place)| {
+        let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
+        objects.map(|(id, object)| match object {
+            Ok(object) => summary::of(&id, place, &object),
+            Err(object) => summary::unreadable(&id, place, &object.error),
+        })
     });
     all.collect()
 }
@@ -274,9 +300,8 @@ fn waiting(entry: &Entry) -> Vec<Missing> {
 
 /// Says in the status why a reconcile came to no end of its own.
 pub async fn report_failure(context: &Context, name: &str, failure: &Failure) -> Result<(), Failure> {
-    let Some(object) = context.store.teams.get(name) else { return Ok(()) };
-    let Ok(team) = serde_json::from_value::<AITeam>((*object).clone()) else { return Ok(()) };
-    let team = with_newest_status(context, team);
+    let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
+    let team = with_newest_status(context, (*team).clone());
     report(context, &team, held(&team, failure, &now())).await
 }
 

@@ -1,92 +1,150 @@
 //! Tells Blueprints and Engines how many teams use them, and whether they can
 //! be read. The deletion guard asks for that count.
 
-use kube::api::ApiResource;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::api::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 
-use crate::api::status::{Condition, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, BlueprintSpec, Engine, EngineSpec, Reason};
+use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
+use crate::api::{Blueprint, Engine, Reason, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::observe;
+use crate::plan::Choices;
 use crate::queue::Key;
 use crate::report::{now, write_status};
+use crate::store::Known;
+use crate::watch;
 
-/// Has every Blueprint and Engine whose count differs told.
+/// The engines of a team, with the fingerprint of the record that says so.
+type Recorded = (u64, Arc<BTreeSet<String>>);
+
+/// Which engines each team uses, by its record. A record is read again only when
+/// it changed.
+#[derive(Debug, Default)]
+pub struct EngineUses {
+    teams: Mutex<HashMap<String, Recorded>>,
+}
+
+impl EngineUses {
+    /// The engines of the team: by its record, or by its status where that cannot
+    /// be read.
+    fn of(&self, context: &Context, team: &str) -> Arc<BTreeSet<String>> {
+        let record = watch::Key::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
+        let Some(entry) = context.mirror.get(&record) else { return Arc::default() };
+        let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = teams.get(team).filter(|(fingerprint, _)| *fingerprint == entry.fingerprint) {
+            return Arc::clone(known);
+        }
+        let Ok(record) = observe::record(team, &context.mirror) else { return Arc::new(by_status(context, team)) };
+        let engines = Arc::new(record.map(|record| record.engines()).unwrap_or_default());
+        teams.insert(team.to_owned(), (entry.fingerprint, Arc::clone(&engines)));
+        engines
+    }
+
+    /// Forgets a team that is gone.
+    pub fn forget(&self, team: &str) {
+        self.teams.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+    }
+}
+
+/// The engines that a team's status tells of.
+fn by_status(context: &Context, team: &str) -> BTreeSet<String> {
+    let status = context.store.teams.get(team).and_then(Result::ok).and_then(|team| team.status.clone());
+    status.unwrap_or_default().components.into_iter().map(|component| component.engine).collect()
+}
+
+/// The engines that were chosen.
+fn engines(choices: &Choices) -> BTreeSet<String> {
+    choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
+}
+
+/// Has every Blueprint and Engine told, once it is known what there is.
 pub fn count(context: &Context) {
-    for (name, _) in context.store.blueprints.all() {
-        context.queue.add(Key::Blueprint(name));
+    context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
+    context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Key::Engine(name)));
+}
+
+/// Has the Engines told that a team uses from now on, or no longer does.
+pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
+    let (before, now) = (before.map(engines).unwrap_or_default(), engines(now));
+    for engine in before.symmetric_difference(&now).filter(|name| context.store.engines.get(name).is_some()) {
+        context.queue.add_count(Key::Engine(engine.clone()));
     }
-    for (name, _) in context.store.engines.all() {
-        context.queue.add(Key::Engine(name));
-    }
+}
+
+/// What is there of an object to be told of.
+struct Told<'a> {
+    resource: ApiResource,
+    kind: &'static str,
+    name: &'a str,
+    metadata: &'a ObjectMeta,
+    status: Value,
 }
 
 /// Writes the status of a Blueprint, if it says something new.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
-    let Some(object) = context.store.blueprints.get(name) else { return Ok(()) };
-    let teams = context.store.teams.all();
-    let followers =
-        teams.iter().filter(|(_, team)| team["spec"]["blueprint"].as_str().unwrap_or("default") == name).count();
-    let parsed = serde_json::from_value::<BlueprintSpec>(object["spec"].clone()).map_err(|error| error.to_string());
-    let finding = match parsed {
-        Ok(_) => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
-        Err(error) => {
+    let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
+    let teams = context.store.teams.all().into_iter();
+    let followers = teams.filter(|(_, team)| team.as_ref().is_ok_and(|team| team.spec.blueprint == name)).count();
+    let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
+    let finding = match error {
+        None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
+        Some(error) => {
             Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}"))
         }
     };
-    tell(context, &ApiResource::erase::<Blueprint>(&()), "Blueprint", name, &object, followers, finding).await
+    let resource = ApiResource::erase::<Blueprint>(&());
+    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, finding).await
 }
 
 /// Writes the status of an Engine object, if it says something new.
 pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
-    let Some(object) = context.store.engines.get(name) else { return Ok(()) };
-    let teams = context.store.teams.all();
-    let followers = teams.iter().filter(|(team, object)| uses(context, team, object, name)).count();
-    let parsed = serde_json::from_value::<EngineSpec>(object["spec"].clone()).map_err(|error| error.to_string());
-    let compiled =
-        parsed.and_then(|_| match context.store.catalogue().get(name).map(|entry| entry.compiled.as_ref()) {
-            Some(Err(error)) => Err(error.to_string()),
-            _ => Ok(()),
-        });
-    let finding = match compiled {
-        Ok(()) => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
-        Err(error) => Finding::new(READY, false, Reason::EngineInvalid, error),
+    let Some(known) = context.store.engines.get(name) else { return Ok(()) };
+    let teams = context.store.teams.names().into_iter();
+    let followers = teams.filter(|team| context.uses.of(context, team).contains(name)).count();
+    let (metadata, status, _) = parts(&known, |engine| (&engine.metadata, json!(engine.status)));
+    let catalogue = context.store.catalogue();
+    // One that cannot be read stands in the catalogue with the reason.
+    let finding = match catalogue.get(name).map(|entry| entry.compiled.as_ref()) {
+        Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
+        _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
-    tell(context, &ApiResource::erase::<Engine>(&()), "Engine", name, &object, followers, finding).await
+    let resource = ApiResource::erase::<Engine>(&());
+    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, finding).await
 }
 
-/// Whether a team runs on an engine: by its record, or by its status where that
-/// cannot be read.
-fn uses(context: &Context, team: &str, object: &Value, engine: &str) -> bool {
-    match observe::record(team, &context.mirror) {
-        Ok(record) => record.is_some_and(|record| record.uses(engine)),
-        Err(_) => object["status"]["components"].as_array().into_iter().flatten().any(|one| one["engine"] == engine),
+/// Metadata, status, and why the object cannot be read, if so.
+fn parts<'a, K>(
+    known: &'a Known<K>,
+    of: impl FnOnce(&'a K) -> (&'a ObjectMeta, Value),
+) -> (&'a ObjectMeta, Value, Option<&'a str>) {
+    match known {
+        Ok(object) => {
+            let (metadata, status) = of(object);
+            (metadata, status, None)
+        }
+        Err(unreadable) => (&unreadable.metadata, unreadable.status.clone(), Some(&unreadable.error)),
     }
 }
 
-async fn tell(
-    context: &Context,
-    resource: &ApiResource,
-    kind: &str,
-    name: &str,
-    object: &Value,
-    users: usize,
-    finding: Finding,
-) -> Result<(), Failure> {
-    let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
-    let before: Vec<Condition> = serde_json::from_value(object["status"]["conditions"].clone()).unwrap_or_default();
+async fn tell(context: &Context, told: Told<'_>, users: usize, finding: Finding) -> Result<(), Failure> {
+    let Told { resource, kind, name, metadata, status: known } = told;
+    let generation = metadata.generation.unwrap_or_default();
+    let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
     let mut findings = vec![finding.clone()];
     if finding.reason != Reason::Ready {
-        findings.push(Finding { type_: STALLED, status: crate::api::status::ConditionStatus::True, ..finding });
+        findings.push(Finding { type_: STALLED, status: ConditionStatus::True, ..finding });
     }
     let status = json!({
         "observedGeneration": generation,
         "conditions": conditions(&before, &findings, generation, &now()),
         "teams": users,
     });
-    if object["status"] == status {
+    if known == status {
         return Ok(());
     }
-    write_status(context, resource, kind, name, object["metadata"]["uid"].as_str(), status).await.map(|_| ())
+    write_status(context, &resource, kind, name, metadata.uid.as_deref(), status).await.map(|_| ())
 }

@@ -31,7 +31,7 @@ pub fn now() -> Time {
 #[must_use]
 pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
     let (uid, version) = (uid(&team), version(team.metadata.resource_version.as_ref()));
-    team.status = context.newest_status(&uid, version, team.status.take());
+    team.status = context.reported.newer(&uid, version).or(team.status);
     team
 }
 
@@ -60,7 +60,12 @@ pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> R
         json!(status),
     )
     .await?;
-    context.remember_status(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone());
+    let read = || match context.store.teams.get(&name) {
+        Some(Ok(team)) => version(team.metadata.resource_version.as_ref()),
+        Some(Err(team)) => version(team.metadata.resource_version.as_ref()),
+        None => 0,
+    };
+    context.reported.remember(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone(), read);
     for event in turns(&before, &status) {
         context.events.record(team.object_ref(&()), event);
     }

@@ -53,8 +53,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     };
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // Its daily work stops or goes on as it is: nothing new starts.
-    let ground = Ground::planned(&team, plan, context.store.catalogue(), context.store.served(), &outcome);
-    ground::publish(context, name, ground);
+    ground::publish(context, name, Ground::planned(&team, plan, &outcome));
     let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
     failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
 }

@@ -129,8 +129,8 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
 fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
     let namespaces = observe::namespaces(team.name(), &context.mirror);
     namespaces.contains_key(&format!("{}--backbone", team.name())).then(|| {
-        let site = context.store.blueprint(&team.spec.blueprint).and_then(Result::ok);
-        let known = site.map(|(_, site)| Record::of(team.name(), &team.spec, &site));
+        let site = context.store.blueprints.get(&team.spec.blueprint).and_then(Result::ok);
+        let known = site.map(|site| Record::of(team.name(), &team.spec, &site.spec));
         Record {
             uid: team.metadata.uid.clone().unwrap_or_default(),
             namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),

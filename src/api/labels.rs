@@ -2,6 +2,8 @@
 //!
 //! Names only. Who sets which label is decided in `desired`.
 
+/// What the labels and annotations of Strata begin with.
+pub const PREFIX: &str = "strata-operator.dev/";
 /// Set on everything that Strata writes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].

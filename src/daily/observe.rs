@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::Reason;
-use crate::api::daily::{Component, DailyKind, Dataset, Pipeline};
+use crate::api::daily::{Component, DailyKind, Dataset, Pipeline, Run};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ground::Ground;
 use crate::plan::daily::seen::Pod;
-use crate::plan::daily::{DailyId, Neighbours};
+use crate::plan::daily::{DailyId, Lookup, Neighbours, Object, unreadable};
 use crate::queue::Key as Work;
 use crate::store::Store;
 use crate::watch::{Entry, Key, team_of};
@@ -163,49 +163,58 @@ fn is_run(key: &Key) -> bool {
 pub struct InStore<'a>(pub &'a Store);
 
 impl InStore<'_> {
-    fn read<K: serde::de::DeserializeOwned>(&self, kind: DailyKind, namespace: &str, name: &str) -> Option<K> {
+    /// The object of this name, if there is one that stays.
+    fn read(&self, kind: DailyKind, namespace: &str, name: &str) -> Lookup<Object> {
         let id = DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
-        let object = self.0.daily_object(&id).filter(|object| object["metadata"]["deletionTimestamp"].is_null())?;
-        serde_json::from_value((*object).clone()).ok()
+        match self.0.daily_object(&id) {
+            Some(Ok(object)) if object.metadata().deletion_timestamp.is_some() => Ok(None),
+            Some(Ok(object)) => Ok(Some((*object).clone())),
+            Some(Err(object)) => Err(unreadable(&id, &object.error)),
+            None => Ok(None),
+        }
     }
 }
 
 impl Neighbours for InStore<'_> {
-    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
-        self.read(DailyKind::Component, namespace, name)
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
+        Ok(match self.read(DailyKind::Component, namespace, name)? {
+            Some(Object::Component(component)) => Some(*component),
+            _ => None,
+        })
     }
 
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
-        self.read(DailyKind::Dataset, namespace, name)
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
+        Ok(match self.read(DailyKind::Dataset, namespace, name)? {
+            Some(Object::Dataset(dataset)) => Some(*dataset),
+            _ => None,
+        })
     }
 
-    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline> {
-        self.read(DailyKind::Pipeline, namespace, name)
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
+        Ok(match self.read(DailyKind::Pipeline, namespace, name)? {
+            Some(Object::Pipeline(pipeline)) => Some(*pipeline),
+            _ => None,
+        })
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
-        let objects = self.0.daily(DailyKind::Component);
-        objects.map(|objects| objects.of_namespace(namespace)).into_iter().flatten().map(|(name, _)| name).collect()
+        let objects = self.0.daily(DailyKind::Component).beginning(&format!("{namespace}/"));
+        objects.into_iter().map(|(name, _)| name).collect()
     }
 
     fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
-        let datasets = self.0.daily(DailyKind::Dataset).map(|datasets| datasets.of_namespace(namespace));
-        let named = datasets.into_iter().flatten();
-        named
-            .filter_map(|(name, object)| Some((object["spec"]["credentials"]["secret"].as_str()?.to_owned(), name)))
-            .collect()
+        let datasets = self.0.daily(DailyKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
+        let named = datasets.filter_map(|(name, object)| match object.as_deref() {
+            Ok(Object::Dataset(dataset)) => Some((dataset.spec.credentials.as_ref()?.secret.clone(), name)),
+            _ => None,
+        });
+        named.collect()
     }
 
-    fn newer_finished(&self, namespace: &str, pipeline: &str, run: &str) -> usize {
-        let runs = self.0.daily(DailyKind::Run).map(|runs| runs.of_namespace(namespace)).unwrap_or_default();
-        // Times of the API server sort as text; of one second, the name decides.
-        let ended = |name: &str, object: &Value| -> Option<(String, String)> {
-            Some((object["status"]["finished"].as_str()?.to_owned(), name.to_owned()))
-        };
-        let own = runs.iter().find(|(name, _)| name == run).and_then(|(name, object)| ended(name, object));
-        let Some(own) = own else { return 0 };
-        let siblings = runs.iter().filter(|(_, object)| object["spec"]["pipeline"] == pipeline);
-        siblings.filter_map(|(name, object)| ended(name, object)).filter(|other| *other > own).count()
+    fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool {
+        let Some(finished) = run.status.as_ref().and_then(|status| status.finished.as_ref()) else { return false };
+        let own = (finished, run.metadata.name.as_deref().unwrap_or_default());
+        self.0.work.newer_ended(namespace, &run.spec.pipeline, own, number) >= number
     }
 }
 
@@ -232,6 +241,20 @@ mod tests {
             _ => "apps",
         };
         (Key::new(group, kind, Some("a--p"), name), object)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_taken_for_absent() {
+        let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let store = Store::new(crate::watch::follow::Opener { client, timeout: std::time::Duration::from_secs(200) });
+        let unreadable = crate::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
+        store.daily(DailyKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
+        let around = InStore(&store);
+        let hold = around.component("a--shared", "train").unwrap_err();
+        let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";
+        assert!(hold.message.starts_with(begin), "{}", hold.message);
+        assert_eq!(around.component("a--shared", "other"), Ok(None));
+        assert_eq!(around.components("a--shared"), ["train"]);
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Writes what was found of an object of daily work: its status, and an Event
 //! where a person should notice. Writes nothing that was said already.
 
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::Event;
 use serde_json::{Value, json};
 
 use crate::api::daily::model_service::MONITOR_PASSING;
 use crate::api::status::{Condition, ConditionStatus, READY};
-use crate::api::{GROUP, VERSION, labels};
+use crate::api::{GROUP, Reason, VERSION, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Again;
 use crate::report::{now, turned};
 use crate::status::daily::held as held_status;
+use crate::store::Unreadable;
 
 /// How the kind of the object is reached.
 pub fn resource(id: &DailyId) -> ApiResource {
@@ -21,24 +22,16 @@ pub fn resource(id: &DailyId) -> ApiResource {
     ApiResource::from_gvk_with_plural(&gvk, id.kind.plural())
 }
 
-fn version(object: &Object) -> u64 {
-    let version = object.metadata().resource_version.as_deref();
+fn version(metadata: &ObjectMeta) -> u64 {
+    let version = metadata.resource_version.as_deref();
     version.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The object with the newest status that is known of it.
-pub fn with_newest_status(context: &Context, id: &DailyId, object: Object) -> Object {
-    let uid = object.metadata().uid.clone().unwrap_or_default();
-    let Some(newest) = context.newest_told(&uid, version(&object)) else {
-        context.forget_told(&uid);
-        return object;
-    };
-    let mut value = json!(null);
-    if let Some(known) = context.store.daily_object(id) {
-        value = (*known).clone();
-    }
-    value["status"] = newest;
-    Object::read(id.kind, &value).unwrap_or(object)
+pub fn with_newest_status(context: &Context, object: Object) -> Object {
+    let uid = object.metadata().uid.as_deref().unwrap_or_default();
+    let newest = context.told.newer(uid, version(object.metadata()));
+    newest.and_then(|status| object.with_status(status).ok()).unwrap_or(object)
 }
 
 /// Writes the status, if it says something new, and tells of what turned.
@@ -62,8 +55,13 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
         Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
         Err(error) => return Err(Failure::of_request(&error, &format!("write the status of {id}"))),
     };
-    let number = written.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
-    context.remember_told(&uid, number.unwrap_or_default(), status.clone());
+    let read = || match context.store.daily_object(id) {
+        Some(Ok(object)) => version(object.metadata()),
+        Some(Err(object)) => version(&object.metadata),
+        // It is gone by now, and there is nothing to be remembered of it.
+        None => u64::MAX,
+    };
+    context.told.remember(&uid, version(&written.metadata), status.clone(), read);
     for event in turns(&before, &status) {
         context.events.record(reference(id, object), event);
     }
@@ -113,9 +111,11 @@ pub async fn held(context: &Context, id: &DailyId, object: &Object, failure: &Fa
 }
 
 /// An object that this version of the operator cannot read is left alone, and told so.
-pub async fn unreadable(context: &Context, id: &DailyId, value: &Value, failure: &Failure) -> Result<Again, Failure> {
-    let mut bare =
-        json!({"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": value["metadata"], "spec": {}});
+pub async fn unreadable(context: &Context, id: &DailyId, known: &Unreadable) -> Result<Again, Failure> {
+    let message = format!("the object cannot be read by this version of Strata: {}", known.error);
+    let mut bare = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(), "metadata": known.metadata, "spec": {},
+    });
     for (field, filler) in [
         ("image", json!("-")),
         ("owner", json!("-")),
@@ -126,8 +126,10 @@ pub async fn unreadable(context: &Context, id: &DailyId, value: &Value, failure:
         bare["spec"][field] = filler;
     }
     // What even a bare object of the kind cannot carry cannot be told.
-    if let Ok(object) = Object::read(id.kind, &bare) {
-        held(context, id, &object, failure).await?;
+    if let Ok(bare) = Object::read(id.kind, &bare) {
+        let object = bare.with_status(known.status.clone()).unwrap_or(bare);
+        let object = with_newest_status(context, object);
+        held(context, id, &object, &Failure::new(Reason::Invalid, message)).await?;
     }
     Ok(None)
 }
@@ -135,7 +137,6 @@ pub async fn unreadable(context: &Context, id: &DailyId, value: &Value, failure:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Reason;
     use crate::api::status::{Finding, conditions};
 
     fn status(monitor: Option<(bool, Reason)>) -> Value {

@@ -64,7 +64,7 @@ pub async fn teardown(context: &Context, id: &DailyId, object: &Object) -> Resul
     }
     let rest = object.metadata().finalizers.iter().flatten().filter(|known| *known != labels::FINALIZER);
     set(context, id, object, &rest.cloned().collect::<Vec<_>>()).await?;
-    context.forget_told(object.metadata().uid.as_deref().unwrap_or_default());
+    context.told.forget(object.metadata().uid.as_deref().unwrap_or_default());
     Ok(None)
 }
 

@@ -2,10 +2,11 @@
 //!
 //! An `Engine` object by the name of one that comes along takes its place, so
 //! that a platform can mend one without waiting for a release. A broken engine
-//! is an entry that holds its error; the others are none the worse for it, and
-//! nothing falls back from it to the one that came along.
+//! is an entry that holds its error, and so is one that cannot be read; the
+//! others are none the worse for it, and nothing falls back from it to the one
+//! that came along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use super::EngineError;
@@ -78,19 +79,24 @@ impl Entry {
         Self { origin, spec, compiled }
     }
 
+    /// The kinds that the engine requires and those that it writes: group and kind.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeSet<(&str, &str)> {
+        let required = self.spec.requires.iter().map(|required| (required.group.as_str(), required.kind.as_str()));
+        let written = self.compiled.iter().flat_map(|engine| engine.kinds());
+        required.chain(written.map(|(kind, _)| (kind.group.as_str(), kind.kind.as_str()))).collect()
+    }
+
     fn parse(name: &str, text: &str) -> Self {
         match serde_saphyr::from_str::<Engine>(text) {
             Ok(engine) => Self::new(name, engine.spec, Origin::BuiltIn),
-            Err(error) => Self {
-                origin: Origin::BuiltIn,
-                spec: Arc::default(),
-                compiled: Err(EngineError {
-                    engine: name.to_owned(),
-                    path: "file".to_owned(),
-                    message: error.to_string(),
-                }),
-            },
+            Err(error) => Self::unreadable(name, "file", error.to_string(), Origin::BuiltIn),
         }
+    }
+
+    fn unreadable(name: &str, path: &str, message: String, origin: Origin) -> Self {
+        let error = EngineError { engine: name.to_owned(), path: path.to_owned(), message };
+        Self { origin, spec: Arc::default(), compiled: Err(error) }
     }
 }
 
@@ -110,26 +116,48 @@ impl Catalogue {
     /// The engines that come along, and these.
     #[must_use]
     pub fn with<'a>(engines: impl IntoIterator<Item = (&'a str, &'a EngineSpec)>) -> Self {
-        Self::builtin().refreshed(engines)
+        Self::builtin().refreshed(engines.into_iter().map(|(name, spec)| (name, Ok(spec))))
     }
 
-    /// The engines that come along, and these; what this catalogue holds of
-    /// them already, unchanged, is not compiled again.
+    /// The engines that come along, and these, or why one cannot be read; what
+    /// this catalogue holds of them already, unchanged, is not compiled again.
     #[must_use]
-    pub fn refreshed<'a>(&self, engines: impl IntoIterator<Item = (&'a str, &'a EngineSpec)>) -> Self {
+    pub fn refreshed<'a>(&self, engines: impl IntoIterator<Item = (&'a str, Result<&'a EngineSpec, &'a str>)>) -> Self {
         let mut entries = BUILTIN.entries.clone();
         for (name, spec) in engines {
-            let known = self.entries.get(name).filter(|entry| entry.origin == Origin::Object && *entry.spec == *spec);
-            let entry = known.cloned().unwrap_or_else(|| Entry::new(name, spec.clone(), Origin::Object));
+            let entry = match spec {
+                Ok(spec) => self.compiled(name, spec),
+                Err(error) => {
+                    let message = format!("this version of Strata cannot read it: {error}");
+                    Entry::unreadable(name, "spec", message, Origin::Object)
+                }
+            };
             entries.insert(name.to_owned(), entry);
         }
         Self { entries }
+    }
+
+    fn compiled(&self, name: &str, spec: &EngineSpec) -> Entry {
+        let known = self.entries.get(name).filter(|entry| entry.origin == Origin::Object && *entry.spec == *spec);
+        known.cloned().unwrap_or_else(|| Entry::new(name, spec.clone(), Origin::Object))
     }
 
     /// The engine by this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// Whether both have the same engine by this name, or none.
+    #[must_use]
+    pub fn agrees_on(&self, other: &Self, name: &str) -> bool {
+        match (self.get(name), other.get(name)) {
+            (None, None) => true,
+            (Some(one), Some(other)) => {
+                one.spec == other.spec && one.compiled.as_ref().err() == other.compiled.as_ref().err()
+            }
+            _ => false,
+        }
     }
 
     /// Every engine, by name.

@@ -354,10 +354,24 @@ fn an_object_takes_the_place_of_what_comes_along_and_a_broken_one_hurts_nobody_e
     let names: Vec<_> = catalogue.providing(Capability::Data).map(|(name, _)| name).collect();
     assert_eq!(names, ["broken", "external", "references"]);
 
-    let refreshed = catalogue.refreshed([("mlflow", &mended)]);
+    let refreshed = catalogue.refreshed([("mlflow", Ok(&mended))]);
     assert!(Arc::ptr_eq(&refreshed.get("mlflow").unwrap().spec, &mlflow.spec));
     assert!(refreshed.get("broken").is_none());
     assert_eq!(catalogue.refreshed([]).get("mlflow").unwrap().origin, Origin::BuiltIn);
+}
+
+#[test]
+fn one_that_cannot_be_read_does_not_fall_back_to_what_comes_along() {
+    let refreshed = Catalogue::builtin().refreshed([("mlflow", Err("unknown variant `Vectors`"))]);
+    let mlflow = refreshed.get("mlflow").unwrap();
+    assert_eq!(mlflow.origin, Origin::Object);
+    assert_eq!(
+        mlflow.compiled.as_ref().unwrap_err().to_string(),
+        "engine mlflow: spec: this version of Strata cannot read it: unknown variant `Vectors`"
+    );
+    assert!(
+        refreshed.agrees_on(&Catalogue::builtin(), "feast") && !refreshed.agrees_on(&Catalogue::builtin(), "mlflow")
+    );
 }
 
 #[path = "deployment_tests.rs"]

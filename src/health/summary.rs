@@ -3,16 +3,15 @@
 //! Pure. Nothing is judged twice: an object's own status is what counts.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::Value;
 
 use super::{Missing, missing_secret};
 use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
-use crate::api::status::{Condition, ConditionStatus, READY, STALLED};
+use crate::api::status::{ConditionStatus, READY, STALLED};
 use crate::api::{Layer, Reason};
 use crate::plan::NamespacePlan;
-use crate::plan::daily::DailyId;
 use crate::plan::daily::seen::Pod;
+use crate::plan::daily::{DailyId, Object};
 
 /// How an object of daily work is, by its own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,26 +45,49 @@ pub struct DailyHealth {
 
 /// What an object tells of itself.
 #[must_use]
-pub fn of(id: &DailyId, place: &NamespacePlan, object: &Value) -> DailyHealth {
-    let status = &object["status"];
-    let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap_or_default();
+pub fn of(id: &DailyId, place: &NamespacePlan, object: &Object) -> DailyHealth {
+    let conditions = object.conditions();
     let find = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
     let ready = find(READY);
-    let observed = status["observedGeneration"] == object["metadata"]["generation"];
-    let text = |field: &str| status[field].as_str().map(str::to_owned);
+    let observed = object.observed_generation() == object.metadata().generation;
+    let (mut called, mut serving) = (false, [const { None }; 4]);
+    if let Object::ModelService(service) = object {
+        called = !service.spec.customers.is_empty();
+        let status = service.status.clone().unwrap_or_default();
+        serving = [status.wanted, status.serving, status.digest, status.endpoint];
+    }
     DailyHealth {
         id: id.clone(),
         layer: place.layer,
         project: place.project.clone(),
-        engine: status["engine"]["name"].as_str().unwrap_or_default().to_owned(),
+        engine: object.recorded_engine().map(|engine| engine.name.clone()).unwrap_or_default(),
         ready: observed && ready.is_some_and(|ready| ready.status == ConditionStatus::True),
         stalled: observed && find(STALLED).is_some(),
         reason: ready.map_or_else(|| Reason::Progressing.name().to_owned(), |ready| ready.reason.clone()),
         message: ready.map_or_else(|| "not looked at yet".to_owned(), |ready| ready.message.clone()),
         since: ready.map(|ready| ready.last_transition_time.clone()),
-        scheduled: id.kind == DailyKind::Pipeline && object["spec"]["schedule"].is_string(),
-        called: object["spec"]["customers"].as_array().is_some_and(|customers| !customers.is_empty()),
-        serving: [text("wanted"), text("serving"), text("digest"), text("endpoint")],
+        scheduled: matches!(object, Object::Pipeline(pipeline) if pipeline.spec.schedule.is_some()),
+        called,
+        serving,
+    }
+}
+
+/// What a team tells of an object that this version cannot read.
+#[must_use]
+pub fn unreadable(id: &DailyId, place: &NamespacePlan, error: &str) -> DailyHealth {
+    DailyHealth {
+        id: id.clone(),
+        layer: place.layer,
+        project: place.project.clone(),
+        engine: String::new(),
+        ready: false,
+        stalled: true,
+        reason: Reason::Invalid.name().to_owned(),
+        message: format!("the object cannot be read by this version of Strata: {error}"),
+        since: None,
+        scheduled: false,
+        called: false,
+        serving: [const { None }; 4],
     }
 }
 

@@ -6,7 +6,7 @@
 //! that one is missing, broken or cannot run here, the component is held as it
 //! is. Only a first choice by preference passes over what cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -104,6 +104,23 @@ pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
     }));
     wants.sort_by_key(|want| want.capability);
     wants
+}
+
+/// Every engine that the plan of a team may look at: those it names or chose,
+/// those that could be chosen for it, and those that the Blueprint has parameters for.
+#[must_use]
+pub fn looked_at(spec: &AITeamSpec, facts: &Facts<'_>) -> BTreeSet<String> {
+    let chosen = facts.choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.as_str());
+    let site = facts.blueprint;
+    let wants = wants(spec, facts);
+    let for_want = |want: &Want<'_>| -> Vec<&str> {
+        let preferred = site.engines.get(want.capability.name()).into_iter().flatten().map(String::as_str);
+        want.engine.map_or_else(|| preferred.chain(plain(want.capability)).collect(), |_| Vec::new())
+    };
+    let could: Vec<&str> = wants.iter().flat_map(for_want).collect();
+    let named = wants.iter().filter_map(|want| want.engine);
+    let all = named.chain(could).chain(chosen).chain(site.parameters.keys().map(String::as_str));
+    all.map(str::to_owned).collect()
 }
 
 /// The engine for a want, by name, and whether it can be used.

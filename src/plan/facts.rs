@@ -90,6 +90,18 @@ impl ServedKinds {
         }
     }
 
+    /// Notes that a kind is not served any more.
+    pub fn remove(&mut self, group: &str, kind: &str) {
+        self.0.remove(&(group.to_owned(), kind.to_owned()));
+    }
+
+    /// Whether both have the kind served in the same versions.
+    #[must_use]
+    pub fn agrees_on(&self, other: &Self, group: &str, kind: &str) -> bool {
+        let key = (group.to_owned(), kind.to_owned());
+        self.0.get(&key) == other.0.get(&key)
+    }
+
     /// Whether one of the versions that will do is served.
     #[must_use]
     pub fn serves(&self, required: &RequiredKind) -> bool {

@@ -29,6 +29,7 @@ pub mod shares;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::Value;
 
 pub use facts::{ApiServer, Choice, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
@@ -124,7 +125,7 @@ pub struct NamespacePlan {
 }
 
 /// Who holds a role somewhere, with the prefix of the identity provider.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Subject {
     /// A group.
     Group(String),
@@ -133,7 +134,7 @@ pub enum Subject {
 }
 
 /// What the holders of one role may do in one namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// The namespace.
     pub namespace: String,
@@ -148,7 +149,7 @@ pub struct Grant {
 }
 
 /// What a grant gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Right {
     /// A level of the layer.
     Level(Level),

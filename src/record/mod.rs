@@ -10,7 +10,7 @@ mod format;
 mod former;
 mod site;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -91,11 +91,12 @@ impl Record {
         Some((team, site.blueprint(&self.team.labels)))
     }
 
-    /// Whether the team runs, or ran, on this engine.
+    /// The engines that the team runs on, or ran on.
     #[must_use]
-    pub fn uses(&self, engine: &str) -> bool {
-        let read = self.choices.0.values().flat_map(BTreeMap::values).any(|choice| choice.engine == engine);
-        read || self.unread_choices.iter().any(|choice| choice["engine"] == engine)
+    pub fn engines(&self) -> BTreeSet<String> {
+        let read = self.choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.as_str());
+        let unread = self.unread_choices.iter().filter_map(|choice| choice["engine"].as_str());
+        read.chain(unread).map(str::to_owned).collect()
     }
 
     /// The record as the object that is to be.

@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 
 use super::{Daily, NO_UID};
 use crate::api::AITeam;
-use crate::api::daily::{Component, DailyKind, Dataset, Pipeline};
+use crate::api::daily::{Component, DailyKind, Dataset, Pipeline, Run};
 use crate::desired::daily::desired;
 use crate::manifest::{Daily as Written, Manifests};
-use crate::plan::daily::{DailyFacts, DailyId, Neighbours, Object, dataset, plan};
+use crate::plan::daily::{DailyFacts, DailyId, Lookup, Neighbours, Object, dataset, plan, unreadable};
 use crate::plan::{DatasetSettings, Facts, Plan};
 use crate::watch::team_of;
 
@@ -97,23 +97,24 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
 struct InFiles<'a>(&'a Manifests);
 
 impl InFiles<'_> {
-    fn read<K: DeserializeOwned>(&self, kind: DailyKind, namespace: &str, name: &str) -> Option<K> {
+    fn read<K: DeserializeOwned>(&self, kind: DailyKind, namespace: &str, name: &str) -> Lookup<K> {
         let all = self.0.daily.iter();
-        let found = all.filter(|known| known.kind == kind && known.namespace == namespace);
-        found.into_iter().find(|known| known.name == name)?.object().ok()
+        let mut found = all.filter(|known| known.kind == kind && known.namespace == namespace);
+        let Some(found) = found.find(|known| known.name == name) else { return Ok(None) };
+        found.object().map(Some).map_err(|error| unreadable(&id(found), &error.to_string()))
     }
 }
 
 impl Neighbours for InFiles<'_> {
-    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
         self.read(DailyKind::Component, namespace, name)
     }
 
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
         self.read(DailyKind::Dataset, namespace, name)
     }
 
-    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline> {
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
         self.read(DailyKind::Pipeline, namespace, name)
     }
 
@@ -123,7 +124,7 @@ impl Neighbours for InFiles<'_> {
         here.map(|known| known.name.clone()).collect()
     }
 
-    fn newer_finished(&self, _: &str, _: &str, _: &str) -> usize {
-        0
+    fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
+        false
     }
 }

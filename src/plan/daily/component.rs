@@ -44,7 +44,7 @@ fn datasets(spec: &ComponentSpec, facts: &DailyFacts<'_>) -> Result<Option<Strin
         return pod::datasets("spec.datasets", &spec.datasets, facts).map(|_| None);
     }
     let shared = facts.shared();
-    let absent = spec.datasets.iter().filter(|name| facts.neighbours.dataset(&shared, name).is_none());
+    let absent = spec.datasets.iter().filter(|name| matches!(facts.neighbours.dataset(&shared, name), Ok(None)));
     let absent: Vec<&str> = absent.map(String::as_str).collect();
     Ok((!absent.is_empty()).then(|| {
         let names = absent.join(", ");

@@ -69,7 +69,7 @@ fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Ho
         )));
     }
     let shared = facts.shared();
-    if *here != shared && facts.neighbours.dataset(&shared, name).is_some() {
+    if *here != shared && facts.neighbours.dataset(&shared, name)?.is_some() {
         return Err(invalid(format!(
             "{shared} has a dataset {name} too, and that one is what pods here get: give this one another name"
         )));
@@ -85,7 +85,8 @@ fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &
     for key in own.keys() {
         for other in namesakes(key).into_iter().filter(|other| other != name) {
             for namespace in [&shared, here] {
-                let Some(found) = facts.neighbours.dataset(namespace, &other) else { continue };
+                // One that cannot be read says nothing of its settings.
+                let Ok(Some(found)) = facts.neighbours.dataset(namespace, &other) else { continue };
                 let first = *namespace == shared && *here != shared || age(&found, &other) < age(dataset, name);
                 if first && connections(&found, here, &other).contains_key(key) {
                     return Err(invalid(format!(
@@ -97,6 +98,14 @@ fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &
         }
     }
     Ok(())
+}
+
+/// The names of the datasets that could have a setting of this one, its own too:
+/// whether it gives its settings depends on them.
+#[must_use]
+pub fn rivals(dataset: &Dataset, name: &str) -> std::collections::BTreeSet<String> {
+    let place = dataset.metadata.namespace.clone().unwrap_or_default();
+    connections(dataset, &place, name).keys().flat_map(|key| namesakes(key)).chain([name.to_owned()]).collect()
 }
 
 /// The names of the datasets that could have this setting.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use super::{DailyFacts, DailyPlan, Object};
 use crate::api::Reason;
 use crate::api::daily::DailyKind;
+use crate::api::vocabulary::Capability;
 use crate::engine::inputs::CredentialsInputs;
-use crate::engine::{CompiledEngine, Inputs};
+use crate::engine::{CompiledEngine, Inputs, plain};
 use crate::plan::choice::{Chosen, Want, choose, path};
 use crate::plan::instances::UPGRADE;
 use crate::plan::parameters::{over_the_sites, refused};
-use crate::plan::{Choice, Facts, Hold, Instance, inputs};
+use crate::plan::{Choice, Facts, Hold, Instance, Plan, inputs};
 
 /// Chooses the engine and renders its objects.
 pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
@@ -59,6 +60,17 @@ fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
     let general = Facts { served: facts.served, ..Facts::offline(&facts.plan.site, facts.catalogue) };
     let want = Want { capability, layer: plan.layer, engine: None, parameters: None, storage: None, secret: None };
     choose(&want, recorded.as_ref(), &general)
+}
+
+/// The engines that could come to provide the capability where nothing is
+/// recorded: the team's for it, else those that the site prefers, and the plain one.
+#[must_use]
+pub fn candidates(plan: &Plan, capability: Capability) -> Vec<&str> {
+    if let Some(instance) = plan.instances.iter().find(|instance| instance.capabilities.contains(&capability)) {
+        return vec![&instance.id.engine];
+    }
+    let preferred = plan.site.engines.get(capability.name()).into_iter().flatten().map(String::as_str);
+    preferred.chain(plain(capability)).collect()
 }
 
 /// What the team has of this engine for the capability.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::DailyId;
 use super::seen::Pod;
-use crate::api::AITeam;
-use crate::api::daily::{Component, Dataset, Pipeline};
+use crate::api::daily::{Component, Dataset, Pipeline, Run};
 use crate::api::vocabulary::Layer;
+use crate::api::{AITeam, Reason};
 use crate::engine::Catalogue;
-use crate::plan::{NamespacePlan, Plan, ServedKinds};
+use crate::plan::{Hold, NamespacePlan, Plan, ServedKinds};
 
 /// Everything that the plan of an object of daily work depends on besides itself.
 #[derive(Clone, Copy)]
@@ -35,14 +36,28 @@ pub struct DailyFacts<'a> {
     pub pods: &'a [Pod],
 }
 
+/// An object that another refers to: nothing if it is not there, and a hold if it
+/// is there and cannot be read.
+pub type Lookup<K> = Result<Option<K>, Hold>;
+
+/// Why nothing can be made of an object that is there and cannot be read.
+#[must_use]
+pub fn unreadable(id: &DailyId, error: &str) -> Hold {
+    let message = format!(
+        "{id} is there and this version of Strata cannot read it: {error}; use a version that can, or write it as this \
+         one reads it"
+    );
+    Hold { reason: Reason::Invalid, message }
+}
+
 /// The objects of daily work that another may refer to.
 pub trait Neighbours {
     /// A component.
-    fn component(&self, namespace: &str, name: &str) -> Option<Component>;
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component>;
     /// A dataset.
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset>;
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset>;
     /// A pipeline.
-    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline>;
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline>;
     /// The names of the components of a namespace, for messages.
     fn components(&self, namespace: &str) -> Vec<String>;
     /// The Secrets that the datasets of a namespace name as their credentials, each
@@ -50,8 +65,9 @@ pub trait Neighbours {
     fn credentials(&self, _namespace: &str) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
-    /// How many runs of this pipeline ended after this one did; none while it runs.
-    fn newer_finished(&self, namespace: &str, pipeline: &str, run: &str) -> usize;
+    /// Whether so many runs of its pipeline ended after this one did; never while
+    /// it runs.
+    fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool;
 }
 
 impl DailyFacts<'_> {

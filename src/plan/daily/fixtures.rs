@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::seen::Pod;
-use super::{DailyFacts, Neighbours};
+use super::{DailyFacts, Lookup, Neighbours};
 use crate::api::BlueprintSpec;
 use crate::api::daily::{Component, Dataset, Pipeline, Run};
 use crate::api::team::AITeam;
@@ -128,24 +128,24 @@ impl Scene {
 }
 
 impl Neighbours for Scene {
-    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
-        self.components.get(&key(namespace, name)).cloned()
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
+        Ok(self.components.get(&key(namespace, name)).cloned())
     }
 
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
-        self.datasets.get(&key(namespace, name)).cloned()
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
+        Ok(self.datasets.get(&key(namespace, name)).cloned())
     }
 
-    fn pipeline(&self, namespace: &str, name: &str) -> Option<Pipeline> {
-        self.pipelines.get(&key(namespace, name)).cloned()
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
+        Ok(self.pipelines.get(&key(namespace, name)).cloned())
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
         self.components.keys().filter(|(place, _)| place == namespace).map(|(_, name)| name.clone()).collect()
     }
 
-    fn newer_finished(&self, _: &str, _: &str, _: &str) -> usize {
-        self.newer
+    fn ended_after(&self, _: &str, _: &Run, number: usize) -> bool {
+        self.newer >= number
     }
 }
 

@@ -31,10 +31,11 @@ use std::sync::Arc;
 use super::Hold;
 use crate::api::daily::model_service::Release;
 use crate::api::daily::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
+use crate::api::status::Condition;
 use crate::api::{Layer, Reason};
 use crate::engine::work::WorkInputs;
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
-pub use facts::{DailyFacts, Neighbours};
+pub use facts::{DailyFacts, Lookup, Neighbours, unreadable};
 
 /// One object of daily work.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +69,20 @@ pub enum Object {
     Run(Box<Run>),
     /// A model in production.
     ModelService(Box<ModelService>),
+}
+
+/// The same expression for whatever kind an object is of.
+macro_rules! of_each {
+    ($object:expr, $inner:ident => $expression:expr) => {
+        match $object {
+            Object::Component($inner) => $expression,
+            Object::Dataset($inner) => $expression,
+            Object::Workbench($inner) => $expression,
+            Object::Pipeline($inner) => $expression,
+            Object::Run($inner) => $expression,
+            Object::ModelService($inner) => $expression,
+        }
+    };
 }
 
 /// What a kind asks for, once everything it names was found.
@@ -186,7 +201,7 @@ impl Object {
     /// The object of this kind, from its JSON.
     pub fn read(kind: DailyKind, value: &serde_json::Value) -> Result<Self, String> {
         fn of<K: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<Box<K>, String> {
-            serde_json::from_value(value.clone()).map(Box::new).map_err(|error| error.to_string())
+            K::deserialize(value).map(Box::new).map_err(|error| error.to_string())
         }
         Ok(match kind {
             DailyKind::Component => Self::Component(of(value)?),
@@ -201,27 +216,62 @@ impl Object {
     /// The object's metadata.
     #[must_use]
     pub fn metadata(&self) -> &kube::api::ObjectMeta {
-        match self {
-            Self::Component(object) => &object.metadata,
-            Self::Dataset(object) => &object.metadata,
-            Self::Workbench(object) => &object.metadata,
-            Self::Pipeline(object) => &object.metadata,
-            Self::Run(object) => &object.metadata,
-            Self::ModelService(object) => &object.metadata,
-        }
+        of_each!(self, object => &object.metadata)
     }
 
     /// The object's status as JSON; empty where there is none.
     #[must_use]
     pub fn status(&self) -> serde_json::Value {
         // A typed status has string keys and finite numbers only: writing it has no failing case.
-        match self {
-            Self::Component(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
-            Self::Dataset(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
-            Self::Workbench(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
-            Self::Pipeline(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
-            Self::Run(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
-            Self::ModelService(object) => serde_json::json!(object.status.clone().unwrap_or_default()),
+        of_each!(self, object => serde_json::json!(object.status.clone().unwrap_or_default()))
+    }
+
+    /// The object with this status.
+    pub fn with_status(&self, status: serde_json::Value) -> Result<Self, String> {
+        let mut object = self.clone();
+        of_each!(&mut object, object => {
+            object.status = serde_json::from_value(status).map_err(|error| error.to_string())?;
+        });
+        Ok(object)
+    }
+
+    /// The conditions of its status.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        of_each!(self, object => object.status.as_ref().map_or(&[], |status| &status.conditions))
+    }
+
+    /// The generation that its status speaks of.
+    #[must_use]
+    pub fn observed_generation(&self) -> Option<i64> {
+        of_each!(self, object => object.status.as_ref()?.observed_generation)
+    }
+
+    /// Whether both ask for the same.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => one.spec == other.spec,
+            (Self::Dataset(one), Self::Dataset(other)) => one.spec == other.spec,
+            (Self::Workbench(one), Self::Workbench(other)) => one.spec == other.spec,
+            (Self::Pipeline(one), Self::Pipeline(other)) => one.spec == other.spec,
+            (Self::Run(one), Self::Run(other)) => one.spec == other.spec,
+            (Self::ModelService(one), Self::ModelService(other)) => one.spec == other.spec,
+            _ => false,
+        }
+    }
+
+    /// Whether both have the same status.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => one.status == other.status,
+            (Self::Dataset(one), Self::Dataset(other)) => one.status == other.status,
+            (Self::Workbench(one), Self::Workbench(other)) => one.status == other.status,
+            (Self::Pipeline(one), Self::Pipeline(other)) => one.status == other.status,
+            (Self::Run(one), Self::Run(other)) => one.status == other.status,
+            (Self::ModelService(one), Self::ModelService(other)) => one.status == other.status,
+            _ => false,
         }
     }
 

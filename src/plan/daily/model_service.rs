@@ -119,7 +119,7 @@ fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, 
     let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', and {why}"));
     let dataset = facts
         .neighbours
-        .dataset(here, name)
+        .dataset(here, name)?
         .ok_or_else(|| refused(&format!("{here} has no dataset of that name: create it first, with a volume")))?;
     let Some(volume) = &dataset.spec.volume else {
         return Err(refused("that dataset is at an address: requests are written to one with a `volume`"));
@@ -140,7 +140,7 @@ fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, 
 fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) -> Result<MonitorInputs, Hold> {
     let (name, shared) = (&monitor.component, facts.shared());
     let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
-    let component = facts.neighbours.component(&shared, name).ok_or_else(|| {
+    let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {
         let known = facts.neighbours.components(&shared);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         refused(format!("{shared} has the components: {}. Create it there, or name one of those", pod::listed(&known)))

@@ -75,14 +75,14 @@ pub fn sized(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInp
 pub fn datasets(field: &str, names: &[String], facts: &DailyFacts<'_>) -> Result<Vec<MountedInputs>, Hold> {
     let here = &facts.namespace.name;
     let mounted = names.iter().map(|name| {
-        let found = facts
-            .neighbours
-            .dataset(&facts.shared(), name)
-            .or_else(|| facts.neighbours.dataset(here, name))
-            .ok_or_else(|| {
-                let places = format!("neither {here} nor {}", facts.shared());
-                invalid(format!("{field} names dataset '{name}', and {places} has one of that name: create it first"))
-            })?;
+        let found = match facts.neighbours.dataset(&facts.shared(), name)? {
+            Some(found) => Some(found),
+            None => facts.neighbours.dataset(here, name)?,
+        };
+        let found = found.ok_or_else(|| {
+            let places = format!("neither {here} nor {}", facts.shared());
+            invalid(format!("{field} names dataset '{name}', and {places} has one of that name: create it first"))
+        })?;
         Ok(mounted(&found, name))
     });
     mounted.collect()

@@ -35,19 +35,18 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     let name = run.metadata.name.as_deref().unwrap_or_default();
     let job = format!("run-{name}");
     let status = run.status.clone().unwrap_or_default();
-    let pipeline = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline);
     let live = (facts.live)("Job", &job);
     if live.is_some() || status.job.is_some() || has_ended(&status) {
         let steps =
             if status.steps.is_empty() { live.as_ref().map(of_job).unwrap_or_default() } else { status.steps.clone() };
-        let surplus = has_ended(&status) && is_surplus(name, &run.spec.pipeline, pipeline.as_ref(), facts);
+        let surplus = has_ended(&status) && is_surplus(run, facts);
         return Ok(Draft { detail: Detail::Run(RunDetail { job, steps, surplus }), ..Draft::default() });
     }
     if facts.namespace.retained {
         let message = format!("the project of {} left the team's spec: nothing new starts", facts.namespace.name);
         return Err(Hold { reason: Reason::Retained, message });
     }
-    let Some(pipeline) = pipeline else {
+    let Some(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline)? else {
         return Err(invalid(format!(
             "spec.pipeline is '{}', and {} has no pipeline of that name: create it, or another run",
             run.spec.pipeline, facts.namespace.name
@@ -68,7 +67,7 @@ fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), H
     let (here, known) = (&facts.namespace.name, &facts.namespace.datasets);
     for MountedInputs { name, .. } in datasets {
         let of = |namespace: &str| facts.neighbours.dataset(namespace, name);
-        let Some(found) = of(&facts.shared()).or_else(|| of(here)) else { continue };
+        let Some(found) = of(&facts.shared())?.map_or_else(|| of(here), |found| Ok(Some(found)))? else { continue };
         if connections(&found, here, name).keys().any(|setting| !known.contains_key(setting)) {
             let message = format!(
                 "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
@@ -85,9 +84,29 @@ pub fn has_ended(status: &RunStatus) -> bool {
     matches!(status.state, Some(RunState::Succeeded | RunState::Failed))
 }
 
-fn is_surplus(name: &str, wanted: &str, pipeline: Option<&Pipeline>, facts: &DailyFacts<'_>) -> bool {
-    let keep = pipeline.map_or(KEPT, |pipeline| usize::try_from(pipeline.spec.keep).unwrap_or(KEPT));
-    facts.neighbours.newer_finished(&facts.namespace.name, wanted, name) >= keep
+/// Of how many runs that ended the Jobs are kept. One whose pipeline cannot be
+/// read loses nothing.
+fn is_surplus(run: &Run, facts: &DailyFacts<'_>) -> bool {
+    let Ok(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline) else { return false };
+    facts.neighbours.ended_after(&facts.namespace.name, run, kept(pipeline.as_ref()))
+}
+
+/// Of how many runs of the pipeline that ended the Jobs are kept.
+#[must_use]
+pub fn kept(pipeline: Option<&Pipeline>) -> usize {
+    pipeline.map_or(KEPT, |pipeline| usize::try_from(pipeline.spec.keep).unwrap_or(KEPT))
+}
+
+/// Whether nothing is left to do for a run: it ended, its status says so and
+/// speaks of no Job that is gone. With a Job, newer runs may still make it one too many.
+#[must_use]
+pub fn is_over(run: &Run, has_job: bool) -> bool {
+    let Some(status) = &run.status else { return false };
+    has_ended(status)
+        && status.observed_generation == run.metadata.generation
+        && !has_job
+        && status.job.is_none()
+        && run.metadata.deletion_timestamp.is_none()
 }
 
 /// A value for every parameter of the pipeline, and for nothing else.

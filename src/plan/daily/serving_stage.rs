@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::seen::{Container, Ended, Pod};
-use super::{DailyFacts, DailyId, DailyPlan, Neighbours, Object};
-use crate::api::daily::{Component, DailyKind, Dataset, ModelService, Pipeline};
+use super::{DailyFacts, DailyId, DailyPlan, Lookup, Neighbours, Object};
+use crate::api::daily::{Component, DailyKind, Dataset, ModelService, Pipeline, Run};
 use crate::api::{AITeam, BlueprintSpec, Layer};
 use crate::engine::Catalogue;
 use crate::plan::{Facts, Plan, ServedKinds};
@@ -38,21 +38,21 @@ struct Around {
 }
 
 impl Neighbours for Around {
-    fn component(&self, namespace: &str, name: &str) -> Option<Component> {
-        self.components.get(&format!("{namespace}/{name}")).cloned()
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
+        Ok(self.components.get(&format!("{namespace}/{name}")).cloned())
     }
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
-        self.datasets.get(&format!("{namespace}/{name}")).cloned()
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
+        Ok(self.datasets.get(&format!("{namespace}/{name}")).cloned())
     }
-    fn pipeline(&self, _: &str, _: &str) -> Option<Pipeline> {
-        None
+    fn pipeline(&self, _: &str, _: &str) -> Lookup<Pipeline> {
+        Ok(None)
     }
     fn components(&self, namespace: &str) -> Vec<String> {
         let here = self.components.keys().filter_map(|key| key.strip_prefix(&format!("{namespace}/")));
         here.map(str::to_owned).collect()
     }
-    fn newer_finished(&self, _: &str, _: &str, _: &str) -> usize {
-        0
+    fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
+        false
     }
 }
 

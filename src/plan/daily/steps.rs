@@ -87,8 +87,8 @@ fn find<'a>(step: &'a Step, facts: &DailyFacts<'_>) -> Result<Found<'a>, Hold> {
         From::Shared => (shared, (!facts.is_live()).then_some(here), "write `from: Workspace` to take that one"),
         From::Workspace => (here, Some(shared), "leave out `from` to take that one"),
     };
-    let Some(component) = facts.neighbours.component(&namespace, wanted) else {
-        let elsewhere = other.filter(|other| facts.neighbours.component(other, wanted).is_some());
+    let Some(component) = facts.neighbours.component(&namespace, wanted)? else {
+        let elsewhere = other.filter(|other| matches!(facts.neighbours.component(other, wanted), Ok(Some(_))));
         let hint = elsewhere.map_or_else(
             || {
                 let known = facts.neighbours.components(&namespace);

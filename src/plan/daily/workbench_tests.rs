@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::BlueprintSpec;
-use crate::api::daily::{Component, Dataset, Pipeline};
+use crate::api::daily::{Component, Dataset, Pipeline, Run};
 use crate::api::team::AITeam;
 use crate::engine::Catalogue;
-use crate::plan::daily::{DailyId, DailyPlan, Neighbours, Object, plan};
+use crate::plan::daily::{DailyId, DailyPlan, Lookup, Neighbours, Object, plan};
 use crate::plan::{Facts, Plan};
 
 /// A site, a team on it, and what is there of a workbench `ana`.
@@ -26,22 +26,22 @@ const NAMED: &str = "[{role: DataScientist, users: [ana@example.com]}]";
 const GROUP: &str = "[{role: DataScientist, groups: [science]}]";
 
 impl Neighbours for Scene {
-    fn component(&self, _: &str, _: &str) -> Option<Component> {
-        None
+    fn component(&self, _: &str, _: &str) -> Lookup<Component> {
+        Ok(None)
     }
-    fn dataset(&self, namespace: &str, name: &str) -> Option<Dataset> {
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
         let is =
             |(place, known): &&(&str, Dataset)| *place == namespace && known.metadata.name.as_deref() == Some(name);
-        self.datasets.iter().find(is).map(|(_, found)| found.clone())
+        Ok(self.datasets.iter().find(is).map(|(_, found)| found.clone()))
     }
-    fn pipeline(&self, _: &str, _: &str) -> Option<Pipeline> {
-        None
+    fn pipeline(&self, _: &str, _: &str) -> Lookup<Pipeline> {
+        Ok(None)
     }
     fn components(&self, _: &str) -> Vec<String> {
         Vec::new()
     }
-    fn newer_finished(&self, _: &str, _: &str, _: &str) -> usize {
-        0
+    fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
+        false
     }
 }
 

@@ -1,0 +1,81 @@
+//! What the events of a watch make of a collection, and what is told of them.
+
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::*;
+
+type Event = watcher::Event<DynamicObject>;
+
+fn event(name: &str, spec: &Value) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "spec": spec,
+        "metadata": {
+            "name": name, "uid": name, "generation": 3, "labels": {"of": "others"},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "long", "strata-operator.dev/x": "ours"},
+            "managedFields": [{"manager": "strata-status", "operation": "Apply", "subresource": "status"}],
+        },
+    }))
+    .unwrap()
+}
+
+/// Follows these events, and says for each change what there was and what there is.
+fn followed(events: Vec<Event>) -> (Collection<Blueprint>, Vec<String>) {
+    let collection = Collection::default();
+    let told = Mutex::new(Vec::new());
+    let word = |known: Option<&Known<Blueprint>>| match known {
+        None => "nothing",
+        Some(Ok(_)) => "something",
+        Some(Err(_)) => "unreadable",
+    };
+    let tell = |change: &Change<'_, Blueprint>| {
+        assert!(!change.others);
+        told.lock().unwrap().push(format!("{}: {} {}", change.key, word(change.before), word(change.after)));
+    };
+    let keep = |object| incoming(object, parsed::<Blueprint>);
+    let mut reader = Reader::new(&collection, keep, tell);
+    for event in events {
+        reader.take(watch::Change::Event(event));
+    }
+    drop(reader);
+    (collection, told.into_inner().unwrap())
+}
+
+#[test]
+fn a_list_is_compared_with_what_was_there() {
+    let site = || event("site", &json!({}));
+    let (collection, told) = followed(vec![
+        Event::Init,
+        Event::InitApply(site()),
+        Event::InitApply(event("old", &json!({}))),
+        Event::InitDone,
+        Event::Init,
+        Event::InitApply(site()),
+        Event::InitDone,
+        Event::Delete(site()),
+        Event::Delete(site()),
+    ]);
+    let expected = ["site: nothing something", "old: nothing something", "site: something something"];
+    assert_eq!(told, [&expected[..], &["old: something nothing", "site: something nothing"]].concat());
+    assert!(collection.synced() && collection.names().is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_as_that() {
+    let broken = event("site", &json!({"archetype": "Unheard"}));
+    let (collection, told) = followed(vec![Event::Init, Event::InitApply(broken), Event::InitDone]);
+    assert_eq!(told, ["site: nothing unreadable"]);
+    let unreadable = collection.get("site").unwrap().unwrap_err();
+    assert_eq!((unreadable.metadata.uid.as_deref(), unreadable.metadata.generation), (Some("site"), Some(3)));
+    assert!(unreadable.error.contains("Unheard"), "{}", unreadable.error);
+}
+
+#[test]
+fn only_what_is_read_is_kept() {
+    let (collection, _) = followed(vec![Event::Apply(event("site", &json!({})))]);
+    let metadata = collection.get("site").unwrap().unwrap().metadata.clone();
+    let annotations: Vec<String> = metadata.annotations.into_iter().flatten().map(|(name, _)| name).collect();
+    assert_eq!(annotations, ["strata-operator.dev/x"]);
+    assert!(metadata.managed_fields.is_none() && metadata.labels.is_none());
+}

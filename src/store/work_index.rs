@@ -1,0 +1,184 @@
+//! What is counted over the objects of daily work as they come and go, so that
+//! nobody has to look at all of them: the runs that ended, in their order, and
+//! the engines that provide something in each team.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::Change;
+use crate::plan::daily::Object;
+use crate::plan::daily::run::has_ended;
+use crate::watch::team_of;
+
+/// A namespace and a pipeline in it.
+type Of = (String, String);
+
+#[derive(Debug, Default)]
+struct Index {
+    /// The runs that ended by their pipeline, the oldest first; of one second,
+    /// the name decides.
+    ended: BTreeMap<Of, BTreeSet<(Time, String)>>,
+    /// How many objects each engine provides, by team.
+    engines: BTreeMap<String, BTreeMap<String, usize>>,
+}
+
+/// What is counted over the objects of daily work.
+#[derive(Debug, Default)]
+pub struct WorkIndex {
+    index: RwLock<Index>,
+}
+
+impl WorkIndex {
+    /// How many runs of the pipeline ended after this one did, counted up to a
+    /// limit; none while it runs.
+    #[must_use]
+    pub fn newer_ended(&self, namespace: &str, pipeline: &str, run: (&Time, &str), limit: usize) -> usize {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(ended) = index.ended.get(&(namespace.to_owned(), pipeline.to_owned())) else { return 0 };
+        let own = (run.0.clone(), run.1.to_owned());
+        ended.range(own.clone()..).filter(|other| **other != own).take(limit).count()
+    }
+
+    /// The runs of the pipeline that ended, the newest first, without so many of
+    /// the newest and at most so many.
+    #[must_use]
+    pub fn ended(&self, namespace: &str, pipeline: &str, without: usize, limit: usize) -> Vec<String> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let of = index.ended.get(&(namespace.to_owned(), pipeline.to_owned()));
+        of.into_iter().flatten().rev().skip(without).take(limit).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Whether the engine provides anything in the team's daily work.
+    #[must_use]
+    pub fn uses(&self, team: &str, engine: &str) -> bool {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.engines.get(team).is_some_and(|engines| engines.contains_key(engine))
+    }
+
+    /// Takes note of a change.
+    pub(super) fn take(&self, change: &Change<'_, Object>) {
+        let Some((namespace, name)) = change.key.split_once('/') else { return };
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(before)) = change.before {
+            index.leave(namespace, name, before);
+        }
+        if let Some(Ok(after)) = change.after {
+            index.enter(namespace, name, after);
+        }
+    }
+}
+
+impl Index {
+    fn enter(&mut self, namespace: &str, name: &str, object: &Object) {
+        if let Some((pipeline, finished)) = end(object) {
+            let of = (namespace.to_owned(), pipeline.to_owned());
+            self.ended.entry(of).or_default().insert((finished.clone(), name.to_owned()));
+        }
+        if let (Some(team), Some(engine)) = (team_of(namespace), provided_by(object)) {
+            *self.engines.entry(team.to_owned()).or_default().entry(engine.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, namespace: &str, name: &str, object: &Object) {
+        if let Some((pipeline, finished)) = end(object) {
+            let of = (namespace.to_owned(), pipeline.to_owned());
+            if let Some(runs) = self.ended.get_mut(&of) {
+                runs.remove(&(finished.clone(), name.to_owned()));
+                if runs.is_empty() {
+                    self.ended.remove(&of);
+                }
+            }
+        }
+        let (Some(team), Some(engine)) = (team_of(namespace), provided_by(object)) else { return };
+        let Some(engines) = self.engines.get_mut(team) else { return };
+        if let Some(count) = engines.get_mut(engine) {
+            *count -= 1;
+            if *count == 0 {
+                engines.remove(engine);
+            }
+        }
+        if engines.is_empty() {
+            self.engines.remove(team);
+        }
+    }
+}
+
+/// The pipeline of a run that ended, and when it did.
+fn end(object: &Object) -> Option<(&str, &Time)> {
+    let Object::Run(run) = object else { return None };
+    Some((&run.spec.pipeline, run.status.as_ref()?.finished.as_ref()?))
+}
+
+/// The engine that provides an object which may still be changed.
+fn provided_by(object: &Object) -> Option<&str> {
+    let ended = matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(has_ended));
+    object.recorded_engine().filter(|_| !ended).map(|engine| engine.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::api::daily::DailyKind;
+    use crate::store::Known;
+    use serde_json::json;
+
+    #[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
+    fn run(second: u32) -> Known<Object> {
+        let run = json!({
+            "metadata": {"name": "r"}, "spec": {"pipeline": "p"},
+            "status": {"state": "Succeeded", "finished": format!("2026-11-01T00:00:{second:02}Z"),
+                "engine": {"name": "jobs", "revision": "1"}},
+        });
+        Ok(Arc::new(Object::read(DailyKind::Run, &run).unwrap()))
+    }
+
+    fn change<'a>(
+        key: &'a str,
+        before: Option<&'a Known<Object>>,
+        after: Option<&'a Known<Object>>,
+    ) -> Change<'a, Object> {
+        Change { key, before, after, others: false, first: false }
+    }
+
+    fn newer(index: &WorkIndex, second: i64, name: &str, limit: usize) -> usize {
+        let begin: k8s_openapi::jiff::Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let finished = Time(k8s_openapi::jiff::Timestamp::from_second(begin.as_second() + second).unwrap());
+        index.newer_ended("a--p", "p", (&finished, name), limit)
+    }
+
+    #[test]
+    fn ended_runs_are_counted_as_they_come_and_go() {
+        let index = WorkIndex::default();
+        let runs: Vec<Known<Object>> = (0..5).map(run).collect();
+        for (number, run) in runs.iter().enumerate() {
+            index.take(&change(&format!("a--p/r{number}"), None, Some(run)));
+        }
+        assert_eq!((newer(&index, 0, "r0", 10), newer(&index, 0, "r0", 2), newer(&index, 4, "r4", 10)), (4, 2, 0));
+        assert_eq!(index.ended("a--p", "p", 2, 2), ["r2", "r1"]);
+        index.take(&change("a--p/r3", Some(&runs[3]), None));
+        assert_eq!(newer(&index, 0, "r0", 10), 3);
+        assert!(index.ended("a--p", "other", 0, 9).is_empty());
+        // What ended uses no engine any more.
+        assert!(!index.uses("a", "jobs"));
+    }
+
+    #[test]
+    fn an_engine_is_in_use_while_anything_names_it() {
+        let index = WorkIndex::default();
+        let bench = json!({
+            "metadata": {"name": "w"}, "spec": {"owner": "ana", "image": "scipy"},
+            "status": {"engine": {"name": "lab", "revision": "1"}},
+        });
+        let bench: Known<Object> = Ok(Arc::new(Object::read(DailyKind::Workbench, &bench).unwrap()));
+        index.take(&change("a--p/w", None, Some(&bench)));
+        index.take(&change("a--p/v", None, Some(&bench)));
+        index.take(&change("a--p/w", Some(&bench), None));
+        assert!(index.uses("a", "lab") && !index.uses("b", "lab"));
+        index.take(&change("a--p/v", Some(&bench), None));
+        assert!(!index.uses("a", "lab"));
+    }
+}
