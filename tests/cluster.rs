@@ -55,6 +55,8 @@ mod kinds;
 mod lease;
 #[path = "cluster/model_service.rs"]
 mod model_service;
+#[path = "cluster/passes.rs"]
+mod passes;
 #[path = "cluster/people.rs"]
 mod people;
 #[path = "cluster/pipeline.rs"]

@@ -4,7 +4,9 @@
 //! Fed by the watches and by the answers to our own writes; read by `observe`,
 //! `apply` and `health`. It never asks the cluster anything.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -31,6 +33,8 @@ enum From {
 struct Index {
     entries: HashMap<Key, Entry>,
     works: HashMap<Work, HashSet<Key>>,
+    /// The pods of daily work, by team.
+    pods: HashMap<String, HashSet<Key>>,
     /// Keys seen since a list began, by kind.
     listing: HashMap<(String, String), HashSet<Key>>,
     gone: Gone,
@@ -44,12 +48,38 @@ impl Index {
     }
 
     fn leave(&mut self, work: &Work, key: &Key) {
-        if let Some(keys) = self.works.get_mut(work) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.works.remove(work);
-            }
+        remove(&mut self.works, work, key);
+        if let Some(team) = team_of_pod(work, key) {
+            remove(&mut self.pods, team, key);
         }
+    }
+
+    fn enter(&mut self, work: &Work, key: &Key) {
+        self.works.entry(work.clone()).or_default().insert(key.clone());
+        if let Some(team) = team_of_pod(work, key) {
+            self.pods.entry(team.to_owned()).or_default().insert(key.clone());
+        }
+    }
+}
+
+/// Removes a key, and its set with the last one.
+fn remove<K: Hash + Eq, Q: Hash + Eq + ?Sized>(sets: &mut HashMap<K, HashSet<Key>>, of: &Q, key: &Key)
+where
+    K: Borrow<Q>,
+{
+    if let Some(keys) = sets.get_mut(of) {
+        keys.remove(key);
+        if keys.is_empty() {
+            sets.remove(of);
+        }
+    }
+}
+
+/// The team whose daily work the pod is for.
+fn team_of_pod<'a>(work: &'a Work, key: &Key) -> Option<&'a str> {
+    match work {
+        Work::Daily(id) if key.kind == "Pod" => team_of(&id.namespace),
+        _ => None,
     }
 }
 
@@ -127,11 +157,7 @@ impl Mirror {
     #[must_use]
     pub fn daily_pods(&self, team: &str) -> Vec<(Key, Entry)> {
         let index = self.read();
-        let of_team = index
-            .works
-            .iter()
-            .filter(|(work, _)| matches!(work, Work::Daily(id) if team_of(&id.namespace) == Some(team)));
-        let keys = of_team.flat_map(|(_, keys)| keys).filter(|key| key.kind == "Pod");
+        let keys = index.pods.get(team).into_iter().flatten();
         keys.filter_map(|key| Some((key.clone(), index.entries.get(key)?.clone()))).collect()
     }
 
@@ -229,7 +255,7 @@ impl Mirror {
             }
             wake.push(entry.work.clone());
         }
-        index.works.entry(entry.work.clone()).or_default().insert(key.clone());
+        index.enter(&entry.work, &key);
         index.entries.insert(key, entry);
         if same { Wake::new() } else { wake }
     }

@@ -1,6 +1,8 @@
-//! Counting what the operator asks for, to the last request: only where nobody else
-//! gives it work.
+//! Counting what the operator asks for, to the last request, and how often it looks:
+//! only where nobody else gives it work.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use harness::audit::Requests;
@@ -34,6 +36,45 @@ pub async fn is_quiet(stage: &Stage, what: &str, seconds: u64) {
     let asked = of_work(&all);
     println!("measured: {what}: {} requests but watches and the Lease in {} quiet seconds", asked.count(), seconds);
     assert_eq!(asked.count(), 0, "{asked}");
+}
+
+/// How many passes were made since the operator started, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passes(BTreeMap<String, usize>);
+
+impl Passes {
+    /// Those of one kind.
+    pub fn of(&self, kind: &str) -> usize {
+        self.0.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Those of all kinds, but the count of teams that are ready.
+    pub fn all(&self) -> usize {
+        self.0.iter().filter(|(kind, _)| *kind != "readiness").map(|(_, count)| count).sum()
+    }
+
+    /// Those made since others were counted.
+    pub fn since(&self, before: &Self) -> Self {
+        Self(self.0.iter().map(|(kind, count)| (kind.clone(), count - before.of(kind))).collect())
+    }
+}
+
+impl fmt::Display for Passes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.0)
+    }
+}
+
+/// The passes, as the operator counts them.
+pub async fn passes(stage: &Stage) -> Passes {
+    let (_, metrics) = stage.operator.get("/metrics").await.expect("the operator tells its metrics");
+    let mut passes = Passes::default();
+    for line in metrics.lines() {
+        let Some(rest) = line.strip_prefix("strata_reconciles_total{kind=\"") else { continue };
+        let (Some((kind, _)), Some((_, count))) = (rest.split_once('"'), rest.rsplit_once(' ')) else { continue };
+        *passes.0.entry(kind.to_owned()).or_default() += count.parse::<usize>().expect("a number");
+    }
+    passes
 }
 
 /// How many requests were made for how many objects.
