@@ -63,9 +63,10 @@ impl Index {
 }
 
 /// Removes a key, and its set with the last one.
-fn remove<K: Hash + Eq, Q: Hash + Eq + ?Sized>(sets: &mut HashMap<K, HashSet<Key>>, of: &Q, key: &Key)
+fn remove<K, Q>(sets: &mut HashMap<K, HashSet<Key>>, of: &Q, key: &Key)
 where
-    K: Borrow<Q>,
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
 {
     if let Some(keys) = sets.get_mut(of) {
         keys.remove(key);
