@@ -42,8 +42,9 @@ async fn a_pass_that_panics_is_a_failure_of_its_key_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_hangs_while_nothing_answers_frees_its_worker() {
     let context = hanging();
-    context.store.teams.insert(&json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam",
-        "metadata": {"name": "a", "uid": "u"}, "spec": {}}));
+    let team = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam",
+        "metadata": {"name": "a", "uid": "u"}, "spec": {}});
+    context.store.teams.set("a", Ok(Arc::new(serde_json::from_value(team).unwrap())));
     let key = taken(&context).await;
     let worked = work_on(&context, key, DEADLINE, std::future::pending());
     assert!(tokio::time::timeout(DEADLINE + STOPPING + TELLING * 2, worked).await.is_ok());
