@@ -16,7 +16,7 @@ use crate::store::Unreadable;
 fn triggers() -> Triggers {
     let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     let client = kube::Client::try_from(config).unwrap();
-    Triggers(Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200)))
+    Triggers(Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200), None))
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
