@@ -134,3 +134,30 @@ fn an_extra_goes_into_every_namespace_of_its_layer_and_never_over_the_core() {
             .any(|problem| problem.message.contains("ServiceAccount default in abc--p is wanted twice"))
     );
 }
+
+#[test]
+fn extras_that_cost_too_much_are_left_out_and_the_others_not() {
+    let dear = "lists.range(256).all(a, lists.range(256).all(b, true)) ? 'a' : 'b'";
+    let extra = |id: &str, value: &str| {
+        format!(
+            "{{id: {id}, layer: Workspace, template: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {id}}}, \
+             data: {{value: \"${{{value}}}\"}}}}}}"
+        )
+    };
+    let site = blueprint(&format!(
+        "{{extras: [{}, {}, {}]}}",
+        extra("much", dear),
+        extra("refused", &format!("lists.range(256).all(c, {dear} == 'a') ? 'a' : 'b'")),
+        extra("little", "'a'")
+    ));
+    let catalogue = Catalogue::builtin();
+    let projects = (0..32).map(|number| format!("{{name: p{number}}}")).collect::<Vec<_>>().join(", ");
+    let plan = plan(&team(&format!("{{projects: [{projects}]}}")), &Facts::offline(&site, &catalogue)).unwrap();
+    let says = |id: &str, what: &str| {
+        let found = |message: &String| message.contains(&format!("extra '{id}'")) && message.contains(what);
+        plan.problems.iter().any(|problem| found(&problem.message))
+    };
+    assert!(says("much", "in 32 namespaces"), "{:?}", plan.problems);
+    assert!(says("refused", "the loop with `c`"), "{:?}", plan.problems);
+    assert!(find(&desired(&plan), "ConfigMap", "abc--p31", "little").is_some());
+}

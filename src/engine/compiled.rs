@@ -57,6 +57,10 @@ impl CompiledEngine {
         check_form(spec)?;
         let parameters = Parameters::compile(&spec.parameters).map_err(|fault| fault.under("parameters"))?;
         let variables = variables(&parameters);
+        let defaults = json!({"parameters": parameters.with_defaults(&Value::Null)});
+        if let Some(fault) = variables.exceeded(&defaults, OBJECTS) {
+            return Err(fault);
+        }
         let mut templates = Vec::with_capacity(spec.objects.len());
         for (index, object) in spec.objects.iter().enumerate() {
             let template = Template::compile(object, spec.pod_security, &variables);

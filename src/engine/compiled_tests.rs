@@ -249,6 +249,8 @@ fn inputs_larger_than_counted_are_refused_before_evaluation() {
         }
     }
     assert_eq!(engine.parameters_valid(&json!({"text": long})).len(), 1);
+    let default = json!({"parameters": {"properties": {"list": {"type": "array", "default": vec![1; 300]}}}});
+    assert_eq!(refused(default).0, "parameters.list");
     assert!(engine.parameters_valid(&json!({"hosts": [1, 2, 3], "text": "a"})).is_empty());
 }
 
@@ -282,4 +284,15 @@ fn what_is_rendered_is_bounded_in_all() {
     assert_eq!(engine.render(&inputs("a")).unwrap().len(), 256);
     let error = engine.render(&inputs(&text)).map(|objects| objects.len()).unwrap_err();
     assert!(error.message.contains("larger than 262144 values"), "{error}");
+}
+
+#[test]
+fn the_text_of_all_expressions_together_is_bounded() {
+    let many = |count: usize| {
+        let data: Map<String, Value> = (0..count).map(|key| (format!("k{key}"), json!("${1}"))).collect();
+        engine(json!({"objects": [object("a", json!({"data": data}))]}))
+    };
+    assert!(many(2_000).is_ok());
+    let error = many(2_100).unwrap_err();
+    assert!(error.message.contains("all expressions together"), "{error}");
 }

@@ -41,6 +41,9 @@ pub enum ExpressionError {
     /// It is too long to be one.
     #[error("an expression has at most {EXPRESSION} bytes")]
     TooLong,
+    /// There are too many beside it.
+    #[error("all expressions together are longer than 131,072 bytes (each counts as 64 at least): use fewer")]
+    TooMany,
     /// It is nested too deeply.
     #[error("the expression is nested too deeply")]
     TooDeep,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::Validator;
+use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Fault;
@@ -13,6 +13,11 @@ use super::expression::Bound;
 const ERRORS: usize = 8;
 /// How deep defaults are looked for.
 const DEPTH: usize = 8;
+
+/// The largest program that a `pattern` may become, in bytes.
+const PROGRAM: usize = 256 * 1024;
+/// The most attempts of a `pattern` that looks around.
+const ATTEMPTS: usize = 100_000;
 
 /// A compiled schema of parameters.
 #[derive(Clone, Debug)]
@@ -36,8 +41,7 @@ impl Parameters {
         if let Some(path) = find_reference(&schema, 0) {
             return Err(Fault::at(path, "references are not followed here: write the schema out"));
         }
-        let validator = jsonschema::options()
-            .offline()
+        let validator = options()
             .build(&schema)
             .map_err(|error| Fault::at(dotted(&error.instance_path().to_string()), error.to_string()))?;
         let compiled = Self { schema, validator };
@@ -79,14 +83,19 @@ impl Parameters {
         for (name, property) in self.schema["properties"].as_object().into_iter().flatten() {
             let Some(default) = property.get("default") else { continue };
             let fault = |message: String| Fault::at("default", message).under(name).under("properties");
-            let validator =
-                jsonschema::options().offline().build(property).map_err(|error| fault(error.to_string()))?;
+            let validator = options().build(property).map_err(|error| fault(error.to_string()))?;
             if let Err(error) = validator.validate(default) {
                 return Err(fault(error.to_string()));
             }
         }
         Ok(())
     }
+}
+
+/// Nothing is fetched, and a pattern neither becomes large nor takes long.
+fn options() -> ValidationOptions<'static> {
+    let patterns = PatternOptions::fancy_regex().backtrack_limit(ATTEMPTS).size_limit(PROGRAM).dfa_size_limit(PROGRAM);
+    jsonschema::options().offline().with_pattern_options(patterns)
 }
 
 /// Fills in defaults, in objects that are there and in those that consist of
@@ -170,6 +179,9 @@ mod tests {
         assert!(compile(json!({"properties": {"a": {"type": "nonsense"}}})).is_err());
         assert!(compile(json!({"type": "string"})).is_err());
         assert!(compile(json!({"properties": {"a": {"type": "integer", "default": "b"}}})).is_err());
+        let pattern = |pattern: &str| compile(json!({"properties": {"a": {"type": "string", "pattern": pattern}}}));
+        assert!(pattern("^((((a{99}){99}){99}){99})$").is_err());
+        assert_eq!(pattern("^(?!b)[a-z]+$").unwrap().errors(&json!({"a": "abc"})), Vec::<String>::new());
         let reference = compile(json!({"properties": {"a": {"$ref": "#"}}})).unwrap_err();
         assert_eq!(reference.path, "properties.a.$ref");
     }

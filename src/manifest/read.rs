@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::ManifestError;
 
+/// The most documents of a file that are told to be broken.
+const ERRORS: usize = 32;
+
 /// One YAML document of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -88,8 +91,11 @@ fn is_manifest(path: &Path) -> bool {
 pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>> {
     let mut documents = Vec::new();
     let mut errors = Vec::new();
-    for (index, part) in parts(text).iter().enumerate() {
+    for (index, (line, part)) in parts(text).iter().enumerate() {
         let number = index + 1;
+        if errors.len() == ERRORS {
+            break;
+        }
         match serde_saphyr::from_str::<Value>(part) {
             Ok(Value::Null) => {}
             Ok(value) => documents.extend(items(value).into_iter().map(|value| Document {
@@ -98,8 +104,8 @@ pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<Manifes
                 value,
             })),
             Err(error) => {
-                errors
-                    .push(ManifestError::Yaml { place: place(file, number), message: first_line(&error.to_string()) });
+                let message = where_it_stands(*line, part).unwrap_or_else(|| error.to_string());
+                errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&message) });
             }
         }
     }
@@ -118,22 +124,27 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// The text of each document, with the lines before it as empty lines, so that
-/// errors name the line of the file.
-fn parts(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+/// What is wrong with a document, with the line of the file.
+fn where_it_stands(line: usize, part: &str) -> Option<String> {
+    let in_place = "\n".repeat(line) + part;
+    serde_saphyr::from_str::<Value>(&in_place).err().map(|error| error.to_string())
+}
+
+/// The text of each document, and how many lines stand before it.
+fn parts(text: &str) -> Vec<(usize, String)> {
+    let mut parts = vec![(0, String::new())];
     for (number, line) in text.lines().enumerate() {
         let separator = line == "---" || line.starts_with("--- ") || line.starts_with("---\t");
         if separator {
-            parts.push("\n".repeat(number + 1));
-        } else if let Some(part) = parts.last_mut() {
+            parts.push((number + 1, String::new()));
+        } else if let Some((_, part)) = parts.last_mut() {
             part.push_str(line);
             part.push('\n');
         }
     }
     // What stands above the first separator is a document only if it says something.
     let says_nothing = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
-    if parts.len() > 1 && says_nothing(&parts[0]) {
+    if parts.len() > 1 && says_nothing(&parts[0].1) {
         parts.remove(0);
     }
     parts
@@ -149,6 +160,31 @@ mod tests {
         assert_eq!(numbers("a: 1\n"), [1]);
         assert_eq!(numbers("---\na: 1\n---\nb: 2\n"), [1, 2]);
         assert_eq!(numbers("# head\n---\na: 1\n---\n# nothing\n---\nb: |\n  --- x\n"), [1, 3]);
+    }
+
+    #[test]
+    fn many_documents_take_no_more_than_their_text() {
+        let text = "---\na: 1\n".repeat(1_000);
+        assert_eq!(parts(&text).iter().map(|(_, part)| part.len()).sum::<usize>(), 5_000);
+        assert_eq!(split("a", &text).unwrap().len(), 1_000);
+        let errors = split("a", &"---\na: [\n".repeat(1_000)).unwrap_err();
+        assert_eq!(errors.len(), ERRORS);
+    }
+
+    #[test]
+    fn what_would_grow_without_bound_is_refused() {
+        let level = |level: u8| {
+            format!(
+                "{}: &{} [{}]\n",
+                level as char,
+                level as char,
+                vec![format!("*{}", (level - 1) as char); 9].join(", ")
+            )
+        };
+        let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned() + &(b'b'..=b'i').map(level).collect::<String>();
+        for text in [bomb, "[".repeat(100_000), "- ".repeat(5_000) + "a", "a: ".to_owned() + &"{a: ".repeat(3_000)] {
+            assert!(split("a", &text).is_err());
+        }
     }
 
     #[test]

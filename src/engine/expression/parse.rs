@@ -25,23 +25,29 @@ const BRACKETS: usize = 64;
 /// without optimisation. It is reserved, and used as far as it is needed.
 const STACK: usize = 32 * 1024 * 1024;
 
+/// The most text of expressions that is parsed on one stack, in bytes; each
+/// counts as 64 at least. The longest engine that comes along has 8,000.
+const ALL: usize = 128 * 1024;
+
 thread_local! {
-    static PARSES: Cell<bool> = const { Cell::new(false) };
+    /// The text that may still be parsed on this stack, if it is one.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// Runs this on a thread with a stack that holds the parser; in place, if this
-/// is one already. Whoever compiles many expressions does so within one call.
+/// is one already. Whoever compiles many expressions does so within one call,
+/// in which their text is bounded all together.
 ///
 /// # Errors
 /// There was no thread to be had, or it panicked.
 pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, ExpressionError> {
-    if PARSES.get() {
+    if LEFT.get().is_some() {
         return Ok(work());
     }
     // A panic on this thread ends up in the result of `join`.
     thread::scope(|scope| {
         let run = || {
-            PARSES.set(true);
+            LEFT.set(Some(ALL));
             work()
         };
         match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run) {
@@ -53,6 +59,8 @@ pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Express
 
 /// The tree of the text, checked.
 pub fn parse(source: &str, variables: &Variables) -> Result<IdedExpr, ExpressionError> {
+    let left = LEFT.get().unwrap_or(ALL).checked_sub(source.len().max(64)).ok_or(ExpressionError::TooMany)?;
+    LEFT.set(Some(left));
     if nesting(source) > BRACKETS {
         return Err(ExpressionError::TooDeep);
     }
