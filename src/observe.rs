@@ -153,7 +153,7 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
 pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
     let namespace = format!("{team}--backbone");
     let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
-    Record::read(entry.view.state()).map(Some).map_err(|error| {
+    Record::read(&entry.view.state()).map(Some).map_err(|error| {
         let name = labels::RECORD;
         let message = format!(
             "the record, ConfigMap {name} in {namespace}, cannot be read by this version of Strata, so everything is held as it is: \

@@ -269,8 +269,8 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
     let pods = context.mirror.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
     let probes = &context.watches.probes;
     let seen = Seen {
-        live: &|key| Some(context.mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null()),
-        troubles: pods.flat_map(|(key, entry)| troubles(&key, entry.view.state(), probes.of(&entry.uid))).collect(),
+        live: &|key| Some(context.mirror.get(key)?.view.state()).filter(|state| !state.is_null()),
+        troubles: pods.flat_map(|(key, entry)| troubles(&key, &entry.view.state(), probes.of(&entry.uid))).collect(),
         daily: daily_work(context, plan),
         waiting: context.mirror.daily_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
@@ -294,7 +294,7 @@ fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
 /// Secrets that a pod of daily work waits for.
 fn waiting(entry: &Entry) -> Vec<Missing> {
     let Work::Daily(id) = &entry.work else { return Vec::new() };
-    let pod = serde_json::from_value(entry.view.state().clone()).unwrap_or_default();
+    let pod = serde_json::from_value(entry.view.state()).unwrap_or_default();
     summary::missing(id, &pod)
 }
 

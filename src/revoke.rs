@@ -37,7 +37,8 @@ pub fn revocations(
         })
         .filter_map(|(key, entry)| {
             let allowed = allowed(team, spec, prefixes, key);
-            let subjects = entry.view.state()["subjects"].as_array()?;
+            let state = entry.view.state();
+            let subjects = state["subjects"].as_array()?;
             let kept: Vec<_> = subjects.iter().filter(|subject| stays(subject, prefixes, &allowed)).cloned().collect();
             match kept.len() {
                 same if same == subjects.len() => None,

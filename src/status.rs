@@ -54,7 +54,7 @@ impl Live<'_> {
     /// The quota of a namespace: `{hard, used}`.
     fn quota(&self, namespace: &str) -> Value {
         let key = Key::new("", "ResourceQuota", Some(namespace), "strata-quota");
-        self.mirror.get(&key).map_or(Value::Null, |entry| entry.view.state().clone())
+        self.mirror.get(&key).map_or(Value::Null, |entry| entry.view.state())
     }
 }
 

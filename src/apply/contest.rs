@@ -4,7 +4,8 @@
 //! then repaired at a bounded rate for ever, everything else at a slow pace. No
 //! write wars, and no open window.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,23 +26,15 @@ const QUIET: usize = 5;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;
 
-#[derive(Default)]
-struct Rounds {
-    intent: u64,
-    repairs: VecDeque<Instant>,
-}
-
-impl Rounds {
-    /// Whether its repairs still count.
-    fn is_fought_over(&self, now: Instant) -> bool {
-        self.repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW)
-    }
-}
-
-/// What is known of each object, and how many may be known before it is tidied up.
+/// What is known of objects, each by a number: there are many, and of most of them
+/// nothing is known but what was written last.
 #[derive(Default)]
 struct Known {
-    rounds: HashMap<Key, Rounds>,
+    /// The intent that was written.
+    intents: HashMap<u64, u64>,
+    /// When those that were repaired were.
+    repairs: HashMap<u64, VecDeque<Instant>>,
+    /// How many may be known before it is tidied up.
     tidy_at: usize,
 }
 
@@ -49,6 +42,7 @@ struct Known {
 /// are there or were fought over in that minute.
 #[derive(Default)]
 pub struct Contests {
+    numbers: RandomState,
     known: Mutex<Known>,
 }
 
@@ -74,36 +68,37 @@ impl Contests {
 
     /// Asks to write an object that differs from the intent.
     pub fn ask(&self, key: &Key, intent: u64, guardrail: bool) -> Permission {
-        let now = Instant::now();
+        let (now, number) = (Instant::now(), self.number(key));
         let mut known = self.lock();
-        let Some(rounds) = known.rounds.get_mut(key).filter(|rounds| rounds.intent == intent) else {
+        if known.intents.get(&number) != Some(&intent) {
             return Permission::Update;
-        };
-        while rounds.repairs.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
-            rounds.repairs.pop_front();
         }
-        let contested = rounds.repairs.len() >= ROUNDS;
+        let repairs = known.repairs.entry(number).or_default();
+        while repairs.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
+            repairs.pop_front();
+        }
+        let contested = repairs.len() >= ROUNDS;
         if contested {
             let pace = if guardrail { GUARDRAIL } else { OTHER };
-            let last = rounds.repairs.back().copied().unwrap_or(now);
+            let last = repairs.back().copied().unwrap_or(now);
             let since = now.duration_since(last);
             if since < pace {
                 return Permission::Wait(pace.saturating_sub(since));
             }
         }
-        rounds.repairs.push_back(now);
-        if rounds.repairs.len() > ROUNDS + QUIET {
-            rounds.repairs.pop_front();
+        repairs.push_back(now);
+        if repairs.len() > ROUNDS + QUIET {
+            repairs.pop_front();
         }
         Permission::Repair { contested }
     }
 
     /// We wrote this intent: what differs from now on was changed by somebody.
     pub fn wrote(&self, key: &Key, intent: u64) {
+        let number = self.number(key);
         let mut known = self.lock();
-        let rounds = known.rounds.entry(key.clone()).or_default();
-        if rounds.intent != intent {
-            *rounds = Rounds { intent, repairs: VecDeque::new() };
+        if known.intents.insert(number, intent) != Some(intent) {
+            known.repairs.remove(&number);
         }
     }
 
@@ -111,25 +106,40 @@ impl Contests {
     #[must_use]
     pub fn contested(&self, key: &Key) -> bool {
         let (known, now) = (self.lock(), Instant::now());
-        known.rounds.get(key).is_some_and(|rounds| {
-            rounds.repairs.iter().filter(|at| now.duration_since(**at) <= WINDOW).count() >= ROUNDS
-        })
+        known
+            .repairs
+            .get(&self.number(key))
+            .is_some_and(|repairs| repairs.iter().filter(|at| now.duration_since(**at) <= WINDOW).count() >= ROUNDS)
     }
 
     /// The object is no longer ours to keep.
     pub fn forget(&self, key: &Key) {
-        self.lock().rounds.remove(key);
+        let number = self.number(key);
+        let mut known = self.lock();
+        known.intents.remove(&number);
+        known.repairs.remove(&number);
     }
 
     /// Forgets, where many are known, objects that are no longer there and that
-    /// nobody fights over: they went without us.
-    pub fn tidy(&self, is_there: impl Fn(&Key) -> bool) {
+    /// nobody fights over: they went without us. `each` shows those that are there.
+    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&Key))) {
         let (mut known, now) = (self.lock(), Instant::now());
-        if known.rounds.len() < known.tidy_at.max(FEW) {
+        if known.intents.len() < known.tidy_at.max(FEW) {
             return;
         }
-        known.rounds.retain(|key, rounds| rounds.is_fought_over(now) || is_there(key));
-        known.tidy_at = known.rounds.len() * 2;
+        let mut there = HashSet::new();
+        each(&mut |key| {
+            there.insert(self.number(key));
+        });
+        known.repairs.retain(|_, repairs| repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW));
+        let Known { intents, repairs, .. } = &mut *known;
+        intents.retain(|number, _| repairs.contains_key(number) || there.contains(number));
+        intents.shrink_to_fit();
+        known.tidy_at = known.intents.len() * 2;
+    }
+
+    fn number(&self, key: &Key) -> u64 {
+        self.numbers.hash_one(key)
     }
 }
 
@@ -170,19 +180,22 @@ mod tests {
     async fn objects_that_went_without_us_take_no_room_for_ever() {
         let contests = Contests::default();
         let object = |number: usize| Key::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
-        let stays = |key: &Key| key.name.ends_with("00");
+        let stay = |each: &mut dyn FnMut(&Key)| (0..500).for_each(|number| each(&object(number * 100)));
         contests.wrote(&key(), 1);
         assert!(matches!(contests.ask(&key(), 1, true), Permission::Repair { .. }));
         for number in 0..50_000 {
             contests.wrote(&object(number), 1);
-            contests.tidy(stays);
-            assert!(contests.lock().rounds.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
+            contests.tidy(stay);
+            assert!(contests.lock().intents.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
         }
         assert_eq!(contests.ask(&object(49_900), 1, false), Permission::Repair { contested: false });
-        assert!(contests.lock().rounds.contains_key(&key()), "what was fought over just now is known");
+        assert!(
+            contests.lock().intents.contains_key(&contests.number(&key())),
+            "what was fought over just now is known"
+        );
         tokio::time::advance(WINDOW * 2).await;
         (0..2000).for_each(|number| contests.wrote(&object(number), 2));
-        contests.tidy(stays);
-        assert!(!contests.lock().rounds.contains_key(&key()));
+        contests.tidy(stay);
+        assert!(!contests.lock().intents.contains_key(&contests.number(&key())));
     }
 }

@@ -177,7 +177,7 @@ impl Applier {
     /// Remembers what an object holds, and forgets objects that went without us.
     fn remember(&self, key: &Key, intent: u64) {
         self.contests.wrote(key, intent);
-        self.contests.tidy(|key| self.mirror.knows(key));
+        self.contests.tidy(|look| self.mirror.each_key(look));
     }
 
     async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, fresh: &BTreeSet<String>) -> Step {

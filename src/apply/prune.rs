@@ -196,7 +196,8 @@ fn is_binding(key: &Key) -> bool {
 
 fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     let own_accounts = format!("system:serviceaccounts:{namespace}");
-    let subjects = entry.view.state()["subjects"].as_array().into_iter().flatten();
+    let state = entry.view.state();
+    let subjects = state["subjects"].as_array().into_iter().flatten();
     subjects.into_iter().any(|subject| match subject["kind"].as_str() {
         Some("User") => true,
         Some("Group") => subject["name"] != own_accounts,
@@ -207,7 +208,8 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
 /// How long the binding still breaks glass, if it says until when, and that is to
 /// come. No role of a team may write bindings, so neither may it say that.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
-    let until = entry.view.state()["annotations"][labels::BREAK_GLASS].as_str()?;
+    let state = entry.view.state();
+    let until = state["annotations"][labels::BREAK_GLASS].as_str()?;
     let until = until.parse::<jiff::Timestamp>().ok().filter(|until| *until > now)?;
     // Rounded up to what timers count in: a moment too early would be one pass more.
     let left = until.duration_since(now).unsigned_abs() + Duration::from_millis(1);

@@ -77,7 +77,7 @@ impl Observed {
         }
         let pods = pods(&objects);
         let refused = objects.iter().find_map(|(key, entry)| {
-            let missing = misses_pods(key, entry.view.state());
+            let missing = misses_pods(key, &entry.view.state());
             missing.then(|| context.watches.refusals.of(&entry.uid)).flatten()
         });
         Self { objects, pods, refused }
@@ -133,7 +133,7 @@ fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
     });
     let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
     let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
-    let pods = all.filter_map(|(_, entry)| serde_json::from_value::<Pod>(entry.view.state().clone()).ok());
+    let pods = all.filter_map(|(_, entry)| serde_json::from_value::<Pod>(entry.view.state()).ok());
     pods.filter_map(|mut pod| {
         let is_believed = [&written, &made].iter().any(|owners| owners.contains(pod.owner_uid.as_str()));
         if is_believed {

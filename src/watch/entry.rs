@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::compact::{applied_part, text};
 use super::fingerprint::{fingerprint, other_writer};
 use super::key::Key;
 use super::view::{self, View};
@@ -40,8 +41,9 @@ pub struct Entry {
     pub fingerprint: u64,
     /// The intent that the object was seen to hold, with the fingerprint it had then.
     pub(super) verified: Option<(u64, u64)>,
-    /// An applied object that was not yet compared with an intent.
-    pub(super) unverified: Option<Arc<Value>>,
+    /// An applied object that was not yet compared with an intent, as text: what
+    /// [`super::compact::holds_as_text`] looks at.
+    pub(super) unverified: Option<Arc<str>>,
     /// What judging needs of it.
     pub view: View,
     /// Who changed it last, besides us.
@@ -82,7 +84,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, keeping),
         verified: None,
-        unverified: (keeping == Keeping::Applied && !is_only_read(&key.kind)).then(|| Arc::new(object.clone())),
+        unverified: (keeping == Keeping::Applied && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
         view,
         other_writer: other_writer(object),
     })

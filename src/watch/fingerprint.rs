@@ -86,7 +86,7 @@ fn without_nothing(value: &Value) -> Option<Value> {
 }
 
 /// The fields that our manager applied, in the notation of `managedFields`.
-fn owned_fields(object: &Value) -> Value {
+pub(super) fn owned_fields(object: &Value) -> Value {
     let managers = object["metadata"]["managedFields"].as_array();
     managers
         .into_iter()

@@ -12,8 +12,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::compact::holds_as_text;
 use super::entry::{Entry, entry, team_of, version};
-use super::fingerprint::{digest, fingerprint, holds};
+use super::fingerprint::{digest, fingerprint};
 use super::gone::Gone;
 use super::key::Key;
 use crate::kinds::Keeping;
@@ -107,10 +108,9 @@ impl Mirror {
         self.read().entries.get(key).cloned()
     }
 
-    /// Whether anything is known of one object.
-    #[must_use]
-    pub fn knows(&self, key: &Key) -> bool {
-        self.read().entries.contains_key(key)
+    /// Shows which objects anything is known of.
+    pub fn each_key(&self, look: &mut dyn FnMut(&Key)) {
+        self.read().entries.keys().for_each(look);
     }
 
     /// Everything that was written for a team itself, in the order of its keys.
@@ -174,7 +174,7 @@ impl Mirror {
         if entry.verified == Some((wanted, entry.fingerprint)) {
             return true;
         }
-        let holds = entry.unverified.as_ref().is_some_and(|live| holds(live, intent));
+        let holds = entry.unverified.as_deref().is_some_and(|live| holds_as_text(live, intent));
         if holds && let Some(entry) = self.write().entries.get_mut(key) {
             entry.verified = Some((wanted, entry.fingerprint));
             entry.unverified = None;
