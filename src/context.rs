@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use crate::api::{AITeamStatus, Prefixes};
 use crate::apply::{Applier, Requests};
+use crate::desired::Desired;
+use crate::engine_kinds;
 use crate::events::Events;
 use crate::ground::{Ground, Moved};
 use crate::metrics::{Metrics, Watched};
@@ -159,10 +161,22 @@ impl Context {
         self.metrics.text()
     }
 
+    /// Watches the kinds of all engines and of these objects, as far as they are served,
+    /// and no kind that is served no more.
+    pub fn follow_kinds(&self, objects: &[Desired]) {
+        self.watches.end_unserved(|watched| engine_kinds::is_served(&self.store, watched));
+        for kind in engine_kinds::wanted(&self.store, objects) {
+            self.watches.ensure(kind);
+        }
+    }
+
     /// What is waited for before anything may be judged missing.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let mut all = self.store.unsynced();
+        if all.is_empty() {
+            self.follow_kinds(&[]);
+        }
         all.extend(self.watches.listing());
         all
     }

@@ -125,7 +125,7 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
         }
         return outcome;
     }
-    crate::reconcile::watch_new_kinds(context, desires);
+    context.follow_kinds(desires);
     let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
     let stages = [Stage::Guardrail, Stage::Identity, Stage::Configuration, Stage::Workload];
     context.applier.apply(&owner, &wanted, &stages, &mut outcome).await;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use kube::core::Status;
 use kube::runtime::watcher;
 
 use crate::api::Reason;
@@ -49,9 +50,8 @@ impl Failure {
         };
         let said = &status.message;
         let reason = match status.code {
-            403 if said.contains("being terminated") => Reason::Terminating,
-            403 if said.contains("exceeded quota") || said.contains("ValidatingAdmissionPolicy") => Reason::Refused,
-            403 if said.contains("cannot ") || said.contains("not currently held") => Reason::RightsMissing,
+            403 if has_cause(status, "NamespaceTerminating") => Reason::Terminating,
+            403 if is_of_rights(said) => Reason::RightsMissing,
             403 | 422 | 400 | 413 => Reason::Refused,
             404 | 409 | 410 => Reason::Progressing,
             _ => Reason::ApiFailing,
@@ -85,10 +85,27 @@ impl Failure {
     }
 }
 
+/// Whether the API server gives this as a cause.
+fn has_cause(status: &Status, reason: &str) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
+}
+
+/// Whether a 403 is for want of rights. The API server gives the same reason and the
+/// same details where a quota or admission forbids something; only its own sentence
+/// tells them apart. It is read from where that sentence begins, so that what a webhook
+/// or a quota says cannot look like it.
+fn is_of_rights(message: &str) -> bool {
+    let Some((what, said)) = message.split_once(" is forbidden: ") else { return false };
+    let is_webhooks = what.starts_with("admission webhook ");
+    let user = ["User \"", "user \""].iter().find_map(|begin| said.strip_prefix(begin));
+    let after = user.and_then(|rest| rest.split_once('"')).map(|(_, after)| after);
+    !is_webhooks && after.is_some_and(|after| after.starts_with(" cannot ") || after.starts_with(" (groups="))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::Status;
+    use serde_json::json;
 
     fn answer(code: u16, message: &str) -> Reason {
         let mut status = Status::failure(message, "");
@@ -98,14 +115,34 @@ mod tests {
 
     #[test]
     fn an_answer_is_classed_by_what_it_means() {
-        assert_eq!(answer(403, "configmaps is forbidden: User \"x\" cannot create resource"), Reason::RightsMissing);
-        assert_eq!(answer(403, "pods \"x\" is forbidden: exceeded quota: strata-quota"), Reason::Refused);
-        assert_eq!(
-            answer(403, "unable to create new content in namespace a because it is being terminated"),
-            Reason::Terminating
-        );
         assert_eq!(answer(422, "Deployment.apps \"x\" is invalid"), Reason::Refused);
         assert_eq!(answer(503, "etcd"), Reason::ApiFailing);
         assert_eq!(answer(409, "the object has been modified"), Reason::Progressing);
+        let mut status = Status::failure("whatever it says", "Forbidden");
+        status.code = 403;
+        let details =
+            json!({"causes": [{"reason": "NamespaceTerminating", "message": "x", "field": "metadata.namespace"}]});
+        status.details = serde_json::from_value(details).unwrap();
+        let failure = Failure::of_request(&kube::Error::Api(Box::new(status)), "create x");
+        assert_eq!(failure.reason, Reason::Terminating);
+    }
+
+    #[test]
+    fn only_the_api_servers_own_words_are_of_rights() {
+        for said in [
+            "configmaps is forbidden: User \"x\" cannot create resource \"configmaps\" in API group \"\"",
+            "rolebindings.rbac.authorization.k8s.io \"x\" is forbidden: user \"x\" (groups=[\"a\"]) is attempting to grant RBAC permissions not currently held:",
+        ] {
+            assert_eq!(answer(403, said), Reason::RightsMissing, "{said}");
+        }
+        for said in [
+            "pods \"x\" is forbidden: exceeded quota: strata-quota",
+            "admission webhook \"w\" denied the request: you cannot do this",
+            "admission webhook \"w\" denied the request: it is forbidden: User \"x\" cannot do this",
+            "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: you cannot do this",
+            "pods \"x\" is forbidden: a namespace cannot be being terminated",
+        ] {
+            assert_eq!(answer(403, said), Reason::Refused, "{said}");
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod daily;
 pub mod desired;
 pub mod engine;
 pub mod engine_command;
+pub mod engine_kinds;
 pub mod error;
 #[cfg(test)]
 mod fake_api;

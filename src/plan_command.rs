@@ -16,7 +16,7 @@ use crate::kinds::{Keeping, built_in};
 use crate::metrics::Metrics;
 use crate::observe::observe;
 use crate::queue::Key as Work;
-use crate::reconcile::{keep, planned, watch_new_kinds};
+use crate::reconcile::{keep, planned};
 use crate::watch::Mirror;
 
 /// How long the cluster may take to list what is there.
@@ -111,7 +111,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
         }
     };
     let desires = desired(&plan);
-    watch_new_kinds(context, &desires.objects);
+    context.follow_kinds(&desires.objects);
     wait_until_listed(context).await?;
     let problems = plan.problems.iter().chain(&desires.problems);
     result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));

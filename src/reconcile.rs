@@ -7,8 +7,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kube::api::{ApiResource, GroupVersionKind};
-
 use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
 use crate::api::team::{DeletionPolicy, Mode};
@@ -21,7 +19,7 @@ use crate::error::Failure;
 use crate::ground::{self, Ground};
 use crate::health::summary::{self, DailyHealth};
 use crate::health::{Health, Missing, Seen, health, troubles};
-use crate::kinds::{Keeping, Selection, built_in};
+use crate::kinds::built_in;
 use crate::observe::{self, Observed, observe};
 use crate::plan::choice::looked_at;
 use crate::plan::{Plan, plan};
@@ -30,7 +28,7 @@ use crate::record::Record;
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::store::Unreadable;
-use crate::watch::{Entry, Key, Watched};
+use crate::watch::{Entry, Key};
 use crate::{finalizer, references, retained, revoke, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
@@ -172,7 +170,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let name = team.name();
     let mut outcome = Outcome::default();
     let owner = Work::Team(name.to_owned());
-    watch_new_kinds(context, &desires.objects);
+    context.follow_kinds(&desires.objects);
     let keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
@@ -210,26 +208,6 @@ fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outco
 fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
     let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
     bindings.filter(|desired| context.mirror.get(&crate::apply::key(desired)).is_some()).cloned().collect()
-}
-
-/// Kinds that only engines bring are watched from the first time they are written.
-pub(crate) fn watch_new_kinds(context: &Context, objects: &[Desired]) {
-    for desired in objects {
-        let key = &desired.key;
-        if context.watches.version(&key.group, &key.kind, &key.version).is_some() {
-            continue;
-        }
-        if let Some((plural, namespaced)) = context.store.definition(&key.group, &key.kind) {
-            let gvk = GroupVersionKind::gvk(&key.group, &key.version, &key.kind);
-            let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
-            context.watches.ensure(Watched {
-                resource,
-                namespaced,
-                keeping: Keeping::Applied,
-                selection: Selection::Ours,
-            });
-        }
-    }
 }
 
 /// What must stay.

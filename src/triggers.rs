@@ -100,6 +100,7 @@ impl Listener for Triggers {
             self.0.queue.add(Key::Engine(change.key.to_owned()));
         }
         if concerns_others(change) {
+            self.0.follow_kinds(&[]);
             self.engine_changed(change.key);
         }
     }
@@ -109,6 +110,7 @@ impl Listener for Triggers {
         if change.first || before == after {
             return;
         }
+        self.0.follow_kinds(&[]);
         let Some(definition) = after.or(before) else { return };
         let (group, kind) = (definition.group.as_str(), definition.kind.as_str());
         let catalogue = self.0.store.catalogue();

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
-use strata::api::Reason;
+use strata::api::{Reason, labels};
 use strata::apply::{Requests, Writer};
 use strata::kinds::built_in;
 use strata::watch::{Key, Watched};
@@ -23,11 +23,14 @@ struct Store {
     /// By the number of the request, from 1: the status code that it gets. 0 is no
     /// answer at all, though the request is carried out.
     faults: BTreeMap<usize, u16>,
+    /// By the number of the request: what somebody else makes just before it.
+    made: BTreeMap<usize, Value>,
     log: Vec<String>,
 }
 
 impl Store {
-    fn answer(&mut self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+    fn answer(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> (u16, Value) {
+        let (path, forced) = (uri.path(), uri.query().unwrap_or_default().contains("force=true"));
         let name = body["metadata"]["name"].as_str().unwrap_or_default();
         let one = if *method == Method::POST { format!("{path}/{name}") } else { path.to_owned() };
         let known = self.objects.get(&one).cloned();
@@ -45,8 +48,26 @@ impl Store {
             ("PUT", Some(object)) if body["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] => {
                 (409, Value::Null)
             }
+            ("PATCH", before) => self.apply(&one, body, before.as_ref(), forced),
             (_, before) => (200, self.write(&one, body, before.as_ref())),
         }
+    }
+
+    /// A server-side apply, as far as it can conflict.
+    fn apply(&mut self, path: &str, body: &Value, before: Option<&Value>, forced: bool) -> (u16, Value) {
+        let other = |before: &Value| before["metadata"]["managedFields"][0]["manager"] == "somebody";
+        let uid = &body["metadata"]["uid"];
+        let known = before.map_or(&Value::Null, |before| &before["metadata"]["uid"]);
+        let takes = |before: &Value| other(before) && before["data"] != body["data"] && !body["data"].is_null();
+        if !uid.is_null() && uid != known || !forced && before.is_some_and(takes) {
+            return (409, Value::Null);
+        }
+        let mut object = self.write(path, body, before);
+        if let Some(before) = before {
+            object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
+            self.objects.insert(path.to_owned(), object.clone());
+        }
+        (200, object)
     }
 
     fn write(&mut self, path: &str, body: &Value, before: Option<&Value>) -> Value {
@@ -66,17 +87,21 @@ async fn serve(store: Arc<Mutex<Store>>, request: Request<Body>) -> Result<Respo
     let (code, object) = {
         let mut store = store.lock().unwrap();
         store.log.push(format!("{} {}", parts.method, parts.uri.path()));
+        let request = store.log.len();
+        if let Some(object) = store.made.remove(&request) {
+            store.objects.insert(PATH.to_owned(), object);
+        }
         match store.faults.get(&store.log.len()).copied() {
             Some(0) => {
-                store.answer(&parts.method, parts.uri.path(), &body);
+                store.answer(&parts.method, &parts.uri, &body);
                 return Err(std::io::Error::other("the connection was cut"));
             }
             Some(code) => (code, Value::Null),
-            None => store.answer(&parts.method, parts.uri.path(), &body),
+            None => store.answer(&parts.method, &parts.uri, &body),
         }
     };
     let failed = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
-        "reason": "", "message": format!("answered with {code}")});
+        "reason": if code == 404 { "NotFound" } else { "" }, "message": format!("answered with {code}")});
     let text = if code < 300 { object } else { failed };
     let response = Response::builder().status(StatusCode::from_u16(code).unwrap());
     Ok(response.header("content-type", "application/json").body(Body::from(text.to_string().into_bytes())).unwrap())
@@ -98,6 +123,12 @@ impl Api {
 
     fn holds(self, object: &Value) -> Self {
         self.store.lock().unwrap().objects.insert(PATH.to_owned(), object.clone());
+        self
+    }
+
+    /// Just before the request of this number somebody makes the object.
+    fn made_before(self, request: usize, object: &Value) -> Self {
+        self.store.lock().unwrap().made.insert(request, object.clone());
         self
     }
 
@@ -150,7 +181,7 @@ async fn what_somebody_else_made_is_looked_at_and_left_alone() {
     assert_eq!(failure.reason, Reason::Conflict);
     assert!(failure.message.contains("belongs to team b"), "{failure}");
     assert_eq!(api.verbs(), ["POST", "GET"]);
-    let applied = api.writer.apply_new(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap_err();
+    let applied = api.writer.apply_new(&kind(), &key(), &labelled("a", &json!({"k": "v"})), false).await.unwrap_err();
     assert_eq!(applied.reason, Reason::Conflict);
     assert_eq!(api.verbs(), ["POST", "GET", "GET"]);
     assert_eq!(api.object(), foreign);
@@ -203,4 +234,52 @@ async fn only_the_object_with_the_uid_is_deleted() {
     api.writer.delete(&kind(), &key(), "u", None).await.unwrap();
     assert_eq!(api.object(), Value::Null);
     api.writer.delete(&kind(), &key(), "u", None).await.expect("what is gone is gone");
+}
+
+/// An object that somebody without our label made, and holds.
+fn somebodys(data: &Value) -> Value {
+    let mut object = live("b", data);
+    object["metadata"]["labels"] = json!({"theirs": "1"});
+    object["metadata"]["uid"] = json!("another");
+    object["metadata"]["managedFields"] = json!([{"manager": "somebody", "operation": "Update"}]);
+    object
+}
+
+#[tokio::test]
+async fn what_was_made_anew_by_somebody_is_not_taken_over() {
+    let theirs = somebodys(&json!({"k": "theirs"}));
+    let api = Api::new(&[]).holds(&theirs);
+    let intent = labelled("a", &json!({"k": "v"}));
+    let failure = api.writer.apply(&kind(), &key(), &intent, "u").await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Conflict, "{failure}");
+    assert_eq!((api.object(), api.verbs()), (theirs, vec!["PATCH".to_owned(), "GET".to_owned()]));
+    let api = Api::new(&[]).holds(&live("a", &json!({"k": "old"})));
+    api.writer.apply(&kind(), &key(), &intent, "u").await.unwrap();
+    assert_eq!((&api.object()["data"]["k"], api.verbs().len()), (&json!("v"), 1));
+}
+
+#[tokio::test]
+async fn what_was_made_anew_and_is_ours_is_looked_at_again() {
+    let mut anew = live("a", &json!({"k": "old"}));
+    anew["metadata"]["uid"] = json!("another");
+    let api = Api::new(&[]).holds(&anew);
+    let failure = api.writer.apply(&kind(), &key(), &labelled("a", &json!({"k": "v"})), "u").await.unwrap_err();
+    assert_eq!((failure.reason, api.object()), (Reason::Progressing, anew));
+}
+
+#[tokio::test]
+async fn what_somebody_makes_in_the_same_moment_stays_theirs() {
+    let intent = labelled("a", &json!({"k": "v"}));
+    for nobody_elses in [false, true] {
+        let theirs = somebodys(&json!({"k": "theirs"}));
+        let api = Api::new(&[]).made_before(if nobody_elses { 1 } else { 2 }, &theirs);
+        let failure = api.writer.apply_new(&kind(), &key(), &intent, nobody_elses).await.unwrap_err();
+        assert_eq!((failure.reason, api.object()), (Reason::Conflict, theirs), "{failure}");
+    }
+    // Where no field is in the way, ours are taken off again.
+    let theirs = somebodys(&json!({"k": "v"}));
+    let api = Api::new(&[]).made_before(2, &theirs);
+    let failure = api.writer.apply_new(&kind(), &key(), &intent, false).await.unwrap_err();
+    assert_eq!((failure.reason, api.verbs()), (Reason::Conflict, ["GET", "PATCH", "PATCH"].map(str::to_owned).into()));
+    assert!(api.object()["metadata"]["labels"][labels::TEAM].is_null(), "{}", api.object());
 }

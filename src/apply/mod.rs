@@ -31,7 +31,7 @@ use crate::error::Failure;
 use crate::kinds::Keeping;
 use crate::queue::Key as Work;
 use crate::watch::fingerprint::digest;
-use crate::watch::{Key, Known, Mirror, State, Watched, Watches};
+use crate::watch::{Entry, Key, Known, Mirror, State, Watched, Watches};
 
 /// How many requests of one team are under way at once.
 const IN_FLIGHT: usize = 16;
@@ -124,7 +124,7 @@ impl Applier {
             Some(entry) if !write::entry_is_ours(&entry, key, owner) => {
                 Step::failed(write::known_conflict(key, &entry))
             }
-            Some(entry) => self.known(kind, key, desired, entry.other_writer).await,
+            Some(entry) => self.known(kind, key, desired, entry).await,
             None => self.missing(kind, key, desired, fresh).await,
         }
     }
@@ -156,7 +156,8 @@ impl Applier {
         }
     }
 
-    async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, by: Option<String>) -> Step {
+    async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, entry: Entry) -> Step {
+        let Entry { uid, other_writer: by, .. } = entry;
         let intent = digest(&desired.object);
         if self.mirror.holds(key, &desired.object, kind.keeping) {
             self.remember(key, intent);
@@ -169,7 +170,7 @@ impl Applier {
         }
         let written = match kind.keeping {
             Keeping::Whole(_) => self.writer.replace(kind, key, &desired.object).await,
-            Keeping::Applied => self.writer.apply(kind, key, &desired.object).await,
+            Keeping::Applied => self.writer.apply(kind, key, &desired.object, &uid).await,
         };
         self.written(kind, key, desired, written, permission, by)
     }
@@ -192,8 +193,7 @@ impl Applier {
         }
         let written = match kind.keeping {
             Keeping::Whole(_) => self.writer.create(kind, key, &desired.object).await,
-            Keeping::Applied if nobody_elses => self.writer.apply(kind, key, &desired.object).await,
-            Keeping::Applied => self.writer.apply_new(kind, key, &desired.object).await,
+            Keeping::Applied => self.writer.apply_new(kind, key, &desired.object, nobody_elses).await,
         };
         let step = self.written(kind, key, desired, written, permission, None);
         let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));

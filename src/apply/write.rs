@@ -11,7 +11,7 @@ use crate::api::{Reason, labels};
 use crate::error::Failure;
 use crate::kinds::Keeping;
 use crate::queue::Key as Work;
-use crate::watch::fingerprint::applied_by_us;
+use crate::watch::fingerprint::{applied_by_us, other_writer};
 use crate::watch::{Entry, Key, Watched, value};
 
 type Object = kube::api::DynamicObject;
@@ -121,19 +121,67 @@ impl Writer {
         Ok(Some(self.put(kind, key, &object(&live)?).await?))
     }
 
-    /// Applies an object: only the fields of the intent become ours.
-    pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
-        let api = self.api(kind, key);
-        let parameters = PatchParams::apply(labels::FIELD_MANAGER).force();
-        Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
+    /// Applies an object that is known by this UID: only the fields of the intent become
+    /// ours. One that took its name since is left alone.
+    pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value, uid: &str) -> Result<Value, Failure> {
+        let mut exact = intent.clone();
+        exact["metadata"]["uid"] = uid.into();
+        match self.patch(kind, key, &exact, true).await {
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) if !is_ours(&live, key, intent) => Err(conflict(key, &live)),
+                // The watch tells how it is by now.
+                _ => Err(failed.failure),
+            },
+            answer => Ok(answer?),
+        }
     }
 
-    /// Applies an object that is not known: looks first whether somebody has it.
-    pub async fn apply_new(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
-        match self.get(kind, key).await? {
-            Some(live) if !is_ours(&live, key, intent) => Err(conflict(key, &live)),
-            _ => self.apply(kind, key, intent).await,
+    /// Applies an object that is not known. Unless nobody else can have it, looks first
+    /// whether somebody does. It takes no field from anybody: whoever creates it in the
+    /// same moment keeps it.
+    pub async fn apply_new(
+        &self,
+        kind: &Watched,
+        key: &Key,
+        intent: &Value,
+        nobody_elses: bool,
+    ) -> Result<Value, Failure> {
+        if !nobody_elses && let Some(live) = self.get(kind, key).await? {
+            return self.apply_live(kind, key, intent, &live).await;
         }
+        match self.patch(kind, key, intent, false).await {
+            Ok(live) if other_writer(&live).is_some() && !has_reserved_name(key) => {
+                self.give_back(kind, key, &live).await?;
+                Err(conflict(key, &Value::Null))
+            }
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) => self.apply_live(kind, key, intent, &live).await,
+                None => Err(failed.failure),
+            },
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn apply_live(&self, kind: &Watched, key: &Key, intent: &Value, live: &Value) -> Result<Value, Failure> {
+        if !is_ours(live, key, intent) {
+            return Err(conflict(key, live));
+        }
+        self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
+    }
+
+    /// Takes our fields off an object that somebody created in the same moment.
+    async fn give_back(&self, kind: &Watched, key: &Key, live: &Value) -> Result<(), Failure> {
+        let nothing = json!({
+            "apiVersion": live["apiVersion"], "kind": live["kind"],
+            "metadata": {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]},
+        });
+        Ok(self.patch(kind, key, &nothing, true).await.map(drop)?)
+    }
+
+    async fn patch(&self, kind: &Watched, key: &Key, intent: &Value, force: bool) -> Result<Value, Failed> {
+        let api = self.api(kind, key);
+        let parameters = PatchParams { force, ..PatchParams::apply(labels::FIELD_MANAGER) };
+        Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
     }
 
     /// Sets one field of the spec, under a field manager of its own: whoever applies

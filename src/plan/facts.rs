@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::WrittenPrefixes;
 use crate::api::engine::{PodSecurity, RequiredKind};
 use crate::api::quantity::Amount;
 use crate::api::vocabulary::{Capability, Layer};
 use crate::api::{BlueprintSpec, Prefixes};
-use crate::engine::Catalogue;
+use crate::engine::kinds::ObjectKind;
+use crate::engine::{Catalogue, RenderedObject};
 
 /// Everything that a plan depends on besides the team itself.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,37 @@ impl ServedKinds {
     pub fn agrees_on(&self, other: &Self, group: &str, kind: &str) -> bool {
         let key = (group.to_owned(), kind.to_owned());
         self.0.get(&key) == other.0.get(&key)
+    }
+
+    /// The version in which an engine's objects of a kind are written: as their template
+    /// has it where that is served, else the newest of those that will do. None where the
+    /// kind is Kubernetes' own, or not served.
+    #[must_use]
+    pub fn version<'a>(&self, kind: &'a ObjectKind, requires: &'a [RequiredKind]) -> Option<&'a str> {
+        let served = self.0.get(&(kind.group.clone(), kind.kind.clone()))?;
+        let is_served = |version: &&str| served.iter().any(|known| known == version);
+        let same = requires.iter().filter(|required| required.group == kind.group && required.kind == kind.kind);
+        let will_do = same.flat_map(|required| &required.versions).map(String::as_str);
+        [kind.version.as_str()].into_iter().chain(will_do).find(is_served)
+    }
+
+    /// Has the objects of an engine written in versions that are served.
+    pub fn place(&self, objects: &mut [RenderedObject], requires: &[RequiredKind]) {
+        for rendered in objects {
+            let object = &mut rendered.object;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let kind = ObjectKind::new(&text(&object["apiVersion"]), &text(&object["kind"]));
+            if let Some(version) = self.version(&kind, requires).filter(|version| *version != kind.version) {
+                object["apiVersion"] = format!("{}/{version}", kind.group).into();
+            }
+        }
+    }
+
+    /// Whether a kind is served in this version.
+    #[must_use]
+    pub fn has(&self, group: &str, kind: &str, version: &str) -> bool {
+        let versions = self.0.get(&(group.to_owned(), kind.to_owned()));
+        versions.is_some_and(|versions| versions.iter().any(|known| known == version))
     }
 
     /// Whether one of the versions that will do is served.

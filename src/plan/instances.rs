@@ -110,10 +110,11 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
         Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
     });
     let kept = instance.hold.take().or(failed).or_else(|| outdated(instance, engine, team));
-    let Ok((objects, connections)) = rendered else {
+    let Ok((mut objects, connections)) = rendered else {
         instance.hold = kept;
         return;
     };
+    facts.served.place(&mut objects, &spec.requires);
     instance.objects = objects;
     instance.hold = kept;
     if instance.hold.is_none() {

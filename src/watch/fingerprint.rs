@@ -85,18 +85,25 @@ fn without_nothing(value: &Value) -> Option<Value> {
     }
 }
 
+/// The entry of `managedFields` for what our manager applied.
+fn applied(object: &Value) -> Option<&Value> {
+    object["metadata"]["managedFields"].as_array()?.iter().find(|entry| {
+        entry["manager"] == labels::FIELD_MANAGER
+            && entry["operation"] == "Apply"
+            && entry["subresource"].as_str().unwrap_or_default().is_empty()
+    })
+}
+
 /// The fields that our manager applied, in the notation of `managedFields`.
 pub(super) fn owned_fields(object: &Value) -> Value {
-    let managers = object["metadata"]["managedFields"].as_array();
-    managers
-        .into_iter()
-        .flatten()
-        .find(|entry| {
-            entry["manager"] == labels::FIELD_MANAGER
-                && entry["operation"] == "Apply"
-                && entry["subresource"].as_str().unwrap_or_default().is_empty()
-        })
-        .map_or_else(|| json!({}), |entry| entry["fieldsV1"].clone())
+    applied(object).map_or_else(|| json!({}), |entry| entry["fieldsV1"].clone())
+}
+
+/// The version of its kind in which we applied an object.
+#[must_use]
+pub fn applied_in(object: &Value) -> Option<&str> {
+    let text = applied(object)?["apiVersion"].as_str()?;
+    Some(text.rsplit('/').next().unwrap_or(text))
 }
 
 /// Whether our field manager applied any field of the object.

@@ -24,8 +24,11 @@ use crate::queue::Key as Work;
 pub type Wake = Vec<Work>;
 
 /// Who says how an object is.
+#[derive(PartialEq, Eq)]
 enum From {
     Watch,
+    /// A watch that lists anew: what it says is so, whatever was known.
+    List,
     /// The API server, of a write of ours; of a whole intent, with its digest.
     Answer(Option<u64>),
 }
@@ -36,12 +39,36 @@ struct Index {
     works: HashMap<Work, HashSet<Key>>,
     /// The pods of daily work, by team.
     pods: HashMap<String, HashSet<Key>>,
-    /// Keys seen since a list began, by kind.
-    listing: HashMap<(String, String), HashSet<Key>>,
+    /// The lists under way, by group, kind and version.
+    listing: HashMap<(String, String, String), Listing>,
     gone: Gone,
 }
 
+/// A list under way.
+#[derive(Default)]
+struct Listing {
+    /// What it named, or what was written since it began.
+    seen: HashSet<Key>,
+    /// What was written since it began: of that the list may be older.
+    answered: HashSet<Key>,
+}
+
 impl Index {
+    /// Notes in the lists under way that there is an object, and says whether one of
+    /// them may be older than what is known of it.
+    fn note(&mut self, key: &Key, answered: bool) -> bool {
+        let of_kind = self.listing.iter_mut().filter(|((group, kind, _), _)| *group == key.group && *kind == key.kind);
+        let mut older = false;
+        for (_, listing) in of_kind {
+            listing.seen.insert(key.clone());
+            if answered {
+                listing.answered.insert(key.clone());
+            }
+            older |= listing.answered.contains(key);
+        }
+        older
+    }
+
     fn forget(&mut self, key: &Key) -> Wake {
         let Some(entry) = self.entries.remove(key) else { return Wake::new() };
         self.leave(&entry.work, key);
@@ -188,6 +215,17 @@ impl Mirror {
         self.take(key, object, keeping, &From::Watch)
     }
 
+    /// An object as a list gives it: its version counts, even if it is older than what
+    /// was known (the cluster may have been restored from a backup).
+    pub fn listed(&self, key: Key, object: &Value, keeping: Keeping) -> Wake {
+        self.take(key, object, keeping, &From::List)
+    }
+
+    /// An object that a list names and another watch of its kind takes.
+    pub fn still_there(&self, key: &Key) {
+        self.write().note(key, false);
+    }
+
     /// The answer to a write of ours that changed some of an object.
     pub fn changed(&self, key: Key, object: &Value, keeping: Keeping) {
         self.take(key, object, keeping, &From::Answer(None));
@@ -204,18 +242,17 @@ impl Mirror {
         };
         let mut index = self.write();
         let intent = match from {
-            From::Watch => None,
+            From::Watch | From::List => None,
             // Somebody deleted it before its answer came, and whoever it was written
             // for looks again already: what is not there must not seem to be.
             From::Answer(_) if index.gone.outdates(&entry.uid, entry.version) => return Wake::new(),
             From::Answer(intent) => *intent,
         };
-        let kind = (key.group.clone(), key.kind.clone());
-        if let Some(seen) = index.listing.get_mut(&kind) {
-            seen.insert(key.clone());
-        }
+        let older = index.note(&key, matches!(from, From::Answer(_)));
+        let anew = *from == From::List && !older;
         if let Some(known) = index.entries.get_mut(&key).filter(|known| known.uid == entry.uid)
             && (known.version > entry.version || known.version == entry.version && intent.is_none())
+            && !(anew && (known.version, known.fingerprint) != (entry.version, entry.fingerprint))
         {
             // The watch was quicker than the answer to our own write: what it says
             // is newer, and all that the answer adds is what we wrote.
@@ -278,15 +315,25 @@ impl Mirror {
         }
     }
 
-    /// A list of this kind begins.
-    pub fn list_begins(&self, group: &str, kind: &str) {
-        self.write().listing.insert((group.to_owned(), kind.to_owned()), HashSet::new());
+    /// A list of this kind begins, in this version.
+    pub fn list_begins(&self, group: &str, kind: &str, version: &str) {
+        self.write().listing.insert((group.to_owned(), kind.to_owned(), version.to_owned()), Listing::default());
+    }
+
+    /// The kind is not watched any more: nothing is known of it.
+    pub fn forget_kind(&self, group: &str, kind: &str) -> Wake {
+        let mut index = self.write();
+        index.listing.retain(|(of_group, of_kind, _), _| of_group != group || of_kind != kind);
+        let of_kind = index.entries.keys().filter(|key| key.group == group && key.kind == kind);
+        let keys: Vec<Key> = of_kind.cloned().collect();
+        keys.iter().flat_map(|key| index.forget(key)).collect()
     }
 
     /// A list of this kind is complete: what it did not name is gone.
-    pub fn list_ends(&self, group: &str, kind: &str) -> Wake {
+    pub fn list_ends(&self, group: &str, kind: &str, version: &str) -> Wake {
         let mut index = self.write();
-        let Some(seen) = index.listing.remove(&(group.to_owned(), kind.to_owned())) else { return Wake::new() };
+        let name = (group.to_owned(), kind.to_owned(), version.to_owned());
+        let Some(Listing { seen, .. }) = index.listing.remove(&name) else { return Wake::new() };
         let of_kind = index.entries.iter().filter(|(key, _)| key.group == group && key.kind == kind);
         let gone: Vec<_> = of_kind.filter(|(key, _)| !seen.contains(*key)).collect();
         let gone: Vec<_> = gone.into_iter().map(|(key, entry)| (key.clone(), entry.uid.clone())).collect();

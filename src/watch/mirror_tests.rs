@@ -77,8 +77,8 @@ fn an_object_that_lost_and_got_back_its_label_is_known_by_the_answer() {
 fn what_a_new_list_does_not_name_is_gone() {
     let mirror = Mirror::default();
     mirror.observe(key(), &quota(1, "1"), SPEC);
-    mirror.list_begins("", "LimitRange");
-    assert_eq!(mirror.list_ends("", "LimitRange"), vec![Work::Team("a".to_owned())]);
+    mirror.list_begins("", "LimitRange", "v1");
+    assert_eq!(mirror.list_ends("", "LimitRange", "v1"), vec![Work::Team("a".to_owned())]);
     mirror.wrote(key(), &quota(2, "1"), SPEC, &quota(2, "1"));
     assert!(mirror.get(&key()).is_none());
     mirror.observe(key(), &quota(2, "1"), SPEC);
@@ -111,8 +111,8 @@ fn what_was_written_for_daily_work_stays_its_own_without_the_label() {
 fn a_list_forgets_what_it_did_not_name() {
     let mirror = Mirror::default();
     mirror.observe(key(), &quota(1, "1"), SPEC);
-    mirror.list_begins("", "LimitRange");
-    assert_eq!(mirror.list_ends("", "LimitRange"), vec![Work::Team("a".to_owned())]);
+    mirror.list_begins("", "LimitRange", "v1");
+    assert_eq!(mirror.list_ends("", "LimitRange", "v1"), vec![Work::Team("a".to_owned())]);
     assert!(mirror.get(&key()).is_none());
     assert!(mirror.works().is_empty());
 }
@@ -155,4 +155,45 @@ fn a_stripped_label_leaves_the_namespace_to_tell_the_team() {
     let found = mirror.team("a");
     assert_eq!(found.len(), 1);
     assert!(!found[0].1.is_ours());
+}
+
+#[test]
+fn a_list_is_believed_even_if_versions_went_back() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(900, "3"), SPEC);
+    mirror.list_begins("", "LimitRange", "v1");
+    assert_eq!(mirror.listed(key(), &quota(5, "1"), SPEC), vec![Work::Team("a".to_owned())]);
+    assert!(mirror.list_ends("", "LimitRange", "v1").is_empty());
+    assert!(mirror.holds(&key(), &quota(0, "1"), SPEC));
+    assert_eq!(mirror.observe(key(), &quota(6, "2"), SPEC), vec![Work::Team("a".to_owned())]);
+}
+
+#[test]
+fn a_list_takes_nothing_back_that_was_written_since_it_began() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(4, "1"), SPEC);
+    mirror.list_begins("", "LimitRange", "v1");
+    mirror.wrote(key(), &quota(5, "2"), SPEC, &quota(5, "2"));
+    assert!(mirror.listed(key(), &quota(4, "1"), SPEC).is_empty());
+    mirror.list_ends("", "LimitRange", "v1");
+    assert!(mirror.holds(&key(), &quota(0, "2"), SPEC));
+}
+
+#[test]
+fn a_kind_that_is_not_watched_any_more_is_not_known() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(4, "1"), SPEC);
+    assert!(mirror.forget_kind("", "ConfigMap").is_empty());
+    assert_eq!(mirror.forget_kind("", "LimitRange"), vec![Work::Team("a".to_owned())]);
+    assert!(mirror.get(&key()).is_none() && mirror.works().is_empty());
+}
+
+#[test]
+fn an_object_that_another_watch_takes_is_not_gone() {
+    let mirror = Mirror::default();
+    mirror.observe(key(), &quota(4, "1"), SPEC);
+    mirror.list_begins("", "LimitRange", "v2");
+    mirror.still_there(&key());
+    assert!(mirror.list_ends("", "LimitRange", "v2").is_empty());
+    assert!(mirror.get(&key()).is_some());
 }

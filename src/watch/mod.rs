@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher;
 use serde_json::Value;
+use tokio::task::AbortHandle;
+use tracing::info;
 
 use crate::api::labels;
 use crate::api::reason::Class;
@@ -73,6 +75,15 @@ struct Watch {
     /// Whether it is there whatever engines there are.
     always: bool,
     health: Arc<Health>,
+    end: Arc<End>,
+}
+
+/// How a watch is ended.
+#[derive(Default)]
+struct End {
+    /// Held while something is taken: what comes after the end is not.
+    ended: Mutex<bool>,
+    task: Mutex<Option<AbortHandle>>,
 }
 
 /// A kind as it is watched, with how that goes.
@@ -140,12 +151,35 @@ impl Watches {
             return;
         }
         let health = self.opener.health(full_name(&kind.resource));
-        let watch = Watch { kind, always, health };
+        let watch = Watch { kind, always, health, end: Arc::default() };
         kinds.insert(name(&watch.kind), watch.clone());
         drop(kinds);
         let watches = Arc::clone(self);
-        let what = format!("the watch of {}", watch.health.name());
-        self.tasks.spawn(what, async move { watches.follow(watch).await });
+        let (what, end) = (format!("the watch of {}", watch.health.name()), Arc::clone(&watch.end));
+        let task = self.tasks.spawn(what, async move { watches.follow(&watch).await });
+        *end.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Ends the watches of kinds that engines bring and that are not served like this
+    /// any more. What was known of such a kind is forgotten: its objects may be gone.
+    pub fn end_unserved(&self, is_served: impl Fn(&Watched) -> bool) {
+        let mut kinds = self.lock();
+        let unserved = kinds.values().filter(|watch| !watch.always && !is_served(&watch.kind));
+        let unserved: Vec<Watch> = unserved.cloned().collect();
+        for watch in &unserved {
+            kinds.remove(&name(&watch.kind));
+        }
+        drop(kinds);
+        for watch in unserved {
+            *watch.end.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            let task = watch.end.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            task.inspect(AbortHandle::abort);
+            let ApiResource { group, kind, .. } = &watch.kind.resource;
+            info!(kind = watch.health.name(), "the kind is not served any more and not watched");
+            if self.of_kind(group, kind).is_empty() {
+                self.wake(self.mirror.forget_kind(group, kind));
+            }
+        }
     }
 
     /// The kind as it is watched in this version.
@@ -203,7 +237,7 @@ impl Watches {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn follow(&self, watch: Watch) {
+    async fn follow(&self, watch: &Watch) {
         let resource = watch.kind.resource.clone();
         let mut config = watcher::Config::default();
         if watch.kind.selection == Selection::Ours {
@@ -211,38 +245,70 @@ impl Watches {
         }
         let api = |client| Api::<DynamicObject>::all_with(client, &resource);
         follow::follow(&self.opener, api, config, &watch.health, |change| match change {
-            Change::Event(event) => self.take(&watch.kind, event),
+            Change::Event(event) => self.take(watch, event),
             Change::Turned(_) => self.wake_all(),
         })
         .await;
     }
 
-    fn take(&self, kind: &Watched, event: watcher::Event<DynamicObject>) {
-        let ApiResource { group, kind: name, .. } = &kind.resource;
+    fn take(&self, watch: &Watch, event: watcher::Event<DynamicObject>) {
+        let ended = watch.end.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return;
+        }
+        let kind = &watch.kind;
+        let ApiResource { group, kind: name, version, .. } = &kind.resource;
         let wake = match event {
             watcher::Event::Init => {
-                self.mirror.list_begins(group, name);
+                self.mirror.list_begins(group, name, version);
                 mirror::Wake::new()
             }
-            watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
-                let object = value(&object);
-                self.mirror.observe(Key::of(group, name, &object), &object, kind.keeping)
-            }
+            watcher::Event::InitApply(object) => match self.own(watch, &object) {
+                Ok((key, object)) => self.mirror.listed(key, &object, kind.keeping),
+                Err(key) => {
+                    self.mirror.still_there(&key);
+                    mirror::Wake::new()
+                }
+            },
+            watcher::Event::Apply(object) => match self.own(watch, &object) {
+                Ok((key, object)) => self.mirror.observe(key, &object, kind.keeping),
+                Err(_) => mirror::Wake::new(),
+            },
             watcher::Event::Delete(object) => {
                 let object = value(&object);
                 self.mirror.removed(&Key::of(group, name, &object), &object)
             }
-            watcher::Event::InitDone => self.mirror.list_ends(group, name),
+            watcher::Event::InitDone => self.mirror.list_ends(group, name, version),
         };
-        for work in wake {
+        drop(ended);
+        self.wake(wake);
+    }
+
+    /// An object that this watch is to take. Two engines may write one kind in two
+    /// versions, in which the same fields may look different: each object is taken in the
+    /// version in which it was written, if that is watched.
+    fn own(&self, watch: &Watch, object: &DynamicObject) -> Result<(Key, Value), Key> {
+        let ApiResource { group, kind, version, .. } = &watch.kind.resource;
+        let object = value(object);
+        let key = Key::of(group, kind, &object);
+        let others = if watch.always { Vec::new() } else { self.of_kind(group, kind) };
+        if others.len() < 2 {
+            return Ok((key, object));
+        }
+        let versions = || others.iter().map(|watch| watch.kind.resource.version.as_str());
+        let written = fingerprint::applied_in(&object).filter(|written| versions().any(|other| other == *written));
+        let is_own = written.or_else(|| versions().next()) == Some(version);
+        if is_own { Ok((key, object)) } else { Err(key) }
+    }
+
+    fn wake(&self, works: mirror::Wake) {
+        for work in works {
             self.queue.add(work);
         }
     }
 
     fn wake_all(&self) {
-        for work in self.mirror.works() {
-            self.queue.add(work);
-        }
+        self.wake(self.mirror.works());
         self.queue.add_known();
     }
 }

@@ -6,7 +6,7 @@
 //! UID of what it is about, and is believed only while that still shows: while the
 //! workload misses pods, while the pod is not ready.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Event;
@@ -15,7 +15,7 @@ use kube::runtime::watcher;
 
 use super::follow::{Change, Opener, follow};
 use super::health::Health;
-use super::{Key, Mirror};
+use super::{Key, Mirror, team_of};
 use crate::api::status::bounded;
 use crate::queue::Queue;
 
@@ -30,7 +30,7 @@ pub struct Told {
     selector: &'static str,
     /// What of a message counts.
     says: fn(&str) -> Option<&str>,
-    known: Mutex<HashMap<String, String>>,
+    known: Mutex<Newest>,
     /// How the watch of these Events is.
     pub health: Arc<Health>,
 }
@@ -57,7 +57,7 @@ impl Told {
     /// What was said last of the object with this UID.
     #[must_use]
     pub fn of(&self, uid: &str) -> Option<String> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(uid)
     }
 
     /// Follows the Events of the cluster.
@@ -86,20 +86,51 @@ impl Told {
             _ => "apps",
         };
         let Some(message) = (self.says)(message) else { return };
-        let Some(entry) = mirror.get(&Key::new(group, kind, about.namespace.as_deref(), name)) else { return };
-        if entry.uid != *uid || !entry.is_ours() {
+        let key = Key::new(group, kind, about.namespace.as_deref(), name);
+        let ours = mirror.get(&key).filter(|entry| entry.uid == *uid && entry.is_ours());
+        // An Event may come before the object that it is about: it is read once that is
+        // known. What is in no team's namespace is somebody else's until then.
+        if ours.is_none() && about.namespace.as_deref().and_then(team_of).is_none() {
             return;
         }
         let message = bounded(message.trim().to_owned(), MESSAGE);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        let changed = known.insert(uid.clone(), message.clone()).as_ref() != Some(&message);
-        drop(known);
-        if changed {
+        let changed = self.known.lock().unwrap_or_else(PoisonError::into_inner).put(uid, message);
+        if let Some(entry) = ours.filter(|_| changed) {
             queue.add(entry.work);
         }
+    }
+}
+
+/// The newest messages, by UID: a new one takes the place of the one that was said the
+/// longest ago.
+#[derive(Default)]
+struct Newest {
+    messages: HashMap<String, (u64, String)>,
+    order: BTreeMap<u64, String>,
+    count: u64,
+}
+
+impl Newest {
+    fn get(&self, uid: &str) -> Option<String> {
+        self.messages.get(uid).map(|(_, message)| message.clone())
+    }
+
+    /// Remembers what was said, and says whether it is another than before.
+    fn put(&mut self, uid: &str, message: String) -> bool {
+        self.count += 1;
+        let before = self.messages.remove(uid);
+        if let Some((at, _)) = &before {
+            self.order.remove(at);
+        }
+        while self.messages.len() >= REMEMBERED
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.messages.remove(&oldest);
+        }
+        let changed = before.is_none_or(|(_, said)| said != message);
+        self.order.insert(self.count, uid.to_owned());
+        self.messages.insert(uid.to_owned(), (self.count, message));
+        changed
     }
 }
 
@@ -110,6 +141,7 @@ fn readiness(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::core::v1::ObjectReference;
 
     #[test]
     fn only_a_readiness_probe_says_why_a_pod_is_not_ready() {
@@ -117,5 +149,43 @@ mod tests {
         assert_eq!(says("Readiness probe failed: the volume is full"), Some("the volume is full"));
         assert_eq!(says("Startup probe failed: connection refused"), None);
         assert_eq!(says("Liveness probe failed: connection refused"), None);
+    }
+
+    fn event(uid: &str, namespace: &str, message: &str) -> Event {
+        let about = ObjectReference {
+            uid: Some(uid.to_owned()),
+            kind: Some("Job".to_owned()),
+            name: Some("j".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectReference::default()
+        };
+        Event { involved_object: about, message: Some(message.to_owned()), ..Event::default() }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_comes_before_its_object_is_not_lost() {
+        let (told, mirror, queue) = (refusals(), Mirror::default(), Queue::default());
+        told.take(&event("u", "a--p", "exceeded quota"), &mirror, &queue);
+        assert_eq!(told.of("u").as_deref(), Some("exceeded quota"));
+        told.take(&event("v", "default", "exceeded quota"), &mirror, &queue);
+        assert_eq!((told.of("v"), queue.depth()), (None, 0));
+    }
+
+    #[tokio::test]
+    async fn of_many_events_the_newest_are_remembered() {
+        let (told, mirror, queue) = (refusals(), Mirror::default(), Queue::default());
+        for number in 0..=REMEMBERED {
+            told.take(&event(&number.to_string(), "a--p", "no"), &mirror, &queue);
+            told.take(&event("again", "a--p", "no"), &mirror, &queue);
+        }
+        let known = |uid: usize| told.of(&uid.to_string()).is_some();
+        assert!(told.of("again").is_some() && known(REMEMBERED) && known(REMEMBERED / 2) && !known(0));
+        let newest = told.known.lock().unwrap();
+        assert_eq!((newest.messages.len(), newest.order.len()), (REMEMBERED, REMEMBERED));
+    }
+
+    fn refusals() -> Told {
+        let service = tower::service_fn(|_| async { Err::<http::Response<kube::client::Body>, _>("no cluster") });
+        Told::of_refusals(&Opener { client: kube::Client::new(service, "default"), timeout: std::time::Duration::MAX })
     }
 }

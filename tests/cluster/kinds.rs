@@ -3,9 +3,110 @@
 use serde_json::{Value, json};
 
 use crate::actor::path;
+use crate::count::settled;
 use crate::spec::with_experiments;
-use crate::stage::stage;
+use crate::stage::{Stage, alone, stage};
 use crate::team::{Team, component, condition};
+
+/// An engine for a capability whose only object is a gadget in this version.
+fn gadgets(name: &str, capability: &str, version: &str) -> Value {
+    json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Engine", "metadata": {"name": name},
+        "spec": {
+            "description": "An engine of a test", "capabilities": [capability], "revision": "1",
+            "requires": [{"group": "example.org", "kind": "Gadget", "versions": ["v1", "v1beta1"]}],
+            "objects": [{"id": "gadget", "template": {
+                "apiVersion": format!("example.org/{version}"), "kind": "Gadget", "metadata": {"name": name},
+                "spec": {"size": "${team.name}"},
+            }}],
+            "ready": [{"when": "objects.gadget.spec.size == team.name", "message": "the gadget is of another size"}],
+        },
+    })
+}
+
+/// The kind of the gadgets, served in these versions.
+fn gadget(versions: &[&str]) -> Value {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let version = |name: &str| {
+        let served = versions.contains(&name);
+        json!({"name": name, "served": served, "storage": name == "v1", "schema": {"openAPIV3Schema": any}})
+    };
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "gadgets.example.org"},
+        "spec": {
+            "group": "example.org", "scope": "Namespaced",
+            "names": {"kind": "Gadget", "plural": "gadgets", "singular": "gadget"},
+            "versions": [version("v1"), version("v1beta1")],
+        },
+    })
+}
+
+/// Where a gadget of the team is.
+fn place(name: &str) -> String {
+    format!("/apis/example.org/v1/namespaces/versions--shared/gadgets/{name}")
+}
+
+const DEFINITION: &str = "gadgets.example.org";
+
+/// A team of two engines that write one kind, each in a version of its own.
+async fn two_versions(stage: &'static Stage) -> Team {
+    let admin = stage.admin().await;
+    for object in rights("gadgets", "example.org") {
+        admin.create(&object).await.expect("rights");
+    }
+    admin.create(&gadget(&["v1", "v1beta1"])).await.expect("the kind");
+    admin.create(&gadgets("older", "Experiments", "v1beta1")).await.expect("an engine");
+    admin.create(&gadgets("newer", "FeatureStore", "v1")).await.expect("another");
+    let shared = json!({"experiments": {"engine": "older"}, "featureStore": {"engine": "newer"}});
+    Team::ready(stage, "versions", with_experiments(&json!({"shared": shared}))).await
+}
+
+#[tokio::test]
+async fn what_an_engine_wrote_is_known_in_every_version() {
+    let (_turn, stage) = alone().await;
+    let team = two_versions(stage).await;
+    settled(stage).await;
+    let mark = team.mark();
+    for name in ["older", "newer"] {
+        let touched = json!({"metadata": {"annotations": {"foreign": "x"}}});
+        team.admin.merge(&place(name), &touched).await.expect("what is not ours");
+    }
+    settled(stage).await;
+    let written = team.asked(mark).writes().filter(|request| request.resource.contains("gadgets"));
+    assert_eq!(written.count(), 0, "one version is taken for another: {written}");
+
+    // Of an engine whose newer revision waits, what runs is judged as it is.
+    let revision = |revision: &str| json!({"spec": {"revision": revision}});
+    team.admin.merge(&path("Engine", "", "older"), &revision("2")).await.expect("a new revision");
+    let upgrade = |seen: &Value| component(seen, "Experiments")["reason"] == "UpgradeAvailable";
+    team.until("hears of the revision", upgrade).await;
+    stage.operator.restart().await.expect("restarted");
+    settled(stage).await;
+    let seen = team.until_ready().await;
+    let held = component(&seen, "Experiments");
+    assert!(upgrade(&seen) && held["state"] == "Ready", "{held}");
+
+    // A version goes: its objects are kept in the other one.
+    team.admin.merge(&path("CustomResourceDefinition", "", DEFINITION), &gadget(&["v1"])).await.expect("dropped");
+    team.admin.merge(&path("Engine", "", "older"), &revision("1")).await.expect("the revision");
+    team.until("is not held", |seen| component(seen, "Experiments")["reason"] == "Ready").await;
+    team.admin.merge(&place("older"), &json!({"spec": {"size": "another"}})).await.expect("changed");
+    team.until_there(&place("older"), |gadget| gadget["spec"]["size"] == "versions").await;
+
+    // The kind goes, and comes back.
+    team.admin.delete(&path("CustomResourceDefinition", "", DEFINITION)).await.expect("the kind goes");
+    team.until_not_ready("Unavailable", "Gadget").await;
+    team.admin.create(&gadget(&["v1"])).await.expect("the kind is back");
+    team.until_there(&place("newer"), |_| true).await;
+    team.until_ready().await;
+
+    // What is taken out while nobody looks is removed all the same.
+    stage.operator.stop().await.expect("stopped");
+    team.edit(json!({"shared": {"experiments": null}})).await;
+    stage.operator.resume().await.expect("started again");
+    team.until_missing(&place("older")).await;
+    team.delete().await;
+}
 
 /// An engine that needs a kind of its own.
 fn engine() -> Value {
@@ -37,15 +138,16 @@ fn definition() -> Value {
 }
 
 /// What a platform applies with an engine: what the operator may do with its kinds.
-fn rights() -> [Value; 2] {
+fn rights(plural: &str, group: &str) -> [Value; 2] {
+    let name = format!("strata:engine:{plural}");
     let verbs = ["get", "list", "watch", "create", "patch", "update", "delete"];
     let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "strata:engine:widgets"},
-        "rules": [{"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": verbs}],
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name},
+        "rules": [{"apiGroups": [group], "resources": [plural], "verbs": verbs}],
     });
     let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "strata:engine:widgets"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "strata:engine:widgets"},
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": "strata", "namespace": "strata-system"}],
     });
     [role, binding]
@@ -69,7 +171,7 @@ async fn an_engine_comes_to_life_as_its_kinds_and_rights_appear() {
     assert_eq!(condition(&seen, "Stalled")["status"], "True");
     assert_eq!(component(&seen, "FeatureStore")["state"], "Ready", "one kind holds up another");
 
-    for object in rights() {
+    for object in rights("widgets", "example.com") {
         admin.create(&object).await.expect("rights");
     }
     let widget = "/apis/example.com/v1/namespaces/awaits--shared/widgets/tracker";

@@ -44,6 +44,7 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
         Err(_) if unwritten => Vec::new(),
         Err(error) => return Err(Hold { reason: Reason::EngineInvalid, message: error.to_string() }),
     };
+    facts.served.place(&mut plan.objects, &engine.spec().requires);
     outdated(plan, &engine, object)?;
     plan.choice = Some((engine.name().to_owned(), engine.spec().revision.clone()));
     Ok(())
