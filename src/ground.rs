@@ -61,7 +61,7 @@ impl Ground {
     pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
-        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan };
+        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan: for_work(plan) };
         let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
         Self {
             work_engines: work.map(str::to_owned).collect(),
@@ -136,6 +136,15 @@ impl Planned {
         let settings: Vec<_> = self.plan.namespaces.iter().map(|place| (&place.name, &place.datasets)).collect();
         content::number(&settings)
     }
+}
+
+/// The plan without what only the team itself is made of: it is kept for each team.
+fn for_work(mut plan: Plan) -> Plan {
+    for instance in &mut plan.instances {
+        instance.objects = Vec::new();
+    }
+    let (budget, problems, extras) = (Vec::new(), Vec::new(), Vec::new());
+    Plan { budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
 }
 
 /// Puts the daily work of a team on this ground, and has those looked at for whom
