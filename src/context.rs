@@ -111,6 +111,8 @@ impl Context {
 
     /// Starts every watch that is always there.
     pub fn start(self: &Arc<Self>) {
+        // Until this replica works, nothing is collected: it begins with everything.
+        self.queue.close();
         let triggers: Arc<dyn Listener> = Arc::new(Triggers(Arc::clone(self)));
         self.store.start(&triggers);
         self.watches.start_built_in();

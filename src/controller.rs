@@ -78,6 +78,7 @@ async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) 
             _ = stop.changed() => return,
         }
     }
+    context.queue.open();
     look_at_everything(context);
     info!(seconds = begun.elapsed().as_secs_f64(), "everything is listed: reconciling begins");
 }

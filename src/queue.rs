@@ -83,6 +83,8 @@ struct State {
     failures: HashMap<Key, Failing>,
     known: HashSet<Key>,
     counter: u64,
+    /// Whether nothing is taken.
+    closed: bool,
 }
 
 /// The queue; clones are the same queue.
@@ -106,6 +108,9 @@ impl Queue {
     /// Has the key worked on after a while, or sooner if it is added sooner.
     pub fn add_after(&self, key: Key, pause: Duration) {
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         if state.working.contains(&key) && pause <= SETTLE {
             state.again.insert(key);
             return;
@@ -116,6 +121,23 @@ impl Queue {
         state.schedule(key, Instant::now() + pause);
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Takes nothing until it is opened: whoever waits for another replica to end
+    /// would only collect what is looked at anyway once it works.
+    pub fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Takes what is added from now on.
+    pub fn open(&self) {
+        self.lock().closed = false;
+    }
+
+    /// Whether what is added is taken.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.lock().closed
     }
 
     /// Remembers a key that [`Queue::add_known`] adds.

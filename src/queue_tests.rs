@@ -146,6 +146,18 @@ async fn a_key_that_succeeds_is_looked_at_again_as_it_wishes() {
     assert!(is_shortest(waits(&queue, &team("a")).await), "its failures are forgotten");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_nobody_works_on_yet_is_not_collected() {
+    let queue = Queue::default();
+    queue.close();
+    queue.know(team("known"));
+    queue.add(team("a"));
+    assert!(queue.depth() == 0 && !queue.is_open());
+    queue.open();
+    queue.add_known();
+    assert_eq!((queue.next().await, queue.depth()), (team("known"), 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_keys_wake_two_workers() {
     let queue = Queue::default();

@@ -138,13 +138,20 @@ impl Listener for Triggers {
         }
         if has_dependents(kind, change) {
             let team = team.to_owned();
-            self.0.causes.add(&team, Cause::Object(id));
-            self.0.queue.add_dependents(&team);
+            self.changed(&team, Cause::Object(id));
         }
     }
 }
 
 impl Triggers {
+    /// Has those looked for who depend on what changed, once this replica works.
+    fn changed(&self, team: &str, cause: Cause) {
+        if self.0.queue.is_open() {
+            self.0.causes.add(team, cause);
+            self.0.queue.add_dependents(team);
+        }
+    }
+
     /// Counts again how many teams use what the team uses, where that changed.
     fn count_references(&self, change: &Change<'_, AITeam>) {
         let followed = |team: Option<&Known<AITeam>>| Some(team?.as_ref().ok()?.spec.blueprint.clone());
@@ -165,8 +172,7 @@ impl Triggers {
                 self.0.queue.add(Key::Team(team.clone()));
             }
             if looked_at || ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
-                self.0.causes.add(&team, Cause::Engine(engine.to_owned()));
-                self.0.queue.add_dependents(&team);
+                self.changed(&team, Cause::Engine(engine.to_owned()));
             }
         }
     }
