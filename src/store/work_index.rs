@@ -20,6 +20,8 @@ struct Index {
     /// The runs that ended by their pipeline, the oldest first; of one second,
     /// the name decides.
     ended: BTreeMap<Of, BTreeSet<(Time, String)>>,
+    /// Those of them that speak of a Job.
+    with_job: BTreeMap<Of, BTreeSet<(Time, String)>>,
     /// How many objects each engine provides, by team.
     engines: BTreeMap<String, BTreeMap<String, usize>>,
 }
@@ -41,13 +43,15 @@ impl WorkIndex {
         ended.range(own.clone()..).filter(|other| **other != own).take(limit).count()
     }
 
-    /// The runs of the pipeline that ended, the newest first, without so many of
-    /// the newest and at most so many.
+    /// The runs of the pipeline that ended and speak of a Job, without so many of
+    /// the newest that ended. They are few: a Job that goes is no longer spoken of.
     #[must_use]
-    pub fn ended(&self, namespace: &str, pipeline: &str, without: usize, limit: usize) -> Vec<String> {
+    pub fn outnumbered(&self, namespace: &str, pipeline: &str, keep: usize) -> Vec<String> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let of = index.ended.get(&(namespace.to_owned(), pipeline.to_owned()));
-        of.into_iter().flatten().rev().skip(without).take(limit).map(|(_, name)| name.clone()).collect()
+        let of = (namespace.to_owned(), pipeline.to_owned());
+        let newest = index.ended.get(&of).and_then(|ended| ended.iter().rev().nth(keep));
+        let (Some(newest), Some(with_job)) = (newest, index.with_job.get(&of)) else { return Vec::new() };
+        with_job.range(..=newest.clone()).map(|(_, name)| name.clone()).collect()
     }
 
     /// Whether the engine provides anything in the team's daily work.
@@ -74,7 +78,11 @@ impl Index {
     fn enter(&mut self, namespace: &str, name: &str, object: &Object) {
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
-            self.ended.entry(of).or_default().insert((finished.clone(), name.to_owned()));
+            let run = (finished.clone(), name.to_owned());
+            if speaks_of_job(object) {
+                self.with_job.entry(of.clone()).or_default().insert(run.clone());
+            }
+            self.ended.entry(of).or_default().insert(run);
         }
         if let (Some(team), Some(engine)) = (team_of(namespace), provided_by(object)) {
             *self.engines.entry(team.to_owned()).or_default().entry(engine.to_owned()).or_default() += 1;
@@ -84,10 +92,12 @@ impl Index {
     fn leave(&mut self, namespace: &str, name: &str, object: &Object) {
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
-            if let Some(runs) = self.ended.get_mut(&of) {
-                runs.remove(&(finished.clone(), name.to_owned()));
+            let run = (finished.clone(), name.to_owned());
+            for all in [&mut self.ended, &mut self.with_job] {
+                let Some(runs) = all.get_mut(&of) else { continue };
+                runs.remove(&run);
                 if runs.is_empty() {
-                    self.ended.remove(&of);
+                    all.remove(&of);
                 }
             }
         }
@@ -111,6 +121,10 @@ fn end(object: &Object) -> Option<(&str, &Time)> {
     Some((&run.spec.pipeline, run.status.as_ref()?.finished.as_ref()?))
 }
 
+fn speaks_of_job(object: &Object) -> bool {
+    matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(|status| status.job.is_some()))
+}
+
 /// The engine that provides an object which may still be changed.
 fn provided_by(object: &Object) -> Option<&str> {
     let ended = matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(has_ended));
@@ -130,7 +144,7 @@ mod tests {
     fn run(second: u32) -> Known<Object> {
         let run = json!({
             "metadata": {"name": "r"}, "spec": {"pipeline": "p"},
-            "status": {"state": "Succeeded", "finished": format!("2026-11-01T00:00:{second:02}Z"),
+            "status": {"state": "Succeeded", "finished": format!("2026-11-01T00:00:{second:02}Z"), "job": (second != 1).then_some("run-r"),
                 "engine": {"name": "jobs", "revision": "1"}},
         });
         Ok(Arc::new(Object::read(DailyKind::Run, &run).unwrap()))
@@ -158,10 +172,13 @@ mod tests {
             index.take(&change(&format!("a--p/r{number}"), None, Some(run)));
         }
         assert_eq!((newer(&index, 0, "r0", 10), newer(&index, 0, "r0", 2), newer(&index, 4, "r4", 10)), (4, 2, 0));
-        assert_eq!(index.ended("a--p", "p", 2, 2), ["r2", "r1"]);
+        // Of r1, the Job is gone already.
+        assert_eq!(index.outnumbered("a--p", "p", 2), ["r0", "r2"]);
+        assert_eq!(index.outnumbered("a--p", "p", 4), ["r0"]);
+        assert!(index.outnumbered("a--p", "p", 5).is_empty());
         index.take(&change("a--p/r3", Some(&runs[3]), None));
         assert_eq!(newer(&index, 0, "r0", 10), 3);
-        assert!(index.ended("a--p", "other", 0, 9).is_empty());
+        assert!(index.outnumbered("a--p", "other", 0).is_empty());
         // What ended uses no engine any more.
         assert!(!index.uses("a", "jobs"));
     }

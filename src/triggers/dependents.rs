@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cause, has_ended, has_job};
+use super::{Cause, has_ended};
 use crate::api::daily::DailyKind;
 use crate::api::daily::pipeline::Step;
 use crate::context::Context;
@@ -17,9 +17,6 @@ use crate::plan::daily::run::kept;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Key;
 use crate::store::Known;
-
-/// How many runs before the newest ones are looked at when one more ended.
-const LOOKED_BACK: usize = 64;
 
 /// The objects of a kind in a team.
 type Of<'a> = dyn Fn(DailyKind) -> Vec<(DailyId, Known<Object>)> + 'a;
@@ -153,26 +150,25 @@ fn is_waiting(run: &Known<Object>) -> bool {
 /// or because the pipeline keeps fewer.
 fn outnumbered(context: &Context, changed: &BTreeSet<DailyId>) -> Vec<DailyId> {
     let pipelines = changed.iter().filter_map(|id| match id.kind {
-        DailyKind::Pipeline => Some((&id.namespace, id.name.clone(), usize::MAX)),
+        DailyKind::Pipeline => Some((&id.namespace, id.name.clone())),
         DailyKind::Run => match context.store.daily_object(id)?.as_deref() {
-            Ok(Object::Run(run)) => Some((&id.namespace, run.spec.pipeline.clone(), LOOKED_BACK)),
+            Ok(Object::Run(run)) => Some((&id.namespace, run.spec.pipeline.clone())),
             _ => None,
         },
         _ => None,
     });
-    let pipelines: BTreeSet<(&String, String, usize)> = pipelines.collect();
-    let of = |(namespace, pipeline, limit): &(&String, String, usize)| -> Vec<DailyId> {
-        let id = DailyId { kind: DailyKind::Pipeline, namespace: (*namespace).clone(), name: pipeline.clone() };
+    let pipelines: BTreeSet<(&String, String)> = pipelines.collect();
+    let of = |(namespace, name): (&String, String)| -> Vec<DailyId> {
+        let id = DailyId { kind: DailyKind::Pipeline, namespace: namespace.clone(), name };
         let keep = match context.store.daily_object(&id).as_ref().map(|known| known.as_deref()) {
             Some(Ok(Object::Pipeline(pipeline))) => kept(Some(pipeline)),
             Some(_) => return Vec::new(),
             None => kept(None),
         };
-        let runs = context.store.work.ended(namespace, pipeline, keep, *limit).into_iter();
-        let ids = runs.map(|name| DailyId { kind: DailyKind::Run, namespace: (*namespace).clone(), name });
-        ids.filter(|id| has_job(context, id)).collect()
+        let runs = context.store.work.outnumbered(namespace, &id.name, keep).into_iter();
+        runs.map(|name| DailyId { kind: DailyKind::Run, namespace: namespace.clone(), name }).collect()
     };
-    pipelines.iter().flat_map(of).collect()
+    pipelines.into_iter().flat_map(of).collect()
 }
 
 /// What one of these engines provides, or would.
