@@ -93,6 +93,9 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "overs", minimal()).await;
     at_rest(stage).await;
+    // Other tests may have left daily work behind: a start looks at that, too.
+    stage.operator.restart().await.expect("started again");
+    let without = at_rest(stage).await;
     stage.operator.stop().await.expect("stopped");
     let number = stream::iter(0..RUNS).map(|number| {
         let (team, name) = (&team, format!("over-{number:03}"));
@@ -108,7 +111,7 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     stage.operator.resume().await.expect("started again");
     let made = at_rest(stage).await;
     println!("measured: a start with {RUNS} runs that are over, passes: {made}");
-    assert!(made.of("team") > 0 && made.of("daily") <= 5, "{made}");
+    assert!(made.of("team") > 0 && made.of("daily") <= without.of("daily") + RUNS / 4, "{made}; without: {without}");
     // They are not looked at when what they stand on changes, either.
     team.edit(json!({"description": "another"})).await;
     team.until_ready().await;
