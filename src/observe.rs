@@ -13,7 +13,7 @@ use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
 use crate::engine::Catalogue;
 use crate::error::Failure;
 use crate::plan::daily::Object;
-use crate::plan::{Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
+use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
 use crate::record::Record;
 use crate::store::Store;
 use crate::watch::{Entry, Key, Mirror};
@@ -40,6 +40,8 @@ pub struct Observed {
     pub prefixes: Prefixes,
     /// Those that are written on the team's namespaces.
     pub written: WrittenPrefixes,
+    /// Where the API server is reached; empty while that is not known.
+    pub api_server: Vec<ApiServer>,
     /// The record, if there is one.
     pub record: Option<Record>,
 }
@@ -59,7 +61,7 @@ impl Observed {
             datasets: &self.datasets,
             prefixes: &self.prefixes,
             written: &self.written,
-            api_server: &[],
+            api_server: &self.api_server,
         }
     }
 }
@@ -103,6 +105,7 @@ pub fn observe(
         retained: Vec::new(),
         prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
+        api_server: mirror.api_server.all(),
         record,
     })
 }

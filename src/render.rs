@@ -108,6 +108,12 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     let daily = daily::work(&team, &plan, &facts, manifests);
     let problems = plan.problems.iter().chain(&desires.problems);
     let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.message)).collect();
+    let choices = plan.instances.iter().filter_map(|instance| instance.choice.as_ref());
+    if choices.into_iter().any(|choice| choice.needs_api_server) {
+        warnings.push(format!(
+            "team {name}: 203.0.113.1 stands for the addresses of the API server, which the cluster tells"
+        ));
+    }
     warnings.extend(daily.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
     Ok(Team { name, objects: desires.objects, daily, warnings })
 }
@@ -220,5 +226,19 @@ mod tests {
         let spec = "{capabilities: [Data], revision: '1', ready: [{when: 'objects.', message: a}]}";
         let refused = rendered(&[("Engine", "{name: mine}", spec)]).refused;
         assert!(refused.len() == 1 && refused[0].contains("mine"), "{refused:?}");
+    }
+
+    #[test]
+    fn the_api_servers_addresses_are_told_to_be_the_clusters() {
+        let spec = "{description: a, capabilities: [Experiments], revision: '1', needsApiServer: true, objects: [{id: a, \
+                    template: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}]}";
+        let team = ("AITeam", "{name: fraud}", "{shared: {experiments: {engine: mine}}}");
+        let rendered = rendered(&[("Engine", "{name: mine}", spec), team]);
+        assert!(rendered.text.contains("cidr: 203.0.113.1/32"), "{}", rendered.text);
+        assert!(
+            rendered.warnings.iter().any(|told| told.contains("which the cluster tells")),
+            "{:?}",
+            rendered.warnings
+        );
     }
 }

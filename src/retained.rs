@@ -75,6 +75,7 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         retained: retained.collect(),
         prefixes: context.prefixes.clone().unwrap_or_default(),
         written: observe::written_prefixes(name, &context.mirror),
+        api_server: context.mirror.api_server.all(),
         record: None,
     };
     observed.usage = observe::usage(name, &context.mirror, false);

@@ -94,8 +94,9 @@ pub struct TemplateId {
 pub struct Desires {
     /// What is to be written, in the order of writing.
     pub objects: Vec<Desired>,
-    /// The objects of held instances as their engine would write them now: to
-    /// be watched and judged, never written and never pruned.
+    /// The objects of held instances as their engine would write them now, and
+    /// what cannot be said yet: to be watched and judged, never written and never
+    /// pruned.
     pub held: Vec<Desired>,
     /// What the plan could not know: two that want the same object.
     pub problems: Vec<Problem>,
@@ -104,11 +105,16 @@ pub struct Desires {
 /// The objects that make the plan real.
 #[must_use]
 pub fn desired(plan: &Plan) -> Desires {
-    let mut objects = Vec::new();
+    let (mut objects, mut held) = (Vec::new(), Vec::new());
     for namespace in &plan.namespaces {
         objects.push(namespaces::namespace(plan, namespace));
         objects.extend(quota::objects(plan, namespace));
         objects.extend(network::policies(plan, namespace));
+        if plan.api_server.is_empty() {
+            held.extend(network::to_api_server(plan, namespace));
+        } else {
+            objects.extend(network::to_api_server(plan, namespace));
+        }
         objects.extend(identity::default_account(plan, namespace));
         objects.extend(connections::connections(plan, namespace));
     }
@@ -117,7 +123,7 @@ pub fn desired(plan: &Plan) -> Desires {
     objects.extend(access::readers(plan));
     // The core comes first: where an engine wants an object of the same name,
     // the core has it.
-    let mut desires = Desires { objects, ..Desires::default() };
+    let mut desires = Desires { objects, held, ..Desires::default() };
     for instance in &plan.instances {
         let component = components::objects(plan, instance);
         if instance.hold.is_some() {

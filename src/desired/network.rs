@@ -34,10 +34,6 @@ const NAMESPACE: &str = "kubernetes.io/metadata.name";
 const DNS_NAMESPACE: &str = "kube-system";
 /// The port of name servers.
 const DNS: i32 = 53;
-/// Where the API server is reached when its addresses are not known.
-const ANYWHERE: &[&str] = &["0.0.0.0/0", "::/0"];
-/// The ports of API servers, behind the service and before it.
-const API_SERVER_PORTS: &[i32] = &[443, 6443];
 
 /// Which way a policy opens.
 enum Opens {
@@ -66,14 +62,22 @@ pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
     for profile in &namespace.egress {
         open(&format!("strata-egress-{}", object_name(profile)), egress(plan, profile));
     }
-    for engine in engines_with_api_server(plan, namespace) {
+    policies.into_iter().map(|(name, pods, opens)| policy(plan, namespace, name, pods, opens)).collect()
+}
+
+/// The ways to the API server, one for the pods of each engine that needs it.
+/// While its addresses are not known they open nothing: what is there stays.
+#[must_use]
+pub fn to_api_server(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
+    let engines = engines_with_api_server(plan, namespace).into_iter();
+    let of_engine = engines.map(|engine| {
         let pods = LabelSelector {
             match_labels: Some([(labels::ENGINE.to_owned(), engine.clone())].into()),
             match_expressions: None,
         };
-        policies.push((format!("strata-api-server-{engine}"), pods, api_server(plan)));
-    }
-    policies.into_iter().map(|(name, pods, opens)| policy(plan, namespace, name, pods, opens)).collect()
+        policy(plan, namespace, format!("strata-api-server-{engine}"), pods, api_server(plan))
+    });
+    of_engine.collect()
 }
 
 fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelector, opens: Opens) -> Desired {
@@ -176,11 +180,9 @@ fn egress(plan: &Plan, profile: &str) -> Option<Opens> {
     (!peers.is_empty()).then(|| Opens::Out(vec![rule]))
 }
 
+/// Out to each address of the API server on its port: to its own, and to its
+/// Service's, which some network plugins see before they are translated.
 fn api_server(plan: &Plan) -> Opens {
-    if plan.api_server.is_empty() {
-        let to = ANYWHERE.iter().filter_map(|text| block(text)).collect();
-        return Opens::Out(vec![NetworkPolicyEgressRule { to: Some(to), ports: Some(tcp(API_SERVER_PORTS)) }]);
-    }
     let addresses: BTreeSet<_> = plan.api_server.iter().collect();
     let rules = addresses.into_iter().map(|server| {
         let bits = if server.address.is_ipv4() { 32 } else { 128 };

@@ -81,6 +81,19 @@ fn only_pods_of_an_engine_that_asks_reach_the_api_server() {
 }
 
 #[test]
+fn unknown_addresses_of_the_api_server_open_nothing() {
+    let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+    let mut choices = Choices::default();
+    let choice = Choice { engine: "gone".to_owned(), needs_api_server: true, ..Choice::default() };
+    choices.insert("abc--shared", crate::api::Capability::Training, choice);
+    let facts = Facts { choices: &choices, api_server: &[], ..Facts::offline(&site, &catalogue) };
+    let desires = desired(&plan(&team("{shared: {training: {}}}"), &facts).unwrap());
+    assert!(find(&desires, "NetworkPolicy", "abc--shared", "strata-api-server-gone").is_none());
+    let kept = desires.held.iter().any(|desired| desired.key.name == "strata-api-server-gone");
+    assert!(kept, "the way that is there goes");
+}
+
+#[test]
 fn the_metadata_address_is_taken_out_of_every_block() {
     let site = blueprint("{egress: {all: {cidrs: ['0.0.0.0/0', '::/0', 10.0.0.0/8]}, none: {}}}");
     let catalogue = Catalogue::builtin();

@@ -4,6 +4,7 @@
 //! was seen: the kinds that are served, what was chosen before, what is in use.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -42,8 +43,8 @@ pub struct Facts<'a> {
     pub prefixes: &'a Prefixes,
     /// What is written of that on the team's namespaces.
     pub written: &'a WrittenPrefixes,
-    /// Where the API server is reached, as addresses behind the service; empty
-    /// when it is not known.
+    /// Where the API server is reached: its own addresses and those of its
+    /// Service; empty when they are not known.
     pub api_server: &'a [ApiServer],
 }
 
@@ -55,11 +56,13 @@ static NO_PREFIXES: Prefixes = Prefixes { user: String::new(), group: String::ne
 static NOTHING_WRITTEN: WrittenPrefixes = WrittenPrefixes { user: None, group: None };
 static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
 static NO_CHOICES: Choices = Choices(BTreeMap::new());
+static STAND_IN: [ApiServer; 1] = [ApiServer { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), port: 443 }];
 static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), may_lower: true };
 
 impl<'a> Facts<'a> {
     /// The facts of a cluster that nobody has looked at: nothing was chosen,
-    /// nothing is in use, and only Kubernetes' own kinds are served.
+    /// nothing is in use, and only Kubernetes' own kinds are served. An address
+    /// of nobody stands for those of its API server.
     #[must_use]
     pub fn offline(blueprint: &'a BlueprintSpec, catalogue: &'a Catalogue) -> Self {
         Self {
@@ -73,7 +76,7 @@ impl<'a> Facts<'a> {
             datasets: &NO_DATASETS,
             prefixes: &NO_PREFIXES,
             written: &NOTHING_WRITTEN,
-            api_server: &[],
+            api_server: &STAND_IN,
         }
     }
 }
@@ -255,7 +258,7 @@ const fn is_false(flag: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiServer {
     /// The address.
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
     /// The port.
     pub port: u16,
 }

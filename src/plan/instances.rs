@@ -109,7 +109,12 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
         let error = rendered.as_ref().err()?;
         Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
     });
-    let kept = instance.hold.take().or(failed).or_else(|| outdated(instance, engine, team));
+    let kept = instance
+        .hold
+        .take()
+        .or(failed)
+        .or_else(|| outdated(instance, engine, team))
+        .or_else(|| unreachable(engine, path, facts));
     let Ok((mut objects, connections)) = rendered else {
         instance.hold = kept;
         return;
@@ -128,6 +133,21 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
             needs_api_server: spec.needs_api_server,
         });
     }
+}
+
+/// Pods that need the API server get a way to its addresses, and to no others:
+/// they wait until those are known.
+fn unreachable(engine: &CompiledEngine, path: &str, facts: &Facts<'_>) -> Option<Hold> {
+    let message = || {
+        format!(
+            "{path}: the pods of {} reach the API server, and its addresses are not known yet, so nothing is written: \
+             they stand in the EndpointSlice kubernetes in the namespace default, which the chart's Role strata:api-server \
+             lets the operator read",
+            engine.name()
+        )
+    };
+    let unknown = engine.spec().needs_api_server && facts.api_server.is_empty();
+    unknown.then(|| Hold { reason: Reason::Progressing, message: message() })
 }
 
 /// Only the newest revision of an engine is at hand, so an older one that runs

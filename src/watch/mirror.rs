@@ -7,11 +7,12 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use serde_json::Value;
 
+use super::api_server::ApiServers;
 use super::compact::holds_as_text;
 use super::entry::{Entry, entry, team_of, version};
 use super::fingerprint::{digest, fingerprint};
@@ -116,6 +117,8 @@ fn team_of_pod<'a>(work: &'a Work, key: &Key) -> Option<&'a str> {
 #[derive(Default)]
 pub struct Mirror {
     index: RwLock<Index>,
+    /// Where the API server is reached.
+    pub api_server: Arc<ApiServers>,
 }
 
 impl Mirror {

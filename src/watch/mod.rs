@@ -4,6 +4,7 @@
 //! not served, or that we may not read, holds up nothing else. A watch writes
 //! nothing and decides nothing; it only says which teams should look again.
 
+pub mod api_server;
 mod compact;
 mod container;
 mod entry;
@@ -31,6 +32,7 @@ use crate::api::reason::Class;
 use crate::kinds::{KINDS, Keeping, Kind, Selection};
 use crate::queue::Queue;
 use crate::tasks::Tasks;
+use api_server::ApiServerWatch;
 pub use entry::{Entry, team_of};
 use follow::{Change, Opener};
 use health::Health;
@@ -114,6 +116,8 @@ pub struct Watches {
     kinds: Mutex<BTreeMap<Name, Watch>>,
     /// The tasks of the watches.
     pub tasks: Tasks,
+    /// Where the API server is reached.
+    api_server: ApiServerWatch,
     /// Pods that were refused.
     pub refusals: Told,
     /// Why pods are not ready.
@@ -124,8 +128,18 @@ impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
     #[must_use]
     pub fn new(opener: Opener, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
+        let api_server = ApiServerWatch::new(&opener, Arc::clone(&mirror.api_server));
         let (refusals, probes) = (Told::of_refusals(&opener), Told::of_probes(&opener));
-        Arc::new(Self { opener, mirror, queue, kinds: Mutex::default(), tasks: Tasks::default(), refusals, probes })
+        Arc::new(Self {
+            opener,
+            mirror,
+            queue,
+            kinds: Mutex::default(),
+            tasks: Tasks::default(),
+            api_server,
+            refusals,
+            probes,
+        })
     }
 
     /// Watches every built-in kind.
@@ -138,6 +152,15 @@ impl Watches {
             let (opener, mirror, queue) = (&watches.opener, &watches.mirror, &watches.queue);
             tokio::join!(watches.refusals.follow(opener, mirror, queue), watches.probes.follow(opener, mirror, queue));
         });
+        let watches = Arc::clone(self);
+        self.tasks.spawn("the watch of the API server's addresses", async move {
+            watches.api_server.follow(&watches.opener, &watches.queue).await;
+        });
+    }
+
+    /// How the watches are by which the API server is found.
+    fn of_api_server(&self) -> [&Arc<Health>; 2] {
+        [&self.api_server.endpoints, &self.api_server.service]
     }
 
     /// Watches a kind that an engine brings, if it is not watched already.
@@ -207,7 +230,8 @@ impl Watches {
             State::Synced => false,
         };
         let kinds = self.lock();
-        let waiting = kinds.values().map(|watch| &watch.health).filter(|health| waits(health));
+        let all = kinds.values().map(|watch| &watch.health).chain(self.of_api_server());
+        let waiting = all.filter(|health| waits(health));
         waiting.map(|health| health.name().to_owned()).collect()
     }
 
@@ -219,10 +243,12 @@ impl Watches {
         always.chain([Arc::clone(&self.refusals.health), Arc::clone(&self.probes.health)]).collect()
     }
 
-    /// The watches of kinds that only engines bring.
+    /// The watches that only engines need.
     #[must_use]
     pub fn of_engines(&self) -> Vec<Arc<Health>> {
-        self.lock().values().filter(|watch| !watch.always).map(|watch| Arc::clone(&watch.health)).collect()
+        let kinds = self.lock();
+        let of_kinds = kinds.values().filter(|watch| !watch.always).map(|watch| &watch.health);
+        of_kinds.chain(self.of_api_server()).map(Arc::clone).collect()
     }
 
     fn of_kind(&self, group: &str, kind: &str) -> Vec<Watch> {

@@ -85,7 +85,7 @@ async fn bindings_are_the_operators_own_and_their_roles_exist() {
     let objects = render().await;
     let bindings: Vec<_> =
         of_kind(&objects, "ClusterRoleBinding").into_iter().chain(of_kind(&objects, "RoleBinding")).collect();
-    assert_eq!(bindings.len(), 3);
+    assert_eq!(bindings.len(), 4);
     for binding in bindings {
         let reference = &binding["roleRef"];
         named(&objects, reference["kind"].as_str().expect("a kind"), reference["name"].as_str().expect("a name"));

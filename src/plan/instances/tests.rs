@@ -244,3 +244,15 @@ fn engines_that_need_more_than_there_is_are_told_both_numbers() {
         "the engines of abc--shared need more than its share: requests.cpu 2 of 1: raise spec.budget or spec.shared.share"
     );
 }
+
+#[test]
+fn an_engine_that_needs_the_api_server_waits_for_its_addresses() {
+    let site = site("{}", &[("reaching", "needsApiServer: true")]);
+    let team = AITeam::new("abc", serde_saphyr::from_str("{shared: {experiments: {engine: reaching}}}").unwrap());
+    let known = Facts::offline(&site.blueprint, &site.catalogue);
+    let plan_with = |facts: &Facts<'_>| plan(&team, facts).unwrap();
+    assert!(only(&plan_with(&known)).hold.is_none());
+    let (reason, message) = held(&plan_with(&Facts { api_server: &[], ..known }));
+    assert_eq!(reason, Reason::Progressing);
+    assert!(message.contains("EndpointSlice kubernetes in the namespace default"), "{message}");
+}
