@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::api::{AITeam, labels};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::request::request;
 
 /// Sets the finalizer, if it is not there: what is written after it cannot be
 /// left behind.
@@ -39,8 +40,8 @@ async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<
         "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,
     }});
     let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let result = api.patch_metadata(team.name(), &parameters, &Patch::Merge(&patch)).await;
-    context.metrics.requests.count("patch", "AITeam", result.is_ok());
-    let action = format!("set the finalizer of AITeam {}", team.name());
-    result.map(|_| ()).map_err(|error| Failure::of_request(&error, &action))
+    let patch = Patch::Merge(&patch);
+    let set = api.patch_metadata(team.name(), &parameters, &patch);
+    let set = request(&context.metrics.requests, "patch", "AITeam", set).await;
+    set.map(|_| ()).map_err(|error| error.failure(&format!("set the finalizer of AITeam {}", team.name())))
 }

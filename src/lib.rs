@@ -46,6 +46,7 @@ pub mod reconcile;
 pub mod record;
 pub mod references;
 pub mod report;
+pub mod request;
 pub mod retained;
 pub mod retained_command;
 pub mod revoke;

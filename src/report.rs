@@ -18,6 +18,7 @@ use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::kinds::built_in;
+use crate::request::request;
 use crate::watch::Key;
 
 /// The present, to the second, as conditions tell it.
@@ -87,9 +88,10 @@ pub async fn write_status(
         "metadata": {"name": name, "uid": uid}, "status": status,
     });
     let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
-    let result = api.patch_status(name, &parameters, &Patch::Apply(&patch)).await;
-    context.metrics.requests.count("apply status", kind, result.is_ok());
-    result.map_err(|error| Failure::of_request(&error, &format!("write the status of {kind} {name}")))
+    let patch = Patch::Apply(&patch);
+    let write = api.patch_status(name, &parameters, &patch);
+    let written = request(&context.metrics.requests, "apply status", kind, write).await;
+    written.map_err(|error| error.failure(&format!("write the status of {kind} {name}")))
 }
 
 /// What turned between two statuses, as Events.

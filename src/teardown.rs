@@ -17,6 +17,7 @@ use crate::plan::Identity;
 use crate::queue::{Again, Key};
 use crate::record::Record;
 use crate::report::{now, report};
+use crate::request::request;
 use crate::revoke::Revocation;
 use crate::status::held;
 use crate::watch::{Entry, Key as WatchKey, State};
@@ -41,11 +42,11 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
 /// Whether the kind's own definition is being deleted, or is gone.
 pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Failure> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let definition = api.get_metadata_opt(&format!("{plural}.{GROUP}")).await;
-    context.metrics.requests.count("get", "CustomResourceDefinition", definition.is_ok());
-    let definition = definition.map_err(|error| {
-        Failure::of_request(&error, &format!("read the definition of {plural} before removing anything"))
-    })?;
+    let name = format!("{plural}.{GROUP}");
+    let read = api.get_metadata_opt(&name);
+    let read = request(&context.metrics.requests, "get", "CustomResourceDefinition", read).await;
+    let definition =
+        read.map_err(|error| error.failure(&format!("read the definition of {plural} before removing anything")))?;
     Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
 }
 

@@ -13,6 +13,7 @@ use crate::error::Failure;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Again;
 use crate::report::{now, turned};
+use crate::request::request;
 use crate::status::daily::held as held_status;
 use crate::store::Unreadable;
 
@@ -47,13 +48,13 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
         "metadata": {"name": id.name, "namespace": id.namespace, "uid": uid}, "status": status,
     });
     let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
-    let result = api.patch_status(&id.name, &parameters, &Patch::Apply(&patch)).await;
-    context.metrics.requests.count("apply status", id.kind.name(), result.is_ok());
-    let written = match result {
+    let patch = Patch::Apply(&patch);
+    let write = api.patch_status(&id.name, &parameters, &patch);
+    let written = match request(&context.metrics.requests, "apply status", id.kind.name(), write).await {
         Ok(written) => written,
         // It went meanwhile: there is nobody left to tell.
-        Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
-        Err(error) => return Err(Failure::of_request(&error, &format!("write the status of {id}"))),
+        Err(error) if error.is_missing() => return Ok(()),
+        Err(error) => return Err(error.failure(&format!("write the status of {id}"))),
     };
     let read = || match context.store.daily_object(id) {
         Some(Ok(object)) => version(object.metadata()),

@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::ground::Planned;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::{Again, Key as Work};
+use crate::request::request;
 use crate::teardown::kind_is_going;
 use crate::watch::Key;
 
@@ -45,12 +46,12 @@ async fn set(context: &Context, id: &DailyId, object: &Object, finalizers: &[Str
         "finalizers": finalizers, "uid": metadata.uid, "resourceVersion": metadata.resource_version,
     }});
     let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let result = api.patch_metadata(&id.name, &parameters, &Patch::Merge(&patch)).await;
-    context.metrics.requests.count("patch", id.kind.name(), result.is_ok());
-    match result {
+    let patch = Patch::Merge(&patch);
+    let set = api.patch_metadata(&id.name, &parameters, &patch);
+    match request(&context.metrics.requests, "patch", id.kind.name(), set).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
-        Err(error) => Err(Failure::of_request(&error, &format!("set the finalizer of {id}"))),
+        Err(error) if error.is_missing() => Ok(()),
+        Err(error) => Err(error.failure(&format!("set the finalizer of {id}"))),
     }
 }
 
