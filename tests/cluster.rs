@@ -65,6 +65,8 @@ mod pipeline;
 mod prefix;
 #[path = "cluster/proxy.rs"]
 mod proxy;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/refused.rs"]
 mod refused;
 #[path = "cluster/restart.rs"]
