@@ -36,6 +36,12 @@ impl Failure {
         Self { again, ..self }
     }
 
+    /// The same failure with more to say.
+    #[must_use]
+    pub fn and(self, more: &str) -> Self {
+        Self { message: format!("{}. {more}", self.message.trim_end_matches('.')), ..self }
+    }
+
     /// What it means for what happens next.
     #[must_use]
     pub const fn class(&self) -> Class {

@@ -38,6 +38,7 @@ pub mod client;
 pub mod context;
 pub mod controller;
 pub mod events;
+pub mod hold;
 pub mod lease;
 pub mod metrics;
 pub mod observe;

@@ -10,13 +10,14 @@ use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
+use crate::context::Context;
 use crate::engine::Catalogue;
 use crate::error::Failure;
 use crate::plan::daily::Object;
 use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
 use crate::record::Record;
 use crate::store::Store;
-use crate::watch::{Entry, Key, Mirror};
+use crate::watch::{Entry, Key, Mirror, State};
 
 /// What was seen: the facts, owned.
 pub struct Observed {
@@ -184,6 +185,16 @@ pub fn written_prefixes(team: &str, mirror: &Mirror) -> WrittenPrefixes {
     let recorded = record(team, mirror).ok().flatten().and_then(|record| record.prefixes);
     let (of_users, of_groups) = recorded.map(|recorded| (recorded.user, recorded.group)).unzip();
     WrittenPrefixes { user: user.or(of_users), group: group.or(of_groups) }
+}
+
+/// Why it is not known which objects of a built-in kind there are, if it is not.
+#[must_use]
+pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Failure> {
+    match context.watches.kind(group, kind)?.state {
+        State::Synced => None,
+        State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
+        State::Failing(failure) => Some(failure),
+    }
 }
 
 /// The namespaces of ours that carry the team's label, with what is known of them.

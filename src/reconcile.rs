@@ -8,10 +8,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::daily::DailyKind;
-use crate::api::reason::Class;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, Reason, labels};
-use crate::apply::outcome::soonest;
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired};
@@ -19,6 +17,7 @@ use crate::error::Failure;
 use crate::ground::{self, Ground};
 use crate::health::summary::{self, DailyHealth};
 use crate::health::{Health, Missing, Seen, health, troubles};
+use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
 use crate::observe::{self, Observed, observe};
 use crate::plan::choice::looked_at;
@@ -27,39 +26,24 @@ use crate::queue::{Again, Key as Work};
 use crate::record::Record;
 use crate::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
-use crate::store::Unreadable;
 use crate::watch::{Entry, Key};
-use crate::{finalizer, references, retained, revoke, teardown};
+use crate::{finalizer, references, retained, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
-const MENDED: Duration = Duration::from_secs(60);
+pub(crate) const MENDED: Duration = Duration::from_secs(60);
 
 /// Reconciles the team of this name, whether its object is there or not.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
     let team = match context.store.teams.get(name) {
         None => return retained::reconcile(context, name).await,
         Some(Ok(team)) => with_newest_status(context, (*team).clone()),
-        Some(Err(object)) => return unreadable(context, name, &object).await,
+        Some(Err(object)) => return Box::pin(unreadable(context, name, &object)).await,
     };
     if team.metadata.deletion_timestamp.is_some() {
         return teardown::teardown(context, &team).await;
     }
     Box::pin(present(context, &team)).await
-}
-
-/// A team that this version of the operator cannot read is left alone, and told so.
-async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<Again, Failure> {
-    let bare = AITeam {
-        metadata: object.metadata.clone(),
-        status: serde_json::from_value(object.status.clone()).ok(),
-        ..AITeam::new(name, crate::api::AITeamSpec::default())
-    };
-    let bare = with_newest_status(context, bare);
-    let error = &object.error;
-    let failure = Failure::new(Reason::Invalid, format!("the spec cannot be read by this version of Strata: {error}"));
-    report(context, &bare, held(&bare, &failure, &now())).await?;
-    Ok(None)
 }
 
 async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
@@ -82,6 +66,10 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
             Ok(observed) => observed,
             Err(failure) => return hold(context, team, &failure).await,
         };
+    // A record that is not seen because nothing is seen is not a record that is not there.
+    if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
+        return hold(context, team, &failure).await;
+    }
     if let Some(failure) = taken(context, team, &observed) {
         return hold(context, team, &failure).await;
     }
@@ -281,26 +269,6 @@ pub async fn report_failure(context: &Context, name: &str, failure: &Failure) ->
     let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
     let team = with_newest_status(context, (*team).clone());
     report(context, &team, held(&team, failure, &now())).await
-}
-
-/// Nothing can be planned, or nothing may be written: rights go all the same.
-async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
-    let name = team.name();
-    ground::publish(context, name, Ground::held(failure));
-    // The prefixes that the bindings were written with: what the operator was told
-    // since then has not taken effect, and must not look as if everybody had left.
-    let prefixes = observe::written_prefixes(name, &context.mirror);
-    let revocations = revoke::revocations(name, &team.spec, &prefixes, &context.mirror.team(name));
-    let mut outcome = Outcome::default();
-    context.applier.revoke(revocations, &mut outcome).await;
-    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
-    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
-    tell_of_repairs(context, team, &outcome);
-    report(context, team, held(team, failure, &now())).await?;
-    match outcome.failures().next() {
-        Some((_, unwritten)) => Err(unwritten.clone().wishing(outcome.again)),
-        None => Ok(soonest([outcome.again, (failure.class() == Class::Invalid).then_some(MENDED)])),
-    }
 }
 
 fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &Outcome) -> Result<Again, Failure> {

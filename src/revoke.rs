@@ -1,15 +1,19 @@
-//! Takes rights away while nothing else may be written: under `suspend`, or
-//! with the Blueprint missing. Revoking is never stopped; nothing is added.
+//! Takes rights away while nothing else may be written: under `suspend`, or with
+//! the Blueprint missing. Revoking is never stopped; nothing is added.
 //!
-//! Pure: it says what the bindings should shrink to.
-
-use std::collections::BTreeSet;
+//! Who may stay is decided by the plan's own grants ([`crate::plan::stay`]); here
+//! it is gathered what is known for that, and said what the bindings shrink to.
 
 use serde_json::{Value, json};
 
-use crate::api::team::{AITeamSpec, Member};
-use crate::plan::WrittenPrefixes;
-use crate::watch::{Entry, Key};
+use crate::api::team::Readable;
+use crate::api::{BlueprintSpec, Prefixes, labels};
+use crate::observe;
+use crate::plan::Subject;
+use crate::plan::roles::rights;
+use crate::plan::stay::{KnownPrefixes, Stay};
+use crate::record::Record;
+use crate::watch::{Entry, Key, Mirror};
 
 /// What one binding should become.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,135 +24,86 @@ pub enum Revocation {
     Remove,
 }
 
-/// The bindings of a team that name somebody whom the spec no longer names. Where it
-/// is not known what stands before names, nobody can be told from somebody else, and
-/// stays.
-#[must_use]
-pub fn revocations(
+/// Who may stay in a team's bindings, by its Blueprint, or else by its record; or
+/// why that is not known, so that nobody leaves.
+pub fn staying(
     team: &str,
-    spec: &AITeamSpec,
-    prefixes: &WrittenPrefixes,
-    objects: &[(Key, Entry)],
-) -> Vec<(Key, Entry, Revocation)> {
-    objects
-        .iter()
-        .filter(|(key, entry)| {
-            entry.is_ours() && !entry.deleting && matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
-        })
-        .filter_map(|(key, entry)| {
-            let allowed = allowed(team, spec, prefixes, key);
-            let state = entry.view.state();
-            let subjects = state["subjects"].as_array()?;
-            let kept: Vec<_> = subjects.iter().filter(|subject| stays(subject, prefixes, &allowed)).cloned().collect();
-            match kept.len() {
-                same if same == subjects.len() => None,
-                0 => Some((key.clone(), entry.clone(), Revocation::Remove)),
-                _ => Some((key.clone(), entry.clone(), Revocation::Keep(json!(kept)))),
-            }
-        })
-        .collect()
+    people: &Readable,
+    site: Option<&BlueprintSpec>,
+    record: Option<&Record>,
+    mirror: &Mirror,
+    told: Option<&Prefixes>,
+) -> Result<Stay, String> {
+    if let Some(field) = people.lost {
+        return Err(format!("{field} cannot be read at all"));
+    }
+    let prefixes = written_prefixes(team, mirror, record, told);
+    if prefixes.users.is_empty() && prefixes.groups.is_empty() {
+        return Err("it is not known what stood before the names of people".to_owned());
+    }
+    if let Some(site) = site {
+        return Ok(Stay::of(team, people, &|role, layer| Some(rights(site, role, layer)), prefixes));
+    }
+    let table = record.and_then(|record| record.rights.as_ref());
+    let table = table.ok_or("neither the Blueprint nor the record says what roles may do")?;
+    Ok(Stay::of(team, people, &|role, layer| table.rights(role, layer), prefixes))
 }
 
-type Allowed = BTreeSet<(&'static str, String)>;
+/// What stood before names when bindings were written: as the namespaces say, on
+/// which Strata writes it, and as the record does; and once that is known, what the
+/// operator was told, for a change of prefixes may be half written.
+fn written_prefixes(team: &str, mirror: &Mirror, record: Option<&Record>, told: Option<&Prefixes>) -> KnownPrefixes {
+    let mut known = KnownPrefixes::default();
+    for entry in observe::namespaces(team, mirror).values() {
+        let written = |key: &str| entry.view.state()["annotations"][key].as_str().map(str::to_owned);
+        known.users.extend(written(labels::USER_PREFIX));
+        known.groups.extend(written(labels::GROUP_PREFIX));
+    }
+    if let Some(recorded) = record.and_then(|record| record.prefixes.as_ref()) {
+        known.users.insert(recorded.user.clone());
+        known.groups.insert(recorded.group.clone());
+    }
+    for (known, told) in
+        [(&mut known.users, told.map(|told| &told.user)), (&mut known.groups, told.map(|told| &told.group))]
+    {
+        if !known.is_empty() {
+            known.extend(told.cloned());
+        }
+    }
+    known
+}
 
-fn stays(subject: &Value, prefixes: &WrittenPrefixes, allowed: &Allowed) -> bool {
-    let name = subject["name"].as_str().unwrap_or_default().to_owned();
-    match subject["kind"].as_str() {
-        Some("User") => prefixes.user.is_none() || allowed.contains(&("User", name)),
-        Some("Group") => prefixes.group.is_none() || allowed.contains(&("Group", name)),
+/// The bindings that name somebody who may not stay.
+#[must_use]
+pub fn revocations(stay: &Stay, bindings: Vec<(Key, Entry)>) -> Vec<(Key, Entry, Revocation)> {
+    let ours = bindings.into_iter().filter(|(_, entry)| entry.is_ours());
+    ours.filter_map(|(key, entry)| {
+        let state = entry.view.state();
+        let role = state["roleRef"]["name"].as_str().unwrap_or_default();
+        let subjects = state["subjects"].as_array()?;
+        let kept: Vec<_> = subjects.iter().filter(|subject| stays(stay, &key, role, subject)).cloned().collect();
+        let revocation = match kept.len() {
+            same if same == subjects.len() => return None,
+            // One that somebody's finalizer holds can only be emptied.
+            0 if !entry.deleting => Revocation::Remove,
+            _ => Revocation::Keep(json!(kept)),
+        };
+        Some((key, entry, revocation))
+    })
+    .collect()
+}
+
+fn stays(stay: &Stay, key: &Key, role: &str, subject: &Value) -> bool {
+    let name = || subject["name"].as_str().unwrap_or_default().to_owned();
+    let subject = match subject["kind"].as_str() {
+        Some("User") => Subject::User(name()),
+        Some("Group") => Subject::Group(name()),
         // Identities of work are no people.
-        _ => true,
-    }
-}
-
-/// Everybody whom the spec still names for this binding.
-fn allowed(team: &str, spec: &AITeamSpec, prefixes: &WrittenPrefixes, key: &Key) -> Allowed {
-    let mut allowed = Allowed::new();
-    let everywhere = spec.members.iter();
-    let project = key.namespace.as_deref().and_then(|namespace| project(team, namespace));
-    let in_projects = spec.projects.iter().filter(|candidate| match (&key.namespace, project) {
-        // What is not a project's own is open to the members of every project.
-        (None, _) | (_, None) => true,
-        (_, Some(project)) => candidate.name == project,
-    });
-    let members = everywhere.chain(in_projects.flat_map(|project| project.members.iter()));
-    for member in members.filter(|member| holds_role(member, key)) {
-        add(&mut allowed, prefixes, &member.users, &member.groups);
-    }
-    if let (None, Some(leads)) = (&key.namespace, &spec.leads) {
-        add(&mut allowed, prefixes, &leads.users, &leads.groups);
-    }
-    allowed
-}
-
-fn add(allowed: &mut Allowed, prefixes: &WrittenPrefixes, users: &[String], groups: &[String]) {
-    let spelled = |prefix: &Option<String>, name: &String| Some(format!("{}{name}", prefix.as_ref()?));
-    allowed.extend(users.iter().filter_map(|user| Some(("User", spelled(&prefixes.user, user)?))));
-    allowed.extend(groups.iter().filter_map(|group| Some(("Group", spelled(&prefixes.group, group)?))));
-}
-
-/// A binding in a namespace is of one role, by its name.
-fn holds_role(member: &Member, key: &Key) -> bool {
-    let of_role = format!("strata-{}-", member.role.kebab());
-    key.namespace.is_none() || key.name.strip_prefix(&of_role).is_some_and(|rest| !rest.contains('-'))
-}
-
-fn project<'a>(team: &str, namespace: &'a str) -> Option<&'a str> {
-    let rest = namespace.strip_prefix(team)?.strip_prefix("--")?;
-    let project = rest.strip_suffix("--live").unwrap_or(rest);
-    (!matches!(project, "backbone" | "shared")).then_some(project)
+        _ => return true,
+    };
+    stay.may(key.namespace.as_deref(), role, &subject)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::vocabulary::Role;
-    use crate::kinds::Keeping;
-    use crate::watch::Mirror;
-
-    fn binding(subjects: &Value) -> Vec<(Key, Entry)> {
-        let mirror = Mirror::default();
-        let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "strata-ml-engineer-own");
-        let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
-            "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}, "subjects": subjects});
-        mirror.observe(key, &object, Keeping::Whole(&["subjects"]));
-        mirror.team("a")
-    }
-
-    fn spec(users: &[&str]) -> AITeamSpec {
-        let users = users.iter().map(|user| (*user).to_owned()).collect();
-        AITeamSpec { members: vec![Member { role: Role::MLEngineer, groups: vec![], users }], ..AITeamSpec::default() }
-    }
-
-    #[test]
-    fn whoever_left_the_spec_leaves_the_bindings() {
-        let prefixes = WrittenPrefixes { user: Some("oidc:".to_owned()), group: Some(String::new()) };
-        let both = binding(&json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "User", "name": "oidc:bo"}]));
-        assert!(revocations("a", &spec(&["ana", "bo"]), &prefixes, &both).is_empty());
-        let left = revocations("a", &spec(&["ana"]), &prefixes, &both);
-        assert_eq!(left[0].2, Revocation::Keep(json!([{"kind": "User", "name": "oidc:ana"}])));
-        assert_eq!(revocations("a", &spec(&[]), &prefixes, &both)[0].2, Revocation::Remove);
-    }
-
-    #[test]
-    fn nobody_is_taken_out_while_the_prefix_is_not_known() {
-        let both = binding(&json!([{"kind": "User", "name": "oidc:ana"}, {"kind": "Group", "name": "g:ml"}]));
-        assert!(revocations("a", &spec(&[]), &WrittenPrefixes::default(), &both).is_empty());
-        let users = WrittenPrefixes { user: Some(String::new()), group: None };
-        let left = revocations("a", &spec(&["ana"]), &users, &both);
-        assert_eq!(left[0].2, Revocation::Keep(json!([{"kind": "Group", "name": "g:ml"}])));
-    }
-
-    #[test]
-    fn identities_of_work_are_no_people() {
-        let account = binding(&json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "a--backbone"}]));
-        assert!(revocations("a", &spec(&[]), &WrittenPrefixes::default(), &account).is_empty());
-    }
-
-    #[test]
-    fn the_project_is_read_from_the_namespace() {
-        assert_eq!(project("a", "a--p--live"), Some("p"));
-        assert_eq!(project("a", "a--shared"), None);
-        assert_eq!(project("a", "b--p"), None);
-    }
-}
+#[path = "revoke_tests.rs"]
+mod tests;

@@ -263,8 +263,14 @@ impl Store {
     }
 }
 
+/// The object; without its status where a newer operator wrote words into that which
+/// are unknown here, for it is written anew.
 fn parsed<K: DeserializeOwned>(value: &Value) -> Result<K, String> {
-    K::deserialize(value).map_err(|error| error.to_string())
+    K::deserialize(value).or_else(|error| {
+        let mut bare = value.clone();
+        bare.as_object_mut().and_then(|fields| fields.remove("status"));
+        K::deserialize(&bare).map_err(|_| error.to_string())
+    })
 }
 
 #[cfg(test)]

@@ -15,12 +15,13 @@ use crate::ground::{self, Ground};
 use crate::observe;
 use crate::plan::Identity;
 use crate::queue::{Again, Key};
+use crate::reconcile::MENDED;
 use crate::record::Record;
 use crate::report::{now, report};
 use crate::request::request;
 use crate::revoke::Revocation;
 use crate::status::held;
-use crate::watch::{Entry, Key as WatchKey, State};
+use crate::watch::{Entry, Key as WatchKey};
 use crate::{finalizer, retained};
 
 /// Takes the team away and lets its object go once that is done.
@@ -37,6 +38,16 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     finalizer::remove(context, team).await?;
     context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());
     Ok(None)
+}
+
+/// Takes the people of a deleted team away and nothing else: what becomes of the rest
+/// cannot be read, so the team stays and says so.
+pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+    if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
+        return Ok(None);
+    }
+    report(context, team, held(team, failure, &now())).await?;
+    Ok(Some(MENDED))
 }
 
 /// Whether the kind's own definition is being deleted, or is gone.
@@ -83,7 +94,9 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failur
     context.applier.remove_bindings(name, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
-    let unknown = ["RoleBinding", "ClusterRoleBinding"].into_iter().find_map(|kind| not_watched(context, kind));
+    let unknown = ["RoleBinding", "ClusterRoleBinding"]
+        .into_iter()
+        .find_map(|kind| observe::unwatched(context, "rbac.authorization.k8s.io", kind));
     let failed = outcome.failures().next().map(|(_, failure)| failure.clone()).or(unknown);
     if let Some(failure) = failed {
         report(context, team, held(team, &failure, &now())).await?;
@@ -95,15 +108,6 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failur
 
 fn names_anybody(entry: &Entry) -> bool {
     entry.view.state()["subjects"].as_array().is_some_and(|subjects| !subjects.is_empty())
-}
-
-/// Why it is not known which objects of this kind there are, if it is not.
-fn not_watched(context: &Context, kind: &str) -> Option<Failure> {
-    match context.watches.kind("rbac.authorization.k8s.io", kind)?.state {
-        State::Synced => None,
-        State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
-        State::Failing(failure) => Some(failure),
-    }
 }
 
 /// Writes into the record that the team was withdrawn, before that takes effect.

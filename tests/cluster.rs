@@ -71,6 +71,8 @@ mod reach;
 mod refused;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/rollback.rs"]
+mod rollback;
 #[path = "cluster/run.rs"]
 mod run;
 #[path = "cluster/spec.rs"]

@@ -15,11 +15,13 @@ use super::{rules, schema};
 mod layers;
 mod people;
 mod project;
+mod readable;
 mod resources;
 
 pub use layers::{Backbone, CapabilityBlock, Credentials, Delivery, Image, Offer, Shared};
 pub use people::{Customer, Member, Subjects};
 pub use project::{Live, Priority, Project, ProjectShare, Use};
+pub use readable::Readable;
 pub use resources::{Compute, Resources};
 
 /// An AI team: its people, its budget, its three layers and its projects.

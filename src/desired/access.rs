@@ -23,21 +23,16 @@ pub fn bindings(plan: &Plan) -> Vec<Desired> {
 }
 
 fn binding(plan: &Plan, namespace: &NamespacePlan, grant: &Grant) -> Desired {
-    let (suffix, role) = match grant.right {
+    let suffix = match grant.right {
         // A roleRef cannot change, so the level is part of the name.
-        Right::Level(level) => (level.kebab(), level_role(grant.layer, level)),
-        Right::Guardrails => ("guardrails", "strata:guardrails".to_owned()),
-        Right::Pipelines => ("pipelines", "strata:pipelines".to_owned()),
+        Right::Level(level) => level.kebab(),
+        Right::Guardrails => "guardrails",
+        Right::Pipelines => "pipelines",
     };
+    let role = grant.right.cluster_role(grant.layer);
     let name = format!("strata-{}-{suffix}", grant.role.kebab());
     let subjects = grant.subjects.iter().map(subject).collect();
     role_binding(plan, namespace, name, role, subjects)
-}
-
-/// The ClusterRole of a level in a layer.
-#[must_use]
-pub fn level_role(layer: Layer, level: Level) -> String {
-    format!("strata:{}:{}", layer.kebab(), level.kebab())
 }
 
 fn role_binding(plan: &Plan, namespace: &NamespacePlan, name: String, role: String, subjects: Vec<Bound>) -> Desired {
@@ -76,7 +71,7 @@ pub fn deployer(plan: &Plan) -> Vec<Desired> {
                 name: DEPLOYER.to_owned(),
                 namespace: Some(backbone.name.clone()),
             };
-            let role = level_role(namespace.layer, Level::Contribute);
+            let role = Right::Level(Level::Contribute).cluster_role(namespace.layer);
             role_binding(plan, namespace, "strata-deployer".to_owned(), role, vec![subject])
         })
         .collect()

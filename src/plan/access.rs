@@ -18,25 +18,50 @@ use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 /// The subjects of each role and right in one namespace.
 type Holders = BTreeMap<(Role, Right), BTreeSet<Subject>>;
 
+/// The cells of the role table; nothing for one that cannot be read.
+pub type Cells<'a> = dyn Fn(Role, Layer) -> Option<Rights> + 'a;
+
+/// What members are given, as far as the role table can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The grants, namespace by namespace, then by role and right.
+    pub grants: Vec<Grant>,
+    /// Members with the namespaces in which it cannot be read what they may do.
+    pub unread: BTreeSet<(String, Subject)>,
+}
+
 /// Every grant, namespace by namespace, then by role and right.
 #[must_use]
 pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes, places: &[Place]) -> Vec<Grant> {
-    places.iter().flat_map(|place| grants_in(place, spec, blueprint, prefixes)).collect()
+    let cells = |role, layer| Some(rights(blueprint, role, layer));
+    given(spec, &cells, prefixes, places).grants
 }
 
-fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes) -> Vec<Grant> {
-    let mut holders = Holders::new();
-    for member in &spec.members {
-        add(&mut holders, member, rights(blueprint, member.role, place.layer), prefixes);
+/// What the members of a spec are given by a role table: the one place where that
+/// is decided, for writing bindings and for taking people out of them.
+#[must_use]
+pub fn given(spec: &AITeamSpec, cells: &Cells<'_>, prefixes: &Prefixes, places: &[Place]) -> Given {
+    let mut given = Given::default();
+    for place in places {
+        let grants = grants_in(place, spec, cells, prefixes, &mut given.unread);
+        given.grants.extend(grants);
     }
-    for project in &spec.projects {
-        let here = place.project.as_ref() == Some(&project.name);
-        if !here && place.layer != Layer::Shared {
-            continue;
-        }
-        for member in &project.members {
-            let full = rights(blueprint, member.role, place.layer);
-            add(&mut holders, member, if here { full } else { capped(full) }, prefixes);
+    given
+}
+
+fn grants_in(
+    place: &Place,
+    spec: &AITeamSpec,
+    cells: &Cells<'_>,
+    prefixes: &Prefixes,
+    unread: &mut BTreeSet<(String, Subject)>,
+) -> Vec<Grant> {
+    let mut holders = Holders::new();
+    for (member, here) in members_of(place, spec) {
+        let subjects = subjects(&member.groups, &member.users, prefixes);
+        match cells(member.role, place.layer) {
+            Some(full) => add(&mut holders, member.role, &subjects, if here { full } else { capped(full) }),
+            None => unread.extend(subjects.into_iter().map(|subject| (place.name.clone(), subject))),
         }
     }
     holders
@@ -52,20 +77,29 @@ fn grants_in(place: &Place, spec: &AITeamSpec, blueprint: &BlueprintSpec, prefix
         .collect()
 }
 
+/// Who holds a role in a place, and whether as in a place of their own.
+fn members_of<'a>(place: &'a Place, spec: &'a AITeamSpec) -> impl Iterator<Item = (&'a Member, bool)> {
+    let of_projects = spec.projects.iter().flat_map(move |project| {
+        let here = place.project.as_ref() == Some(&project.name);
+        let members = project.members.iter().filter(move |_| here || place.layer == Layer::Shared);
+        members.map(move |member| (member, here))
+    });
+    spec.members.iter().map(|member| (member, true)).chain(of_projects)
+}
+
 /// What the members of one project get of what the team shares.
 fn capped(rights: Rights) -> Rights {
     Rights { level: rights.level.map(|level| level.min(Level::Use)), ..Rights::default() }
 }
 
-fn add(holders: &mut Holders, member: &Member, rights: Rights, prefixes: &Prefixes) {
+fn add(holders: &mut Holders, role: Role, subjects: &[Subject], rights: Rights) {
     let given = [
         rights.level.map(Right::Level),
         rights.guardrails.then_some(Right::Guardrails),
         rights.pipelines.then_some(Right::Pipelines),
     ];
     for right in given.into_iter().flatten() {
-        let subjects = subjects(&member.groups, &member.users, prefixes);
-        holders.entry((member.role, right)).or_default().extend(subjects);
+        holders.entry((role, right)).or_default().extend(subjects.iter().cloned());
     }
 }
 

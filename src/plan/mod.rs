@@ -25,6 +25,7 @@ pub mod prefixes;
 pub mod problem;
 pub mod roles;
 pub mod shares;
+pub mod stay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,6 +158,19 @@ pub enum Right {
     Guardrails,
     /// Writing pipelines and creating runs.
     Pipelines,
+}
+
+impl Right {
+    /// The ClusterRole that holds it in a layer. A roleRef cannot change, so a level
+    /// is part of its name.
+    #[must_use]
+    pub fn cluster_role(self, layer: Layer) -> String {
+        match self {
+            Self::Level(level) => format!("strata:{}:{}", layer.kebab(), level.kebab()),
+            Self::Guardrails => "strata:guardrails".to_owned(),
+            Self::Pipelines => "strata:pipelines".to_owned(),
+        }
+    }
 }
 
 /// What one namespace has of the budget, by the quota's resource names.

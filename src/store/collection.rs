@@ -19,6 +19,8 @@ use crate::api::labels;
 pub struct Unreadable {
     /// Its metadata, as far as anything is read of it.
     pub metadata: ObjectMeta,
+    /// Its spec as it was written: part of it may be readable.
+    pub spec: Value,
     /// Its status as it was written, so that nothing is said of it twice.
     pub status: Value,
     /// What the parser says.
@@ -146,7 +148,9 @@ pub(super) fn incoming<K>(object: DynamicObject, parse: impl FnOnce(&Value) -> R
     }
     let object = match parse(&data) {
         Ok(object) => Ok(Arc::new(object)),
-        Err(error) => Err(Arc::new(Unreadable { metadata, status: data["status"].take(), error })),
+        Err(error) => {
+            Err(Arc::new(Unreadable { metadata, spec: data["spec"].take(), status: data["status"].take(), error }))
+        }
     };
     Incoming { key, object, others }
 }

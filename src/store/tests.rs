@@ -79,3 +79,14 @@ fn only_what_is_read_is_kept() {
     assert_eq!(annotations, ["strata-operator.dev/x"]);
     assert!(metadata.managed_fields.is_none() && metadata.labels.is_none());
 }
+
+#[test]
+fn a_status_with_unknown_words_hides_no_spec() {
+    let team = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {"name": "a"}, "spec": {},
+        "status": {"components": [{"capability": "Telepathy"}]}});
+    let read = parsed::<crate::api::AITeam>(&team).unwrap();
+    assert_eq!(read.status, None);
+    let mut unknown = team;
+    unknown["spec"] = json!({"deletionPolicy": "Shred"});
+    assert!(parsed::<crate::api::AITeam>(&unknown).is_err());
+}

@@ -8,7 +8,7 @@ use crate::api::rules;
 use crate::api::vocabulary::Capability;
 
 /// A project of the team.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = rules::live_share_needs_live()))]
 pub struct Project {
     /// The project's name; part of its namespaces' names.
