@@ -74,11 +74,11 @@ async fn it_has_no_right_on_secrets_and_makes_pods_through_workloads_alone() {
 #[tokio::test]
 async fn it_reads_one_slice_of_endpoints_and_no_other() {
     let objects = render().await;
-    let role = named(&objects, "Role", "strata:api-server");
-    assert_eq!(role["metadata"]["namespace"], "default");
+    let reader = named(&objects, "Role", "strata:api-server");
+    assert_eq!(reader["metadata"]["namespace"], "default");
     let rule = json!({"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "resourceNames": ["kubernetes"],
         "verbs": ["list", "watch"]});
-    assert_eq!(role["rules"], json!([rule]));
+    assert_eq!(reader["rules"], json!([rule]));
     for rule in rules(&objects) {
         assert!(!strings(&rule["apiGroups"]).contains(&"discovery.k8s.io"), "{rule}");
     }
