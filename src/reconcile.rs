@@ -47,6 +47,9 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
 }
 
 async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+    if let Some(failure) = context.store.unknown() {
+        return hold(context, team, &failure).await;
+    }
     finalizer::add(context, team).await?;
     if team.spec.suspend {
         let failure =

@@ -20,12 +20,13 @@ use serde_json::Value;
 use crate::api::daily::DailyKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 use crate::engine::Catalogue;
+use crate::error::Failure;
 use crate::plan::ServedKinds;
 use crate::plan::daily::{DailyId, Object};
 use crate::tasks::Tasks;
 use crate::watch::follow as watch;
 use crate::watch::follow::Opener;
-use crate::watch::health::Health;
+use crate::watch::health::{Health, State};
 pub use collection::{Change, Collection, Known, Unreadable};
 use collection::{Incoming, incoming};
 pub use definition::Definition;
@@ -50,6 +51,8 @@ pub trait Listener: Send + Sync + 'static {
     fn definition(&self, change: &Change<'_, Definition>);
     /// An object of daily work changed.
     fn daily(&self, kind: DailyKind, change: &Change<'_, Object>);
+    /// Whether what every plan stands on is known has turned.
+    fn turned(&self);
 }
 
 /// The objects that people write, and the kinds that are served.
@@ -169,6 +172,18 @@ impl Store {
         self.healths.values().cloned()
     }
 
+    /// Why something that every plan stands on is not known as it is now: the watch of
+    /// teams, Blueprints, Engines or definitions fails. What is stored is what was
+    /// known last.
+    #[must_use]
+    pub fn unknown(&self) -> Option<Failure> {
+        let failing = |health: &Arc<Health>| match health.state() {
+            State::Failing(failure) => Some(unknown(health.name(), &failure)),
+            State::Listing | State::Synced => None,
+        };
+        self.healths.iter().filter(|(plural, _)| is_planned_with(plural)).find_map(|(_, health)| failing(health))
+    }
+
     /// Follows the cluster, each kind in a task of its own.
     pub fn start(self: &Arc<Self>, listener: &Arc<dyn Listener>) {
         let begin = || (Arc::clone(self), Arc::clone(listener));
@@ -176,13 +191,13 @@ impl Store {
         self.tasks.spawn("the watch of aiteams", async move {
             let keep = |object| incoming(object, parsed::<AITeam>);
             let resource = ApiResource::erase::<AITeam>(&());
-            store.follow(&resource, &store.teams, keep, |change| to.team(change)).await;
+            store.follow(&resource, &store.teams, keep, |change| to.team(change), &*to).await;
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of blueprints", async move {
             let keep = |object| incoming(object, parsed::<Blueprint>);
             let resource = ApiResource::erase::<Blueprint>(&());
-            store.follow(&resource, &store.blueprints, keep, |change| to.blueprint(change)).await;
+            store.follow(&resource, &store.blueprints, keep, |change| to.blueprint(change), &*to).await;
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of engines", async move {
@@ -191,7 +206,7 @@ impl Store {
                 store.compile();
                 to.engine(change);
             };
-            store.follow(&ApiResource::erase::<Engine>(&()), &store.engines, keep, tell).await;
+            store.follow(&ApiResource::erase::<Engine>(&()), &store.engines, keep, tell, &*to).await;
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of customresourcedefinitions", async move { store.follow_definitions(&*to).await });
@@ -205,7 +220,7 @@ impl Store {
                 };
                 let gvk = GroupVersionKind::gvk(GROUP, VERSION, kind.name());
                 let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural());
-                store.follow(&resource, store.daily(*kind), keep, tell).await;
+                store.follow(&resource, store.daily(*kind), keep, tell, &*to).await;
             });
         }
     }
@@ -216,11 +231,16 @@ impl Store {
         collection: &Collection<K>,
         keep: impl Fn(DynamicObject) -> Incoming<K>,
         tell: impl Fn(&Change<'_, K>),
+        to: &dyn Listener,
     ) {
         let Some(health) = self.healths.get(&resource.plural) else { return };
         let mut reader = Reader::new(collection, keep, tell);
         let api = |client| Api::<DynamicObject>::all_with(client, resource);
-        watch::follow(&self.opener, api, watcher::Config::default(), health, |event| reader.take(event)).await;
+        let take = |event| {
+            tell_of_turn(to, &resource.plural, &event);
+            reader.take(event);
+        };
+        watch::follow(&self.opener, api, watcher::Config::default(), health, take).await;
     }
 
     async fn follow_definitions(&self, to: &dyn Listener) {
@@ -232,7 +252,11 @@ impl Store {
         let mut reader = Reader::new(&self.definitions, definition::incoming, tell);
         let config = watcher::Config::default().page_size(DEFINITIONS_AT_ONCE);
         let api = |client| Api::<definition::Decoded>::all(client);
-        watch::follow(&self.opener, api, config, health, |event| reader.take(event)).await;
+        let take = |event| {
+            tell_of_turn(to, DEFINITIONS, &event);
+            reader.take(event);
+        };
+        watch::follow(&self.opener, api, config, health, take).await;
     }
 
     pub(crate) fn compile(&self) {
@@ -265,6 +289,25 @@ impl Store {
 
 /// The object; without its status where a newer operator wrote words into that which
 /// are unknown here, for it is written anew.
+/// The kinds that every plan stands on; a failing watch of another holds up nobody else.
+fn is_planned_with(plural: &str) -> bool {
+    matches!(plural, "aiteams" | "blueprints" | "engines" | DEFINITIONS)
+}
+
+fn unknown(kind: &str, failure: &Failure) -> Failure {
+    let message = format!(
+        "{kind} cannot be watched, so it is not known what people changed there, and nothing is written but the \
+         removal of rights: {failure}"
+    );
+    Failure::new(failure.reason, message)
+}
+
+fn tell_of_turn<K>(to: &dyn Listener, plural: &str, event: &watch::Change<K>) {
+    if is_planned_with(plural) && matches!(event, watch::Change::Turned(State::Failing(_) | State::Synced)) {
+        to.turned();
+    }
+}
+
 fn parsed<K: DeserializeOwned>(value: &Value) -> Result<K, String> {
     K::deserialize(value).or_else(|error| {
         let mut bare = value.clone();

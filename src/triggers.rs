@@ -123,6 +123,13 @@ impl Listener for Triggers {
         }
     }
 
+    fn turned(&self) {
+        // Also at the end of the first lists, when the queue collects nothing yet.
+        for team in self.0.store.teams.names() {
+            self.0.queue.add(Key::Team(team));
+        }
+    }
+
     fn daily(&self, kind: DailyKind, change: &Change<'_, Object>) {
         let Some(id) = id(kind, change.key) else { return };
         if let Some((uid, version)) = change.after.map(|object| identity(metadata(object))) {

@@ -72,3 +72,28 @@ async fn a_kind_that_cannot_be_watched_is_not_believed() {
     team.until_ready().await;
     stage.operator.wait_ready(PATIENCE).await.expect("ready again");
 }
+
+/// Teams whose own kind cannot be watched: what people write is not seen, so nothing
+/// is written, and everybody who looks is told.
+#[tokio::test]
+async fn teams_that_cannot_be_watched_are_held_and_say_so() {
+    let (_turn, stage) = brief().await;
+    let (kind, admin) = ("aiteams", stage.admin().await);
+    let team = Team::ready(stage, "frozen", minimal()).await;
+    let rules = without_watch(&admin, kind).await;
+    until_unready(stage, kind, "RightsMissing").await;
+    let seen = team.until_not_ready("RightsMissing", "aiteams cannot be watched").await;
+    assert_eq!(condition(&seen, "Stalled")["status"], "True");
+    let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
+    team.admin.delete(&policy).await.expect("deleted");
+    // Written while nobody sees it: it counts once it is seen.
+    let mut spec = minimal();
+    spec["projects"].as_array_mut().expect("projects").push(json!({"name": "second"}));
+    team.edit(spec).await;
+
+    heal(&admin, &rules).await;
+    team.until_there(&policy, |_| true).await;
+    team.until_there(&team.object("NetworkPolicy", "second", "strata-default-deny"), |_| true).await;
+    team.until_ready().await;
+    stage.operator.wait_ready(PATIENCE).await.expect("ready again");
+}
