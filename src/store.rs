@@ -178,7 +178,7 @@ impl Store {
     #[must_use]
     pub fn unknown(&self) -> Option<Failure> {
         let failing = |health: &Arc<Health>| match health.state() {
-            State::Failing(failure) => Some(unknown(health.name(), &failure)),
+            State::Failing(failure) => Some(unknown(&failure)),
             State::Listing | State::Synced => None,
         };
         self.healths.iter().filter(|(plural, _)| is_planned_with(plural)).find_map(|(_, health)| failing(health))
@@ -294,11 +294,8 @@ fn is_planned_with(plural: &str) -> bool {
     matches!(plural, "aiteams" | "blueprints" | "engines" | DEFINITIONS)
 }
 
-fn unknown(kind: &str, failure: &Failure) -> Failure {
-    let message = format!(
-        "{kind} cannot be watched, so it is not known what people changed there, and nothing is written but the \
-         removal of rights: {failure}"
-    );
+fn unknown(failure: &Failure) -> Failure {
+    let message = format!("{failure}; until then nothing is written but the removal of rights");
     Failure::new(failure.reason, message)
 }
 

@@ -82,7 +82,7 @@ async fn teams_that_cannot_be_watched_are_held_and_say_so() {
     let team = Team::ready(stage, "frozen", minimal()).await;
     let rules = without_watch(&admin, kind).await;
     until_unready(stage, kind, "RightsMissing").await;
-    let seen = team.until_not_ready("RightsMissing", "aiteams cannot be watched").await;
+    let seen = team.until_not_ready("RightsMissing", "aiteams.strata-operator.dev cannot be watched").await;
     assert_eq!(condition(&seen, "Stalled")["status"], "True");
     let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
     team.admin.delete(&policy).await.expect("deleted");
