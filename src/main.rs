@@ -17,8 +17,9 @@ use strata::retained_command;
 use strata::run::run;
 use tokio::runtime::Runtime;
 
-/// Without it, what a flood of large objects took is kept for ever. (A heap profiler
-/// sees only the allocator that it replaces: for it, the feature is left out.)
+/// The C library's allocator keeps for ever what a flood of large objects took; this
+/// one gives some of it back. (A heap profiler sees only the allocator that it replaces:
+/// for it, the feature is left out.)
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -24,8 +24,9 @@ pub struct Memory {
     /// How many Components of nearly 400 KB are created and deleted again
     #[arg(long, value_name = "N", default_value_t = 100)]
     flood: usize,
-    /// Say which functions hold it (the Debian package heaptrack; slower, and the numbers are larger)
-    #[arg(long)]
+    /// Say which functions hold it (the Debian package heaptrack). Unfinished, so not shown: most
+    /// places have no name, and a restart would write into the file of the process before
+    #[arg(long, hide = true)]
     profile: bool,
     /// Measure the program that tests use, instead of building one that is optimized
     #[arg(long)]
