@@ -41,7 +41,7 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> R
     match (bare.metadata.deletion_timestamp.is_some(), policy) {
         (false, _) => hold_as_read(context, &bare, &people, &failure).await,
         (true, Some(_)) => teardown::teardown(context, &bare).await,
-        // What becomes of the rest is for whoever can read it.
+        // The deletion policy is unreadable, so everything else stays until a version reads it.
         (true, None) => teardown::take_people_away(context, &bare, &failure).await,
     }
 }

@@ -1,3 +1,5 @@
+//! When a key is worked on: once at a time, again after a failure, in turn by team.
+
 use super::*;
 
 /// The shortest pause after a failure lies between these.

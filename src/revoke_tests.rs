@@ -1,3 +1,5 @@
+//! Who leaves the bindings of a team that is held, and who stays because nobody knows better.
+
 use super::*;
 use crate::kinds::Keeping;
 

@@ -1,3 +1,5 @@
+//! Records read back: of this program, of older and newer ones, and of the former format.
+
 use super::*;
 use crate::api::engine::PodSecurity;
 use crate::api::vocabulary::{Capability, Role};
