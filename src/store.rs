@@ -236,8 +236,9 @@ impl Store {
         let Some(health) = self.healths.get(&resource.plural) else { return };
         let mut reader = Reader::new(collection, keep, tell);
         let api = |client| Api::<DynamicObject>::all_with(client, resource);
+        let mut fails = false;
         let take = |event| {
-            tell_of_turn(to, &resource.plural, &event);
+            tell_of_turn(to, &resource.plural, &mut fails, &event);
             reader.take(event);
         };
         watch::follow(&self.opener, api, watcher::Config::default(), health, take).await;
@@ -252,8 +253,9 @@ impl Store {
         let mut reader = Reader::new(&self.definitions, definition::incoming, tell);
         let config = watcher::Config::default().page_size(DEFINITIONS_AT_ONCE);
         let api = |client| Api::<definition::Decoded>::all(client);
+        let mut fails = false;
         let take = |event| {
-            tell_of_turn(to, DEFINITIONS, &event);
+            tell_of_turn(to, DEFINITIONS, &mut fails, &event);
             reader.take(event);
         };
         watch::follow(&self.opener, api, config, health, take).await;
@@ -299,8 +301,12 @@ fn unknown(failure: &Failure) -> Failure {
     Failure::new(failure.reason, message)
 }
 
-fn tell_of_turn<K>(to: &dyn Listener, plural: &str, event: &watch::Change<K>) {
-    if is_planned_with(plural) && matches!(event, watch::Change::Turned(State::Failing(_) | State::Synced)) {
+/// Tells that the watch of a kind that every plan stands on fails, fails for another
+/// reason, or does not fail any more. That the first list is complete is no news.
+fn tell_of_turn<K>(to: &dyn Listener, plural: &str, fails: &mut bool, event: &watch::Change<K>) {
+    let watch::Change::Turned(state) = event else { return };
+    let failed = std::mem::replace(fails, matches!(state, State::Failing(_)));
+    if is_planned_with(plural) && (failed || *fails) {
         to.turned();
     }
 }

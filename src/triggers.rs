@@ -124,7 +124,6 @@ impl Listener for Triggers {
     }
 
     fn turned(&self) {
-        // Also at the end of the first lists, when the queue collects nothing yet.
         for team in self.0.store.teams.names() {
             self.0.queue.add(Key::Team(team));
         }
