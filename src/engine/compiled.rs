@@ -8,26 +8,17 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::expression::bounds::TOGETHER;
-use super::expression::{Bound, Expression, ExpressionError, Scope, Variables, with_stack};
+use super::expression::{Scope, Variables, with_stack};
 use super::inputs::{self, OBJECTS};
 use super::kinds::ObjectKind;
 use super::parameters::Parameters;
 use super::readiness::{self, Verdict};
-use super::template::{Place, RenderedObject, Template, compile_rule};
+use super::rules::{Rule, compile_rules, first};
+use super::template::{Place, RenderedObject, Template};
 use super::tree::Tree;
 use super::{EngineError, Fault};
 use crate::api::engine::EngineSpec;
 use crate::api::vocabulary::Capability;
-
-/// A rule over the live objects, with what to say.
-#[derive(Clone, Debug)]
-struct Rule {
-    when: Expression,
-    reason: String,
-    message: Tree,
-    /// The message as it was written, should its expressions fail.
-    written: String,
-}
 
 /// An engine whose file is sound.
 #[derive(Clone, Debug)]
@@ -186,7 +177,7 @@ impl CompiledEngine {
         let inputs = self.filled(inputs);
         let scope = Scope::new(&inputs);
         match first(&self.failing, true, &scope) {
-            Ok(Some(rule)) => return Verdict::failing(rule.reason.clone(), say(rule, &scope)),
+            Ok(Some(rule)) => return Verdict::failing(rule.reason.clone(), rule.say(&scope)),
             Ok(None) => {}
             Err(beyond) => return beyond,
         }
@@ -203,7 +194,7 @@ impl CompiledEngine {
             }
         }
         waiting.unwrap_or_else(|| match first(&self.ready, false, &scope) {
-            Ok(Some(rule)) => Verdict::waiting(say(rule, &scope)),
+            Ok(Some(rule)) => Verdict::waiting(rule.say(&scope)),
             Ok(None) => Verdict::Ready,
             Err(beyond) => beyond,
         })
@@ -266,31 +257,6 @@ fn live_objects<'a>(template: &Template, objects: &'a Value) -> Vec<&'a Value> {
     }
 }
 
-/// The first rule that holds, or does not. One that cannot be evaluated does
-/// not hold: a field is not there yet. One that reaches a limit never will.
-fn first<'a>(rules: &'a [Rule], holds: bool, scope: &Scope<'_>) -> Result<Option<&'a Rule>, Verdict> {
-    for rule in rules {
-        let value = rule.when.evaluate(scope);
-        if let Err(error) = &value
-            && error.is_limit()
-        {
-            return Err(beyond(rule, error));
-        }
-        if (value == Ok(Value::Bool(true))) == holds {
-            return Ok(Some(rule));
-        }
-    }
-    Ok(None)
-}
-
-fn beyond(rule: &Rule, error: &ExpressionError) -> Verdict {
-    Verdict::failing("EngineFailing", format!("the rule that says '{}' cannot be evaluated: {error}", rule.written))
-}
-
-fn say(rule: &Rule, scope: &Scope<'_>) -> String {
-    rule.message.render_string(scope).ok().flatten().unwrap_or_else(|| rule.written.clone())
-}
-
 /// What a file can have wrong that its schema would have refused: files that
 /// come along, or are rendered offline, never saw an API server.
 fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
@@ -339,45 +305,12 @@ fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Resul
         );
         return Err(Fault::here(message).item(index).under("objects"));
     }
-    let of_rule = |rule: &Rule| rule.when.cost().saturating_add(rule.message.cost());
-    let rules = ready.iter().chain(failing).map(of_rule).fold(0, u64::saturating_add);
+    let rules = ready.iter().chain(failing).map(Rule::cost).fold(0, u64::saturating_add);
     if rules > TOGETHER {
         let message = format!("the rules may take {rules} steps, and at most {TOGETHER} are allowed: let them do less");
         return Err(Fault::at("ready", message));
     }
     Ok(())
-}
-
-fn compile_rules(spec: &EngineSpec, known: &Variables) -> Result<(Vec<Rule>, Vec<Rule>), Fault> {
-    let ids: BTreeSet<&str> = spec.objects.iter().map(|object| object.id.as_str()).collect();
-    let mut ready = Vec::with_capacity(spec.ready.len());
-    for (index, rule) in spec.ready.iter().enumerate() {
-        let compiled = compile_one(&rule.when, "", &rule.message, &ids, known);
-        ready.push(compiled.map_err(|fault| fault.item(index).under("ready"))?);
-    }
-    let mut failing = Vec::with_capacity(spec.failing.len());
-    for (index, rule) in spec.failing.iter().enumerate() {
-        let compiled = compile_one(&rule.when, &rule.reason, &rule.message, &ids, known);
-        failing.push(compiled.map_err(|fault| fault.item(index).under("failing"))?);
-    }
-    Ok((ready, failing))
-}
-
-fn compile_one(
-    when: &str,
-    reason: &str,
-    message: &str,
-    ids: &BTreeSet<&str>,
-    known: &Variables,
-) -> Result<Rule, Fault> {
-    let variables = known.with(OBJECTS, Bound::unknown());
-    let compiled = compile_rule(Some(when), &variables).map_err(|fault| fault.under("when"))?;
-    let Some(compiled) = compiled else { return Err(Fault::at("when", "is missing")) };
-    if let Some(unknown) = compiled.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id)) {
-        return Err(Fault::at("when", format!("there is no object `{unknown}`")));
-    }
-    let tree = Tree::compile_text(message, &variables).map_err(|fault| fault.under("message"))?;
-    Ok(Rule { when: compiled, reason: reason.to_owned(), message: tree, written: message.to_owned() })
 }
 
 /// Of a kind that Strata knows nothing of, the file must say when it is ready,

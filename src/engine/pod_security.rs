@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Fault;
 use super::pods::{self, CONTAINERS};
-use super::tree::has_expression;
+use super::text::has_expression;
 use crate::api::engine::PodSecurity;
 
 /// The volumes that `restricted` allows.

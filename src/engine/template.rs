@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::expression::{Bound, Expression, Scope, Variables};
 use super::inputs::{INDEX, ITEM};
 use super::kinds::{self, ObjectKind};
-use super::tree::{Tree, has_expression};
+use super::text::has_expression;
+use super::tree::Tree;
 use super::{Fault, pod_security};
 use crate::api::engine::{ObjectTemplate, Placement, PodSecurity};
 
