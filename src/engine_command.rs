@@ -308,6 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn connections_that_cost_too_much_together_are_refused() {
+        let loops = "${string(parameters.list.all(x, parameters.list.all(y, x == y)))}";
+        let connections = |count: i32| (0..count).map(|n| format!("A_{n}: '{loops}'")).collect::<Vec<_>>().join(", ");
+        let spec = |count| {
+            format!(
+                "{{capabilities: [Data], revision: '1', connections: {{{}}}, \
+                 parameters: {{properties: {{list: {{type: array, items: {{type: integer}}}}}}}}}}",
+                connections(count)
+            )
+        };
+        assert!(check(&[engine("cheap", &spec(1))]).problems.is_empty());
+        let answer = check(&[engine("dear", &spec(32))]);
+        let says = "spec.connections: the connections and the endpoint may take ";
+        assert!(answer.problems.len() == 1 && answer.problems[0].contains(says), "{:#?}", answer.problems);
+    }
+
+    #[test]
     fn what_only_the_whole_shows_is_told_too() {
         let template = MAP.replace("VALUE", "b");
         let spec = format!(

@@ -66,11 +66,13 @@ impl CompiledEngine {
         check_judgeable(spec, &templates, &spoken_for)?;
         check_cost(&templates, &ready, &failing)?;
         let endpoint = spec.endpoint.as_deref().map(|text| Tree::compile_text(text, &variables)).transpose();
+        let endpoint = endpoint.map_err(|fault| fault.under("endpoint"))?;
         let mut connections = Vec::with_capacity(spec.connections.len());
         for (key, text) in &spec.connections {
             let tree = Tree::compile_text(text, &variables);
             connections.push((key.clone(), tree.map_err(|fault| fault.under(key).under("connections"))?));
         }
+        check_cost_of_settings(endpoint.as_ref(), &connections)?;
         Ok(Self {
             name: name.to_owned(),
             spec: Arc::clone(spec),
@@ -80,7 +82,7 @@ impl CompiledEngine {
             ready,
             failing,
             spoken_for,
-            endpoint: endpoint.map_err(|fault| fault.under("endpoint"))?,
+            endpoint,
             connections,
         })
     }
@@ -309,6 +311,19 @@ fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Resul
     if rules > TOGETHER {
         let message = format!("the rules may take {rules} steps, and at most {TOGETHER} are allowed: let them do less");
         return Err(Fault::at("ready", message));
+    }
+    Ok(())
+}
+
+/// What consumers get is bounded together, too.
+fn check_cost_of_settings(endpoint: Option<&Tree>, connections: &[(String, Tree)]) -> Result<(), Fault> {
+    let trees = endpoint.into_iter().chain(connections.iter().map(|(_, tree)| tree));
+    let steps = trees.map(Tree::cost).fold(0, u64::saturating_add);
+    if steps > TOGETHER {
+        let message = format!(
+            "the connections and the endpoint may take {steps} steps, and at most {TOGETHER} are allowed: let them do less"
+        );
+        return Err(Fault::at("connections", message));
     }
     Ok(())
 }
