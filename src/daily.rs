@@ -45,6 +45,10 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
     if object.metadata().deletion_timestamp.is_some() {
         return teardown::teardown(context, id, &object).await;
     }
+    if let Some(failure) = context.store.unknown_kind(id.kind.plural()).filter(|_| !is_at_its_end(&object)) {
+        report::held(context, id, &object, &failure).await?;
+        return Ok((failure.class() == Class::Invalid).then_some(MENDED));
+    }
     match observe::standing(context, id) {
         Standing::Unknown => Ok(None),
         // What is told of an end is never taken back.

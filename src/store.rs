@@ -51,8 +51,8 @@ pub trait Listener: Send + Sync + 'static {
     fn definition(&self, change: &Change<'_, Definition>);
     /// An object of daily work changed.
     fn daily(&self, kind: DailyKind, change: &Change<'_, Object>);
-    /// Whether what every plan stands on is known has turned.
-    fn turned(&self);
+    /// Whether the objects of a kind, by its plural, are known as they are has turned.
+    fn turned(&self, plural: &str);
 }
 
 /// The objects that people write, and the kinds that are served.
@@ -177,11 +177,15 @@ impl Store {
     /// known last.
     #[must_use]
     pub fn unknown(&self) -> Option<Failure> {
-        let failing = |health: &Arc<Health>| match health.state() {
-            State::Failing(failure) => Some(unknown(&failure)),
-            State::Listing | State::Synced => None,
-        };
-        self.healths.iter().filter(|(plural, _)| is_planned_with(plural)).find_map(|(_, health)| failing(health))
+        ["aiteams", "blueprints", "engines", DEFINITIONS].into_iter().find_map(|plural| self.unknown_kind(plural))
+    }
+
+    /// Why the objects of a kind, by its plural, are not known as they are now.
+    #[must_use]
+    pub fn unknown_kind(&self, plural: &str) -> Option<Failure> {
+        let State::Failing(failure) = self.healths.get(plural)?.state() else { return None };
+        let message = format!("{failure}; until then nothing is written but the removal of rights");
+        Some(Failure::new(failure.reason, message))
     }
 
     /// Follows the cluster, each kind in a task of its own.
@@ -291,23 +295,13 @@ impl Store {
 
 /// The object; without its status where a newer operator wrote words into that which
 /// are unknown here, for it is written anew.
-/// The kinds that every plan stands on; a failing watch of another holds up nobody else.
-fn is_planned_with(plural: &str) -> bool {
-    matches!(plural, "aiteams" | "blueprints" | "engines" | DEFINITIONS)
-}
-
-fn unknown(failure: &Failure) -> Failure {
-    let message = format!("{failure}; until then nothing is written but the removal of rights");
-    Failure::new(failure.reason, message)
-}
-
-/// Tells that the watch of a kind that every plan stands on fails, fails for another
-/// reason, or does not fail any more. That the first list is complete is no news.
+/// Tells that the watch of a kind fails, fails for another reason, or does not fail any
+/// more. That its first list is complete is no news.
 fn tell_of_turn<K>(to: &dyn Listener, plural: &str, fails: &mut bool, event: &watch::Change<K>) {
     let watch::Change::Turned(state) = event else { return };
     let failed = std::mem::replace(fails, matches!(state, State::Failing(_)));
-    if is_planned_with(plural) && (failed || *fails) {
-        to.turned();
+    if failed || *fails {
+        to.turned(plural);
     }
 }
 

@@ -123,9 +123,15 @@ impl Listener for Triggers {
         }
     }
 
-    fn turned(&self) {
-        for team in self.0.store.teams.names() {
-            self.0.queue.add(Key::Team(team));
+    fn turned(&self, plural: &str) {
+        let context = &self.0;
+        let Some(kind) = DailyKind::ALL.iter().copied().find(|kind| kind.plural() == plural) else {
+            return context.store.teams.names().into_iter().for_each(|team| context.queue.add(Key::Team(team)));
+        };
+        for (name, object) in context.store.daily(kind).all() {
+            if let Some(id) = id(kind, &name).filter(|id| !has_ended(context, id, &object)) {
+                context.queue.add(Key::Daily(id));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::actor::{Actor, path};
 use crate::spec::minimal;
 use crate::stage::{Stage, brief};
 use crate::team::{PATIENCE, Team, condition};
+use crate::work::Work;
 
 /// The operator's role without `watch` on a resource, and how it was.
 async fn without_watch(admin: &Actor, resource: &str) -> Value {
@@ -95,5 +96,25 @@ async fn teams_that_cannot_be_watched_are_held_and_say_so() {
     team.until_there(&policy, |_| true).await;
     team.until_there(&team.object("NetworkPolicy", "second", "strata-default-deny"), |_| true).await;
     team.until_ready().await;
+    stage.operator.wait_ready(PATIENCE).await.expect("ready again");
+}
+
+/// A kind of daily work that cannot be watched: its objects say so, their team and the
+/// settings that they gave stay.
+#[tokio::test]
+async fn work_that_cannot_be_watched_says_so() {
+    let (_turn, stage) = brief().await;
+    let admin = stage.admin().await;
+    let team = Team::ready(stage, "unseen", minimal()).await;
+    let dataset = Work::create(&team, "Dataset", "first", "cards", json!({"uri": "s3://cards"})).await;
+    let given = dataset.until_ready().await["status"]["connections"].clone();
+    let rules = without_watch(&admin, "datasets").await;
+    until_unready(stage, "datasets", "RightsMissing").await;
+    let seen = dataset.until_not_ready("RightsMissing", &["datasets.strata-operator.dev cannot be watched"]).await;
+    assert_eq!(seen["status"]["connections"], given, "what reads it loses nothing");
+    team.until_ready().await;
+
+    heal(&admin, &rules).await;
+    dataset.until_ready().await;
     stage.operator.wait_ready(PATIENCE).await.expect("ready again");
 }
