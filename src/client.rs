@@ -20,8 +20,11 @@ use tower::{BoxError, ServiceBuilder};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a connection may be silent. A watch hears a bookmark every minute.
+/// How long a connection may be silent where nothing says otherwise.
 const SILENCE: Duration = Duration::from_secs(90);
+/// How much longer than a watch lasts a connection may be silent: a kind of which nothing
+/// changes has neither events nor, before its first change, bookmarks; Events have none at all.
+const BEYOND_A_WATCH: Duration = Duration::from_secs(30);
 /// How long a connection that nobody uses is kept for the next request.
 const UNUSED: Duration = Duration::from_secs(30);
 /// After how much silence the other end is asked whether it is there, ...
@@ -48,13 +51,22 @@ pub enum ConnectError {
 /// A client for the cluster of this kubeconfig, or of whatever is configured, with
 /// connections of its own. Nothing is asked of the cluster yet.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    connect_with(kubeconfig, SILENCE).await
+}
+
+/// Likewise, a client whose watches are ended by the API server after so long.
+pub async fn connect_to_watch(kubeconfig: Option<&Path>, timeout: Duration) -> Result<Client, ConnectError> {
+    connect_with(kubeconfig, timeout.saturating_add(BEYOND_A_WATCH)).await
+}
+
+async fn connect_with(kubeconfig: Option<&Path>, silence: Duration) -> Result<Client, ConnectError> {
     let config = match kubeconfig {
         Some(file) => {
             Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await?
         }
         None => Config::infer().await?,
     };
-    Ok(through(config, SILENCE)?)
+    Ok(through(config, silence)?)
 }
 
 /// The client that kube makes of a configuration, on connections that are probed:

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
 use crate::cli::{LogFormat, RunOptions};
-use crate::client::{ConnectError, connect};
+use crate::client::{ConnectError, connect, connect_to_watch};
 use crate::context::Context;
 use crate::controller::{self, WorkerError};
 use crate::fence;
@@ -55,7 +55,7 @@ pub enum RunError {
 pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let format = LogFormat::choose(options.log_format, std::io::stderr().is_terminal());
     telemetry::start(format, &options.log_filter)?;
-    let client = connect(options.kubeconfig.as_deref()).await?;
+    let client = connect_to_watch(options.kubeconfig.as_deref(), options.watch_timeout()).await?;
     // A connection of its own, so that the lease waits for nothing else.
     let elector = connect(options.kubeconfig.as_deref()).await?;
     let identity = options.identity.clone().unwrap_or_else(host_name);

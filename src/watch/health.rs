@@ -40,8 +40,8 @@ pub struct Health {
 struct Inner {
     /// When it was last known to be good: an event, a bookmark, a start.
     heard: Instant,
-    /// Why it does not go on, since it was last heard.
-    failure: Option<Failure>,
+    /// Why it does not go on, and since when.
+    failure: Option<(Failure, Instant)>,
     /// Whether the first list was complete and the watch from there has begun.
     synced: bool,
     /// Whether a list was complete since the watch was last known to fail.
@@ -144,7 +144,8 @@ impl Health {
     pub fn failed(&self, error: &watcher::Error) {
         let failure = Failure::of_watch(error, &self.name);
         let mut inner = self.lock();
-        inner.failure = Some(failure);
+        let since = inner.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        inner.failure = Some((failure, since));
         self.note_stale(&mut inner);
     }
 
@@ -176,13 +177,16 @@ impl Health {
             inner.trust = Trust::Stale;
         }
         let is_stale = inner.trust == Trust::Stale;
-        resumed || is_stale && !inner.failure.as_ref().is_some_and(is_final) && since.elapsed() >= PATIENCE
+        resumed
+            || is_stale
+                && !inner.failure.as_ref().is_some_and(|(failure, _)| is_final(failure))
+                && since.elapsed() >= PATIENCE
     }
 
     fn due(&self) -> Instant {
         let inner = self.lock();
         let (heard, now) = (inner.heard, Instant::now());
-        let turns = if inner.failure.is_some() { heard + PATIENCE } else { heard + self.silence };
+        let turns = inner.failure.as_ref().map_or(heard + self.silence, |(_, since)| *since + PATIENCE);
         if turns > now { turns } else { now + PATIENCE }
     }
 
@@ -197,7 +201,11 @@ impl Health {
         let since = inner.heard.elapsed();
         let is_stale = inner.trust != Trust::Fresh;
         match &inner.failure {
-            Some(failure) if is_stale || is_final(failure) || since >= PATIENCE => State::Failing(failure.clone()),
+            // One of which nothing changes is silent until it is opened again: it fails
+            // from the moment on when it is interrupted.
+            Some((failure, begun)) if is_stale || is_final(failure) || begun.elapsed() >= PATIENCE => {
+                State::Failing(failure.clone())
+            }
             None if is_stale || since >= self.silence => State::Failing(Failure::new(
                 Reason::ApiFailing,
                 format!(
@@ -285,6 +293,19 @@ mod tests {
         health.turned();
         assert!(health.must_list(begun), "what never goes on is listed again");
         assert!(health.was_synced());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interruption_after_silence_is_as_short_as_any() {
+        let health = synced();
+        tokio::time::advance(Duration::from_secs(199)).await;
+        health.failed(&error(410));
+        assert_eq!((health.state(), health.turned()), (State::Synced, None));
+        tokio::time::advance(PATIENCE / 2).await;
+        health.failed(&error(503));
+        assert!(!health.must_list(Instant::now()));
+        tokio::time::advance(PATIENCE / 2).await;
+        assert_eq!(reason(&health), Some(Reason::ApiFailing), "each error is no new beginning");
     }
 
     #[tokio::test(start_paused = true)]

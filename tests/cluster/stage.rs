@@ -6,6 +6,8 @@
 //! operator, or has to be the only one who gives it work, takes its turn on a
 //! second stage.
 
+use std::time::Instant;
+
 use harness::operator::{Install, USER};
 use harness::{ControlPlane, Operator, Options};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -22,6 +24,8 @@ static BRIEF_TURN: Mutex<()> = Mutex::const_new(());
 pub struct Stage {
     pub plane: ControlPlane,
     pub operator: Operator,
+    /// When it stood.
+    pub begun: Instant,
 }
 
 /// The stage that tests share. If it could not be set, no test tries again.
@@ -60,7 +64,7 @@ impl Stage {
         let program = env!("CARGO_BIN_EXE_strata");
         let operator = Operator::start_with(&plane, program, flags).await.expect("the operator starts");
         operator.wait_ready(60).await.expect("the operator is ready");
-        Self { plane, operator }
+        Self { plane, operator, begun: Instant::now() }
     }
 
     /// cluster-admin, who may override guardrails.

@@ -1,12 +1,15 @@
 //! What is not known is not believed: an operator that cannot watch a kind any more
 //! says so, everywhere where somebody looks, and knows again once it can.
 
+use std::time::Duration;
+
+use harness::audit::Mark;
 use harness::wait;
 use serde_json::{Value, json};
 
 use crate::actor::{Actor, path};
 use crate::spec::minimal;
-use crate::stage::{Stage, brief};
+use crate::stage::{Stage, brief, stage};
 use crate::team::{PATIENCE, Team, condition};
 use crate::work::Work;
 
@@ -46,6 +49,19 @@ async fn age(stage: &Stage, kind: &str) -> f64 {
     let name = format!("strata_watch_age_seconds{{kind=\"{kind}\"}} ");
     let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
     line.unwrap_or_else(|| panic!("{kind}: {metrics}")).parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_kind_of_which_nothing_changes_is_listed_once() {
+    let stage = stage().await;
+    // Nothing makes the API server say a word of such a kind for longer than that.
+    let age = Duration::from_secs(130);
+    tokio::time::sleep(age.saturating_sub(stage.begun.elapsed())).await;
+    let asked = stage.asked(Mark::START);
+    for resource in ["cronjobs", "horizontalpodautoscalers", "poddisruptionbudgets"] {
+        let lists = asked.resource(resource).filter(|request| request.verb == "list");
+        assert_eq!(lists.count(), 1, "{resource}: {lists}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,11 @@ pub struct AuditLog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(u64);
 
+impl Mark {
+    /// Before the first request.
+    pub const START: Self = Self(0);
+}
+
 impl AuditLog {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
