@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::api::AITeam;
 use crate::api::daily::DailyKind;
 use crate::apply::Outcome;
@@ -16,6 +18,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::plan::Plan;
 use crate::plan::daily::engine::candidates;
+use crate::record::Record;
 use crate::triggers::dependents;
 
 /// What the daily work of a team stands on.
@@ -42,6 +45,14 @@ pub struct Planned {
     pub plan: Plan,
     /// Namespaces that nothing is written into, and why.
     pub blocked: BTreeMap<String, Failure>,
+    /// What of the record is in neither: choices of engines that this program cannot
+    /// read, or all of it, of a team of which only the record is left.
+    recorded: Recorded,
+}
+
+enum Recorded {
+    Unread(Vec<Value>),
+    Whole(Box<Record>),
 }
 
 /// What changed for those who stand on a ground.
@@ -61,7 +72,8 @@ impl Ground {
     pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
-        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan: for_work(plan) };
+        let recorded = Recorded::Unread(Vec::new());
+        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan: for_work(plan), recorded };
         let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
         Self {
             work_engines: work.map(str::to_owned).collect(),
@@ -93,6 +105,48 @@ impl Ground {
             kinds: BTreeSet::new(),
             content: 0,
             settings: 0,
+        }
+    }
+
+    /// With the record by which it was planned.
+    #[must_use]
+    pub fn recorded(mut self, record: Option<&Record>) -> Self {
+        if let (Some(planned), Some(record)) = (&mut self.planned, record) {
+            planned.recorded = Recorded::Unread(record.unread_choices.clone());
+        }
+        self
+    }
+
+    /// With all of the record by which it was planned: the team itself is gone.
+    #[must_use]
+    pub fn retained(mut self, record: Record) -> Self {
+        if let Some(planned) = &mut self.planned {
+            planned.recorded = Recorded::Whole(Box::new(record));
+        }
+        self
+    }
+
+    /// What the record of this team said, as far as it is needed, where somebody took it
+    /// away or damaged it since the team was planned.
+    #[must_use]
+    pub fn remembered(&self, uid: &str) -> Option<Record> {
+        let planned = self.planned.as_ref().filter(|planned| planned.team.metadata.uid.as_deref() == Some(uid))?;
+        let Recorded::Unread(unread_choices) = &planned.recorded else { return None };
+        Some(Record {
+            uid: uid.to_owned(),
+            choices: planned.plan.choices(),
+            unread_choices: unread_choices.clone(),
+            prefixes: Some(planned.plan.prefixes.clone()),
+            ..Record::default()
+        })
+    }
+
+    /// The record of a team of which nothing else is left.
+    #[must_use]
+    pub fn remembered_whole(&self) -> Option<Record> {
+        match &self.planned.as_ref()?.recorded {
+            Recorded::Whole(record) => Some((**record).clone()),
+            Recorded::Unread(_) => None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::desired::{Desired, desired};
 use crate::kinds::{Keeping, built_in};
 use crate::metrics::Metrics;
-use crate::observe::observe;
+use crate::observe::{Recorded, observe};
 use crate::queue::Key as Work;
 use crate::reconcile::{keep, planned};
 use crate::watch::Mirror;
@@ -100,7 +100,8 @@ fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AI
 
 async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Result<(), PlanError> {
     let name = team.name();
-    let plan = observe(team, &context.store, &context.mirror, false, context.prefixes.as_ref())
+    let known = Recorded { mirror: &context.mirror, ground: None };
+    let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
         .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
     let plan = match plan {

@@ -19,7 +19,7 @@ use crate::health::summary::{self, DailyHealth};
 use crate::health::{Health, Missing, Seen, health, troubles};
 use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
-use crate::observe::{self, Observed, observe};
+use crate::observe::{self, Observed, Recorded, observe};
 use crate::plan::choice::looked_at;
 use crate::plan::{Plan, plan};
 use crate::queue::{Again, Key as Work};
@@ -64,11 +64,12 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     }
     let name = team.name();
     // 1 observe
-    let mut observed =
-        match observe(team, &context.store, &context.mirror, context.may_lower(name), context.prefixes.as_ref()) {
-            Ok(observed) => observed,
-            Err(failure) => return hold(context, team, &failure).await,
-        };
+    let (ground, prefixes) = (context.ground(name), context.prefixes.as_ref());
+    let known = Recorded { mirror: &context.mirror, ground: ground.as_deref() };
+    let mut observed = match observe(team, &context.store, &known, context.may_lower(name), prefixes) {
+        Ok(observed) => observed,
+        Err(failure) => return hold(context, team, &failure).await,
+    };
     // A record that is not seen because nothing is seen is not a record that is not there.
     if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
         return hold(context, team, &failure).await;
@@ -108,7 +109,8 @@ fn give_ground(
     let engines = looked_at(&team.spec, &observed.facts());
     let objects = desires.objects.iter().chain(&desires.held).filter(|desired| !is_built_in(desired));
     let kinds = objects.map(|desired| (desired.key.group.clone(), desired.key.kind.clone())).collect();
-    let ground = Ground::planned(team, plan.clone(), outcome).looked_at(engines, kinds);
+    let ground = Ground::planned(team, plan.clone(), outcome);
+    let ground = ground.recorded(observed.record.as_ref()).looked_at(engines, kinds);
     let engines = ground.engines.clone();
     ground::publish(context, team.name(), ground);
     if observed.is_outdated(&engines, &context.store) {

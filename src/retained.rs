@@ -5,15 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use tracing::warn;
-
 use crate::api::AITeam;
 use crate::apply::{Keep, Outcome};
 use crate::context::Context;
 use crate::desired::{Stage, desired};
 use crate::error::Failure;
 use crate::ground::{self, Ground};
-use crate::observe::{self, Observed};
+use crate::observe::{self, Observed, Recorded};
 use crate::plan::{DatasetSettings, Plan, Usage, retained_only};
 use crate::queue::{Again, Key};
 use crate::record::Record;
@@ -21,11 +19,9 @@ use crate::record::Record;
 /// Keeps what is retained of a team, if anything is.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
     let namespaces = observe::namespaces(name, &context.mirror);
-    let record = observe::record(name, &context.mirror).unwrap_or_else(|failure| {
-        warn!(team = name, "what was retained is left as it is: {failure}");
-        None
-    });
-    let (Some(record), false) = (record, namespaces.is_empty()) else {
+    let ground = context.ground(name);
+    let recorded = Recorded { mirror: &context.mirror, ground: ground.as_deref() };
+    let (Some((record, is_lost)), false) = (recorded.retained(name), namespaces.is_empty()) else {
         context.queue.forget(&Key::Team(name.to_owned()));
         if namespaces.is_empty() {
             context.forget(name, "");
@@ -39,8 +35,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     }
     let Some((team, plan)) = retained_plan(context, name, &record) else { return Ok(None) };
     let stages = [Stage::Namespace, Stage::Guardrail, Stage::Identity];
-    let objects: Vec<_> =
+    let mut objects: Vec<_> =
         desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
+    let has_place = namespaces.get(&format!("{name}--backbone")).is_some_and(|backbone| !backbone.deleting);
+    objects.extend((is_lost && has_place).then(|| record.desired(&plan.identity)));
     let mut outcome = Outcome::default();
     let owner = Key::Team(name.to_owned());
     context.applier.remove_bindings(name, &mut outcome).await;
@@ -53,7 +51,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     };
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // Its daily work stops or goes on as it is: nothing new starts.
-    ground::publish(context, name, Ground::planned(&team, plan, &outcome));
+    ground::publish(context, name, Ground::planned(&team, plan, &outcome).retained(record));
     let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
     failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
 }

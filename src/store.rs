@@ -293,8 +293,6 @@ impl Store {
     }
 }
 
-/// The object; without its status where a newer operator wrote words into that which
-/// are unknown here, for it is written anew.
 /// Tells that the watch of a kind fails, fails for another reason, or does not fail any
 /// more. That its first list is complete is no news.
 fn tell_of_turn<K>(to: &dyn Listener, plural: &str, fails: &mut bool, event: &watch::Change<K>) {
@@ -305,6 +303,8 @@ fn tell_of_turn<K>(to: &dyn Listener, plural: &str, fails: &mut bool, event: &wa
     }
 }
 
+/// The object; without its status where a newer operator wrote words into that which
+/// are unknown here, for it is written anew.
 fn parsed<K: DeserializeOwned>(value: &Value) -> Result<K, String> {
     K::deserialize(value).or_else(|error| {
         let mut bare = value.clone();

@@ -59,6 +59,11 @@ pub(super) fn write(record: &Record) -> String {
     serde_json::to_string_pretty(&whole).unwrap_or_default()
 }
 
+/// Whether a newer program says to have written it.
+pub(super) fn is_newer(value: &Value) -> bool {
+    value["version"].as_u64().is_some_and(|version| version > u64::from(VERSION))
+}
+
 /// The record in this value, or why there is none in it.
 pub(super) fn read(value: &Value) -> Result<Record, String> {
     let (choices, unread_choices) = read_choices(&value["choices"]);

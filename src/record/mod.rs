@@ -24,6 +24,17 @@ use crate::plan::{Choices, Identity, Retained};
 
 const ENTRY: &str = "record.json";
 
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// A newer version of Strata wrote it, for this reason not to be read here.
+    #[error("{0}")]
+    Newer(String),
+    /// No version wrote it like this: somebody changed it.
+    #[error("{0}")]
+    Damaged(String),
+}
+
 /// What is remembered of a team.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
@@ -53,10 +64,13 @@ pub struct Record {
 
 impl Record {
     /// The record in the data of its ConfigMap, or why it cannot be read.
-    pub fn read(data: &Value) -> Result<Self, String> {
-        let text = data[ENTRY].as_str().ok_or_else(|| format!("it has no entry {ENTRY}"))?;
-        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if value["version"].is_null() { former::read(&value) } else { format::read(&value) }
+    pub fn read(data: &Value) -> Result<Self, Unread> {
+        let text = data[ENTRY].as_str().ok_or_else(|| Unread::Damaged(format!("it has no entry {ENTRY}")))?;
+        let value: Value = serde_json::from_str(text).map_err(|error| Unread::Damaged(error.to_string()))?;
+        if value["version"].is_null() {
+            return former::read(&value).map_err(Unread::Damaged);
+        }
+        format::read(&value).map_err(if format::is_newer(&value) { Unread::Newer } else { Unread::Damaged })
     }
 
     /// What is remembered of a team at a Blueprint.

@@ -156,8 +156,10 @@ fn what_says_nothing_is_unreadable_and_no_absence() {
         data(&json!({"version": 1})),
         data(&json!({"version": 1, "uid": "u", "withdrawn": "yes"})),
     ] {
-        assert!(Record::read(&broken).is_err(), "{broken}");
+        assert!(matches!(Record::read(&broken), Err(Unread::Damaged(_))), "{broken}");
     }
+    let newer = data(&json!({"version": 9, "team": "a"}));
+    assert!(matches!(Record::read(&newer), Err(Unread::Newer(_))));
     // From where images may come must not be lost on the way.
     let mut opened = written(&record());
     opened["site"]["registries"] = json!([{"mirror": "x"}]);

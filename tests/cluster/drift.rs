@@ -201,6 +201,8 @@ async fn settings_and_the_record() {
     let at = team.object("ConfigMap", "backbone", "strata-record");
     let changes = vec![
         ("a forged record", Change::Merge(json!({"data": {"record.json": "{}"}}))),
+        ("a record that is no JSON", Change::Merge(json!({"data": {"record.json": "{"}}))),
+        ("a record without its entry", Change::Merge(json!({"data": null}))),
         ("an added key of the record", Change::Merge(json!({"data": {"more": "x"}}))),
         ("a deleted record", Change::Delete),
     ];

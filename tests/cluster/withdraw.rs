@@ -171,6 +171,33 @@ async fn a_deleted_team_is_kept_and_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_retained_is_guarded_whatever_becomes_of_its_record() {
+    let team = Team::ready(stage().await, "unrecorded", minimal()).await;
+    team.delete().await;
+    team.until_gone().await;
+    is_withdrawn(&team, "first").await;
+    let at = team.object("ConfigMap", "backbone", "strata-record");
+    let deny = team.object("NetworkPolicy", "first", "strata-default-deny");
+    let before = team.admin.get(&at).await.expect("the record")["data"].clone();
+    for damage in [json!({"record.json": "{}"}), json!({"record.json": "{"}), Value::Null] {
+        team.admin.merge(&at, &json!({"data": damage})).await.expect("damaged");
+        team.until_there(&at, |record| record["data"] == before).await;
+        team.admin.merge(&deny, &json!({"spec": {"egress": [{}]}})).await.expect("opened");
+        team.until_there(&deny, |policy| policy["spec"]["egress"].is_null()).await;
+    }
+    team.admin.delete(&at).await.expect("deleted");
+    team.until_there(&at, |record| record["data"] == before).await;
+    // The record is nowhere any more, and still known.
+    let backbone = team.space_path("backbone");
+    let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    team.admin.merge(&backbone, &meant).await.expect("meant");
+    team.admin.delete(&backbone).await.expect("deleted");
+    team.until_missing(&backbone).await;
+    team.admin.delete(&deny).await.expect("deleted");
+    team.until_there(&deny, |_| true).await;
+}
+
+#[tokio::test]
 async fn under_delete_everything_goes() {
     let mut spec = everything();
     spec["deletionPolicy"] = json!("Delete");
