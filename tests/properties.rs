@@ -184,7 +184,7 @@ proptest! {
                 let selector = &peer["namespaceSelector"];
                 let by_name = selector["matchLabels"]["kubernetes.io/metadata.name"].is_string()
                     || selector["matchExpressions"][0]["key"] == "kubernetes.io/metadata.name";
-                let open = peer["ipBlock"]["cidr"] == "0.0.0.0/0" && peer["ipBlock"]["except"][0] != "169.254.169.254/32";
+                let open = peer["ipBlock"]["cidr"] == "0.0.0.0/0" && peer["ipBlock"]["except"][0] != "169.254.0.0/16";
                 let block = peer["ipBlock"]["cidr"].is_string() && !open;
                 prop_assert!(by_name != block, "{}: {peer}", wanted.key.name);
             }

@@ -351,8 +351,13 @@ pub struct EngineStatus {
 pub const FORBIDDEN_CORE: &[&str] =
     &["Secret", "Namespace", "ResourceQuota", "LimitRange", "Node", "PersistentVolume", "Binding", "Endpoints"];
 
-/// The API groups whose kinds no engine may write: rights, admission, kinds,
-/// the API server itself. Network policies are refused by their kind.
+/// The endings of kinds that no engine may write, in whatever group: a policy of any
+/// group adds to what is let through.
+pub const FORBIDDEN_ENDINGS: &[&str] = &["NetworkPolicy", "AuthorizationPolicy", "AdmissionPolicy"];
+
+/// The API groups whose kinds no engine may write: rights, admission, kinds, the API
+/// server itself; and what networks, meshes and policy engines add to or set beside
+/// network policies and admission.
 pub const FORBIDDEN_GROUPS: &[&str] = &[
     "rbac.authorization.k8s.io",
     "admissionregistration.k8s.io",
@@ -366,6 +371,28 @@ pub const FORBIDDEN_GROUPS: &[&str] = &[
     "node.k8s.io",
     "discovery.k8s.io",
     "strata-operator.dev",
+    // Networks.
+    "policy.networking.k8s.io",
+    "cilium.io",
+    "crd.projectcalico.org",
+    "projectcalico.org",
+    "crd.antrea.io",
+    "k8s.ovn.org",
+    "k8s.cni.cncf.io",
+    "network.openshift.io",
+    // Meshes.
+    "security.istio.io",
+    "policy.linkerd.io",
+    "kuma.io",
+    "consul.hashicorp.com",
+    // Admission and rights.
+    "kyverno.io",
+    "policies.kyverno.io",
+    "templates.gatekeeper.sh",
+    "constraints.gatekeeper.sh",
+    "mutations.gatekeeper.sh",
+    "authorization.openshift.io",
+    "security.openshift.io",
 ];
 
 #[cfg(test)]

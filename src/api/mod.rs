@@ -3,6 +3,7 @@
 //!
 //! Nothing in here talks to a cluster or decides anything.
 
+pub mod addresses;
 pub mod blueprint;
 pub mod crd;
 pub mod daily;

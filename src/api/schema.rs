@@ -6,6 +6,8 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use super::addresses::METADATA;
+
 /// The most people or groups that one entry may name.
 pub const SUBJECTS: usize = 64;
 
@@ -226,6 +228,8 @@ pub(crate) fn template(_: &mut SchemaGenerator) -> Schema {
 
 /// CIDR blocks, at most 64, none made of the metadata address of nodes.
 pub(crate) fn cidrs(_: &mut SchemaGenerator) -> Schema {
+    let within = METADATA.iter().map(|block| format!("cidr('{block}').containsCIDR(self)"));
+    let metadata = within.collect::<Vec<_>>().join(" || ");
     json_schema!({
         "type": "array", "maxItems": 64, "x-kubernetes-list-type": "set",
         "items": {
@@ -234,7 +238,7 @@ pub(crate) fn cidrs(_: &mut SchemaGenerator) -> Schema {
                 {"rule": "isCIDR(self)", "message": "a block is written address/bits: 203.0.113.0/24"},
                 {"rule": "!isCIDR(self) || cidr(self).masked() == cidr(self)",
                  "message": "the address has bits beyond the mask: write the first address of the block, 203.0.113.0/24"},
-                {"rule": "!isCIDR(self) || !(cidr('169.254.0.0/16').containsCIDR(self) || cidr('fe80::/10').containsCIDR(self) || cidr('fd00:ec2::/64').containsCIDR(self) || self in ['100.100.100.200/32', '192.0.0.192/32'])",
+                {"rule": format!("!isCIDR(self) || !({metadata})"),
                  "message": "there the metadata service of the node answers, which hands out the node's own credentials: remove the block. A larger block may hold such an address; Strata leaves it out"}
             ]
         }

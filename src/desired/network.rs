@@ -30,6 +30,8 @@ use crate::plan::{Instance, NamespacePlan, Plan};
 
 /// The label that the API server itself keeps on every namespace.
 const NAMESPACE: &str = "kubernetes.io/metadata.name";
+/// What a pod calls the port from which metrics are read.
+const METRICS_PORT: &str = "metrics";
 /// Where names are resolved.
 const DNS_NAMESPACE: &str = "kube-system";
 /// The port of name servers.
@@ -160,9 +162,16 @@ pub fn callers(plan: &Plan, namespace: &NamespacePlan, service: &str, callers: &
     desired
 }
 
+/// In to the ports that a pod declares by the name `metrics`, and to no other.
 fn from_metrics(plan: &Plan) -> Option<Opens> {
     let metrics = plan.site.ingress.as_ref()?.metrics.as_ref()?;
-    Some(Opens::In(NetworkPolicyIngressRule { from: Some(vec![namespaces(&[&metrics.namespace])]), ports: None }))
+    let port = NetworkPolicyPort {
+        port: Some(IntOrString::String(METRICS_PORT.to_owned())),
+        protocol: Some("TCP".to_owned()),
+        end_port: None,
+    };
+    let from = Some(vec![namespaces(&[&metrics.namespace])]);
+    Some(Opens::In(NetworkPolicyIngressRule { from, ports: Some(vec![port]) }))
 }
 
 /// The way out that a profile opens. A block that is no block was refused

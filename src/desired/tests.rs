@@ -94,6 +94,20 @@ fn unknown_addresses_of_the_api_server_open_nothing() {
 }
 
 #[test]
+fn metrics_are_read_from_the_ports_that_are_called_so() {
+    let site = blueprint("{ingress: {metrics: {namespace: monitoring}}}");
+    let catalogue = Catalogue::builtin();
+    let team = team("{projects: [{name: p}]}");
+    let desires = desired(&plan(&team, &Facts::offline(&site, &catalogue)).unwrap());
+    for namespace in ["abc--backbone", "abc--p"] {
+        let policy = find(&desires, "NetworkPolicy", namespace, "strata-metrics").unwrap();
+        let from = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
+        let ports = json!([{"port": "metrics", "protocol": "TCP"}]);
+        assert_eq!(policy["spec"]["ingress"], json!([{"from": from, "ports": ports}]), "{namespace}");
+    }
+}
+
+#[test]
 fn the_metadata_address_is_taken_out_of_every_block() {
     let site = blueprint("{egress: {all: {cidrs: ['0.0.0.0/0', '::/0', 10.0.0.0/8]}, none: {}}}");
     let catalogue = Catalogue::builtin();
@@ -103,9 +117,9 @@ fn the_metadata_address_is_taken_out_of_every_block() {
     assert_eq!(
         policy["spec"]["egress"][0]["to"],
         json!([
-            {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}},
+            {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"]}},
             {"ipBlock": {"cidr": "10.0.0.0/8"}},
-            {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128"]}}
+            {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::/64", "fd20:ce::254/128"]}}
         ])
     );
     assert!(find(&desires, "NetworkPolicy", "abc--backbone", "strata-egress-none").is_none());

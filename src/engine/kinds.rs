@@ -4,7 +4,7 @@
 //! are the isolation core, which is typed Rust. The CRD refuses the same in
 //! `Engine` objects; this is for files that never saw an API server.
 
-use crate::api::engine::{FORBIDDEN_CORE, FORBIDDEN_GROUPS};
+use crate::api::engine::{FORBIDDEN_CORE, FORBIDDEN_ENDINGS, FORBIDDEN_GROUPS};
 use crate::api::labels;
 
 /// Group, version and kind of an object.
@@ -30,12 +30,7 @@ impl ObjectKind {
     #[must_use]
     pub fn forbidden(&self) -> Option<String> {
         let core = self.group.is_empty() && FORBIDDEN_CORE.contains(&self.kind.as_str());
-        // A policy of any group adds to what is let through, and admission
-        // policies come under the name of a policy in groups yet to be named.
-        let policy = matches!(
-            self.kind.as_str(),
-            "NetworkPolicy" | "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "CustomResourceDefinition"
-        );
+        let policy = FORBIDDEN_ENDINGS.iter().any(|ending| self.kind.ends_with(ending));
         let group = FORBIDDEN_GROUPS.contains(&self.group.as_str());
         (core || policy || group).then(|| {
             format!("no engine may write a {}: rights, walls, quotas and the API itself are Strata's own", self.kind)
@@ -80,10 +75,24 @@ mod tests {
             ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
             ("strata-operator.dev/v1alpha1", "AITeam"),
+            ("cilium.io/v2", "CiliumNetworkPolicy"),
+            ("cilium.io/v2", "CiliumClusterwideEnvoyConfig"),
+            ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+            ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+            ("security.istio.io/v1", "PeerAuthentication"),
+            ("policy.linkerd.io/v1beta3", "Server"),
+            ("k8s.ovn.org/v1", "EgressFirewall"),
+            ("kyverno.io/v2", "PolicyException"),
+            ("a.example.com/v1", "MultiNetworkPolicy"),
         ] {
             assert!(ObjectKind::new(version, kind).forbidden().is_some(), "{version} {kind}");
         }
-        for (version, kind) in [("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("networking.k8s.io/v1", "Ingress")] {
+        for (version, kind) in [
+            ("v1", "ConfigMap"),
+            ("apps/v1", "Deployment"),
+            ("networking.k8s.io/v1", "Ingress"),
+            ("networking.istio.io/v1", "VirtualService"),
+        ] {
             assert_eq!(ObjectKind::new(version, kind).forbidden(), None);
         }
     }

@@ -1,10 +1,9 @@
 //! Blocks of addresses, as far as network policies need them: which blocks
-//! contain the metadata address of nodes, which no pod may ever reach.
+//! contain addresses where nodes get their identity, which no pod may ever reach.
 
 use std::net::IpAddr;
 
-/// Where clouds hand out the node's own identity.
-pub const METADATA: &[&str] = &["169.254.169.254/32", "fd00:ec2::254/128"];
+use crate::api::addresses::METADATA;
 
 /// A block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +19,8 @@ pub enum BlockError {
     /// It is not in the notation.
     #[error("'{0}' is no block of addresses: write address/bits")]
     Notation(String),
-    /// It is nothing but the metadata address.
-    #[error("'{0}' is the metadata address of nodes, which no pod may reach")]
+    /// It is nothing but such an address.
+    #[error("'{0}' is where nodes get their identity, which no pod may reach")]
     Metadata(String),
 }
 
@@ -29,8 +28,8 @@ impl Block {
     /// Reads `address/bits`.
     pub fn parse(text: &str) -> Result<Self, BlockError> {
         let block = Self::read(text).ok_or_else(|| BlockError::Notation(text.to_owned()))?;
-        let metadata = METADATA.iter().filter_map(|address| Self::read(address));
-        if metadata.into_iter().any(|address| address == block) {
+        let mut metadata = METADATA.iter().filter_map(|address| Self::read(address));
+        if metadata.any(|addresses| addresses.contains(&block)) {
             return Err(BlockError::Metadata(text.to_owned()));
         }
         Ok(block)
@@ -69,11 +68,13 @@ mod tests {
     #[test]
     fn the_metadata_address_is_found_wherever_it_lies() {
         let within = |text| Block::parse(text).unwrap().metadata_within();
-        assert_eq!(within("0.0.0.0/0"), ["169.254.169.254/32"]);
-        assert_eq!(within("169.254.0.0/16"), ["169.254.169.254/32"]);
-        assert_eq!(within("169.254.169.254/31"), ["169.254.169.254/32"]);
-        assert_eq!(within("::/0"), ["fd00:ec2::254/128"]);
-        assert_eq!(within("fd00::/8"), ["fd00:ec2::254/128"]);
+        let v4 = ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"];
+        assert_eq!(within("0.0.0.0/0"), v4);
+        assert_eq!(within("169.0.0.0/8"), ["169.254.0.0/16"]);
+        assert_eq!(within("100.64.0.0/10"), ["100.100.100.200/32"]);
+        assert_eq!(within("168.63.129.16/31"), ["168.63.129.16/32"]);
+        assert_eq!(within("::/0"), ["fe80::/10", "fd00:ec2::/64", "fd20:ce::254/128"]);
+        assert_eq!(within("fd00::/8"), ["fd00:ec2::/64", "fd20:ce::254/128"]);
         assert!(within("203.0.113.0/24").is_empty());
         assert!(within("2001:db8::/32").is_empty());
     }
@@ -83,6 +84,8 @@ mod tests {
         for text in ["", "1.2.3.4", "1.2.3.4/33", "x/8", "::/129", "1.2.3.4/-1"] {
             assert_eq!(Block::parse(text), Err(BlockError::Notation(text.to_owned())));
         }
-        assert!(matches!(Block::parse("169.254.169.254/32"), Err(BlockError::Metadata(_))));
+        for text in ["169.254.169.254/32", "169.254.170.0/24", "168.63.129.16/32", "fd00:ec2::254/128", "fe80::1/128"] {
+            assert!(matches!(Block::parse(text), Err(BlockError::Metadata(_))), "{text}");
+        }
     }
 }

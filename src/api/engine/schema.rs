@@ -3,7 +3,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{FORBIDDEN_CORE, FORBIDDEN_GROUPS, TEXT};
+use super::{FORBIDDEN_CORE, FORBIDDEN_ENDINGS, FORBIDDEN_GROUPS, TEXT};
 
 /// A JSON schema cannot be given a structural schema, so this is as far as it goes.
 pub fn parameters(_: &mut SchemaGenerator) -> Schema {
@@ -25,6 +25,8 @@ pub fn parameters(_: &mut SchemaGenerator) -> Schema {
 pub fn template(_: &mut SchemaGenerator) -> Schema {
     let core = FORBIDDEN_CORE.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
     let groups = FORBIDDEN_GROUPS.iter().map(|group| format!("'{group}'")).collect::<Vec<_>>().join(", ");
+    let endings = FORBIDDEN_ENDINGS.iter().map(|ending| format!("self.kind.endsWith('{ending}')"));
+    let endings = endings.collect::<Vec<_>>().join(" || ");
     json_schema!({
         "type": "object", "required": ["apiVersion", "kind", "metadata"], "maxProperties": 64,
         "properties": {
@@ -49,8 +51,8 @@ pub fn template(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [
             {"rule": format!("!(self.apiVersion == 'v1' && self.kind in [{core}])"),
              "message": "no engine may write this kind: Secrets, namespaces, quotas and limits are not an engine's to write"},
-            {"rule": format!("!(self.apiVersion.split('/')[0] in [{groups}]) && self.kind != 'NetworkPolicy'"),
-             "message": "no engine may write this kind: rights, network policies, admission and the API itself are not an engine's to write"}
+            {"rule": format!("!(self.apiVersion.split('/')[0] in [{groups}]) && !({endings})"),
+             "message": "no engine may write this kind: rights, policies of networks and meshes, admission and the API itself are not an engine's to write"}
         ]
     })
 }
