@@ -8,7 +8,7 @@ use kube::api::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, Engine, Reason, labels};
+use crate::api::{AITeam, Blueprint, Engine, Reason, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::observe;
@@ -56,6 +56,15 @@ fn by_status(context: &Context, team: &str) -> BTreeSet<String> {
     status.unwrap_or_default().components.into_iter().map(|component| component.engine).collect()
 }
 
+/// The Blueprint that a team names, also where no more of it can be read.
+#[must_use]
+pub fn followed(team: &Known<AITeam>) -> Option<&str> {
+    match team {
+        Ok(team) => Some(&team.spec.blueprint),
+        Err(unreadable) => unreadable.spec["blueprint"].as_str(),
+    }
+}
+
 /// The engines that were chosen.
 fn engines(choices: &Choices) -> BTreeSet<String> {
     choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
@@ -88,7 +97,7 @@ struct Told<'a> {
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.all().into_iter();
-    let followers = teams.filter(|(_, team)| team.as_ref().is_ok_and(|team| team.spec.blueprint == name)).count();
+    let followers = teams.filter(|(_, team)| followed(team) == Some(name)).count();
     let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
     let finding = match error {
         None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
@@ -147,4 +156,19 @@ async fn tell(context: &Context, told: Told<'_>, users: usize, finding: Finding)
         return Ok(());
     }
     write_status(context, &resource, kind, name, metadata.uid.as_deref(), status).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Unreadable;
+
+    #[test]
+    fn a_team_that_cannot_be_read_follows_its_blueprint_all_the_same() {
+        let unreadable = |spec: Value| Err(Arc::new(Unreadable { spec, ..Unreadable::default() }));
+        assert_eq!(followed(&unreadable(json!({"blueprint": "site", "members": "?"}))), Some("site"));
+        assert_eq!(followed(&unreadable(json!({"blueprint": 7}))), None);
+        let read = AITeam::new("a", crate::api::AITeamSpec { blueprint: "site".to_owned(), ..Default::default() });
+        assert_eq!(followed(&Ok(Arc::new(read))), Some("site"));
+    }
 }

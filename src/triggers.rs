@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::plan::daily::run::is_over;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Key;
+use crate::references::followed;
 use crate::store::{Change, Definition, Known, Listener};
 use crate::watch::{self, team_of};
 use compare::{concerns_itself, concerns_others, has_dependents, identity, means_the_same, metadata};
@@ -86,7 +87,7 @@ impl Listener for Triggers {
             return;
         }
         for (name, team) in self.0.store.teams.all() {
-            if team.is_ok_and(|team| team.spec.blueprint == change.key) {
+            if followed(&team) == Some(change.key) {
                 queue.add(Key::Team(name));
             }
         }
@@ -166,8 +167,8 @@ impl Triggers {
 
     /// Counts again how many teams use what the team uses, where that changed.
     fn count_references(&self, change: &Change<'_, AITeam>) {
-        let followed = |team: Option<&Known<AITeam>>| Some(team?.as_ref().ok()?.spec.blueprint.clone());
-        let (before, after) = (followed(change.before), followed(change.after));
+        let named = |team: Option<&Known<AITeam>>| followed(team?).map(str::to_owned);
+        let (before, after) = (named(change.before), named(change.after));
         if before != after {
             before.into_iter().chain(after).for_each(|name| self.0.queue.add_count(Key::Blueprint(name)));
         }
