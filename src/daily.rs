@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::api::daily::workbench::WorkbenchState;
 use crate::api::reason::Class;
 use crate::api::{Reason, labels};
 use crate::apply::{Outcome, key};
@@ -54,7 +55,8 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
         // What is told of an end is never taken back.
         Standing::Held(_) if is_at_its_end(&object) => Ok(None),
         Standing::Held(failure) => {
-            report::held(context, id, &object, &failure).await?;
+            let shown = down_all_the_same(context, id, object.clone()).await?;
+            report::held_as(context, id, &object, &shown, &failure).await?;
             Ok((failure.class() == Class::Invalid).then_some(MENDED))
         }
         Standing::On(ground) => match &ground.planned {
@@ -62,6 +64,26 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
             None => Ok(None),
         },
     }
+}
+
+/// A workbench that is to be down is stopped, whatever holds its team; its status says
+/// how far that has come.
+async fn down_all_the_same(context: &Context, id: &DailyId, object: Object) -> Result<Object, Failure> {
+    let Object::Workbench(workbench) = &object else { return Ok(object) };
+    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace));
+    if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
+        return Ok(object);
+    }
+    let mut outcome = Outcome::default();
+    stop(context, &Work::Daily(id.clone()), &mut outcome).await;
+    if let Some((_, failure)) = outcome.failures().next() {
+        return Err(failure.clone());
+    }
+    let mut workbench = workbench.clone();
+    let pods = Observed::of(context, id, workbench.metadata.uid.as_deref()).pods;
+    let state = if pods.is_empty() { WorkbenchState::Stopped } else { WorkbenchState::Stopping };
+    workbench.status.get_or_insert_default().state = Some(state);
+    Ok(Object::Workbench(workbench))
 }
 
 fn is_at_its_end(object: &Object) -> bool {
@@ -80,12 +102,16 @@ async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Pla
     // 3 desire
     let desires = desired(&planned.plan, &plan);
     // 4 apply
-    let outcome = write(context, id, &plan, &desires).await;
+    let mut outcome = write(context, id, &plan, &desires).await;
+    if let Object::ModelService(service) = object {
+        wake(context, id, object, service.spec.replicas.min, &mut outcome).await;
+    }
     // 5 judge
     let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
     // 6 report
+    let awaited = awaits_its_pods(&plan, &observed, &told);
     report::report(context, id, object, told).await?;
-    next(&plan, &outcome)
+    next(&plan, &outcome, awaited)
 }
 
 /// The plan of the object, on the ground that its team gives it.
@@ -124,15 +150,20 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
         if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
             stop(context, &owner, &mut outcome).await;
         }
-        if plan.retained {
+        let unlisted = plan.hold.as_ref().is_some_and(|hold| hold.reason == Reason::NotListed);
+        if plan.retained || unlisted {
             suspend(context, &owner, &mut outcome).await;
         }
         return outcome;
     }
     context.follow_kinds(desires);
     let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
-    let stages = [Stage::Guardrail, Stage::Identity, Stage::Configuration, Stage::Workload];
-    context.applier.apply(&owner, &wanted, &stages, &mut outcome).await;
+    let before = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
+    context.applier.apply(&owner, &wanted, &before, &mut outcome).await;
+    // Nothing runs with what is somebody else's.
+    if !outcome.failures().any(|(_, failure)| failure.reason == Reason::Conflict) {
+        context.applier.apply(&owner, &wanted, &[Stage::Workload], &mut outcome).await;
+    }
     if let Some(scale) = &plan.draft.scale {
         let scaled = wanted.iter().find(|desired| is_template(desired, &scale.template));
         if let Some(desired) = scaled {
@@ -160,7 +191,26 @@ async fn stop(context: &Context, owner: &Work, outcome: &mut Outcome) {
     }
 }
 
-/// Of a team or project that was taken away, nothing starts by itself.
+/// What serves and was scaled to nothing comes back, whatever else holds it: an
+/// autoscaler never raises what has no pods.
+async fn wake(context: &Context, id: &DailyId, object: &Object, least: i32, outcome: &mut Outcome) {
+    let there = context.mirror.of(&Work::Daily(id.clone()));
+    if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
+        return;
+    }
+    let asleep = |key: &Key, entry: &crate::watch::Entry| {
+        key.kind == "Deployment" && entry.is_ours() && entry.view.state()["spec"]["replicas"] == 0
+    };
+    for (key, entry) in there.iter().filter(|(key, entry)| asleep(key, entry)) {
+        context.applier.set(key, "replicas", &Value::from(least), outcome).await;
+        if outcome.failure(key).is_none() {
+            report::repaired(context, id, object, key, least, entry.other_writer.as_deref());
+        }
+    }
+}
+
+/// Of a team or project that was taken away, nothing starts by itself; neither does
+/// what is not given its datasets any more.
 async fn suspend(context: &Context, owner: &Work, outcome: &mut Outcome) {
     // A monitor goes on looking at what goes on serving.
     let schedules = context.mirror.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
@@ -214,9 +264,19 @@ fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdic
     engine.judge(&inputs.with_objects(objects))
 }
 
-fn next(plan: &DailyPlan, outcome: &Outcome) -> Result<Again, Failure> {
+/// A run whose Job is said to be complete, and that did not end: its own pods are
+/// waited for a while.
+fn awaits_its_pods(plan: &DailyPlan, observed: &Observed, told: &Value) -> Again {
+    let Detail::Run(run) = &plan.draft.detail else { return None };
+    let live = observed.live("Job", &run.job)?;
+    let mut conditions = live["status"]["conditions"].as_array()?.iter();
+    let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
+    (complete && told["finished"].is_null()).then_some(MENDED)
+}
+
+fn next(plan: &DailyPlan, outcome: &Outcome, awaited: Again) -> Result<Again, Failure> {
     let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
-    outcome.requeue(None, to_mend.then_some(MENDED))
+    outcome.requeue(awaited, to_mend.then_some(MENDED))
 }
 
 /// Whether the finalizer of Strata is on the object.

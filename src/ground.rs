@@ -187,8 +187,12 @@ impl Planned {
 
     /// A number for the settings that datasets give.
     fn settings(&self) -> u64 {
-        let settings: Vec<_> = self.plan.namespaces.iter().map(|place| (&place.name, &place.datasets)).collect();
-        content::number(&settings)
+        let settings = self
+            .plan
+            .namespaces
+            .iter()
+            .map(|place| (&place.name, &place.datasets.values, place.datasets.left_out.keys().collect::<Vec<_>>()));
+        content::number(&settings.collect::<Vec<_>>())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::Catalogue;
 use crate::error::Failure;
 use crate::ground::Ground;
 use crate::plan::daily::Object;
+use crate::plan::settings::Given;
 use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
 use crate::record::{Record, Unread};
 use crate::store::Store;
@@ -39,6 +40,8 @@ pub struct Observed {
     pub datasets: DatasetSettings,
     /// Namespaces of ours that the spec no longer asks for.
     pub retained: Vec<Retained>,
+    /// Namespaces of ours that go, because the spec no longer asks for them.
+    pub going: Vec<String>,
     /// The prefixes of people and groups that the operator was told.
     pub prefixes: Prefixes,
     /// Those that are written on the team's namespaces.
@@ -106,6 +109,7 @@ pub fn observe(
         usage: usage(name, mirror, may_lower),
         datasets: datasets(name, store),
         retained: Vec::new(),
+        going: Vec::new(),
         prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
         api_server: mirror.api_server.all(),
@@ -157,18 +161,24 @@ impl Recorded<'_> {
 
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
-    let mut settings = DatasetSettings::new();
+    let mut all = DatasetSettings::new();
     for (id, object) in store.daily_of_team(DailyKind::Dataset, team) {
-        let said = match object.as_deref() {
+        let (metadata, said) = match object.as_deref() {
             Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
-            Ok(Object::Dataset(dataset)) => dataset.status.as_ref().map(|status| status.connections.clone()),
-            Ok(_) => None,
+            Ok(Object::Dataset(dataset)) => {
+                (&dataset.metadata, dataset.status.as_ref().map(|status| status.connections.clone()))
+            }
+            Ok(_) => continue,
             // What it said before it could not be read any more still stands.
-            Err(unreadable) => serde_json::from_value(unreadable.status["connections"].clone()).ok(),
+            Err(unreadable) => {
+                (&unreadable.metadata, serde_json::from_value(unreadable.status["connections"].clone()).ok())
+            }
         };
-        settings.entry(id.namespace).or_default().extend(said.unwrap_or_default());
+        let created = metadata.creation_timestamp.clone();
+        let given = Given { name: id.name, created, settings: said.unwrap_or_default() };
+        all.entry(id.namespace).or_default().push(given);
     }
-    settings
+    all
 }
 
 fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {
@@ -309,7 +319,8 @@ pub fn retained(name: &str, entry: &Entry) -> Retained {
         layer: layer(name, entry),
         project: project(name, entry),
         pod_security,
-        frozen: state["annotations"][labels::RETAINED] == "true",
+        frozen: !state["annotations"][labels::RETAINED].is_null(),
+        waits: false,
     }
 }
 

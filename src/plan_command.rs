@@ -16,7 +16,7 @@ use crate::kinds::{Keeping, built_in};
 use crate::metrics::Metrics;
 use crate::observe::{Recorded, observe};
 use crate::queue::Key as Work;
-use crate::reconcile::{keep, planned};
+use crate::reconcile::{desires, keep, planned};
 use crate::watch::Mirror;
 
 /// How long the cluster may take to list what is there.
@@ -104,16 +104,16 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
         .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
-    let plan = match plan {
+    let mut plan = match plan {
         Ok(plan) => plan,
         Err(why) => {
             result.held.push(format!("team {name} is held as it is: {why}"));
             return Ok(());
         }
     };
-    let desires = desired(&plan);
-    context.follow_kinds(&desires.objects);
+    context.follow_kinds(&desired(&plan).objects);
     wait_until_listed(context).await?;
+    let desires = desires(&context.mirror, &mut plan);
     let problems = plan.problems.iter().chain(&desires.problems);
     result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));
     let mut changes: Vec<String> = desires

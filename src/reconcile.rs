@@ -12,7 +12,7 @@ use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, Reason, labels};
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
-use crate::desired::{Desired, Desires, Stage, desired};
+use crate::desired::{Desired, Desires, Stage, desired, volumes};
 use crate::error::Failure;
 use crate::ground::{self, Ground};
 use crate::health::summary::{self, DailyHealth};
@@ -21,12 +21,12 @@ use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
 use crate::observe::{self, Observed, Recorded, observe};
 use crate::plan::choice::looked_at;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Problem, Retained, Scope, plan};
 use crate::queue::{Again, Key as Work};
 use crate::record::Record;
-use crate::report::{now, report, tell_of_repairs, with_newest_status};
+use crate::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
-use crate::watch::{Entry, Key};
+use crate::watch::{Entry, Key, Mirror};
 use crate::{finalizer, references, retained, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
@@ -78,22 +78,32 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         return hold(context, team, &failure).await;
     }
     // 2 plan
-    let plan = match planned(context, team, &mut observed) {
+    let mut plan = match planned(context, team, &mut observed) {
         Ok(plan) => plan,
         Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
     };
     // 3 desire
-    let desires = desired(&plan);
+    let desires = desires(&context.mirror, &mut plan);
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
     give_ground(context, team, &plan, &desires, &observed, &outcome);
     references::chose(context, observed.record.as_ref().map(|record| &record.choices), &plan.choices());
     tell_of_repairs(context, team, &outcome);
+    tell_of_losses(context, team, &observed.retained, &outcome);
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
     report(context, team, status(team, &plan, &health, &Live { mirror: &context.mirror }, &now())).await?;
     next(context, name, &plan, &health, &outcome)
+}
+
+/// The objects, with volumes that are there left as large as they are.
+pub(crate) fn desires(mirror: &Mirror, plan: &mut Plan) -> Desires {
+    let mut desires = desired(plan);
+    let live = |desired: &Desired| Some(mirror.get(&crate::apply::key(desired))?.view.state());
+    let told = volumes::keep(plan, &mut desires.objects, live);
+    plan.problems.extend(told);
+    desires
 }
 
 /// Gives daily work its ground. What changed of engines since the plan looked at
@@ -150,11 +160,37 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
     let leftover = observe::namespaces(team.name(), &context.mirror)
         .into_iter()
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
-    observed.retained = leftover.map(|(name, entry)| observe::retained(&name, &entry)).collect();
-    if observed.retained.is_empty() || team.spec.deletion_policy == DeletionPolicy::Delete {
-        return Ok(first);
+    let (deletes, may) = (team.spec.deletion_policy == DeletionPolicy::Delete, may_delete(team));
+    for (name, entry) in leftover {
+        // What was taken away under `Retain` stays, whatever the policy says now.
+        let left_before = entry.view.state()["annotations"][labels::RETAINED] == "true";
+        if may && !left_before {
+            observed.going.push(name);
+        } else {
+            let waits = deletes && !left_before;
+            observed.retained.push(Retained { waits, ..observe::retained(&name, &entry) });
+        }
     }
-    plan(team, &observed.facts())
+    let mut plan = if observed.retained.is_empty() { first } else { plan(team, &observed.facts())? };
+    plan.problems.extend(observed.retained.iter().filter(|left| left.waits).map(kept));
+    Ok(plan)
+}
+
+/// Whether what left the spec takes its data along: under `Delete`, with the
+/// annotation that deleting the team needs.
+fn may_delete(team: &AITeam) -> bool {
+    let annotations = team.metadata.annotations.as_ref();
+    let allowed = annotations.and_then(|all| all.get(labels::ALLOW_DELETION)).is_some_and(|value| value == "true");
+    allowed && team.spec.deletion_policy == DeletionPolicy::Delete
+}
+
+fn kept(left: &Retained) -> Problem {
+    let message = format!(
+        "namespace {} left the spec and is kept with its data: put it back, or allow its deletion by the annotation {}=true",
+        left.namespace,
+        labels::ALLOW_DELETION
+    );
+    Problem::advice(Scope::Namespace(left.namespace.clone()), Reason::Retained, message)
 }
 
 const BEFORE_WORKLOADS: [Stage; 3] = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
@@ -174,16 +210,28 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let record = record(context, team, plan, observed);
     context.applier.apply(&owner, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
     context.applier.apply(&owner, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
-    context.applier.apply(&owner, &desires.objects, &[Stage::Workload, Stage::Binding], &mut outcome).await;
+    let rest = without_conflicts(&desires.objects, &outcome);
+    context.applier.apply(&owner, &rest, &[Stage::Workload, Stage::Binding], &mut outcome).await;
     let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
-    if team.spec.deletion_policy == DeletionPolicy::Delete {
-        let gone: Vec<_> = observed.retained.iter().map(|retained| retained.namespace.clone()).collect();
-        context.applier.remove_namespaces(name, &gone, &mut outcome).await;
-    }
+    context.applier.remove_namespaces(name, &observed.going, &mut outcome).await;
     outcome
+}
+
+/// Without the workloads that would run with what is somebody else's.
+fn without_conflicts(objects: &[Desired], outcome: &Outcome) -> Vec<Desired> {
+    let conflicts = |desired: &&Desired| {
+        outcome.failure(&crate::apply::key(desired)).is_some_and(|failure| failure.reason == Reason::Conflict)
+    };
+    let taken: BTreeSet<_> =
+        objects.iter().filter(conflicts).filter_map(|desired| desired.component.as_ref()).collect();
+    let runs = |desired: &&Desired| {
+        desired.stage != Stage::Workload
+            || desired.component.as_ref().is_none_or(|component| !taken.contains(component))
+    };
+    objects.iter().filter(runs).cloned().collect()
 }
 
 /// A namespace of the team by its recorded UID that lost our label is no
@@ -216,7 +264,7 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
         desired: desires.objects.iter().chain(&desires.held).map(crate::apply::key).collect(),
         held: held.collect(),
         retained: retained.map(|namespace| namespace.name.clone()).collect(),
-        volumes_go: team.spec.deletion_policy == DeletionPolicy::Delete,
+        volumes_go: may_delete(team),
     }
 }
 

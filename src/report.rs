@@ -18,6 +18,7 @@ use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::kinds::built_in;
+use crate::plan::Retained;
 use crate::request::request;
 use crate::watch::Key;
 
@@ -145,7 +146,9 @@ fn of_condition(condition: &Condition) -> Event {
     event(type_, &condition.reason, condition.message.clone())
 }
 
-fn event(type_: EventType, reason: &str, note: String) -> Event {
+/// An Event of what was found in a reconcile.
+#[must_use]
+pub fn event(type_: EventType, reason: &str, note: String) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),
@@ -173,6 +176,26 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply:
         let told =
             Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
         context.events.record_repeating(team.object_ref(&()), told);
+    }
+}
+
+/// Tells of what left the spec: namespaces and what provided a capability, kept or gone.
+pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outcome: &crate::apply::Outcome) {
+    let kept = left.iter().filter(|left| !left.frozen);
+    let kept = kept.map(|left| {
+        let key = Key::new("", "Namespace", None, &left.namespace);
+        let note = format!("{key} left the spec: it is kept with its data, people lose their rights there");
+        (key, EventType::Warning, "LeftSpec", note)
+    });
+    let stores =
+        |key: &&Key| matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment");
+    let gone = outcome.removed.iter().filter(stores);
+    let gone = gone.map(|key| {
+        (key.clone(), EventType::Warning, "Removed", format!("removed {key}: the spec no longer asks for it"))
+    });
+    for (key, type_, reason, note) in kept.chain(gone) {
+        let told = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
+        context.events.record(team.object_ref(&()), told);
     }
 }
 

@@ -70,6 +70,7 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         choices: record.choices.clone(),
         usage: Usage::default(),
         datasets: DatasetSettings::new(),
+        going: Vec::new(),
         retained: retained.collect(),
         prefixes: context.prefixes.clone().unwrap_or_default(),
         written: observe::written_prefixes(name, &context.mirror),

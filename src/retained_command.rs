@@ -69,7 +69,10 @@ pub fn rows(namespaces: &[Namespace]) -> Vec<Row> {
 }
 
 fn row(namespace: &Namespace) -> Option<Row> {
-    let marked = namespace.annotations().get(labels::RETAINED).is_some_and(|value| value == "true");
+    let marked = namespace
+        .annotations()
+        .get(labels::RETAINED)
+        .is_some_and(|value| value == "true" || value == labels::UNTIL_ALLOWED);
     let label = |key: &str| namespace.labels().get(key).cloned();
     marked.then(|| Row {
         team: label(labels::TEAM).unwrap_or_default(),

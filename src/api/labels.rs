@@ -25,6 +25,9 @@ pub const ALLOW_DELETION: &str = "strata-operator.dev/allow-deletion";
 pub const ADOPT: &str = "strata-operator.dev/adopt";
 /// Marks what a removed team or project left behind under `Retain`.
 pub const RETAINED: &str = "strata-operator.dev/retained";
+/// Its value on a namespace that is kept only until its deletion is allowed: it left the
+/// spec under `Delete`.
+pub const UNTIL_ALLOWED: &str = "until-deletion-is-allowed";
 /// Says why a namespace's Pod Security level is not `restricted`.
 pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
 /// On an `AITeam`: the prefixes to which all of its people and groups may be renamed,

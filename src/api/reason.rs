@@ -113,6 +113,8 @@ reasons! {
     DeadlineExceeded: Transient,
     /// The spec asks for something that cannot be, or names what is not there.
     Invalid: Invalid,
+    /// A component is not among those that a dataset of Live gives its credentials or its volume to.
+    NotListed: Invalid,
     /// The team does not name the owner any more, so the workbench stopped.
     OwnerLeft: Invalid,
     /// A step of the run ended otherwise than it should.

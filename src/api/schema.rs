@@ -15,8 +15,8 @@ pub const SUBJECTS: usize = 64;
 const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
 /// Keys that belong to Kubernetes, Strata or the GitOps tools.
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
-/// The last part of an image's name: a tag or a digest.
-const TAGGED: &str = "^[^\\\\s]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$";
+/// A reference as a registry takes it, with a tag or a digest.
+const TAGGED: &str = "^[a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$";
 
 /// A list of user or group names: none empty, none of Kubernetes' own.
 pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {

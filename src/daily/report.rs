@@ -2,7 +2,7 @@
 //! where a person should notice. Writes nothing that was said already.
 
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams};
-use kube::runtime::events::Event;
+use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use crate::api::daily::model_service::MONITOR_PASSING;
@@ -12,10 +12,11 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Again;
-use crate::report::{now, turned};
+use crate::report::{event, now, turned};
 use crate::request::request;
 use crate::status::daily::held as held_status;
 use crate::store::Unreadable;
+use crate::watch::Key;
 
 /// How the kind of the object is reached.
 pub fn resource(id: &DailyId) -> ApiResource {
@@ -69,12 +70,28 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
     Ok(())
 }
 
+/// Tells that what serves had been scaled to nothing, and was brought back.
+pub fn repaired(context: &Context, id: &DailyId, object: &Object, key: &Key, replicas: i32, by: Option<&str>) {
+    context.metrics.repairs.inc();
+    let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
+    let note = format!("{key} had been scaled to 0{by}: put back to {replicas}");
+    context.events.record(reference(id, object), event(EventType::Warning, "Repaired", note));
+}
+
+/// That what served does not any more: whatever `Ready` said before.
+fn stopped(before: &Value, after: &Value) -> Option<Event> {
+    let was = before["serving"].as_str().filter(|_| after.get("releases").is_some() && after["serving"].is_null())?;
+    let why = condition(after, READY).map_or_else(String::new, |ready| format!(": {}", ready.message));
+    Some(event(EventType::Warning, "NothingServes", format!("version {was} does not serve any more{why}")))
+}
+
 /// What turned between two statuses, as Events: whether the object is ready, and
 /// what its monitor says.
 fn turns(before: &Value, after: &Value) -> Vec<Event> {
     let both = |type_: &str| [before, after].map(|status| condition(status, type_));
     let ([was, is], [said, says]) = (both(READY), both(MONITOR_PASSING));
     let mut events: Vec<Event> = turned(was.as_ref(), is.as_ref()).into_iter().collect();
+    events.extend(stopped(before, after));
     let passes = says.as_ref().is_some_and(|says| says.status == ConditionStatus::True);
     // That a monitor finds nothing is news only after it found something.
     if !(passes && said.is_none())
@@ -109,6 +126,17 @@ fn reference(id: &DailyId, object: &Object) -> k8s_openapi::api::core::v1::Objec
 /// it stays.
 pub async fn held(context: &Context, id: &DailyId, object: &Object, failure: &Failure) -> Result<(), Failure> {
     report(context, id, object, held_status(object, failure, &now())).await
+}
+
+/// The same, of an object that goes on changing while it is held: `shown` has it as it is.
+pub async fn held_as(
+    context: &Context,
+    id: &DailyId,
+    object: &Object,
+    shown: &Object,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    report(context, id, object, held_status(shown, failure, &now())).await
 }
 
 /// An object that this version of the operator cannot read is left alone, and told so.

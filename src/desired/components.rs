@@ -101,7 +101,7 @@ impl Fitting<'_> {
             // would restart it when a later team of the name takes it over.
             of_pods.extend(own.into_iter().filter(|(key, _)| key != labels::TEAM_UID));
             merge(template, &["metadata", "labels"], &of_pods);
-            pods::fit(&mut template["spec"], &self.plan.site);
+            pods::fit(&mut template["spec"], &self.plan.site, self.layer);
         }
         if in_layer && object["apiVersion"] == "v1" && object["kind"] == "ServiceAccount" {
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();

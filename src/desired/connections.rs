@@ -14,7 +14,7 @@ use crate::plan::{NamespacePlan, Plan};
 pub fn connections(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
     let here = matches!(namespace.layer, Layer::Workspace | Layer::Live) && !namespace.retained;
     // What engines and profiles say goes before what datasets say.
-    let mut settings = namespace.datasets.clone();
+    let mut settings = namespace.datasets.values.clone();
     settings.extend(plan.connections.clone());
     let config = ConfigMap {
         metadata: metadata(plan, namespace, labels::CONNECTIONS),

@@ -13,6 +13,7 @@ pub mod network;
 pub mod object;
 pub mod pods;
 pub mod quota;
+pub mod volumes;
 
 use std::collections::BTreeSet;
 

@@ -40,7 +40,7 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
     let registries = allowed_registries(&plan.identity.name, &plan.site);
     [
         (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
-        (labels::RETAINED, namespace.retained.then(|| "true".to_owned())),
+        (labels::RETAINED, namespace.retained.then(|| retained(namespace).to_owned())),
         (REGISTRIES, (!registries.is_empty()).then(|| registries.join(","))),
         // Even where there is none: whoever asks can tell that from not knowing.
         (labels::USER_PREFIX, Some(plan.prefixes.user.clone())),
@@ -49,4 +49,8 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
     .collect()
+}
+
+const fn retained(namespace: &NamespacePlan) -> &'static str {
+    if namespace.waits { labels::UNTIL_ALLOWED } else { "true" }
 }

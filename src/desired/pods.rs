@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::BlueprintSpec;
+use crate::api::{BlueprintSpec, Layer};
 
 /// The volume with the site's certificates.
 const VOLUME: &str = "strata-trust";
@@ -15,16 +15,30 @@ const FILE: &str = "ca.crt";
 /// place of the image's own, so it must hold the public ones too.
 const VARIABLES: &[&str] = &["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"];
 
-/// Fits the spec of a pod to the site.
-pub fn fit(pod: &mut Value, site: &BlueprintSpec) {
+/// Fits the spec of a pod to the site and to its layer.
+pub fn fit(pod: &mut Value, site: &BlueprintSpec, layer: Layer) {
     if !pod.is_object() {
         return;
+    }
+    if layer == Layer::Live {
+        keep_the_log(pod);
     }
     for name in site.registries.iter().flat_map(|registries| &registries.pull_secrets) {
         add_named(pod, "imagePullSecrets", json!({"name": name}));
     }
     if let Some(bundle) = &site.trust_bundle {
         trust(pod, &bundle.config_map);
+    }
+}
+
+/// In Live the end of a log stays in the log: whoever sees the pod would read it there.
+fn keep_the_log(pod: &mut Value) {
+    for list in ["initContainers", "containers"] {
+        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if container["terminationMessagePolicy"] == "FallbackToLogsOnError" {
+                container["terminationMessagePolicy"] = Value::from("File");
+            }
+        }
     }
 }
 
@@ -69,9 +83,9 @@ mod tests {
             serde_saphyr::from_str("{registries: {pullSecrets: [site]}, trustBundle: {configMap: site-ca}}").unwrap();
         let mut pod = json!({"imagePullSecrets": [{"name": "site"}],
             "containers": [{"name": "a", "env": [{"name": "SSL_CERT_FILE", "value": "/own"}]}]});
-        fit(&mut pod, &site);
+        fit(&mut pod, &site, Layer::Workspace);
         let once = pod.clone();
-        fit(&mut pod, &site);
+        fit(&mut pod, &site, Layer::Workspace);
         assert_eq!(pod, once);
         assert_eq!(pod["imagePullSecrets"], json!([{"name": "site"}]));
         assert_eq!(pod["containers"][0]["env"][0]["value"], "/own");
@@ -82,7 +96,20 @@ mod tests {
     #[test]
     fn what_is_no_pod_is_left_alone() {
         let mut pod = Value::Null;
-        fit(&mut pod, &BlueprintSpec::default());
+        fit(&mut pod, &BlueprintSpec::default(), Layer::Live);
         assert!(pod.is_null());
+    }
+
+    #[test]
+    fn in_live_the_end_of_a_log_stays_in_the_log() {
+        let container = |policy: &str| json!({"name": "a", "terminationMessagePolicy": policy});
+        for (layer, policy) in [(Layer::Live, "File"), (Layer::Workspace, "FallbackToLogsOnError")] {
+            let mut pod = json!({"initContainers": [container("FallbackToLogsOnError")],
+                "containers": [container("FallbackToLogsOnError"), container("File")]});
+            fit(&mut pod, &BlueprintSpec::default(), layer);
+            let expected =
+                json!({"initContainers": [container(policy)], "containers": [container(policy), container("File")]});
+            assert_eq!(pod, expected);
+        }
     }
 }

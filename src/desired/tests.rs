@@ -42,6 +42,7 @@ fn a_namespace_that_was_left_behind_keeps_its_guardrails_and_nothing_else() {
         project: Some("old".to_owned()),
         pod_security: PodSecurity::Restricted,
         frozen: false,
+        waits: false,
     }];
     let facts = Facts { retained: &retained, usage: &usage, ..Facts::offline(&site, &catalogue) };
     let team = team("{members: [{role: MLEngineer, groups: [a]}], backbone: {delivery: {}}, projects: [{name: new}]}");

@@ -33,6 +33,7 @@ fn step(name: &str) -> StepInputs {
         args: Some(vec!["--epochs=$(epochs)".to_owned()]),
         env: vec![VariableInputs { name: "epochs".to_owned(), value: "3".to_owned() }],
         resources: json!({"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}}),
+        datasets: Vec::new(),
     }
 }
 
@@ -123,6 +124,11 @@ fn nodes_and_data_are_those_that_the_steps_want() {
         read_only,
         secret: secret.map(str::to_owned),
     };
+    let all = [
+        data("payments", Some("dataset-payments"), true, None),
+        data("cards", None, false, Some("store")),
+        data("notes", Some("dataset-notes"), false, None),
+    ];
     let job = of(RunInputs {
         retries: 2,
         sized: SizedInputs {
@@ -131,12 +137,12 @@ fn nodes_and_data_are_those_that_the_steps_want() {
             tolerations: json!([{"key": "gpu", "operator": "Exists"}]),
             runtime_class_name: Some("nvidia".to_owned()),
         },
-        datasets: vec![
-            data("payments", Some("dataset-payments"), true, None),
-            data("cards", None, false, Some("store")),
-            data("notes", Some("dataset-notes"), false, None),
+        datasets: all.to_vec(),
+        steps: vec![
+            StepInputs { datasets: all[..1].to_vec(), ..step("generate") },
+            StepInputs { datasets: all[1..].to_vec(), ..step("train") },
         ],
-        ..run(&["generate", "train"])
+        ..run(&[])
     })
     .swap_remove(0);
     assert_eq!(job["spec"]["backoffLimit"], 2);
@@ -144,12 +150,20 @@ fn nodes_and_data_are_those_that_the_steps_want() {
     assert_eq!(pod["nodeSelector"], json!({"pool": "a100"}));
     assert_eq!(pod["tolerations"], json!([{"key": "gpu", "operator": "Exists"}]));
     assert_eq!(pod["runtimeClassName"], "nvidia");
-    let mounts = json!([
-        {"name": "dataset-payments", "mountPath": "/data/payments", "readOnly": true},
-        {"name": "dataset-notes", "mountPath": "/data/notes"}]);
-    let sources = json!([{"configMapRef": {"name": "connections"}}, {"secretRef": {"name": "store"}}]);
-    for container in [&pod["initContainers"][0], &pod["containers"][0]] {
-        assert_eq!(container["volumeMounts"].as_array().unwrap()[3..], *mounts.as_array().unwrap());
+    // Each step is given what its own component names.
+    for (container, mount, sources) in [
+        (
+            &pod["initContainers"][0],
+            json!({"name": "dataset-payments", "mountPath": "/data/payments", "readOnly": true}),
+            json!([{"configMapRef": {"name": "connections"}}]),
+        ),
+        (
+            &pod["containers"][0],
+            json!({"name": "dataset-notes", "mountPath": "/data/notes"}),
+            json!([{"configMapRef": {"name": "connections"}}, {"secretRef": {"name": "store"}}]),
+        ),
+    ] {
+        assert_eq!(container["volumeMounts"].as_array().unwrap()[3..], [mount]);
         assert_eq!(container["envFrom"], sources);
     }
     let volumes = json!([

@@ -104,6 +104,8 @@ pub struct StepInputs {
     pub env: Vec<VariableInputs>,
     /// A container's `resources`.
     pub resources: Value,
+    /// The datasets that its component names: no other step is given them for that.
+    pub datasets: Vec<MountedInputs>,
 }
 
 /// An environment variable.

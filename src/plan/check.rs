@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::budget::{self, Amounts, field};
 use super::cidr;
 use super::namespaces::Place;
-use super::{Problem, Refusal, Scope};
+use super::{Problem, Refusal, Scope, units};
 use crate::api::Reason;
 use crate::api::quantity::Amount;
 use crate::api::team::{AITeam, Member, Resources};
@@ -47,6 +47,9 @@ pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
     check_egress(spec, blueprint, &mut findings);
     check_images(team, blueprint, &mut findings);
     check_maximum(spec, blueprint, &mut findings);
+    for message in units::missing(spec) {
+        findings.invalid(message);
+    }
     if findings.0.is_empty() { Ok(()) } else { Err(refusal(findings.0)) }
 }
 

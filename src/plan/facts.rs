@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::WrittenPrefixes;
+use super::settings::DatasetSettings;
 use crate::api::engine::{PodSecurity, RequiredKind};
 use crate::api::quantity::Amount;
 use crate::api::vocabulary::{Capability, Layer};
@@ -47,9 +48,6 @@ pub struct Facts<'a> {
     /// Service; empty when they are not known.
     pub api_server: &'a [ApiServer],
 }
-
-/// Settings by their names, by namespace.
-pub type DatasetSettings = BTreeMap<String, BTreeMap<String, String>>;
 
 static NO_DATASETS: DatasetSettings = BTreeMap::new();
 static NO_PREFIXES: Prefixes = Prefixes { user: String::new(), group: String::new() };
@@ -246,6 +244,9 @@ pub struct Retained {
     /// Whether its quota was frozen already at what was in use.
     #[serde(default, skip_serializing_if = "is_false")]
     pub frozen: bool,
+    /// Whether it left under `Delete`, and is kept until its deletion is allowed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub waits: bool,
 }
 
 // The form that serde asks for.

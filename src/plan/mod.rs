@@ -19,13 +19,16 @@ pub mod inputs;
 pub mod instances;
 pub mod namespaces;
 pub mod needs;
+pub mod no_effect;
 pub mod not_yet;
 pub mod parameters;
 pub mod prefixes;
 pub mod problem;
 pub mod roles;
+pub mod settings;
 pub mod shares;
 pub mod stay;
+pub mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,9 +36,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use facts::{ApiServer, Choice, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used};
+pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used};
 pub use prefixes::WrittenPrefixes;
 pub use problem::{InstanceId, Problem, Refusal, Scope};
+pub use settings::{DatasetSettings, Settings};
 
 use crate::api::engine::PodSecurity;
 use crate::api::labels;
@@ -120,9 +124,11 @@ pub struct NamespacePlan {
     /// Profiles of the Blueprint that open the way out of it.
     pub egress: Vec<String>,
     /// The settings of the datasets that it may use.
-    pub datasets: BTreeMap<String, String>,
+    pub datasets: Settings,
     /// Whether its project left the spec: its guardrails stay, nothing else.
     pub retained: bool,
+    /// Whether that is only until its deletion is allowed.
+    pub waits: bool,
 }
 
 /// Who holds a role somewhere, with the prefix of the identity provider.
@@ -295,6 +301,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     problems.extend(not_yet::not_yet(spec, site));
     let (prefixes, waiting) = prefixes::in_effect(team, facts.written, facts.prefixes);
     problems.extend(waiting);
+    problems.extend(no_effect::no_effect(spec, site, &prefixes, &instances));
     problems.sort();
     let customers = spec.customers.iter().flat_map(|customer| customer.namespaces.clone());
     let customers: std::collections::BTreeSet<String> = customers.collect();

@@ -3,8 +3,7 @@
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
 
-use std::collections::BTreeMap;
-
+use super::settings::{self, Settings};
 use super::{Facts, Instance, NamespacePlan};
 use crate::api::AITeamSpec;
 use crate::api::engine::PodSecurity;
@@ -75,8 +74,9 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             pod_security,
             pod_security_reason,
             egress: egress.clone(),
-            datasets: datasets(&team_name, place, facts),
+            datasets: settings::of(&place.name, &name(&team_name, Layer::Shared, None), facts.datasets),
             retained: false,
+            waits: false,
         }
     });
     let left = facts.retained.iter().filter(|left| places.iter().all(|place| place.name != left.namespace));
@@ -88,20 +88,11 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security: left.pod_security,
         pod_security_reason: None,
         egress: egress.clone(),
-        datasets: BTreeMap::new(),
+        datasets: Settings::default(),
         retained: true,
+        waits: left.waits,
     });
     wanted.chain(left).collect()
-}
-
-/// The settings of the datasets that a place may use: its own, and over them
-/// those of Shared, which no other can shadow.
-fn datasets(team: &str, place: &Place, facts: &Facts<'_>) -> BTreeMap<String, String> {
-    let shared = name(team, Layer::Shared, None);
-    let of = |namespace: &str| facts.datasets.get(namespace).cloned().unwrap_or_default();
-    let mut settings = of(&place.name);
-    settings.extend(of(&shared));
-    settings
 }
 
 /// The strictest level that all engines of the namespace pass, and because of

@@ -190,5 +190,6 @@ fn read_removed(entry: &Value) -> Option<Retained> {
         project: entry["project"].as_str().map(str::to_owned),
         pod_security: word(&entry["podSecurity"]).unwrap_or_default(),
         frozen: false,
+        waits: false,
     })
 }

@@ -40,6 +40,7 @@ fn record() -> Record {
         project: Some("q".to_owned()),
         pod_security: PodSecurity::Restricted,
         frozen: false,
+        waits: false,
     };
     Record {
         uid: "u".to_owned(),

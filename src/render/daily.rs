@@ -8,7 +8,8 @@ use crate::api::AITeam;
 use crate::api::daily::{Component, DailyKind, Dataset, Pipeline, Run};
 use crate::desired::daily::desired;
 use crate::manifest::{Daily as Written, Manifests};
-use crate::plan::daily::{DailyFacts, DailyId, Lookup, Neighbours, Object, dataset, plan, unreadable};
+use crate::plan::daily::{DailyFacts, DailyId, Lookup, Neighbours, Object, data, dataset, plan, unreadable};
+use crate::plan::settings::Given;
 use crate::plan::{DatasetSettings, Facts, Plan};
 use crate::watch::team_of;
 
@@ -18,8 +19,13 @@ pub fn datasets(team: &str, manifests: &Manifests) -> DatasetSettings {
     let mut settings = DatasetSettings::new();
     for written in of_team(team, manifests).filter(|written| written.kind == DailyKind::Dataset) {
         let Ok(read) = written.object::<Dataset>() else { continue };
+        // One that stands for one of Shared says the same as that one.
+        if data::stands_for_shared(&read) {
+            continue;
+        }
         let said = dataset::connections(&read, &written.namespace, &written.name);
-        settings.entry(written.namespace.clone()).or_default().extend(said);
+        let given = Given { name: written.name.clone(), created: None, settings: said };
+        settings.entry(written.namespace.clone()).or_default().push(given);
     }
     settings
 }

@@ -12,9 +12,9 @@ use crate::plan::daily::Detail;
 pub fn status(object: &Component, judged: &Judged<'_>) -> ComponentStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let (image, advice) = match &judged.plan.draft.detail {
-        Detail::Component { image, advice } => (Some(image.clone()), advice.clone()),
-        _ => (before.image.clone(), None),
+    let (image, digest, advice) = match &judged.plan.draft.detail {
+        Detail::Component { image, digest, advice } => (Some(image.clone()), Some(digest.clone()), advice.clone()),
+        _ => (before.image.clone(), before.digest.clone(), None),
     };
     let fine = || (Reason::Ready, advice.unwrap_or_else(|| "pipelines may take it".to_owned()));
     let ready = judged.trouble().map_or_else(|| Ok(fine()), Err);
@@ -22,6 +22,7 @@ pub fn status(object: &Component, judged: &Judged<'_>) -> ComponentStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
         image,
+        digest,
     }
 }
 

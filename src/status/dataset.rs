@@ -1,16 +1,15 @@
 //! What is reported of a `Dataset`: its settings, and whether its volume is there.
 
+use std::collections::BTreeMap;
+
 use super::daily::Judged;
 use crate::api::Reason;
 use crate::api::daily::Dataset;
 use crate::api::daily::dataset::DatasetStatus;
-use crate::api::status::bounded;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
-use crate::plan::daily::dataset::waits_for_use;
-
-/// The longest value of a setting that a status holds.
-const VALUE: usize = 1024;
+use crate::plan::daily::dataset::{Reach, SHADOWED, too_large, waits_for_use};
+use crate::plan::settings::bytes;
 
 /// The status of a `Dataset`.
 #[must_use]
@@ -18,30 +17,55 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     // One that is held gives no settings: another may answer for them.
-    let (connections, claim) = match &judged.plan.draft.detail {
-        Detail::Dataset { connections, claim } => (connections.clone(), claim.clone()),
+    let (connections, reach, claim, advice) = match &judged.plan.draft.detail {
+        Detail::Dataset { connections, reach, claim, advice } => {
+            (connections.clone(), reach.clone(), claim.clone(), advice.clone())
+        }
         _ => Default::default(),
     };
     let claim = claim.or_else(|| before.claim.clone());
-    let ready = judged.trouble().map_or_else(
-        || Ok((Reason::Ready, fine(object, connections.keys().map(String::as_str)))),
-        |failure| Err(waiting(failure, claim.as_deref(), judged)),
-    );
+    let ready = match judged.trouble() {
+        Some(failure) => Err(waiting(failure, claim.as_deref(), judged)),
+        None => reached(&connections, &reach).map(|()| {
+            let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+            (Reason::Ready, format!("{}{}{advice}", fine(object, &connections), shadowed(&reach)))
+        }),
+    };
     DatasetStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
-        connections: connections.into_iter().map(|(name, value)| (name, bounded(value, VALUE))).collect(),
+        connections,
         claim,
         engine: judged.engine(),
     }
 }
 
-fn fine<'a>(object: &Dataset, settings: impl Iterator<Item = &'a str>) -> String {
-    let names = settings.collect::<Vec<_>>().join(", ");
+/// A dataset is there when its settings are.
+fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Failure> {
+    if let Some(place) = reach.too_large.first() {
+        let hold = too_large(bytes(connections), place);
+        return Err(Failure::new(hold.reason, hold.message));
+    }
+    let Some(place) = &reach.awaited else { return Ok(()) };
+    Err(Failure::new(Reason::Progressing, format!("its settings are being written into `connections` of {place}")))
+}
+
+fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
+    let names = settings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match &object.spec.volume {
         Some(volume) => format!("a volume of {}, found by {names}", volume.size.0),
         None => format!("found by {names}"),
     }
+}
+
+/// Where somebody finds another one by this name.
+fn shadowed(reach: &Reach) -> String {
+    let Some((place, by)) = reach.shadowed.first() else { return String::new() };
+    let more = match reach.shadowed.len() {
+        1 => String::new(),
+        all => format!(" and in {} more", all - 1),
+    };
+    format!("; {SHADOWED} {place}{more}: its own dataset {by} goes first there")
 }
 
 /// That a volume is not bound is no failure while nobody has used it.
@@ -63,10 +87,13 @@ mod tests {
     use super::*;
     use crate::plan::daily::Object;
     use crate::plan::daily::fixtures::{Scene, dataset};
+    use crate::plan::settings::LeftOut;
     use crate::status::fixtures::{ready, reported};
 
     fn told(namespace: &str, spec: &str, claim: &Value) -> (DatasetStatus, String) {
-        let scene = Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards'}");
+        let settings =
+            [("DATASET_BIG_URI", "s3://big"), ("DATASET_BIG_TRAIN", "s3://big/a"), ("DATASET_BIG_PATH", "/data/big")];
+        let scene = Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards'}").given(settings);
         let scene =
             if claim.is_null() { scene } else { scene.live("PersistentVolumeClaim", "dataset-big", claim.clone()) };
         let object = Object::Dataset(Box::new(dataset(namespace, "big", 0, spec)));
@@ -81,6 +108,31 @@ mod tests {
         assert_eq!(said, "True Ready found by DATASET_BIG_TRAIN, DATASET_BIG_URI");
         assert_eq!(status.connections["DATASET_BIG_TRAIN"], "s3://big/a");
         assert_eq!((status.claim, status.engine.unwrap().name.as_str()), (None, "references"));
+    }
+
+    #[test]
+    fn a_dataset_is_ready_when_its_settings_are_there() {
+        let object = Object::Dataset(Box::new(dataset("fraud--shared", "big", 0, "{uri: 's3://big'}")));
+        let said = |scene: &Scene| {
+            let status: DatasetStatus = reported(scene, "fraud--shared", "big", &object, &[]);
+            ready(&status.conditions)
+        };
+        let scene = || Scene::new().given([("DATASET_BIG_URI", "s3://big")]);
+        assert_eq!(said(&scene()), "True Ready found by DATASET_BIG_URI");
+        let awaited = "False Progressing its settings are being written into `connections` of fraud--chargeback";
+        assert_eq!(said(&Scene::new()), awaited);
+        // Another value under its name is not its own.
+        assert_eq!(said(&Scene::new().given([("DATASET_BIG_URI", "s3://other")])), awaited);
+        let live = "fraud--chargeback--live";
+        assert_eq!(
+            said(&scene().left_out(live, "big", &LeftOut::Shadowed("big".to_owned()))),
+            format!("True Ready found by DATASET_BIG_URI; shadowed in {live}: its own dataset big goes first there")
+        );
+        let told = said(&scene().left_out(live, "big", &LeftOut::TooLarge));
+        assert!(
+            told.starts_with(&format!("False Invalid `connections` of {live} has no room for the 23 bytes")),
+            "{told}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
+use crate::api::Layer;
 use crate::api::daily::run::{RunState, StepStatus};
 use crate::api::status::bounded;
 use crate::error::Failure;
@@ -13,6 +14,27 @@ use crate::plan::daily::seen::{Container, Ended, Pod};
 
 /// The most that is reported of what a step said.
 const SAID: usize = 1024;
+
+/// Whether what a step said is told. In Live it may be of customers: it is read where
+/// logs are, by who may read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// They are told.
+    Told,
+    /// They stay in the log.
+    Kept,
+}
+
+impl Words {
+    /// Whether they are told in this layer.
+    #[must_use]
+    pub const fn of(layer: Layer) -> Self {
+        match layer {
+            Layer::Live => Self::Kept,
+            Layer::Backbone | Layer::Shared | Layer::Workspace => Self::Told,
+        }
+    }
+}
 
 /// How far a Job has come.
 #[derive(Clone, Debug)]
@@ -27,6 +49,9 @@ pub struct Progress<'a> {
     pub suspended: bool,
     /// How many pods of it failed.
     pub failures: i64,
+    /// Whether the Job says that it is complete, and no pod of its own ended well: the
+    /// controller counts whatever pod carries its labels.
+    pub unproven: bool,
     /// When the Job began and ended, by its own word.
     times: [Option<Time>; 2],
 }
@@ -34,7 +59,9 @@ pub struct Progress<'a> {
 /// How far the Job has come; none of it is there if the Job is gone.
 #[must_use]
 pub fn progress<'a>(job: Option<&Value>, pods: impl Iterator<Item = &'a Pod>) -> Progress<'a> {
-    let pod = pods.max_by(|one, other| (&one.created, &one.name).cmp(&(&other.created, &other.name)));
+    let pods: Vec<&Pod> = pods.collect();
+    let proven = pods.iter().any(|pod| pod.phase == "Succeeded");
+    let pod = pods.into_iter().max_by(|one, other| (&one.created, &one.name).cmp(&(&other.created, &other.name)));
     let status = job.map_or(&Value::Null, |job| &job["status"]);
     let failed = condition(status, "Failed");
     let succeeded = condition(status, "Complete").is_some();
@@ -43,7 +70,7 @@ pub fn progress<'a>(job: Option<&Value>, pods: impl Iterator<Item = &'a Pod>) ->
     let pod_ended = pod.is_none_or(|pod| matches!(pod.phase.as_str(), "Succeeded" | "Failed"));
     let begun = pod.is_some_and(|pod| pod.containers.iter().any(|one| one.running.is_some() || one.ended.is_some()));
     let state = match (succeeded, &failed, job) {
-        (true, ..) => RunState::Succeeded,
+        (true, ..) if proven => RunState::Succeeded,
         (_, Some(_), _) if pod_ended => RunState::Failed,
         (_, None, None) if pod.is_some_and(|pod| pod.phase == "Succeeded") => RunState::Succeeded,
         (_, None, None) if pod.is_some_and(|pod| pod.phase == "Failed") => RunState::Failed,
@@ -56,6 +83,7 @@ pub fn progress<'a>(job: Option<&Value>, pods: impl Iterator<Item = &'a Pod>) ->
         failed,
         suspended: condition(status, "Suspended").is_some(),
         failures: status["failed"].as_i64().unwrap_or(0),
+        unproven: succeeded && !proven,
         times: ["startTime", "completionTime"].map(|field| serde_json::from_value(status[field].clone()).ok()),
     }
 }
@@ -69,9 +97,15 @@ fn condition(status: &Value, type_: &str) -> Option<(String, String)> {
 }
 
 impl Progress<'_> {
-    /// The steps as they are now.
+    /// When the Job ended, by its own word.
     #[must_use]
-    pub fn steps(&self, recorded: &[StepStatus]) -> Vec<StepStatus> {
+    pub const fn completed(&self) -> Option<&Time> {
+        self.times[1].as_ref()
+    }
+
+    /// The steps as they are now, with what they said where it may be told.
+    #[must_use]
+    pub fn steps(&self, recorded: &[StepStatus], words: Words) -> Vec<StepStatus> {
         let step = |recorded: &StepStatus| {
             let Some(container) = self.pod.and_then(|pod| pod.container(&recorded.name)) else {
                 let state = if self.state == RunState::Succeeded { self.state } else { recorded.state };
@@ -85,7 +119,7 @@ impl Progress<'_> {
             StepStatus {
                 state,
                 exit_code: ended.map(|ended| ended.exit_code).filter(|code| *code != 0),
-                message: ended.and_then(|ended| said(&ended.message)),
+                message: ended.filter(|_| words == Words::Told).and_then(|ended| said(&ended.message)),
                 ..recorded.clone()
             }
         };
@@ -157,7 +191,7 @@ fn said(message: &str) -> Option<String> {
 /// Why a step failed, in one line: memory by its limit, what took the pod away,
 /// or the last line of what the step said.
 #[must_use]
-pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Option<&str>) -> String {
+pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Option<&str>, words: Words) -> String {
     if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
         let message = bounded(message.trim().trim_end_matches('.').to_owned(), 512);
         // Written too much: into its outputs, its own /tmp, or beside them.
@@ -177,8 +211,10 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
         return format!("step {step} could not be started: {}", bounded(ended.message.trim().to_owned(), 512));
     }
     match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
-        Some(line) => format!("step {step} ended with {}: {}", ended.exit_code, bounded(line.to_owned(), 512)),
-        None => format!("step {step} ended with {}", ended.exit_code),
+        Some(line) if words == Words::Told => {
+            format!("step {step} ended with {}: {}", ended.exit_code, bounded(line.to_owned(), 512))
+        }
+        _ => format!("step {step} ended with {}", ended.exit_code),
     }
 }
 

@@ -26,8 +26,11 @@ fn a_job_has_come_as_far_as_it_and_its_newest_pod_say() {
         // The pod's own word is still to come.
         (failed(), vec![pod("run-x", "Running", &["a=0", "b+"])], RunState::Running),
         (failed(), vec![], RunState::Failed),
-        (complete(), vec![pod("run-x", "Running", &["a=0", "b+"])], RunState::Succeeded),
-        (complete(), vec![], RunState::Succeeded),
+        // A Job counts whatever pod carries its labels: the word of its own is what counts.
+        (complete(), vec![pod("run-x", "Succeeded", &["a=0", "b=0"])], RunState::Succeeded),
+        (complete(), vec![pod("run-x", "Running", &["a=0", "b+"])], RunState::Running),
+        (complete(), vec![pod("run-x", "Pending", &["a", "b"])], RunState::Pending),
+        (complete(), vec![], RunState::Pending),
         (None, vec![pod("run-x", "Succeeded", &["a=0"])], RunState::Succeeded),
         (None, vec![pod("run-x", "Failed", &["a=1"])], RunState::Failed),
     ] {
@@ -74,8 +77,10 @@ fn why_a_step_failed_is_one_line() {
         ),
     ];
     for (text, pod, expected) in cases {
-        assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi")), expected);
+        assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi"), Words::Told), expected);
     }
+    // In Live what the step said stays in its log.
+    assert_eq!(failure("train", Some(&ended("1:KeyError: iban")), None, None, Words::Kept), "step train ended with 1");
     let never = Ended {
         exit_code: 128,
         reason: "StartError".into(),
@@ -83,7 +88,7 @@ fn why_a_step_failed_is_one_line() {
         ..Ended::default()
     };
     assert_eq!(
-        failure("train", Some(&never), None, None),
+        failure("train", Some(&never), None, None, Words::Told),
         "step train could not be started: exec: \"x\": no such file"
     );
     let job = json!({"spec": {"template": {"spec": {"initContainers": [{"name": "a"}],

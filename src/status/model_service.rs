@@ -5,10 +5,13 @@ use super::daily::Judged;
 use super::monitor;
 use crate::api::Reason;
 use crate::api::daily::ModelService;
-use crate::api::daily::model_service::{ModelServiceStatus, Release};
+use crate::api::daily::dataset::UsedBy;
+use crate::api::daily::model_service::{MONITOR_PASSING, ModelServiceStatus, Release};
 use crate::api::reason::Class;
+use crate::api::status::Finding;
 use crate::error::Failure;
 use crate::plan::daily::release::{DIGEST, VERSION};
+use crate::plan::daily::seen::Pod;
 use crate::plan::daily::{Detail, release};
 
 /// The status of a `ModelService`.
@@ -20,7 +23,9 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
     let answers = answers(&before, &releases, judged);
     let verdict = monitor::verdict(object, before.monitor.as_ref(), judged);
     let ready = ready(object, &releases, answers.version.as_deref(), judged);
-    let more = verdict.as_ref().map(monitor::finding).into_iter().collect();
+    let (monitored, unlisted) = monitored(&before, judged);
+    let unlisted = unlisted.map(|message| Finding::new(MONITOR_PASSING, false, Reason::NotListed, message));
+    let more = unlisted.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
     ModelServiceStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, more),
@@ -28,10 +33,21 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
         serving: answers.version,
         digest: answers.digest,
         replicas: answers.replicas,
-        endpoint: endpoint(&releases, judged).or(before.endpoint),
+        endpoint: endpoint(&releases, judged).or(before.endpoint).filter(|_| !is_taken(judged)),
         releases,
         monitor: verdict,
+        monitored,
         engine: judged.engine(),
+    }
+}
+
+/// The component of the monitor as it is pinned, and why it may not look.
+fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<String>) {
+    match &judged.plan.draft.detail {
+        Detail::ModelService { monitored, unlisted, .. } if judged.plan.draft.write => {
+            (monitored.clone(), unlisted.clone())
+        }
+        _ => (before.monitored.clone(), None),
     }
 }
 
@@ -64,8 +80,8 @@ struct Answers {
     replicas: Option<String>,
 }
 
-/// Read off the Deployment: while one version takes the place of another, what
-/// answered before is said to answer until the last of its pods is gone.
+/// Read off the pods that are ready. While one version takes the place of another,
+/// what answered before is said to answer until the last of its pods is gone.
 fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_>) -> Answers {
     let Some(live) = (judged.live)("Deployment", &format!("service-{}", judged.plan.id.name)) else {
         return elsewhere(releases, judged);
@@ -74,6 +90,9 @@ fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_
     let least = judged.plan.draft.work.service.as_ref().map_or(1, |service| i64::from(service.replicas.min));
     let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1).max(least);
     let replicas = Some(format!("{}/{wanted}", count("readyReplicas")));
+    if let Some((version, digest)) = of_pods(before, judged) {
+        return Answers { version: Some(version), digest, replicas };
+    }
     if count("availableReplicas") == 0 {
         return Answers { replicas, ..Answers::default() };
     }
@@ -87,6 +106,28 @@ fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_
     Answers { version: text(VERSION), digest: text(DIGEST), replicas }
 }
 
+/// What the pods that are ready were made to serve: what answered before if any of
+/// them still does, else the oldest.
+fn of_pods(before: &ModelServiceStatus, judged: &Judged<'_>) -> Option<(String, Option<String>)> {
+    let ready = judged.pods.iter().filter(|pod| pod.ready && !pod.deleting && pod.owner_kind != "Job");
+    let mut ready: Vec<&Pod> = ready.filter(|pod| pod.annotations.contains_key(VERSION)).collect();
+    ready.sort_by_key(|pod| (pod.annotations.get(VERSION) != before.serving.as_ref(), pod.created.clone()));
+    let first = ready.first()?;
+    Some((first.annotations.get(VERSION)?.clone(), first.annotations.get(DIGEST).cloned()))
+}
+
+/// That somebody stopped the rollout by hand, and how it goes on.
+fn paused(judged: &Judged<'_>) -> Option<String> {
+    let id = &judged.plan.id;
+    let live = (judged.live)("Deployment", &format!("service-{}", id.name))?;
+    (live["spec"]["paused"] == true).then(|| {
+        format!(
+            "the rollout is paused by hand: kubectl rollout resume deployment/service-{} --namespace {}",
+            id.name, id.namespace
+        )
+    })
+}
+
 /// An engine that writes no Deployment says by itself when the release serves.
 fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
     let writes = judged.plan.objects.iter().any(|made| made.object["kind"] == "Deployment");
@@ -96,6 +137,11 @@ fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
         }
         _ => Answers::default(),
     }
+}
+
+/// Whether something of it is somebody else's: the address may lead to them.
+fn is_taken(judged: &Judged<'_>) -> bool {
+    judged.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Conflict)
 }
 
 /// Where it is reached, once there is something to reach.
@@ -144,6 +190,10 @@ fn ready(
             ),
         });
     };
+    if let Some(paused) = paused(judged).filter(|_| serving != Some(first.version.as_str())) {
+        let message = format!("version {} of {name} is not rolled out, because {paused}. {goes_on}", first.version);
+        return Err(Failure::new(Reason::Progressing, message));
+    }
     if let Some(trouble) = judged.trouble() {
         return Err(of_trouble(&trouble, first, serving, judged));
     }
@@ -182,9 +232,8 @@ fn of_trouble(trouble: &Failure, first: &Release, serving: Option<&str>, judged:
     Failure::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
 }
 
-/// How a pod that is to serve ends again and again, in its own words: that its
-/// files are not those that were released, that its model cannot be loaded. Of one
-/// that said nothing, or is not believed, where to read it.
+/// How a pod that is to serve ends again and again: that its files are not those that
+/// were released, in the words of what fetched them; of what serves, where to read it.
 fn ended(judged: &Judged<'_>) -> Option<String> {
     let serving = judged.pods.iter().filter(|pod| !pod.deleting && pod.owner_kind != "Job");
     let mut all =
@@ -192,8 +241,9 @@ fn ended(judged: &Judged<'_>) -> Option<String> {
     all.find_map(|(pod, one)| {
         // Of memory the trouble itself tells more.
         let ended = one.ended.as_ref().or(one.before.as_ref()).filter(|ended| ended.reason != "OOMKilled")?;
+        // What fetches is ours; what serves loads the model, whose words may be of customers.
         let said = ended.message.trim();
-        if !said.is_empty() {
+        if one.init && !said.is_empty() {
             return Some(format!("pod {}: {said}", pod.name));
         }
         let does = if one.init { "fetches the released files and sums them up" } else { "serves" };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::daily::model_service::Verdict;
 use crate::engine::Verdict as Judgement;
+use crate::plan::daily::release::{DIGEST as DIGEST_KEY, VERSION};
 use crate::plan::daily::seen::{Container, Ended, Pod};
 use crate::plan::daily::serving_stage::{DIGEST, OTHER, Stage, at, service};
 
@@ -146,6 +147,59 @@ fn a_pod_that_refuses_its_files_says_why_or_where_it_does() {
         let status = said(&stage, &service, Judgement::waiting("x"));
         assert_eq!(ready(&status), not("PodFailing", &format!("pod p: {words}. Version 7 goes on serving")));
     }
+}
+
+/// A pod that answers with this version, or does not.
+fn answering(version: &str, ready: bool, second: i64) -> Pod {
+    let annotations = [(VERSION, version), (DIGEST_KEY, "sha256:x")];
+    Pod {
+        name: format!("p-{version}-{second}"),
+        owner_kind: "ReplicaSet".to_owned(),
+        created: Some(at(second)),
+        ready,
+        annotations: annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..Pod::default()
+    }
+}
+
+#[test]
+fn what_answers_is_read_from_what_answers_now() {
+    let mut stage = Stage::new();
+    let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
+    service.status.as_mut().unwrap().serving = Some("7".to_owned());
+    // Version 8 crashes, and the pods of version 7 are lost once.
+    stage.deployed("8", 2, 1, 0);
+    stage.pods = vec![answering("7", false, 1), answering("8", false, 2)];
+    let status = said(&stage, &service, Judgement::waiting("x"));
+    assert_eq!((&status.serving, ready(&status).2.as_str()), (&None, "x. Nothing serves now"));
+    // They come back.
+    let service = later(&service, status);
+    stage.deployed("8", 2, 1, 1);
+    stage.pods = vec![answering("7", true, 1), answering("8", false, 2)];
+    let status = said(&stage, &service, Judgement::waiting("x"));
+    assert_eq!((status.serving.as_deref(), ready(&status).2.as_str()), (Some("7"), "x. Version 7 goes on serving"));
+    // While both answer, what answered before does; then the other one.
+    let service = later(&service, status);
+    stage.pods = vec![answering("8", true, 2), answering("7", true, 3)];
+    assert_eq!(said(&stage, &service, Judgement::waiting("x")).serving.as_deref(), Some("7"));
+    stage.pods = vec![answering("8", true, 2), Pod { deleting: true, ..answering("7", true, 3) }];
+    assert_eq!(said(&stage, &service, Judgement::waiting("x")).serving.as_deref(), Some("8"));
+}
+
+#[test]
+fn a_rollout_that_somebody_paused_is_told() {
+    let mut stage = Stage::new();
+    let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
+    service.status.as_mut().unwrap().serving = Some("7".to_owned());
+    stage.deployed("8", 2, 0, 2);
+    let deployment = stage.live.get_mut(&("Deployment".to_owned(), "service-score".to_owned())).unwrap();
+    deployment["spec"]["paused"] = json!(true);
+    let message = ready(&said(&stage, &service, Judgement::waiting("0 of 2 pods are of the newest revision"))).2;
+    assert_eq!(
+        message,
+        "version 8 of fraud is not rolled out, because the rollout is paused by hand: kubectl rollout resume \
+         deployment/service-score --namespace abc--p--live. Version 7 goes on serving"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! execution by schedule.
 
 use super::daily::Judged;
-use super::execution::{self, Progress};
+use super::execution::{self, Progress, Words};
 use crate::api::Reason;
 use crate::api::daily::Pipeline;
 use crate::api::daily::pipeline::{Execution, PipelineStatus};
@@ -75,7 +75,7 @@ fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> String {
     if let Some((step, ended)) = progress.failing() {
         let live = (judged.live)("Job", job);
         let memory = live.as_ref().and_then(|live| execution::memory(live, step));
-        let said = execution::failure(step, ended, progress.pod, memory);
+        let said = execution::failure(step, ended, progress.pod, memory, Words::of(judged.plan.layer));
         let namespace = &judged.plan.id.namespace;
         return format!("{said}; its log: kubectl logs --namespace {namespace} job/{job} --container {step}");
     }

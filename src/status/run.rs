@@ -2,13 +2,16 @@
 //! whatever becomes of its Job and pods.
 
 use super::daily::Judged;
-use super::execution::{self, Progress};
+use super::execution::{self, Progress, Words};
 use crate::api::Reason;
 use crate::api::daily::Run;
 use crate::api::daily::run::{RunState, RunStatus, StepStatus};
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 use crate::plan::daily::run::{has_ended, of_job};
+
+/// How many seconds the pods of a Job that is complete are waited for.
+const PROOF: i64 = 60;
 
 /// The status of a `Run`.
 #[must_use]
@@ -79,7 +82,10 @@ fn timed(status: RunStatus) -> RunStatus {
 fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
     let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
     let progress = execution::progress(Some(job), own);
-    let steps = progress.steps(&recorded(before, job, judged));
+    let steps = progress.steps(&recorded(before, job, judged), Words::of(judged.plan.layer));
+    if progress.unproven && is_overdue(&progress, judged) {
+        return unproven(before, name, steps, judged);
+    }
     let ended = matches!(progress.state, RunState::Succeeded | RunState::Failed);
     let finished = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
     let step = current(&progress, &steps);
@@ -89,7 +95,7 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
         .map(|step| format!("kubectl logs --namespace {} job/{name} --container {step}", judged.plan.id.namespace));
     let ready = match progress.state {
         RunState::Succeeded => Ok(String::new()),
-        RunState::Failed => Err(failed(&progress, name, job, logs.as_deref())),
+        RunState::Failed => Err(failed(&progress, name, job, logs.as_deref(), judged)),
         RunState::Running | RunState::Pending => Err(going(&progress, &steps, step.as_deref(), job, judged)),
     };
     let status = timed(RunStatus {
@@ -111,6 +117,27 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
         (Reason::Succeeded, format!("{steps} succeeded{took}"))
     });
     Told { status, ready }
+}
+
+/// Its own pods come by another watch than its Job: they are waited for, and not for ever.
+fn is_overdue(progress: &Progress<'_>, judged: &Judged<'_>) -> bool {
+    progress.completed().is_some_and(|ended| judged.now.0.as_second() - ended.0.as_second() > PROOF)
+}
+
+/// What its own pods did not do does not count.
+fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> Told {
+    let status = RunStatus {
+        state: Some(RunState::Failed),
+        finished: Some(judged.now.clone()),
+        steps,
+        job: Some(name.to_owned()),
+        ..before.clone()
+    };
+    let message = format!(
+        "Job {name} is said to be complete, and no pod of its own ended well: a foreign one was counted, or its own was \
+         deleted at once; create another run"
+    );
+    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
 }
 
 /// The steps as they were when it started: the Job tells, mirrors and all.
@@ -138,10 +165,17 @@ fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
 }
 
 /// Why it failed: a step, or else what the Job says.
-fn failed(progress: &Progress<'_>, name: &str, job: &serde_json::Value, logs: Option<&str>) -> Failure {
+fn failed(
+    progress: &Progress<'_>,
+    name: &str,
+    job: &serde_json::Value,
+    logs: Option<&str>,
+    judged: &Judged<'_>,
+) -> Failure {
     let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
     if let Some((step, ended)) = progress.failing() {
-        let said = execution::failure(step, ended, progress.pod, execution::memory(job, step));
+        let said =
+            execution::failure(step, ended, progress.pod, execution::memory(job, step), Words::of(judged.plan.layer));
         return Failure::new(Reason::StepFailed, format!("{said}{log}"));
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
@@ -158,6 +192,10 @@ fn going(
     job: &serde_json::Value,
     judged: &Judged<'_>,
 ) -> Failure {
+    if progress.unproven {
+        let message = "says that it is complete: what its own pod says is awaited";
+        return Failure::new(Reason::Progressing, format!("Job run-{} {message}", judged.plan.id.name));
+    }
     if let Some(refused) = &judged.refused {
         return Failure::new(Reason::Refused, refused.clone());
     }

@@ -127,10 +127,23 @@ fn a_run_that_succeeded_says_how_long_it_took() {
     assert_eq!((found.started, found.finished, found.duration.as_deref()), (Some(at(100)), Some(at(130)), Some("30s")));
     assert_eq!(found.logs, Some(format!("{LOGS} evaluate")));
     assert_eq!(found.steps[1].image, "train:1");
-    // Its pod is gone already, and so are its logs.
-    let found = of(&complete, &[]);
-    assert_eq!(ready(&found.conditions), "True Succeeded all 3 steps succeeded");
-    assert_eq!((states(&found), found.logs), (vec![RunState::Succeeded; 3], None));
+}
+
+#[test]
+fn the_end_of_a_job_counts_only_with_pods_of_its_own() {
+    let complete = |second: i64| json!({"conditions": [condition("Complete", "CompletionsReached", "")], "succeeded": 1, "completionTime": at(second)});
+    let waits = pod("run-first", "Pending", &["generate", "train", "evaluate"]);
+    for pods in [vec![waits.clone()], vec![]] {
+        let found = of(&complete(990), &pods);
+        assert_eq!((found.state, found.finished), (Some(RunState::Pending), None));
+        let message = "False Progressing Job run-first says that it is complete: what its own pod says is awaited";
+        assert_eq!(ready(&found.conditions), message);
+        let found = of(&complete(900), &pods);
+        assert_eq!(found.state, Some(RunState::Failed));
+        let said = ready(&found.conditions);
+        let begin = "False JobLost Job run-first is said to be complete, and no pod of its own ended well";
+        assert!(said.starts_with(begin), "{said}");
+    }
 }
 
 #[test]

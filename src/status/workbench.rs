@@ -8,7 +8,7 @@ use crate::api::reason::Class;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 use crate::plan::daily::seen::{Container, Pod};
-use crate::plan::daily::workbench::WorkbenchDetail;
+use crate::plan::daily::workbench::{WorkbenchDetail, runs_as_before};
 
 /// The port of the server, which its owner forwards.
 const PORT: u16 = 8888;
@@ -110,11 +110,7 @@ fn enter(judged: &Judged<'_>) -> String {
 /// What a running server does not have yet: nothing disturbs it, so it waits.
 fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
     let live = (judged.live)("StatefulSet", &format!("workbench-{}", judged.plan.id.name))?;
-    let count = |field: &str| live["status"][field].as_i64().unwrap_or(0);
-    let seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
-    // The set's own revisions do not tell: of one that is updated on delete the
-    // current one stays what it was for ever.
-    let older = detail.wanted && seen && count("updatedReplicas") < count("replicas");
+    let older = detail.wanted && runs_as_before(&live);
     older.then(|| {
         "the server runs with earlier settings: what changed takes effect when it starts again, so set spec.running to \
          false and to true when it suits"

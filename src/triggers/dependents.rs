@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cause, has_ended};
 use crate::api::daily::DailyKind;
 use crate::api::daily::pipeline::Step;
+use crate::api::status::{ConditionStatus, READY};
 use crate::context::Context;
 use crate::plan::Plan;
-use crate::plan::daily::dataset::rivals;
+use crate::plan::daily::dataset::{SHADOWED, rivals};
 use crate::plan::daily::engine::candidates;
 use crate::plan::daily::run::kept;
 use crate::plan::daily::{DailyId, Object};
@@ -57,10 +58,27 @@ pub fn all_of(context: &Context, team: &str) {
     }
 }
 
-/// Has the runs of a team looked at that have not begun.
+/// Has those of a team looked at that wait for settings: runs that have not begun,
+/// and datasets that say something else of theirs than is so.
 pub fn waiting_of(context: &Context, team: &str) {
     let runs = context.store.daily_of_team(DailyKind::Run, team).into_iter();
     runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Key::Daily(id)));
+    let Some(ground) = context.ground(team) else { return };
+    let Some(planned) = &ground.planned else { return };
+    for (id, dataset) in context.store.daily_of_team(DailyKind::Dataset, team) {
+        if dataset.is_ok_and(|dataset| is_unsettled(&id, &dataset, &planned.plan)) {
+            context.queue.add(Key::Daily(id));
+        }
+    }
+}
+
+/// Whether a dataset is not ready, or is left out somewhere, or says that it is: the
+/// settings that are planned now may be others.
+fn is_unsettled(id: &DailyId, dataset: &Object, plan: &Plan) -> bool {
+    let ready = dataset.conditions().iter().find(|condition| condition.type_ == READY);
+    let settled = ready.is_some_and(|ready| ready.status == ConditionStatus::True && !ready.message.contains(SHADOWED));
+    let me = (id.namespace.clone(), id.name.clone());
+    !settled || plan.namespaces.iter().any(|place| place.datasets.left_out.contains_key(&me))
 }
 
 /// Objects by kind and place, as others name them.
@@ -76,6 +94,11 @@ impl Named {
 
     fn any(&self, kind: DailyKind) -> bool {
         self.0.contains_key(&kind)
+    }
+
+    /// Those of a kind.
+    fn of(&self, kind: DailyKind) -> impl Iterator<Item = &(String, String)> {
+        self.0.get(&kind).into_iter().flatten()
     }
 
     /// Whether the name means one of them in one of these namespaces.
@@ -103,7 +126,10 @@ fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<
         found.extend(look(Dataset, &named));
         found.extend(look(Workbench, &named));
         let components = look(Component, &named);
-        named.extend(&components);
+        // One of Shared runs in the namespace of a dataset too, and means that one there.
+        let there = of(Component).into_iter().filter(|(id, _)| id.namespace == shared);
+        let there: Vec<DailyId> = there.flat_map(|(id, object)| runs_beside(&id, &object, &named)).collect();
+        named.extend(components.iter().chain(&there));
         found.extend(components);
     }
     if named.any(Dataset) || named.any(Component) {
@@ -120,6 +146,14 @@ fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<
         found.extend(of_them.map(|(id, _)| id));
     }
     found
+}
+
+/// The component as it stands in the namespaces of those of these datasets that it names.
+fn runs_beside(id: &DailyId, object: &Known<Object>, named: &Named) -> Vec<DailyId> {
+    let Ok(Object::Component(component)) = object.as_deref() else { return Vec::new() };
+    let of = |name: &String| component.spec.datasets.contains(name);
+    let places = named.of(DailyKind::Dataset).filter(|(place, name)| *place != id.namespace && of(name));
+    places.map(|(place, _)| DailyId { namespace: place.clone(), ..id.clone() }).collect()
 }
 
 /// Whether the object names any of these. What is in Shared is named everywhere.

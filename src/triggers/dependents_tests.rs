@@ -76,7 +76,14 @@ fn what_is_not_shared_wakes_its_own_namespace_alone() {
     assert_eq!(found(&[id(DailyKind::Dataset, "a--q", "cards")]), Vec::<String>::new());
     assert_eq!(
         found(&[id(DailyKind::Dataset, "a--p", "cards")]),
-        ["Component a--p/own", "Dataset a--p/cards-old", "Workbench a--p/ana",]
+        // A component of Shared that names it means this one in that namespace.
+        [
+            "Component a--p/own",
+            "Dataset a--p/cards-old",
+            "Workbench a--p/ana",
+            "Pipeline a--p/nightly",
+            "Run a--p/waits"
+        ]
     );
 }
 

@@ -98,3 +98,117 @@ async fn a_volume_stands_beside_the_work_and_not_in_shared() {
     }
     assert!(team.admin.find(&work.child("PersistentVolumeClaim", "dataset-misplaced")).await.is_none());
 }
+
+/// The Secrets that a Job or CronJob loads into the environment of its pods.
+fn secrets(workload: &Value) -> Vec<String> {
+    let job = if workload["kind"] == "CronJob" { &workload["spec"]["jobTemplate"] } else { workload };
+    let containers = job.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let sources = containers.flat_map(|container| container["envFrom"].as_array().into_iter().flatten());
+    sources.filter_map(|source| source["secretRef"]["name"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn in_live_a_component_is_given_what_lists_it_as_it_is() {
+    let team = team().await;
+    let spec = json!({"uri": "s3://ledger", "credentials": {"secret": "prod-db"}});
+    Work::create(&team, "Dataset", "shared", "ledger", spec).await.until_ready().await;
+    let leak =
+        Work::create(&team, "Component", "shared", "leak", json!({"image": "scipy", "datasets": ["ledger"]})).await;
+    let digest = leak.until_ready().await["status"]["digest"].clone();
+    let steps = json!([{"component": "leak"}]);
+    let nightly = json!({"steps": steps, "schedule": "0 3 * * *"});
+    let nightly = Work::create(&team, "Pipeline", "first--live", "nightly", nightly).await;
+    nightly.until_not_ready("NotListed", &["component leak", "dataset ledger", "usedBy"]).await;
+    assert!(nightly.written("CronJob").await.is_empty());
+    let early = Work::create(&team, "Run", "first--live", "early", json!({"pipeline": "nightly"})).await;
+    early.until_not_ready("NotListed", &["component leak"]).await;
+    assert!(early.written("Job").await.is_empty(), "it was started");
+
+    // The Live side lists it: with its own Secret, whatever Shared names.
+    let listed = json!({"credentials": {"secret": "reader"}, "usedBy": [{"component": "leak", "digest": digest}]});
+    let own = Work::create(&team, "Dataset", "first--live", "ledger", listed).await;
+    assert_eq!(own.until_ready().await["status"]["connections"]["DATASET_LEDGER_URI"], "s3://ledger");
+    nightly.until_ready().await;
+    let cron = nightly.until_there("CronJob", "pipeline-nightly", |_| true).await;
+    assert_eq!((secrets(&cron), &cron["spec"]["suspend"]), (vec!["reader".to_owned()], &json!(false)));
+    let job = early.until_there("Job", "run-early", |_| true).await;
+    assert_eq!(secrets(&job), ["reader"]);
+
+    // Changed in Shared, it is another: nothing of it starts until it is listed again.
+    leak.edit(json!({"args": ["--tell"]})).await;
+    nightly
+        .until_not_ready("NotListed", &["component leak changed since dataset datasets--first--live/ledger listed it"])
+        .await;
+    nightly.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == true).await;
+    let late = Work::create(&team, "Run", "first--live", "late", json!({"pipeline": "nightly"})).await;
+    late.until_not_ready("NotListed", &["component leak"]).await;
+    assert!(late.written("Job").await.is_empty(), "it was started");
+    leak.edit(json!({"args": null})).await;
+    nightly.until_ready().await;
+    nightly.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == false).await;
+    own.edit(json!({"usedBy": null})).await;
+    nightly.until_not_ready("Invalid", &[]).await;
+}
+
+#[tokio::test]
+async fn in_a_workspace_credentials_of_shared_go_by_a_secret_of_its_own() {
+    let team = team().await;
+    let spec = json!({"uri": "s3://rows", "credentials": {"secret": "prod-db"}});
+    Work::create(&team, "Dataset", "shared", "rows", spec).await.until_ready().await;
+    let reader = json!({"image": "scipy", "datasets": ["rows"]});
+    Work::create(&team, "Component", "shared", "reader", reader).await.until_ready().await;
+    let steps = json!({"steps": [{"component": "reader"}]});
+    Work::create(&team, "Pipeline", "first", "reads", steps).await.until_ready().await;
+    let run = Work::create(&team, "Run", "first", "reads", json!({"pipeline": "reads"})).await;
+    let job = run.until_there("Job", "run-reads", |_| true).await;
+    assert_eq!(secrets(&job), ["dataset-rows"]);
+}
+
+#[tokio::test]
+async fn a_newcomer_in_shared_takes_no_address_from_live() {
+    let team = team().await;
+    let own = Work::create(&team, "Dataset", "first--live", "rates", json!({"uri": "s3://live/rates"})).await;
+    own.until_ready().await;
+    let settings = team.object("ConfigMap", "first--live", "connections");
+    team.until_there(&settings, holds("s3://live/rates")).await;
+    let newcomer = Work::create(&team, "Dataset", "shared", "rates", json!({"uri": "s3://evil/rates"})).await;
+    let seen = newcomer.until_ready().await;
+    let message = condition(&seen, "Ready")["message"].clone();
+    let shadowed = "shadowed in datasets--first--live: its own dataset rates goes first there";
+    assert!(message.as_str().is_some_and(|message| message.contains(shadowed)), "{message}");
+    // The Workspace has none of its own.
+    team.until_there(&team.object("ConfigMap", "first", "connections"), holds("s3://evil/rates")).await;
+    let live = team.until_there(&settings, holds("s3://live/rates")).await;
+    assert!(!holds("s3://evil/rates")(&live), "{live}");
+    assert_eq!(condition(&own.get().await, "Ready")["status"], "True");
+    // What goes first may go: then the other one is found.
+    own.delete().await;
+    team.until_there(&settings, holds("s3://evil/rates")).await;
+    newcomer.delete().await;
+}
+
+#[tokio::test]
+async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
+    let team = Team::ready(stage().await, "hoarders", at_work()).await;
+    let long = |letter: &str| letter.repeat(500);
+    let splits: serde_json::Map<String, Value> = (0..16).map(|split| (format!("s{split}"), json!(long("t")))).collect();
+    let spec = json!({"uri": format!("s3://{}", long("b")), "splits": splits});
+    let mut refused = None;
+    for number in 0..60 {
+        let work = Work::create(&team, "Dataset", "first", &format!("large-{number}"), spec.clone()).await;
+        let settled =
+            |seen: &Value| condition(seen, "Ready")["reason"] != "Progressing" && !condition(seen, "Ready").is_null();
+        let seen = work.until("is settled", settled).await;
+        if condition(&seen, "Ready")["status"] == "False" {
+            refused = Some(seen);
+            break;
+        }
+    }
+    let refused = refused.expect("there is a bound");
+    let message = condition(&refused, "Ready")["message"].clone();
+    assert!(message.as_str().is_some_and(|message| message.contains("has no room for the")), "{message}");
+    assert_eq!(condition(&team.get().await, "Ready")["status"], "True");
+    assert_eq!(condition(&Work::named(&team, "Dataset", "first", "large-0").get().await, "Ready")["status"], "True");
+    let small = Work::create(&team, "Dataset", "first--live", "small", json!({"uri": "s3://small"})).await;
+    small.until_ready().await;
+}

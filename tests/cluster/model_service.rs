@@ -242,6 +242,59 @@ async fn what_serves_is_kept() {
 }
 
 #[tokio::test]
+async fn what_is_somebody_elses_is_neither_run_with_nor_given_out() {
+    let team = team().await;
+    let foreign = |kind: &str, name: &str, more: Value| {
+        let mut object =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "models--first--live"}});
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object
+    };
+    let scripts = foreign("ConfigMap", "service-taken", json!({"data": {"model.py": "evil"}}));
+    team.admin.create(&scripts).await.expect("a stranger's ConfigMap");
+    let work = Work::create(&team, "ModelService", LIVE, "taken", served("1")).await;
+    work.until_not_ready("Conflict", &["service-taken"]).await;
+    for kind in ["Deployment", "Job", "Service"] {
+        assert!(work.written(kind).await.is_empty(), "there is a {kind} beside a stranger's ConfigMap");
+    }
+    let ports = json!({"spec": {"ports": [{"port": 8080}], "selector": {"app": "evil"}}});
+    team.admin.create(&foreign("Service", "led-away", ports)).await.expect("a stranger's Service");
+    let away = Work::create(&team, "ModelService", LIVE, "led-away", served("1")).await;
+    let seen = away.until_not_ready("Conflict", &["led-away"]).await;
+    assert!(seen["status"]["endpoint"].is_null(), "{seen}");
+    for work in [work, away] {
+        work.delete().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
+    let team = team().await;
+    let mut spec = served("1");
+    spec["replicas"] = json!({"min": 2, "max": 3});
+    let work = Work::create(&team, "ModelService", LIVE, "woken", spec).await;
+    until_serving(&work, "1").await;
+    work.until("has two", |seen| seen["status"]["replicas"] == "2/2").await;
+    let at = work.child("Deployment", "service-woken");
+    team.admin.merge(&at, &json!({"spec": {"replicas": 0}})).await.expect("scaled");
+    work.until_there("Deployment", "service-woken", |now| now["spec"]["replicas"] == 2).await;
+    until_serving(&work, "1").await;
+    let told = harness::wait::until("an Event tells it", 30, async || {
+        let events = team.admin.list("/api/v1/namespaces/models--first--live/events").await;
+        let of_service = events.iter().filter(|event| event["involvedObject"]["name"] == "woken");
+        let seen: Vec<_> = of_service.map(|event| (event["type"].clone(), event["reason"].clone())).collect();
+        if seen.contains(&(json!("Warning"), json!("Repaired"))) { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    told.await.unwrap();
+    // So does one of which something else cannot be as it is asked.
+    work.edit(json!({"customers": ["nobody"]})).await;
+    work.until_not_ready("Invalid", &["'nobody'"]).await;
+    team.admin.merge(&at, &json!({"spec": {"replicas": 0}})).await.expect("scaled");
+    work.until_there("Deployment", "service-woken", |now| now["spec"]["replicas"] == 2).await;
+    work.delete().await;
+}
+
+#[tokio::test]
 async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     let team = Team::ready(stage().await, "watched", at_work()).await;
     component(&team, "drift").await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::actor::path;
 use crate::spec::{everything, minimal, with_experiments};
 use crate::stage::stage;
-use crate::team::Team;
+use crate::team::{Team, condition};
 
 /// Something that runs in a namespace of the team and was not written by Strata.
 async fn with_a_job(team: &Team, end: &str) -> String {
@@ -97,11 +97,46 @@ async fn under_delete_a_removed_project_goes() {
     spec["deletionPolicy"] = json!("Delete");
     spec["projects"] = json!([{"name": "first"}, {"name": "second", "live": {}, "share": {"live": {"requests": {"cpu": "1", "memory": "4Gi"}}}}]);
     let team = Team::ready(stage().await, "purges", spec).await;
+    // What takes data along has to be meant: until then people go, and the rest stays.
     team.edit(json!({"projects": [{"name": "first"}]})).await;
+    let told = |team: &Value| {
+        let honored = condition(team, "Honored");
+        honored["message"]
+            .as_str()
+            .is_some_and(|told| told.contains("purges--second ") && told.contains("allow-deletion"))
+    };
+    team.until("says what it keeps", told).await;
+    let space = team.admin.get(&team.space_path("second--live")).await.expect("it is there");
+    assert!(space["metadata"]["deletionTimestamp"].is_null(), "{space}");
+    let until = &space["metadata"]["annotations"]["strata-operator.dev/retained"];
+    assert_eq!(until, "until-deletion-is-allowed");
+    let allowed = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    team.admin.merge(&team.path(), &allowed).await.expect("allowed");
     team.until_missing(&team.space_path("second")).await;
     team.until_missing(&team.space_path("second--live")).await;
     team.until_ready().await;
     assert!(team.admin.find(&team.space_path("first")).await.is_some());
+}
+
+#[tokio::test]
+async fn what_was_retained_stays_when_the_policy_becomes_delete() {
+    let mut spec = minimal();
+    spec["projects"] = json!([{"name": "first"}, {"name": "second"}]);
+    let team = Team::ready(stage().await, "outlasts", spec).await;
+    let before = uid(&team, &team.space_path("second")).await;
+    team.edit(json!({"projects": [{"name": "first"}]})).await;
+    let retained = |space: &Value| space["metadata"]["annotations"]["strata-operator.dev/retained"] == "true";
+    team.until_there(&team.space_path("second"), retained).await;
+    let allowed = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    team.admin.merge(&team.path(), &allowed).await.expect("allowed");
+    team.edit(json!({"deletionPolicy": "Delete", "description": "goes with everything from now on"})).await;
+    team.until_ready().await;
+    // What leaves now goes, and by then the other one would have gone too.
+    team.edit(json!({"projects": [{"name": "third"}]})).await;
+    team.until_missing(&team.space_path("first")).await;
+    assert_eq!(uid(&team, &team.space_path("second")).await, before);
+    let second = team.admin.get(&team.space_path("second")).await.expect("it is there");
+    assert!(second["metadata"]["deletionTimestamp"].is_null(), "{second}");
 }
 
 #[tokio::test]

@@ -274,6 +274,34 @@ async fn a_broken_one_is_its_owners_trouble_alone() {
     team.until("lists it no more", |team| !listed(team, "broken")).await;
 }
 
+#[tokio::test]
+async fn one_that_is_to_be_down_goes_down_while_its_team_is_held() {
+    let team = Team::ready(stage().await, "paused-work", at_work()).await;
+    let work = running(&team, "ana", &json!({})).await;
+    team.edit(json!({"suspend": true})).await;
+    team.until_not_ready("Suspended", "suspend").await;
+    work.edit(json!({"running": false})).await;
+    work.until_there("StatefulSet", "workbench-ana", replicas(0)).await;
+    work.until_state("Stopped").await;
+}
+
+#[tokio::test]
+async fn one_that_never_came_up_takes_what_was_corrected() {
+    let team = team().await;
+    let work = Work::named(&team, "Workbench", "first", "mistaken");
+    let told = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
+    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    work.write(&team.admin, of_ana()).await.expect("created");
+    work.until_not_ready("PodFailing", &["manifest unknown"]).await;
+    let before = work.uid("Pod", "workbench-mistaken-0").await;
+    team.stage.plane.simulate_nothing(&work.pods_named("")).await.unwrap();
+    work.edit(json!({"size": "medium"})).await;
+    work.until_state("Running").await;
+    let pod = work.until_there("Pod", "workbench-mistaken-0", |_| true).await;
+    assert_ne!(pod["metadata"]["uid"], before);
+    work.delete().await;
+}
+
 fn listed(team: &Value, name: &str) -> bool {
     let components = team["status"]["components"].as_array().into_iter().flatten();
     components.into_iter().any(|component| component["object"] == format!("Workbench {name}"))
@@ -287,13 +315,14 @@ async fn a_missing_secret_of_a_dataset_is_named() {
     let mut spec = of_ana();
     spec["datasets"] = json!(["cards"]);
     let work = Work::create(&team, "Workbench", "first", "reader", spec).await;
-    work.until_not_ready("SecretMissing", &["cards-reader", "workbench-reader-0"]).await;
-    let seen = team.until("names the Secret", |team| team["status"]["missing"][0]["secret"] == "cards-reader").await;
+    work.until_not_ready("SecretMissing", &["Secret dataset-cards", "dataset cards names it", "workbench-reader-0"])
+        .await;
+    let seen = team.until("names the Secret", |team| team["status"]["missing"][0]["secret"] == "dataset-cards").await;
     let missing = &seen["status"]["missing"][0];
     assert_eq!(missing["namespace"], "secret-work--first", "{missing}");
     assert!(missing["wantedBy"].as_str().is_some_and(|by| by.contains("reader")), "{missing}");
     let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cards-reader", "namespace": "secret-work--first"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dataset-cards", "namespace": "secret-work--first"},
         "stringData": {"AWS_ACCESS_KEY_ID": "x"},
     });
     team.admin.create(&secret).await.expect("the Secret");

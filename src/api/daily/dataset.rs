@@ -55,10 +55,30 @@ pub struct DatasetSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub read_only: bool,
-    /// The Secret with the credentials, in the namespace of the pod that uses
-    /// the dataset; its entries are in that pod's environment.
+    /// The Secret with the credentials, in the dataset's own namespace; its entries
+    /// are in the environment of what uses it. Of a dataset of Shared, each Workspace
+    /// that is to use it has a Secret `dataset-<name>` of its own instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+    /// In Live: the components that are given the credentials and the volume, each as
+    /// it was looked at. Without `uri` and `volume`, the dataset stands for the one of
+    /// its name in Shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["component"]))]
+    pub used_by: Vec<UsedBy>,
+}
+
+/// A component as it was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedBy {
+    /// Its name, in Shared.
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub component: String,
+    /// The digest of its content, from its own `status.digest`. One that changed is
+    /// another.
+    #[schemars(length(min = 71, max = 71), regex(pattern = "^sha256:[0-9a-f]{64}$"))]
+    pub digest: String,
 }
 
 const fn no() -> bool {

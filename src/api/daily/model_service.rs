@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineStatus;
 use super::component::small;
+use super::dataset::UsedBy;
 use super::{rules, schema};
 use crate::api::status::{Condition, time};
 
@@ -182,6 +183,9 @@ pub struct ModelServiceStatus {
     /// The last verdict of the monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Verdict>,
+    /// The component of the monitor as it was when the service first named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitored: Option<UsedBy>,
     /// The engine that serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineStatus>,

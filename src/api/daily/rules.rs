@@ -59,9 +59,14 @@ pub(crate) fn component() -> Vec<Value> {
 pub(crate) fn dataset() -> Vec<Value> {
     vec![
         rule(
-            "has(self.uri) != has(self.volume)",
-            "data is at an address or on a volume: say either `uri` or `volume`",
+            "!(has(self.uri) && has(self.volume)) && (has(self.uri) || has(self.volume) || has(self.usedBy))",
+            "data is at an address or on a volume: say either `uri` or `volume`; one of Live with `usedBy` may leave out both, and stands for the dataset of its name in Shared",
             "",
+        ),
+        rule(
+            "has(self.uri) || has(self.volume) || !has(self.splits)",
+            "a dataset that stands for one of Shared has the splits of that one: take them away here",
+            ".splits",
         ),
         rule(
             "has(self.volume) == has(oldSelf.volume)",
@@ -163,7 +168,14 @@ pub(crate) fn model_service() -> Vec<Value> {
 
 /// Which version.
 pub(crate) fn model() -> Vec<Value> {
-    vec![rule("has(self.version) != has(self.alias)", "say either `version` or `alias`", "")]
+    vec![
+        rule("has(self.version) != has(self.alias)", "say either `version` or `alias`", ""),
+        rule(
+            "!has(self.alias) || !self.alias.matches('^(latest|v[0-9]+)$')",
+            "a registry keeps `latest` and v<number> for itself: set another alias there, such as champion, or name a version",
+            ".alias",
+        ),
+    ]
 }
 
 /// How many pods.

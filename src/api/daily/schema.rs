@@ -22,8 +22,8 @@ pub(crate) fn named_image(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 512,
         "x-kubernetes-validations": [{
-            "rule": "self.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$') || (self.matches('^[^\\\\s]+/[^\\\\s]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$') && !self.endsWith(':latest'))",
-            "message": "name an image of the team or of the Blueprint (`scipy`), or write a full reference with a fixed tag or a digest: registry.example.com/ai/fraud/train:1"
+            "rule": "self.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$') || (self.matches('^[a-z0-9][-a-z0-9.]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$') && !self.endsWith(':latest'))",
+            "message": "name an image of the team or of the Blueprint (`scipy`), or write a full reference as a registry takes it, without a scheme and in small letters, with a fixed tag or a digest of 64 digits: registry.example.com/ai/fraud/train:1"
         }]
     })
 }
@@ -70,8 +70,11 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [{
-            "rule": "self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s@]+$')",
-            "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret"
+            "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
+            "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret. Of wasb and abfs the container stands before an '@': abfss://raw@account.dfs.core.windows.net/cards"
+        }, {
+            "rule": "!self.lowerAscii().matches('[?&](password|passwd|pwd|secret|token|sig|signature|[a-z_-]*key)=')",
+            "message": "an address holds no password, token or signature: credentials belong into a Secret"
         }]
     })
 }
@@ -85,7 +88,9 @@ pub(crate) fn splits(_: &mut SchemaGenerator) -> Schema {
             {"rule": "self.all(key, key.matches('^[a-z]([a-z0-9_]{0,30}[a-z0-9])?$') && !(key in ['uri', 'path']))",
              "message": "a split has at most 32 characters, lower-case letters, digits and '_', and is called neither uri nor path: train"},
             {"rule": "self.all(key, !self[key].startsWith('/') && !self[key].matches('(^|/)[.][.](/|$)'))",
-             "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"}
+             "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"},
+            {"rule": "self.all(key, !self[key].matches('[[:cntrl:]]'))",
+             "message": "a split is one line: parts/train"}
         ]
     })
 }

@@ -87,7 +87,10 @@ pub struct Delivery {
     pub repository: Option<String>,
     /// The folder in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = 1024), extend("x-kubernetes-validations" = [{
+        "rule": "!self.matches('(^|/)[.][.](/|$)')",
+        "message": "the folder is one of the repository: deploy/prod, without '..'"
+    }]))]
     pub path: Option<String>,
     /// The branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,8 +2,12 @@
 //!
 //! Nothing is written for a component: pipelines give it to their engine.
 
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
 use super::values::references;
-use super::{DailyFacts, Detail, Draft, invalid, pod};
+use super::{DailyFacts, Detail, Draft, data, invalid, pod};
 use crate::api::Layer;
 use crate::api::daily::{Component, ComponentSpec};
 use crate::plan::Hold;
@@ -14,8 +18,26 @@ pub fn draft(component: &Component, facts: &DailyFacts<'_>) -> Result<Draft, Hol
     words(spec, "")?;
     let image = pod::image("spec.image", &spec.image, facts)?;
     pod::sized("spec.size", &spec.size, facts)?;
-    let advice = datasets(spec, facts)?;
-    Ok(Draft { detail: Detail::Component { image, advice }, ..Draft::default() })
+    let digest = digest(spec, &image, facts);
+    let name = component.metadata.name.as_deref().unwrap_or_default();
+    let advice = datasets(spec, data::User::Component { name, digest: &digest, pinned: None }, facts)?;
+    Ok(Draft { detail: Detail::Component { image, digest, advice }, ..Draft::default() })
+}
+
+/// The digest of all that the component says. The team's own names of images count as
+/// what they stand for: whoever may give a name another image changes the component.
+#[must_use]
+pub fn digest(spec: &ComponentSpec, image: &str, facts: &DailyFacts<'_>) -> String {
+    let own = facts.team.spec.shared.iter().flat_map(|shared| &shared.images);
+    let named = own.into_iter().any(|own| own.name == spec.image && own.image.is_some());
+    let image = if named { image.to_owned() } else { spec.image.clone() };
+    let content = serde_json::json!(ComponentSpec { image, ..spec.clone() }).to_string();
+    let mut text = "sha256:".to_owned();
+    for byte in Sha256::digest(content.as_bytes()) {
+        // Writing into a text has no failing case.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Command and arguments refer to nothing but what the component declares. `whose`
@@ -39,9 +61,9 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Hold> {
 
 /// In a Workspace the datasets must be there. A component in Shared runs in every
 /// project, which may have one of the name or not: that is only advice.
-fn datasets(spec: &ComponentSpec, facts: &DailyFacts<'_>) -> Result<Option<String>, Hold> {
+fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &DailyFacts<'_>) -> Result<Option<String>, Hold> {
     if facts.namespace.layer != Layer::Shared {
-        return pod::datasets("spec.datasets", &spec.datasets, facts).map(|_| None);
+        return data::given("spec.datasets", &spec.datasets, user, facts).map(|_| None);
     }
     let shared = facts.shared();
     let absent = spec.datasets.iter().filter(|name| matches!(facts.neighbours.dataset(&shared, name), Ok(None)));
@@ -100,7 +122,11 @@ mod tests {
             if let Ok(draft) = found {
                 let image = "registry.example.com/python:1".to_owned();
                 assert!(!draft.write && draft.work == crate::engine::work::WorkInputs::default());
-                assert_eq!(draft.detail, Detail::Component { image, advice: None });
+                let Detail::Component { image: found, digest, advice: None } = &draft.detail else {
+                    panic!("{draft:?}")
+                };
+                assert_eq!(found, &image);
+                assert_eq!(digest.len(), 71, "{digest}");
             }
         }
     }
@@ -110,8 +136,26 @@ mod tests {
         let draft = drafted("fraud--shared", "{image: train, datasets: [cards, mine]}").unwrap();
         let advice =
             "fraud--shared has no dataset mine: each namespace where the component runs needs its own of that name";
-        let expected =
-            Detail::Component { image: "registry.example.com/own/train:2".to_owned(), advice: Some(advice.to_owned()) };
-        assert_eq!(draft.detail, expected);
+        let Detail::Component { image, advice: Some(told), .. } = &draft.detail else { panic!("{draft:?}") };
+        assert_eq!((image.as_str(), told.as_str()), ("registry.example.com/own/train:2", advice));
+    }
+
+    #[test]
+    fn the_digest_is_of_all_that_a_component_says() {
+        let of = |text: &str, image: &str| {
+            Scene::new().facts("fraud--shared", |facts| digest(&component(text).spec, image, facts))
+        };
+        let first = of("{image: python, args: [a], datasets: [cards]}", "registry.example.com/python:1");
+        assert_eq!(of("{datasets: [cards], args: [a], image: python}", "registry.example.com/python:1"), first);
+        for other in [
+            "{image: python, args: [b], datasets: [cards]}",
+            "{image: python, args: [a]}",
+            "{image: x/y:1, args: [a], datasets: [cards]}",
+        ] {
+            assert_ne!(of(other, "registry.example.com/python:1"), first, "{other}");
+        }
+        // What a name of the team stands for counts, because a lead may change it; the Blueprint's is the platform's.
+        assert_eq!(of("{image: python}", "a"), of("{image: python}", "b"));
+        assert_ne!(of("{image: train}", "a"), of("{image: train}", "b"));
     }
 }

@@ -4,25 +4,114 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{DailyFacts, Detail, Draft, invalid};
+use super::{DailyFacts, Detail, Draft, data, invalid};
 use crate::api::Layer;
 use crate::api::daily::Dataset;
 use crate::api::daily::dataset::{AccessMode, Volume};
 use crate::api::quantity::Amount;
 use crate::engine::work::{DatasetInputs, VolumeInputs, WorkInputs};
-use crate::plan::Hold;
+use crate::plan::settings::{LARGEST, LeftOut, bytes};
+use crate::plan::{Hold, NamespacePlan};
+
+/// The longest setting.
+pub const VALUE: usize = 1024;
+
+/// The word for one whose place another takes in a namespace.
+pub const SHADOWED: &str = "shadowed in";
+
+/// How the settings of a dataset reach those who may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// A namespace where they are not yet.
+    pub awaited: Option<String>,
+    /// Namespaces that have no room for them.
+    pub too_large: Vec<String>,
+    /// Namespaces where their own dataset goes first, with its name.
+    pub shadowed: Vec<(String, String)>,
+}
 
 /// What a dataset asks for.
 pub fn draft(dataset: &Dataset, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     let name = dataset.metadata.name.clone().unwrap_or_default();
     let here = &facts.namespace.name;
     place(dataset, &name, facts)?;
-    let connections = connections(dataset, here, &name);
-    apart(dataset, &name, &connections, facts)?;
+    let of_shared =
+        data::stands_for_shared(dataset).then(|| data::addressed(dataset.clone(), &name, facts)).transpose()?;
+    let addressed = of_shared.as_ref().unwrap_or(dataset);
+    let connections = connections(addressed, here, &name);
+    whole(&connections)?;
+    apart(addressed, &name, &connections, facts)?;
+    fits(&name, &connections, facts)?;
     let volume = dataset.spec.volume.as_ref().map(|volume| inputs(volume, &claim(&name), facts)).transpose()?;
-    let detail = Detail::Dataset { connections, claim: volume.as_ref().map(|_| claim(&name)) };
+    let (volume, advice) = volume.unzip();
+    let detail = Detail::Dataset {
+        reach: reach(&name, &connections, facts),
+        connections,
+        claim: volume.as_ref().map(|_| claim(&name)),
+        advice: advice.flatten(),
+    };
     let work = WorkInputs { dataset: Some(DatasetInputs { name, volume }), ..WorkInputs::default() };
     Ok(Draft { work, write: true, detail, ..Draft::default() })
+}
+
+/// A setting that is cut would be another address.
+fn whole(settings: &BTreeMap<String, String>) -> Result<(), Hold> {
+    let Some((name, value)) = settings.iter().find(|(_, value)| value.len() > VALUE) else { return Ok(()) };
+    Err(invalid(format!(
+        "the setting {name} has {} bytes, and {VALUE} is the most: shorten the address, or the path of the split",
+        value.len()
+    )))
+}
+
+/// The namespaces that find the settings: its own, and of Shared all that may use it.
+fn places<'a>(facts: &'a DailyFacts<'_>) -> impl Iterator<Item = &'a NamespacePlan> {
+    let of_shared = facts.namespace.layer == Layer::Shared;
+    let all = facts.plan.namespaces.iter().filter(move |_| of_shared);
+    let all = all.filter(|place| matches!(place.layer, Layer::Workspace | Layer::Live) && !place.retained);
+    all.chain(Some(facts.namespace).filter(move |_| !of_shared))
+}
+
+/// That no namespace is filled up by what is new in this dataset: those that are
+/// there already keep their place.
+fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let (new, me) = (bytes(settings), (facts.namespace.name.clone(), name.to_owned()));
+    for place in places(facts) {
+        let known = &place.datasets;
+        let there = known.values.iter().filter(|(key, _)| !settings.contains_key(*key));
+        let others: usize = there.map(|(key, value)| key.len() + value.len()).sum();
+        let shadowed = matches!(known.left_out.get(&me), Some(LeftOut::Shadowed(_)));
+        // What is planned already stays, and is judged by what the team left out.
+        let grows = settings.iter().any(|(key, value)| known.values.get(key) != Some(value));
+        if grows && !shadowed && others + new > LARGEST {
+            return Err(too_large(new, &place.name));
+        }
+    }
+    Ok(())
+}
+
+/// What is said where there is no room.
+#[must_use]
+pub fn too_large(new: usize, place: &str) -> Hold {
+    invalid(format!(
+        "`connections` of {place} has no room for the {new} bytes of its settings: all datasets there have {LARGEST} \
+         together. Take splits away here, or datasets that nobody uses"
+    ))
+}
+
+/// How the settings reach those who may use them.
+fn reach(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Reach {
+    let (mut reach, me) = (Reach::default(), (facts.namespace.name.clone(), name.to_owned()));
+    for place in places(facts) {
+        match place.datasets.left_out.get(&me) {
+            Some(LeftOut::Shadowed(by)) => reach.shadowed.push((place.name.clone(), by.clone())),
+            Some(LeftOut::TooLarge) => reach.too_large.push(place.name.clone()),
+            None if settings.iter().any(|(key, value)| place.datasets.values.get(key) != Some(value)) => {
+                reach.awaited.get_or_insert_with(|| place.name.clone());
+            }
+            None => {}
+        }
+    }
+    reach
 }
 
 fn claim(name: &str) -> String {
@@ -53,7 +142,8 @@ fn setting(name: &str, part: &str) -> String {
     format!("DATASET_{}_{}", name.replace('-', "_"), part).to_uppercase()
 }
 
-/// A volume cannot be mounted from another namespace, so Shared holds none.
+/// A volume cannot be mounted from another namespace, so Shared holds none; only
+/// Live says which components it gives what is its own.
 fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
     let here = &facts.namespace.name;
     if dataset.spec.volume.is_some() && facts.namespace.layer == Layer::Shared {
@@ -62,38 +152,36 @@ fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Ho
              it in the namespace that uses it"
         )));
     }
+    if !dataset.spec.used_by.is_empty() && !facts.is_live() {
+        return Err(invalid(format!(
+            "`usedBy` says who is given what is Live's own, and {here} is {}: take it away here",
+            facts.namespace.layer.name()
+        )));
+    }
     if dataset.spec.volume.is_some() && dataset.spec.splits.contains_key("path") {
         return Err(invalid(format!(
             "split 'path' would be the setting {}, which is the volume's own path: rename the split",
             setting(name, "path")
         )));
     }
-    let shared = facts.shared();
-    if *here != shared && facts.neighbours.dataset(&shared, name)?.is_some() {
-        return Err(invalid(format!(
-            "{shared} has a dataset {name} too, and that one is what pods here get: give this one another name"
-        )));
-    }
     Ok(())
 }
 
-/// No setting is another dataset's too. Of two datasets that would have the same,
-/// the one in Shared keeps it, else the older one: a newcomer takes nothing away.
+/// Of two datasets of one namespace that would have the same setting, the older one
+/// keeps it: a newcomer takes nothing away. One of Shared gives way to those of a
+/// namespace in that namespace alone, which the plan of the team sees to.
 fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
-    let (here, shared) = (&facts.namespace.name, facts.shared());
+    let here = &facts.namespace.name;
     let age = |dataset: &Dataset, name: &str| (dataset.metadata.creation_timestamp.clone(), name.to_owned());
     for key in own.keys() {
         for other in namesakes(key).into_iter().filter(|other| other != name) {
-            for namespace in [&shared, here] {
-                // One that cannot be read says nothing of its settings.
-                let Ok(Some(found)) = facts.neighbours.dataset(namespace, &other) else { continue };
-                let first = *namespace == shared && *here != shared || age(&found, &other) < age(dataset, name);
-                if first && connections(&found, here, &other).contains_key(key) {
-                    return Err(invalid(format!(
-                        "dataset {namespace}/{other} has the setting {key} already: rename this dataset, or the split of \
-                         one of the two"
-                    )));
-                }
+            // One that cannot be read says nothing of its settings.
+            let Ok(Some(found)) = facts.neighbours.dataset(here, &other) else { continue };
+            if age(&found, &other) < age(dataset, name) && connections(&found, here, &other).contains_key(key) {
+                return Err(invalid(format!(
+                    "dataset {here}/{other} has the setting {key} already: rename this dataset, or the split of one of \
+                     the two"
+                )));
             }
         }
     }
@@ -114,18 +202,20 @@ fn namesakes(key: &str) -> Vec<String> {
     rest.match_indices('_').map(|(end, _)| rest[..end].replace('_', "-")).collect()
 }
 
-/// The volume as it is asked for. What cannot change of one that is there stays.
-fn inputs(volume: &Volume, claim: &str, facts: &DailyFacts<'_>) -> Result<VolumeInputs, Hold> {
+/// The volume as it is asked for, and advice where it stays larger. What cannot
+/// change of one that is there stays.
+fn inputs(volume: &Volume, claim: &str, facts: &DailyFacts<'_>) -> Result<(VolumeInputs, Option<String>), Hold> {
     let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
-    let (wanted, mode) = (&volume.size.0, volume.access_mode.name());
+    let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
+    let mut advice = None;
     if let Some(size) = live["resources"]["requests"]["storage"].as_str()
-        && let (Ok(has), Ok(asked)) = (Amount::parse(size), Amount::parse(wanted))
+        && let (Ok(has), Ok(asked)) = (Amount::parse(size), Amount::parse(&wanted))
         && asked < has
     {
-        return Err(invalid(format!(
-            "spec.volume.size is {wanted}, and volume {claim} is there with {size}: a volume can only grow, so ask for \
-             {size} or more"
-        )));
+        advice = Some(format!(
+            "spec.volume.size is {wanted}, and volume {claim} is there with {size}: it stays, a volume can only grow"
+        ));
+        size.clone_into(&mut wanted);
     }
     if let Some(has) = live["accessModes"][0].as_str()
         && has != mode
@@ -150,7 +240,7 @@ fn inputs(volume: &Volume, claim: &str, facts: &DailyFacts<'_>) -> Result<Volume
              {class}, or name the dataset otherwise"
         )));
     }
-    Ok(VolumeInputs { size: wanted.clone(), class, access_mode: mode.to_owned() })
+    Ok((VolumeInputs { size: wanted, class, access_mode: mode.to_owned() }, advice))
 }
 
 /// Whether the volume of a dataset waits for its first pod: a claim of most

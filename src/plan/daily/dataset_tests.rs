@@ -42,7 +42,9 @@ fn data_is_reached_by_settings_of_its_name() {
     ] {
         let draft = drafted(&scene(), "fraud--chargeback", "big-data", spec).unwrap();
         assert!(draft.write);
-        assert_eq!(draft.detail, Detail::Dataset { connections: expected, claim });
+        let Detail::Dataset { connections, claim: found, advice: None, reach } = draft.detail else { panic!("{spec}") };
+        assert_eq!((connections, found), (expected, claim));
+        assert_eq!(reach.awaited.as_deref(), Some("fraud--chargeback"));
     }
     let volume = dataset("fraud--chargeback", "a", 0, "{volume: {size: 1Gi}}");
     assert_eq!(connections(&volume, "fraud--chargeback--live", "a"), settings(&[]));
@@ -66,11 +68,15 @@ fn a_volume_is_of_the_class_for_its_access_mode_until_it_is_there() {
             VolumeInputs { size: size.to_owned(), class: Some(class.to_owned()), access_mode: mode.to_owned() };
         assert_eq!(found, expected, "{spec}");
     }
+    // Less than what is there is told, and keeps nothing from being ready.
+    let draft = drafted(&there("old"), "fraud--chargeback", "data", "{volume: {size: 5Gi}}").unwrap();
+    assert_eq!(draft.work.dataset.unwrap().volume.unwrap().size, "10Gi");
+    let Detail::Dataset { advice: Some(advice), .. } = draft.detail else { panic!("no advice") };
+    assert_eq!(
+        advice,
+        "spec.volume.size is 5Gi, and volume dataset-data is there with 10Gi: it stays, a volume can only grow"
+    );
     for (spec, message) in [
-        (
-            "{volume: {size: 5Gi}}",
-            "spec.volume.size is 5Gi, and volume dataset-data is there with 10Gi: a volume can only grow, so ask for 10Gi or more",
-        ),
         (
             "{volume: {size: 10Gi, accessMode: ReadWriteOnce}}",
             "spec.volume.accessMode is ReadWriteOnce, and volume dataset-data is there with ReadWriteMany, which never changes: ask for ReadWriteMany, or name the dataset otherwise",
@@ -99,12 +105,9 @@ fn two_datasets_never_answer_for_one_setting() {
             "{uri: 's3://x', splits: {train: a}}",
             taken("fraud--chargeback/notes", "DATASET_NOTES_OLD_TRAIN"),
         ),
-        (
-            "fraud--chargeback",
-            "cards-v7",
-            "{uri: 's3://x', splits: {train: a}}",
-            taken("fraud--shared/cards", "DATASET_CARDS_V7_TRAIN"),
-        ),
+        // In a namespace its own goes first, whatever Shared has.
+        ("fraud--chargeback", "cards-v7", "{uri: 's3://x', splits: {train: a}}", String::new()),
+        ("fraud--chargeback", "cards", "{uri: 's3://x'}", String::new()),
         (
             "fraud--shared",
             "cards-v7",
@@ -114,9 +117,16 @@ fn two_datasets_never_answer_for_one_setting() {
         (
             "fraud--chargeback",
             "cards",
-            "{uri: 's3://x'}",
-            "fraud--shared has a dataset cards too, and that one is what pods here get: give this one another name".to_owned(),
+            "{uri: 's3://x', usedBy: [{component: a, digest: b}]}",
+            "`usedBy` says who is given what is Live's own, and fraud--chargeback is Workspace: take it away here".to_owned(),
         ),
+        (
+            "fraud--chargeback",
+            "cards-v8",
+            "{usedBy: []}",
+            "dataset fraud--chargeback/cards-v8 says neither `uri` nor `volume`, and fraud--shared has no dataset cards-v8 with an address that it could stand for".to_owned(),
+        ),
+        ("fraud--chargeback--live", "cards", "{usedBy: []}", String::new()),
         (
             "fraud--shared",
             "big",
@@ -142,5 +152,32 @@ fn a_newcomer_takes_nothing_from_an_older_dataset() {
     let older = dataset("fraud--chargeback", "notes", -10, "{uri: 's3://notes', splits: {old_train: a}}");
     assert!(scene.facts("fraud--chargeback", |facts| draft(&older, facts)).is_ok());
     let shared = scene.dataset("fraud--shared", "notes-old", "{uri: 's3://x', splits: {train: a}}");
-    assert!(shared.facts("fraud--chargeback", |facts| draft(&older, facts)).is_err());
+    assert!(shared.facts("fraud--chargeback", |facts| draft(&older, facts)).is_ok());
+}
+
+#[test]
+fn a_setting_is_whole_or_its_length_is_told() {
+    let spec =
+        |length: usize| format!("{{uri: 's3://{}', splits: {{train: {}}}}}", "b".repeat(length), "t".repeat(512));
+    let fits = drafted(&scene(), "fraud--shared", "big", &spec(506)).unwrap();
+    let Detail::Dataset { connections, .. } = fits.detail else { panic!("no detail") };
+    assert_eq!(connections["DATASET_BIG_TRAIN"].len(), 1024);
+    assert_eq!(
+        drafted(&scene(), "fraud--shared", "big", &spec(507)).unwrap_err(),
+        "the setting DATASET_BIG_TRAIN has 1025 bytes, and 1024 is the most: shorten the address, or the path of the split"
+    );
+}
+
+#[test]
+fn what_does_not_fit_says_so_and_takes_no_others_place() {
+    let full: Vec<(String, String)> = (0..640).map(|number| (format!("S{number:04}"), "x".repeat(1019))).collect();
+    let scene = scene().given(full.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let large = format!("{{uri: 's3://{}'}}", "b".repeat(400));
+    for namespace in ["fraud--shared", "fraud--chargeback"] {
+        let message = drafted(&scene, namespace, "more", &large).unwrap_err();
+        assert!(message.starts_with("`connections` of fraud--chargeback has no room for the 4"), "{message}");
+    }
+    // What is there already stays, when its status is told again.
+    let there = scene.given([("DATASET_THERE_URI", "s3://there")]);
+    assert!(drafted(&there, "fraud--chargeback", "there", "{uri: 's3://there'}").is_ok());
 }

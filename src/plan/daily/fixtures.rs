@@ -10,6 +10,7 @@ use crate::api::BlueprintSpec;
 use crate::api::daily::{Component, Dataset, Pipeline, Run};
 use crate::api::team::AITeam;
 use crate::engine::Catalogue;
+use crate::plan::settings::LeftOut;
 use crate::plan::{Facts, Plan, ServedKinds, plan};
 
 /// Two sizes for devices that no node has both of, and three for any node.
@@ -39,7 +40,6 @@ pub(crate) struct Scene {
     live: BTreeMap<(String, String), Value>,
     newer: usize,
     retained: bool,
-    settings: BTreeMap<String, String>,
 }
 
 fn key(first: &str, second: &str) -> (String, String) {
@@ -67,7 +67,6 @@ impl Scene {
             live: BTreeMap::new(),
             newer: 0,
             retained: false,
-            settings: BTreeMap::new(),
         }
     }
 
@@ -101,9 +100,20 @@ impl Scene {
         self
     }
 
-    /// A setting that datasets have given to every namespace.
-    pub(crate) fn setting(mut self, name: &str) -> Self {
-        self.settings.insert(name.to_owned(), "any".to_owned());
+    /// Settings that datasets have given to every namespace.
+    pub(crate) fn given<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let settings: Vec<_> = settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        for place in &mut self.plan.namespaces {
+            place.datasets.values.extend(settings.clone());
+        }
+        self
+    }
+
+    /// A dataset of Shared that a namespace has no settings of.
+    pub(crate) fn left_out(mut self, namespace: &str, name: &str, why: &LeftOut) -> Self {
+        for place in self.plan.namespaces.iter_mut().filter(|place| place.name == namespace) {
+            place.datasets.left_out.insert(("fraud--shared".to_owned(), name.to_owned()), why.clone());
+        }
         self
     }
 
@@ -112,7 +122,6 @@ impl Scene {
         let live = |kind: &str, name: &str| self.live.get(&key(kind, name)).cloned();
         let mut place = self.plan.namespace(namespace).unwrap().clone();
         place.retained = self.retained;
-        place.datasets.extend(self.settings.clone());
         let pods: [Pod; 0] = [];
         then(&DailyFacts {
             team: &self.team,

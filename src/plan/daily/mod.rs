@@ -5,6 +5,7 @@
 //! a message that names both sides: nothing of it is started, changed or removed.
 
 pub mod component;
+pub mod data;
 pub mod dataset;
 pub mod engine;
 pub mod facts;
@@ -29,6 +30,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Hold;
+use crate::api::daily::dataset::UsedBy;
 use crate::api::daily::model_service::Release;
 use crate::api::daily::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
 use crate::api::status::Condition;
@@ -130,6 +132,8 @@ pub enum Detail {
     Component {
         /// The image in full.
         image: String,
+        /// The digest of its content.
+        digest: String,
         /// Advice: what projects that use it must have.
         advice: Option<String>,
     },
@@ -137,8 +141,12 @@ pub enum Detail {
     Dataset {
         /// The settings that those who may use it get.
         connections: BTreeMap<String, String>,
+        /// How these reach them.
+        reach: dataset::Reach,
         /// The claim of its volume.
         claim: Option<String>,
+        /// Advice: what is not as it is asked, and keeps nothing from being ready.
+        advice: Option<String>,
     },
     /// Of a workbench.
     Workbench(workbench::WorkbenchDetail),
@@ -159,6 +167,10 @@ pub enum Detail {
         failed: Option<String>,
         /// Whether one is under way.
         releasing: bool,
+        /// The component of the monitor as it is pinned.
+        monitored: Option<UsedBy>,
+        /// Why the monitor may not have its datasets.
+        unlisted: Option<String>,
     },
 }
 
@@ -322,7 +334,8 @@ fn credentials(facts: &DailyFacts<'_>) -> BTreeMap<String, String> {
         return BTreeMap::new();
     }
     let mut all = facts.neighbours.credentials(&facts.namespace.name);
-    all.extend(facts.neighbours.credentials(&facts.shared()));
+    let of_shared = facts.neighbours.credentials(&facts.shared()).into_values();
+    all.extend(of_shared.map(|dataset| (data::consent(&dataset), dataset)));
     all
 }
 

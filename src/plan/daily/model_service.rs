@@ -1,8 +1,9 @@
 //! `ModelService`: what is released, pinned, and who may call it.
 
 use super::release::{self, Decision};
-use super::{Callers, DailyFacts, Detail, Draft, invalid, pod};
-use crate::api::daily::dataset::AccessMode;
+use super::{Callers, DailyFacts, Detail, Draft, component, data, invalid, pod};
+use crate::api::Reason;
+use crate::api::daily::dataset::{AccessMode, UsedBy};
 use crate::api::daily::model_service::{Capture, Monitor};
 use crate::api::daily::{Component, ModelService};
 use crate::engine::work::{
@@ -22,8 +23,10 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
     let sized = if written { pod::sized("spec.size", &spec.size, facts)? } else { SizedInputs::default() };
     let callers = Callers { namespaces: callers(service, facts)?, port: PORT };
     let capture = spec.capture.as_ref().filter(|_| written).map(|capture| captured(capture, facts)).transpose()?;
-    let monitor =
-        spec.monitor.as_ref().filter(|_| written).map(|monitor| monitored(service, monitor, facts)).transpose()?;
+    let monitor = match spec.monitor.as_ref().filter(|_| written) {
+        Some(monitor) => monitored(service, monitor, facts)?,
+        None => Monitored::default(),
+    };
     let decision = decide(service, &sized, facts)?;
     let served = served(service, &decision);
     let work = ServiceInputs {
@@ -33,7 +36,7 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
         resolve: decision.resolve,
         // An image captures its own requests, one that still serves too.
         capture: capture.filter(|_| served.image.is_none()),
-        monitor,
+        monitor: monitor.inputs,
         ..served
     };
     Ok(Draft {
@@ -44,6 +47,8 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
             releases: decision.releases,
             failed: decision.failed,
             releasing: decision.releasing,
+            monitored: monitor.pinned,
+            unlisted: monitor.unlisted,
         },
         ..Draft::default()
     })
@@ -127,7 +132,7 @@ fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, 
     if dataset.spec.read_only || volume.access_mode == AccessMode::ReadOnlyMany {
         return Err(refused("that dataset can only be read: name one that can be written to"));
     }
-    let mounted = pod::mounted(&dataset, name);
+    let mounted = data::mounted(&dataset, name);
     Ok(CaptureInputs {
         sample: capture.sample,
         path: mounted.path,
@@ -136,8 +141,21 @@ fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, 
     })
 }
 
-/// What looks at the model: a component of Shared that needs nothing handed to it.
-fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) -> Result<MonitorInputs, Hold> {
+/// What looks at a model.
+#[derive(Default)]
+struct Monitored {
+    /// What the engine makes of it; nothing of one that may not have its datasets.
+    inputs: Option<MonitorInputs>,
+    /// The component as it was when the service first named it.
+    pinned: Option<UsedBy>,
+    /// Why it may not have its datasets.
+    unlisted: Option<String>,
+}
+
+/// The component is pinned when the service first names it. One that was changed in
+/// Shared since then is given what is Live's own when a dataset lists it, and what
+/// serves does not wait for that.
+fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) -> Result<Monitored, Hold> {
     let (name, shared) = (&monitor.component, facts.shared());
     let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
     let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {
@@ -153,13 +171,28 @@ fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) 
     }
     let of = |field: &str| format!("{field} of component {name} in {shared}");
     let sized = pod::sized(&of("spec.size"), &component.spec.size, facts)?;
+    let image = pod::image(&of("spec.image"), &component.spec.image, facts)?;
+    let digest = component::digest(&component.spec, &image, facts);
+    let before = service.status.as_ref().and_then(|status| status.monitored.clone());
+    let pinned = before
+        .filter(|before| before.component == *name)
+        .unwrap_or_else(|| UsedBy { component: name.clone(), digest: digest.clone() });
+    let user = data::User::Component { name, digest: &digest, pinned: Some(&pinned) };
+    let datasets = match data::given(&of("spec.datasets"), &component.spec.datasets, user, facts) {
+        Ok(datasets) => datasets,
+        Err(hold) if hold.reason == Reason::NotListed => {
+            return Ok(Monitored { inputs: None, pinned: Some(pinned), unlisted: Some(hold.message) });
+        }
+        Err(hold) => return Err(hold),
+    };
     let spread = service.metadata.name.iter().flat_map(|name| name.bytes()).map(u32::from).sum();
-    Ok(MonitorInputs {
+    let inputs = MonitorInputs {
         cron: cron(&monitor.every, spread),
-        step: step(name, &component, pod::image(&of("spec.image"), &component.spec.image, facts)?, &sized),
-        datasets: pod::datasets(&of("spec.datasets"), &component.spec.datasets, facts)?,
+        step: step(name, &component, image, &sized),
+        datasets,
         sized,
-    })
+    };
+    Ok(Monitored { inputs: Some(inputs), pinned: Some(pinned), unlisted: None })
 }
 
 fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -> StepInputs {
@@ -181,6 +214,7 @@ fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -
         args: words(&spec.args),
         env: parameters.chain(outputs).collect(),
         resources: sized.resources.clone(),
+        datasets: Vec::new(),
     }
 }
 

@@ -1,15 +1,13 @@
 //! What a pod of daily work is made of: an image by its name, a size of the
-//! Blueprint, datasets. Each failure names both sides.
+//! Blueprint. Each failure names both sides.
 
 use serde_json::{Map, Value};
 
 use super::{DailyFacts, invalid};
 use crate::api::blueprint::Size;
-use crate::api::daily::Dataset;
-use crate::api::daily::dataset::AccessMode;
 use crate::api::quantity::Amount;
 use crate::api::team::Compute;
-use crate::engine::work::{MountedInputs, SizedInputs, labels};
+use crate::engine::work::{SizedInputs, labels};
 use crate::plan::Hold;
 use crate::plan::check::allowed_registries;
 use crate::plan::needs::DEFAULTS;
@@ -69,36 +67,6 @@ pub fn sized(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInp
         tolerations,
         runtime_class_name: size.runtime_class_name.clone(),
     })
-}
-
-/// The datasets that something names: of its own namespace, else of Shared.
-pub fn datasets(field: &str, names: &[String], facts: &DailyFacts<'_>) -> Result<Vec<MountedInputs>, Hold> {
-    let here = &facts.namespace.name;
-    let mounted = names.iter().map(|name| {
-        let found = match facts.neighbours.dataset(&facts.shared(), name)? {
-            Some(found) => Some(found),
-            None => facts.neighbours.dataset(here, name)?,
-        };
-        let found = found.ok_or_else(|| {
-            let places = format!("neither {here} nor {}", facts.shared());
-            invalid(format!("{field} names dataset '{name}', and {places} has one of that name: create it first"))
-        })?;
-        Ok(mounted(&found, name))
-    });
-    mounted.collect()
-}
-
-/// A dataset as a pod uses it.
-#[must_use]
-pub fn mounted(dataset: &Dataset, name: &str) -> MountedInputs {
-    MountedInputs {
-        name: name.to_owned(),
-        path: format!("/data/{name}"),
-        claim: dataset.spec.volume.as_ref().map(|_| format!("dataset-{name}")),
-        read_only: dataset.spec.read_only
-            || dataset.spec.volume.as_ref().is_some_and(|volume| volume.access_mode == AccessMode::ReadOnlyMany),
-        secret: dataset.spec.credentials.as_ref().map(|credentials| credentials.secret.clone()),
-    }
 }
 
 /// Words for a message, or that there are none.

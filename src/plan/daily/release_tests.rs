@@ -13,7 +13,7 @@ type Decided = (Vec<(String, Option<String>)>, Option<String>, bool);
 
 fn decided(plan: &DailyPlan) -> Decided {
     assert_eq!(plan.hold.as_ref().map(|hold| &hold.message), None);
-    let Detail::ModelService { releases, failed, releasing } = &plan.draft.detail else { panic!("no detail") };
+    let Detail::ModelService { releases, failed, releasing, .. } = &plan.draft.detail else { panic!("no detail") };
     let releases = releases.iter().map(|release| (release.version.clone(), release.alias.clone()));
     (releases.collect(), failed.clone(), *releasing)
 }

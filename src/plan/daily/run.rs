@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::dataset::connections;
 use super::pipeline::inputs;
 use super::steps::{parameters, recorded, resolve};
-use super::{DailyFacts, Detail, Draft, invalid};
+use super::{DailyFacts, Detail, Draft, data, invalid};
 use crate::api::Reason;
 use crate::api::daily::pipeline::PipelineSpec;
 use crate::api::daily::run::{RunState, RunStatus, StepStatus};
@@ -64,11 +64,10 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
 /// That the pod will find the datasets that its steps name. One of a moment ago
 /// gives its settings with the next pass over the team, and that wakes the run.
 fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), Hold> {
-    let (here, known) = (&facts.namespace.name, &facts.namespace.datasets);
+    let (here, known) = (&facts.namespace.name, &facts.namespace.datasets.values);
     for MountedInputs { name, .. } in datasets {
-        let of = |namespace: &str| facts.neighbours.dataset(namespace, name);
-        let Some(found) = of(&facts.shared())?.map_or_else(|| of(here), |found| Ok(Some(found)))? else { continue };
-        if connections(&found, here, name).keys().any(|setting| !known.contains_key(setting)) {
+        let Some(found) = data::find(name, facts)? else { continue };
+        if connections(&found.dataset, here, name).iter().any(|(setting, value)| known.get(setting) != Some(value)) {
             let message = format!(
                 "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
             );
@@ -153,6 +152,7 @@ fn of_container(container: &Value) -> StepInputs {
             .map(|variable| VariableInputs { name: text(&variable["name"]), value: text(&variable["value"]) })
             .collect(),
         resources: Value::Null,
+        datasets: Vec::new(),
     }
 }
 

@@ -53,13 +53,16 @@ fn a_run_waits_for_the_settings_of_the_datasets_that_its_steps_name() {
             .component("fraud--shared", "read", "{image: train, datasets: [cards]}")
             .dataset("fraud--shared", "cards", "{uri: 's3://cards', splits: {train: a}}")
             .pipeline(NAMESPACE, "reads", "{steps: [{component: read}]}")
-            .setting("DATASET_CARDS_URI")
+            .given([("DATASET_CARDS_URI", "s3://cards")])
     };
     let run = run("first", "{pipeline: reads}");
     let hold = drafted(&scene(), &run).unwrap_err();
     assert_eq!(hold.reason, Reason::Progressing);
     assert!(hold.message.contains("the settings of dataset cards"), "{}", hold.message);
-    assert!(drafted(&scene().setting("DATASET_CARDS_TRAIN"), &run).unwrap().write);
+    // Another dataset's value of that name is not its own.
+    let other = scene().given([("DATASET_CARDS_TRAIN", "s3://other")]);
+    assert_eq!(drafted(&other, &run).unwrap_err().reason, Reason::Progressing);
+    assert!(drafted(&scene().given([("DATASET_CARDS_TRAIN", "s3://cards/a")]), &run).unwrap().write);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::values::{doubled, expanded, references};
-use super::{DailyFacts, component, graph, invalid, node, pod};
+use super::{DailyFacts, component, data, graph, invalid, node, pod};
 use crate::api::daily::pipeline::{From, PipelineSpec, Step};
 use crate::api::daily::run::{RunState, StepStatus};
 use crate::api::daily::{Component, Parameter};
@@ -101,10 +101,13 @@ fn find<'a>(step: &'a Step, facts: &DailyFacts<'_>) -> Result<Found<'a>, Hold> {
     };
     let whose = format!(" of component {namespace}/{wanted}");
     component::words(&component.spec, &whose)?;
+    let image = pod::image(&format!("spec.image{whose}"), &component.spec.image, facts)?;
+    let digest = component::digest(&component.spec, &image, facts);
+    let user = data::User::Component { name: wanted, digest: &digest, pinned: None };
     Ok(Found {
-        image: pod::image(&format!("spec.image{whose}"), &component.spec.image, facts)?,
+        image,
         sized: pod::sized(&format!("spec.size{whose}"), &component.spec.size, facts)?,
-        datasets: pod::datasets(&format!("spec.datasets{whose}"), &component.spec.datasets, facts)?,
+        datasets: data::given(&format!("spec.datasets{whose}"), &component.spec.datasets, user, facts)?,
         step,
         namespace,
         component,
@@ -146,6 +149,7 @@ fn step(
         args: words(&spec.args),
         env,
         resources: found.sized.resources.clone(),
+        datasets: found.datasets.clone(),
     })
 }
 

@@ -69,7 +69,10 @@ fn steps_are_connected_and_given_their_values() {
     assert_eq!(evaluate.env, [variable("model", "/run/files/fit/model")]);
     let mounted: Vec<_> =
         found.datasets.iter().map(|data| (data.name.as_str(), data.claim.as_deref(), data.secret.as_deref())).collect();
-    assert_eq!(mounted, [("cards", None, Some("store")), ("mine", Some("dataset-mine"), None)]);
+    assert_eq!(mounted, [("cards", None, Some("dataset-cards")), ("mine", Some("dataset-mine"), None)]);
+    // Each step is given what its own component names, and nothing of another's.
+    let of = |step: &StepInputs| step.datasets.iter().map(|data| data.name.clone()).collect::<Vec<_>>();
+    assert_eq!([of(generate), of(fit), of(evaluate)], [vec![], vec!["cards"], vec!["mine", "cards"]]);
     assert_eq!((found.files.as_str(), found.side_by_side), ("64Gi", None));
 }
 

@@ -4,11 +4,12 @@
 //! somebody who left stops, whether or not its image can still be found.
 
 use super::seen::Pod;
-use super::{DailyFacts, Detail, Draft, Scale, invalid, pod};
+use super::{DailyFacts, Detail, Draft, Scale, data, invalid, pod};
 use crate::api::Reason;
 use crate::api::daily::Workbench;
 use crate::api::daily::workbench::WorkbenchStatus;
 use crate::api::labels;
+use crate::api::quantity::Amount;
 use crate::api::status::READY;
 use crate::api::vocabulary::Level;
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
@@ -42,6 +43,7 @@ pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hol
     let claim = format!("workbench-{name}");
     let standing = standing(workbench, facts);
     let wanted = workbench.spec.running && standing.down.is_none();
+    let replaced = wanted && never_came_up(&name, facts);
     let (inputs, found) = match inputs(&name, &claim, workbench, facts) {
         Ok(inputs) => (inputs, true),
         // What is to be down is stopped, whatever else cannot be as it is asked.
@@ -59,7 +61,7 @@ pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hol
     Ok(Draft {
         work: WorkInputs { workbench: Some(inputs), ..WorkInputs::default() },
         write: found && !facts.namespace.retained,
-        scale: Some(Scale { template: SERVER.to_owned(), replicas: i64::from(wanted) }),
+        scale: Some(Scale { template: SERVER.to_owned(), replicas: i64::from(wanted && !replaced) }),
         detail: Detail::Workbench(detail),
         ..Draft::default()
     })
@@ -75,9 +77,17 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &DailyFacts<'_>
         owner: spec.owner.clone(),
         image: pod::image("spec.image", &spec.image, facts)?,
         sized: pod::sized("spec.size", &spec.size, facts)?,
-        storage: spec.storage.0.clone(),
-        datasets: pod::datasets("spec.datasets", &spec.datasets, facts)?,
+        storage: storage(claim, &spec.storage.0, facts),
+        datasets: data::given("spec.datasets", &spec.datasets, data::User::Person, facts)?,
     })
+}
+
+/// The size of the home: of one that is there and larger, that. A volume can only grow.
+fn storage(claim: &str, wanted: &str, facts: &DailyFacts<'_>) -> String {
+    let live = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
+    let there = live["spec"]["resources"]["requests"]["storage"].as_str();
+    let larger = |there: &&str| matches!((Amount::parse(there), Amount::parse(wanted)), (Ok(there), Ok(wanted)) if there > wanted);
+    there.filter(larger).unwrap_or(wanted).to_owned()
 }
 
 /// Whoever may only use a Workspace makes no pods of any choice: where the site
@@ -121,6 +131,28 @@ fn own_home(claim: &str, owner: &str, facts: &DailyFacts<'_>) -> Result<(), Hold
          volume removed by who may"
     );
     Err(Hold { reason: Reason::Conflict, message })
+}
+
+/// Whether the server is to start over: its settings changed, and with those before it
+/// never came up, so nobody worked in it.
+fn never_came_up(name: &str, facts: &DailyFacts<'_>) -> bool {
+    let Some(live) = (facts.live)("StatefulSet", &format!("workbench-{name}")) else { return false };
+    runs_as_before(&live) && facts.pods.iter().any(|pod| !pod.deleting && never_ran(pod))
+}
+
+/// Whether the pod is of settings before those that are written now.
+#[must_use]
+pub fn runs_as_before(set: &serde_json::Value) -> bool {
+    let count = |field: &str| set["status"][field].as_i64().unwrap_or(0);
+    let seen = set["status"]["observedGeneration"].as_i64() >= set["metadata"]["generation"].as_i64();
+    // The set's own revisions do not tell: of one that is updated on delete the
+    // current one stays what it was for ever.
+    seen && count("updatedReplicas") < count("replicas")
+}
+
+fn never_ran(pod: &Pod) -> bool {
+    let mut own = pod.containers.iter().filter(|container| !container.init);
+    own.all(|container| container.running.is_none() && container.ended.is_none() && container.before.is_none())
 }
 
 /// What keeps a server down, and what is to be remembered of it.

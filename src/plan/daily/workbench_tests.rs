@@ -18,6 +18,7 @@ struct Scene {
     status: Value,
     pods: Vec<Pod>,
     claim: Option<Value>,
+    set: Option<Value>,
     retained: bool,
     datasets: Vec<(&'static str, Dataset)>,
 }
@@ -57,6 +58,7 @@ fn scene(members: &'static str) -> Scene {
         status: json!({}),
         pods: Vec::new(),
         claim: None,
+        set: None,
         retained: false,
         datasets: Vec::new(),
     }
@@ -101,8 +103,10 @@ impl Scene {
             catalogue: &catalogue,
             served: general.served,
             neighbours: self,
-            live: &|kind, name| {
-                self.claim.clone().filter(|_| (kind, name) == ("PersistentVolumeClaim", "workbench-ana"))
+            live: &|kind, name| match (kind, name) {
+                ("PersistentVolumeClaim", "workbench-ana") => self.claim.clone(),
+                ("StatefulSet", "workbench-ana") => self.set.clone(),
+                _ => None,
             },
             pods: &self.pods,
         };
@@ -161,7 +165,7 @@ fn what_it_names_is_found() {
     let workbench = plan.draft.work.workbench.as_ref().unwrap();
     assert_eq!(workbench.image, "quay.io/jupyter/scipy-notebook:1");
     assert_eq!(workbench.sized.resources["requests"]["cpu"], "500m");
-    assert_eq!(workbench.datasets[0].secret.as_deref(), Some("cards-reader"));
+    assert_eq!(workbench.datasets[0].secret.as_deref(), Some("dataset-cards"));
     assert_eq!(workbench.datasets[1].claim.as_deref(), Some("dataset-notes"));
     let kinds: Vec<&str> = plan.objects.iter().map(|rendered| rendered.object["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["PersistentVolumeClaim", "ConfigMap", "StatefulSet"]);
@@ -319,4 +323,46 @@ fn the_sites_parameters_are_those_of_its_workbenches() {
     assert_eq!(hold.reason, Reason::Invalid);
     let begins = "spec.parameters.jupyterlab of Blueprint default: parameters: ";
     assert!(hold.message.starts_with(begins) && hold.message.contains("image"), "{}", hold.message);
+}
+
+#[test]
+fn one_that_never_came_up_starts_over_with_its_corrected_settings() {
+    let container = |more: Value| {
+        let mut container = json!({"name": "notebook"});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let pod = json!({"name": "workbench-ana-0", "containers": [{"name": "prepare", "init": true}, container]});
+        serde_json::from_value::<Pod>(pod).unwrap()
+    };
+    let set = |generation: i64, updated: i64| {
+        json!({"metadata": {"generation": generation}, "spec": {"replicas": 1},
+            "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": updated}})
+    };
+    let ended = json!({"exitCode": 1, "reason": "Error", "message": ""});
+    let time = "2026-01-01T00:00:00Z";
+    for (set, pod, replicas) in [
+        (set(2, 0), container(json!({})), 0),
+        (set(2, 0), container(json!({"waiting": ["ImagePullBackOff", "x"]})), 0),
+        // It is of the newest settings, or of those that its controller has not seen yet.
+        (set(2, 1), container(json!({})), 1),
+        (set(3, 0), container(json!({})), 1),
+        // Somebody works in it, or did.
+        (set(2, 0), container(json!({"running": time})), 1),
+        (set(2, 0), container(json!({"before": ended})), 1),
+        // It is on its way out already.
+        (set(2, 0), Pod { deleting: true, ..container(json!({})) }, 1),
+    ] {
+        let scene = Scene { set: Some(set.clone()), ..scene(NAMED) }.with_pods(std::slice::from_ref(&pod));
+        let scale = scene.plan().draft.scale.unwrap();
+        assert_eq!(scale.replicas, replicas, "{set} {pod:?}");
+    }
+}
+
+#[test]
+fn a_home_that_is_larger_than_asked_for_stays() {
+    for (there, wanted, size) in [("20Gi", "10Gi", "20Gi"), ("5Gi", "10Gi", "10Gi"), ("10240Mi", "10Gi", "10Gi")] {
+        let mut scene = scene(NAMED).set("storage", json!(wanted));
+        scene.claim = Some(json!({"metadata": {"annotations": {"strata-operator.dev/owner": "ana@example.com"}},
+            "spec": {"resources": {"requests": {"storage": there}}}}));
+        assert_eq!(scene.plan().draft.work.workbench.unwrap().storage, size, "{there} {wanted}");
+    }
 }

@@ -1,0 +1,101 @@
+//! What the spec says and nothing comes of, because of what else is said: told, and in
+//! nobody's way.
+
+use super::{Instance, Problem, Scope};
+use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
+
+/// One problem for each such field.
+#[must_use]
+pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, instances: &[Instance]) -> Vec<Problem> {
+    let counted = site.budget.as_ref().is_some_and(|budget| budget.cpu_limits);
+    let limited = spec.budget.as_ref().and_then(|budget| budget.limits.as_ref()?.cpu.as_ref());
+    let cpu = limited.filter(|_| !counted).map(|_| {
+        format!(
+            "spec.budget.limits.cpu has no effect: Blueprint {} counts no limits of cpu. Leave it out",
+            spec.blueprint
+        )
+    });
+    let told = cpu.into_iter().chain(instances.iter().filter_map(storage)).chain(doubled(spec, prefixes));
+    told.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
+}
+
+/// Storage for an engine that makes no volume, as it is asked for.
+fn storage(instance: &Instance) -> Option<String> {
+    let asked = instance.inputs.storage.as_ref()?;
+    let volumes = ["PersistentVolumeClaim", "StatefulSet"];
+    let made = instance.objects.iter().any(|made| volumes.iter().any(|kind| made.object["kind"] == *kind));
+    (instance.hold.is_none() && !made).then(|| {
+        format!(
+            "storage {asked} has no effect: engine {} of {} makes no volume with these parameters. Leave it out",
+            instance.id.engine, instance.id.namespace
+        )
+    })
+}
+
+/// People and groups as the API server prints them: the prefix would stand there twice.
+fn doubled(spec: &AITeamSpec, prefixes: &Prefixes) -> Vec<String> {
+    let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
+    let mut found = Vec::new();
+    for member in members {
+        let groups = member.groups.iter().map(|name| (name, &prefixes.group));
+        let users = member.users.iter().map(|name| (name, &prefixes.user));
+        let doubled =
+            groups.chain(users).filter(|(name, prefix)| !prefix.is_empty() && name.starts_with(prefix.as_str()));
+        found.extend(doubled.map(|(name, prefix)| {
+            format!("'{name}' of role {} begins with the prefix {prefix} already: write it without", member.role)
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::AITeam;
+    use crate::engine::Catalogue;
+    use crate::plan::{Facts, plan};
+
+    #[test]
+    fn what_has_no_effect_is_named() {
+        let (catalogue, prefixes) = (Catalogue::builtin(), Prefixes { user: "oidc:".into(), group: "oidc:".into() });
+        for (spec, site, message) in [
+            (
+                "{budget: {limits: {cpu: '16'}}}",
+                "{}",
+                "spec.budget.limits.cpu has no effect: Blueprint default counts no limits of cpu. Leave it out",
+            ),
+            ("{budget: {limits: {cpu: '16'}}}", "{budget: {cpuLimits: true}}", ""),
+            ("{shared: {experiments: {storage: 50Gi}}}", "{}", ""),
+            (
+                "{members: [{role: MLEngineer, groups: ['oidc:acme-ml'], users: [ana]}]}",
+                "{}",
+                "'oidc:acme-ml' of role MLEngineer begins with the prefix oidc: already: write it without",
+            ),
+        ] {
+            let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();
+            let team = AITeam::new("abc", serde_saphyr::from_str(spec).unwrap());
+            let plan = plan(&team, &Facts { prefixes: &prefixes, ..Facts::offline(&site, &catalogue) }).unwrap();
+            let told = no_effect(&team.spec, &site, &prefixes, &plan.instances);
+            assert_eq!(
+                told.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "),
+                message,
+                "{spec}"
+            );
+        }
+    }
+
+    #[test]
+    fn storage_without_a_volume_is_named() {
+        let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+        let spec = "{shared: {experiments: {storage: 50Gi, parameters: {database: Secret, artifactsDestination: 's3://a/b'}}}}";
+        let team = AITeam::new("abc", serde_saphyr::from_str(spec).unwrap());
+        let mut plan = plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
+        for instance in &mut plan.instances {
+            instance.objects.retain(|made| made.object["kind"] != "PersistentVolumeClaim");
+            instance.hold = None;
+        }
+        let told = no_effect(&team.spec, &site, &Prefixes::default(), &plan.instances);
+        let begin = "storage 50Gi has no effect: engine mlflow of abc--shared makes no volume";
+        assert!(told.iter().any(|problem| problem.message.starts_with(begin)), "{told:?}");
+    }
+}

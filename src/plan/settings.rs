@@ -1,0 +1,142 @@
+//! The settings of datasets, as a namespace finds them in `connections`.
+//!
+//! A namespace's own dataset goes before that of Shared, whichever is older: a
+//! newcomer in Shared takes no address away from what works. All of them together
+//! are bounded, and the oldest stay: what does not fit is left out whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// The most bytes, names and values, that datasets put into the `connections` of one
+/// namespace: a ConfigMap holds 1 MiB, and engines and profiles have their part of it.
+pub const LARGEST: usize = 640 * 1024;
+
+/// What a dataset gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The dataset.
+    pub name: String,
+    /// When it was created.
+    pub created: Option<Time>,
+    /// Its settings; none of one that is held, or that nobody has looked at.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What the datasets of a team give, by the namespace of the dataset.
+pub type DatasetSettings = BTreeMap<String, Vec<Given>>;
+
+/// Why a namespace has no settings of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The namespace's own dataset of this name goes first.
+    Shadowed(String),
+    /// There is no room for it.
+    TooLarge,
+}
+
+/// The settings of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// By their names.
+    pub values: BTreeMap<String, String>,
+    /// The datasets that are left out: namespace and name, and why.
+    pub left_out: BTreeMap<(String, String), LeftOut>,
+}
+
+/// The bytes that settings take.
+#[must_use]
+pub fn bytes(settings: &BTreeMap<String, String>) -> usize {
+    settings.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+/// The settings that a namespace finds: its own, and of Shared what none of its own
+/// answers for.
+#[must_use]
+pub fn of(here: &str, shared: &str, given: &DatasetSettings) -> Settings {
+    let list = |namespace: &str| given.get(namespace).map_or(&[] as &[Given], Vec::as_slice);
+    let own = list(here);
+    let names: BTreeSet<&str> = own.iter().map(|dataset| dataset.name.as_str()).collect();
+    let mut answers: BTreeMap<&str, &str> = BTreeMap::new();
+    for dataset in own {
+        answers.extend(dataset.settings.keys().map(|setting| (setting.as_str(), dataset.name.as_str())));
+    }
+    let mut found = Settings::default();
+    let mut all: Vec<(&Given, &str)> = own.iter().map(|dataset| (dataset, here)).collect();
+    for dataset in list(shared).iter().filter(|_| here != shared) {
+        let by_name = names.get(dataset.name.as_str()).copied();
+        match by_name.or_else(|| dataset.settings.keys().find_map(|setting| answers.get(setting.as_str()).copied())) {
+            Some(by) => {
+                let key = (shared.to_owned(), dataset.name.clone());
+                found.left_out.insert(key, LeftOut::Shadowed(by.to_owned()));
+            }
+            None => all.push((dataset, shared)),
+        }
+    }
+    all.sort_by_key(|(dataset, place)| (dataset.created.clone(), dataset.name.clone(), *place));
+    let mut room = LARGEST;
+    for (dataset, place) in all {
+        let size = bytes(&dataset.settings);
+        if size > room {
+            found.left_out.insert((place.to_owned(), dataset.name.clone()), LeftOut::TooLarge);
+            continue;
+        }
+        room -= size;
+        found.values.extend(dataset.settings.clone());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn given(name: &str, second: i64, settings: &[(&str, &str)]) -> Given {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let created = Some(Time(Timestamp::from_second(second).unwrap()));
+        Given { name: name.to_owned(), created, settings: settings.collect() }
+    }
+
+    fn found(own: Vec<Given>, shared: Vec<Given>) -> Settings {
+        of("a--p--live", "a--shared", &[("a--p--live".to_owned(), own), ("a--shared".to_owned(), shared)].into())
+    }
+
+    fn left(settings: &Settings) -> Vec<(&str, &LeftOut)> {
+        settings.left_out.iter().map(|((_, name), why)| (name.as_str(), why)).collect()
+    }
+
+    #[test]
+    fn what_a_namespace_has_itself_goes_before_what_shared_says_of_the_same_name() {
+        let own = given("cards", 5, &[("DATASET_CARDS_URI", "s3://live")]);
+        let newcomer = given("cards", 9, &[("DATASET_CARDS_TRAIN", "s3://x/t"), ("DATASET_CARDS_URI", "s3://x")]);
+        for second in [1, 9] {
+            let shared = Given { created: given("", second, &[]).created, ..newcomer.clone() };
+            let settings = found(vec![own.clone()], vec![shared]);
+            assert_eq!(settings.values, own.settings, "at second {second}");
+            assert_eq!(left(&settings), [("cards", &LeftOut::Shadowed("cards".to_owned()))]);
+        }
+        // One that is held gives nothing, and nobody answers in its place.
+        let settings = found(vec![given("cards", 5, &[])], vec![newcomer.clone()]);
+        assert_eq!(settings.values, BTreeMap::new());
+        // Neither does one of another name that would answer for one of its settings.
+        let own = given("cards-v7", 5, &[("DATASET_CARDS_V7_TRAIN", "s3://live/t")]);
+        let other = given("cards", 1, &[("DATASET_CARDS_URI", "s3://x"), ("DATASET_CARDS_V7_TRAIN", "s3://x/t")]);
+        let settings = found(vec![own.clone()], vec![other]);
+        assert_eq!(settings.values, own.settings);
+        assert_eq!(left(&settings), [("cards", &LeftOut::Shadowed("cards-v7".to_owned()))]);
+        assert_eq!(found(Vec::new(), vec![newcomer.clone()]).values, newcomer.settings);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_and_the_oldest_stay() {
+        let long = "x".repeat(LARGEST / 2 - 100);
+        let large = |name: &str, second: i64| given(name, second, &[(name, &long)]);
+        let settings =
+            found(vec![large("own", 3), given("small", 9, &[("s", "v")])], vec![large("a", 2), large("b", 1)]);
+        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["a", "b", "s"]);
+        assert_eq!(left(&settings), [("own", &LeftOut::TooLarge)]);
+        assert!(bytes(&settings.values) <= LARGEST);
+    }
+}
