@@ -146,8 +146,10 @@ async fn in_live_a_component_is_given_what_lists_it_as_it_is() {
     leak.edit(json!({"args": null})).await;
     nightly.until_ready().await;
     nightly.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == false).await;
-    own.edit(json!({"usedBy": null})).await;
-    nightly.until_not_ready("Invalid", &[]).await;
+    // What it lists no more is given nothing more.
+    own.edit(json!({"uri": "s3://ledger", "usedBy": null})).await;
+    nightly.until_not_ready("NotListed", &["component leak is not listed by dataset"]).await;
+    nightly.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == true).await;
 }
 
 #[tokio::test]

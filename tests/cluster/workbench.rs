@@ -287,7 +287,7 @@ async fn one_that_is_to_be_down_goes_down_while_its_team_is_held() {
 
 #[tokio::test]
 async fn one_that_never_came_up_takes_what_was_corrected() {
-    let team = team().await;
+    let team = Team::ready(stage().await, "mistakes", at_work()).await;
     let work = Work::named(&team, "Workbench", "first", "mistaken");
     let told = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
     team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
