@@ -4,7 +4,6 @@
 mod intended;
 mod memory;
 mod process;
-mod profile;
 mod stage;
 
 use clap::Subcommand;

@@ -167,7 +167,13 @@ impl Requests {
         self.by(|request| request.user.clone())
     }
 
-    fn by(&self, key: impl Fn(&Request) -> String) -> BTreeMap<String, usize> {
+    /// How many by verb and resource.
+    #[must_use]
+    pub fn by_verb_and_resource(&self) -> BTreeMap<(String, String), usize> {
+        self.by(|request| (request.verb.clone(), request.resource.clone()))
+    }
+
+    fn by<K: Ord>(&self, key: impl Fn(&Request) -> K) -> BTreeMap<K, usize> {
         let mut counts = BTreeMap::new();
         for request in &self.0 {
             *counts.entry(key(request)).or_default() += 1;

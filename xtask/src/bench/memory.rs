@@ -1,15 +1,16 @@
 //! `cargo xtask bench memory`: what the operator holds with so many teams, after a
 //! restart with them, and after a flood of large Components that was deleted again.
-//! This module decides what happens in which order, and prints it.
+//! This module decides what happens in which order, and prints it. (Which functions
+//! hold it, heaptrack says of a program built with `--no-default-features`.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use super::intended;
 use super::process::{Resident, reset_peak, resident};
 use super::stage::Stage;
-use super::{intended, profile};
 use crate::cargo;
 use crate::demo::Clock;
 use crate::error::Error;
@@ -24,10 +25,9 @@ pub struct Memory {
     /// How many Components of nearly 400 KB are created and deleted again
     #[arg(long, value_name = "N", default_value_t = 100)]
     flood: usize,
-    /// Say which functions hold it (the Debian package heaptrack). Unfinished, so not shown: most
-    /// places have no name, and a restart would write into the file of the process before
-    #[arg(long, hide = true)]
-    profile: bool,
+    /// Say which requests were made, by verb and resource
+    #[arg(long)]
+    requests: bool,
     /// Measure the program that tests use, instead of building one that is optimized
     #[arg(long)]
     unoptimized: bool,
@@ -59,8 +59,8 @@ struct Measuring {
     clock: Clock,
     /// Objects of a team.
     each: usize,
-    /// Where a profile is kept.
-    folder: Option<PathBuf>,
+    /// Whether requests are told one by one.
+    tells: bool,
     rows: Vec<Row>,
 }
 
@@ -74,17 +74,12 @@ impl Memory {
             None => cargo::build_optimized()?,
         };
         clock.say("the operator is built");
-        let folder = if self.profile { Some(own_folder()?) } else { None };
-        let program = match &folder {
-            Some(folder) => profile::recorded(&strata, folder)?,
-            None => strata.clone(),
-        };
-        let stage = Stage::start(&program).await?;
+        let stage = Stage::start(&strata).await?;
         clock.say("the control plane is up, and the operator is ready");
         let each = objects_of_a_team(&strata, &stage.file("team.json"))?;
         println!("a team has {each} objects");
         let begun = stage.mark();
-        let mut measuring = Measuring { stage, clock, each, folder, rows: Vec::new() };
+        let mut measuring = Measuring { stage, clock, each, tells: self.requests, rows: Vec::new() };
         measuring.look(0, "started", 0, true, begun).await?;
         let mut there = 0;
         for count in &self.teams {
@@ -130,11 +125,9 @@ impl Measuring {
         let begun = self.begin()?;
         self.stage.create_teams(from, to, &self.clock).await?;
         self.look(to, "created", to * self.each, true, begun).await?;
-        self.explain("teams that were created").await?;
         let begun = self.stage.mark();
         self.stage.operator().restart().await?;
-        self.look(to, "after a restart", to * self.each, true, begun).await?;
-        self.explain("teams after a restart").await
+        self.look(to, "after a restart", to * self.each, true, begun).await
     }
 
     async fn flood(&mut self, teams: usize, count: usize) -> Result<(), Error> {
@@ -143,8 +136,7 @@ impl Measuring {
         self.look(teams, "in a flood", teams * self.each + count, false, begun).await?;
         let begun = self.begin()?;
         self.stage.ebb().await?;
-        self.look(teams, "after the flood", teams * self.each, true, begun).await?;
-        self.explain("after the flood").await
+        self.look(teams, "after the flood", teams * self.each, true, begun).await
     }
 
     fn begin(&self) -> Result<harness::audit::Mark, Error> {
@@ -162,19 +154,15 @@ impl Measuring {
         since: harness::audit::Mark,
     ) -> Result<(), Error> {
         self.stage.rest().await?;
-        let (resident, requests) = (resident(self.stage.pid()?)?, self.stage.requests(since)?);
+        let (resident, asked) = (resident(self.stage.pid()?)?, self.stage.requests(since)?);
         let seen = format!("{teams} teams, {what}: {:.1} MiB, at most {:.1}", mib(resident.now), mib(resident.peak));
         self.clock.say(&seen);
-        self.rows.push(Row { teams, what, objects, resident, requests, at_rest });
+        if self.tells {
+            let kinds = asked.by_verb_and_resource().into_iter();
+            kinds.for_each(|((verb, resource), count)| println!("{count:12} {verb} {resource}"));
+        }
+        self.rows.push(Row { teams, what, objects, resident, requests: asked.count(), at_rest });
         Ok(())
-    }
-
-    /// Says where it went. The process has to be killed for that; another one follows.
-    async fn explain(&self, what: &str) -> Result<(), Error> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        self.stage.operator().kill().await?;
-        println!("\n{what}\n{}", profile::report(folder)?);
-        Ok(self.stage.operator().resume().await?)
     }
 
     /// What is held without teams.
@@ -222,14 +210,6 @@ fn objects_of_a_team(strata: &Path, file: &Path) -> Result<usize, Error> {
     let text = String::from_utf8_lossy(&output.stdout);
     let count = text.lines().find_map(|line| line.strip_prefix("# team ")?.split(' ').nth(1)?.parse().ok());
     count.ok_or_else(|| Error::Measurement(format!("strata render fails: {}", String::from_utf8_lossy(&output.stderr))))
-}
-
-/// A folder for what is recorded; it stays.
-fn own_folder() -> Result<PathBuf, Error> {
-    let folder = std::env::temp_dir().join(format!("strata-memory-{}", std::process::id()));
-    fs::create_dir_all(&folder).map_err(Error::file(format!("create {}", folder.display())))?;
-    println!("what is recorded is kept in {}", folder.display());
-    Ok(folder)
 }
 
 #[cfg(test)]

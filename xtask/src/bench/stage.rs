@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use harness::audit::Mark;
+use harness::audit::{Mark, Requests};
 use harness::operator::{Install, USER};
 use harness::{ControlPlane, Operator, Options};
 
@@ -60,9 +60,9 @@ impl Stage {
         self.plane.audit().mark()
     }
 
-    /// How many requests the operator made since then, watches left out.
-    pub fn requests(&self, since: Mark) -> Result<usize, Error> {
-        Ok(self.plane.audit().since(since)?.of(USER).without_watches().count())
+    /// The requests that the operator made since then, watches left out.
+    pub fn requests(&self, since: Mark) -> Result<Requests, Error> {
+        Ok(self.plane.audit().since(since)?.of(USER).without_watches())
     }
 
     /// Creates the teams of these numbers, and waits until they are ready.
