@@ -15,7 +15,7 @@ use crate::apply::{Applier, Requests};
 use crate::desired::Desired;
 use crate::engine_kinds;
 use crate::events::Events;
-use crate::ground::{Ground, Moved};
+use crate::ground::{Ground, Moved, Sites};
 use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
 use crate::references::EngineUses;
@@ -62,6 +62,7 @@ pub struct Context {
     pub uses: EngineUses,
     /// What the daily work of each team stands on.
     grounds: Mutex<HashMap<String, Arc<Ground>>>,
+    sites: Sites,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
     /// Whether the fence was seen to stand.
@@ -104,6 +105,7 @@ impl Context {
             causes: Causes::default(),
             uses: EngineUses::default(),
             grounds: Mutex::default(),
+            sites: Sites::default(),
             lowered: Mutex::default(),
             fenced: AtomicBool::new(false),
         })
@@ -202,7 +204,8 @@ impl Context {
     }
 
     /// Puts a team's daily work on this ground, and says what that changes.
-    pub fn stand_on(&self, team: &str, ground: Ground) -> Moved {
+    pub fn stand_on(&self, team: &str, mut ground: Ground) -> Moved {
+        self.sites.share(&mut ground);
         let ground = Arc::new(ground);
         let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
         let before = grounds.insert(team.to_owned(), Arc::clone(&ground));

@@ -7,17 +7,18 @@
 //! woken when they change ([`crate::triggers`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
 
-use crate::api::AITeam;
 use crate::api::daily::DailyKind;
+use crate::api::{AITeam, BlueprintSpec};
 use crate::apply::Outcome;
 use crate::content;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::plan::Plan;
 use crate::plan::daily::engine::candidates;
+use crate::plan::{Instance, Plan};
 use crate::record::Record;
 use crate::triggers::dependents;
 
@@ -37,9 +38,27 @@ pub struct Ground {
     settings: u64,
 }
 
+/// The Blueprints that teams were planned with: of equal ones all share the first.
+#[derive(Default)]
+pub struct Sites(Mutex<Vec<Weak<BlueprintSpec>>>);
+
+impl Sites {
+    /// Has the ground stand on the Blueprint of others, if theirs is equal.
+    pub fn share(&self, ground: &mut Ground) {
+        let Some(planned) = &mut ground.planned else { return };
+        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sites.retain(|site| site.strong_count() > 0);
+        let own = &mut planned.plan.site;
+        match sites.iter().filter_map(Weak::upgrade).find(|site| *site == *own) {
+            Some(site) => *own = site,
+            None => sites.push(Arc::downgrade(own)),
+        }
+    }
+}
+
 /// A team as it was planned.
 pub struct Planned {
-    /// The team.
+    /// The team, without its status.
     pub team: AITeam,
     /// Its plan.
     pub plan: Plan,
@@ -73,7 +92,8 @@ impl Ground {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
         let recorded = Recorded::Unread(Vec::new());
-        let planned = Planned { team: team.clone(), blocked: blocked.collect(), plan: for_work(plan), recorded };
+        let team = AITeam { metadata: team.metadata.clone(), spec: team.spec.clone(), status: None };
+        let planned = Planned { team, blocked: blocked.collect(), plan: for_work(plan), recorded };
         let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
         Self {
             work_engines: work.map(str::to_owned).collect(),
@@ -180,7 +200,7 @@ impl Planned {
         });
         let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
         content::number(&(
-            (&self.team.metadata.uid, &self.team.spec, &plan.site, &plan.prefixes, &plan.connections, &plan.customers),
+            (&self.team.metadata.uid, &self.team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
             (instances, places.collect::<Vec<_>>(), &plan.grants, blocked),
         ))
     }
@@ -197,12 +217,14 @@ impl Planned {
 }
 
 /// The plan without what only the team itself is made of: it is kept for each team.
-fn for_work(mut plan: Plan) -> Plan {
-    for instance in &mut plan.instances {
-        instance.objects = Vec::new();
-    }
+fn for_work(plan: Plan) -> Plan {
+    let instances = plan.instances.into_iter();
+    let instances = instances.map(|instance| {
+        let inputs = instance.inputs.parameters_alone();
+        Instance { objects: Vec::new(), inputs, ..instance }
+    });
     let (budget, problems, extras) = (Vec::new(), Vec::new(), Vec::new());
-    Plan { budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
+    Plan { instances: instances.collect(), budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
 }
 
 /// Puts the daily work of a team on this ground, and has those looked at for whom

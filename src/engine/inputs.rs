@@ -65,6 +65,25 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Without anything but the parameters.
+    #[must_use]
+    pub fn parameters_alone(self) -> Self {
+        Self {
+            parameters: self.parameters,
+            layer: self.layer,
+            team: TeamInputs::default(),
+            project: None,
+            namespace: String::new(),
+            capabilities: Vec::new(),
+            storage: None,
+            credentials: None,
+            blueprint: BlueprintInputs::default(),
+            namespaces: Vec::new(),
+            repository: None,
+            work: WorkInputs::default(),
+        }
+    }
+
     /// The variables as JSON.
     ///
     /// The types here have string keys only and no number that JSON lacks, so

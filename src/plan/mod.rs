@@ -58,7 +58,7 @@ pub struct Plan {
     /// The Blueprint that it follows.
     pub blueprint: BlueprintReference,
     /// What that Blueprint says.
-    pub site: BlueprintSpec,
+    pub site: Arc<BlueprintSpec>,
     /// What stands before the names of people and groups.
     pub prefixes: Prefixes,
     /// The team's namespaces: Backbone, Shared, then project by project.
@@ -308,7 +308,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     Ok(Plan {
         identity: Identity { name, uid: team.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()) },
         blueprint: BlueprintReference { name: spec.blueprint.clone(), generation: facts.blueprint_generation },
-        site: site.clone(),
+        site: Arc::new(site.clone()),
         grants: access::grants(spec, site, &prefixes, &places),
         readers: access::readers(spec, &prefixes),
         prefixes,

@@ -29,7 +29,7 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
     };
     let of_team = of_team(plan, &engine, facts);
     let inputs = of(plan, &engine, of_team, facts);
-    let site = (facts.team.spec.blueprint.as_str(), &facts.plan.site);
+    let site = (facts.team.spec.blueprint.as_str(), &*facts.plan.site);
     let asked = of_team.map(|_| path(plan.id.kind.capability()));
     // Of what is retained nothing is written: what it would be now holds up nothing.
     let unwritten = plan.retained && !plan.draft.write;

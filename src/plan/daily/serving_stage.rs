@@ -76,7 +76,7 @@ impl Stage {
 
     /// With parameters of engines in the Blueprint.
     pub fn with_parameters(mut self, parameters: &str) -> Self {
-        self.plan.site.parameters = serde_saphyr::from_str(parameters).unwrap();
+        std::sync::Arc::make_mut(&mut self.plan.site).parameters = serde_saphyr::from_str(parameters).unwrap();
         self
     }
 
