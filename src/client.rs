@@ -27,6 +27,8 @@ const SILENCE: Duration = Duration::from_secs(90);
 const BEYOND_A_WATCH: Duration = Duration::from_secs(30);
 /// How long a connection that nobody uses is kept for the next request.
 const UNUSED: Duration = Duration::from_secs(30);
+/// How much of what comes is held unread by a connection; every watch has one.
+const BUFFER: usize = 64 * 1024;
 /// After how much silence the other end is asked whether it is there, ...
 const PROBE_AFTER: Duration = Duration::from_secs(15);
 /// ... how often, ...
@@ -81,7 +83,8 @@ fn through(mut config: Config, silence: Duration) -> kube::Result<Client> {
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);
     let mut http = hyper_util::client::legacy::Builder::new(TokioExecutor::new());
-    let http = http.pool_timer(TokioTimer::new()).pool_idle_timeout(UNUSED).build(connector);
+    http.pool_timer(TokioTimer::new()).pool_idle_timeout(UNUSED).http1_max_buf_size(BUFFER);
+    let http = http.build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .layer(RetryLayer::new(RetryPolicy::server_retry()))

@@ -15,14 +15,14 @@ use strata::plan_command;
 use strata::render::render;
 use strata::retained_command;
 use strata::run::run;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 /// The C library's allocator keeps for ever what a flood of large objects took; this
-/// one gives some of it back. (A heap profiler sees only the allocator that it replaces:
-/// for it, the feature is left out.)
-#[cfg(feature = "mimalloc")]
+/// one gives it back within seconds. (A heap profiler sees only the allocator that it
+/// replaces: for it, the feature is left out.)
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -49,8 +49,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// The most threads that the operator works on: it waits more than it works, and each
+/// of them holds memory that is free.
+const THREADS: usize = 4;
+
 fn operate(options: RunOptions) -> Result<(), Vec<String>> {
-    let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the operator: {error}")])?;
+    let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(|error| vec![format!("cannot start the threads of the operator: {error}")])?;
     runtime.block_on(run(options)).map_err(|error| sentences(&[error]))
 }
 
