@@ -364,7 +364,7 @@ mod tests {
             object["metadata"]["labels"] =
                 json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
             let keeping = built_in("", &key.kind).unwrap().keeping;
-            mirror.observe(key, &object, keeping);
+            mirror.observe(&key, &object, keeping);
         };
         for (name, annotations) in namespaces {
             take(Key::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::kinds::Keeping;
 
-fn observed(mirror: &Mirror, key: Key, mut object: Value) {
+fn observed(mirror: &Mirror, key: &Key, mut object: Value) {
     object["metadata"]["name"] = json!(key.name);
     object["metadata"]["uid"] = json!("u");
     object["metadata"]["resourceVersion"] = json!("1");
@@ -14,10 +14,10 @@ fn observed(mirror: &Mirror, key: Key, mut object: Value) {
 /// A team with one binding, whose namespaces say these prefixes.
 fn cluster(annotations: &Value, subjects: &Value) -> Mirror {
     let mirror = Mirror::default();
-    observed(&mirror, Key::new("", "Namespace", None, "abc--p"), json!({"metadata": {"annotations": annotations}}));
+    observed(&mirror, &Key::new("", "Namespace", None, "abc--p"), json!({"metadata": {"annotations": annotations}}));
     let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("abc--p"), "strata-any-name");
     let role = json!({"name": "strata:workspace:own", "kind": "ClusterRole"});
-    observed(&mirror, key, json!({"subjects": subjects, "roleRef": role}));
+    observed(&mirror, &key, json!({"subjects": subjects, "roleRef": role}));
     mirror
 }
 

@@ -12,7 +12,7 @@ pub mod work_index;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{Api, ApiResource, GroupVersionKind};
 use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,6 +24,7 @@ use crate::error::Failure;
 use crate::plan::ServedKinds;
 use crate::plan::daily::{DailyId, Object};
 use crate::tasks::Tasks;
+use crate::watch::Lean;
 use crate::watch::follow as watch;
 use crate::watch::follow::Opener;
 use crate::watch::health::{Health, State};
@@ -193,19 +194,19 @@ impl Store {
         let begin = || (Arc::clone(self), Arc::clone(listener));
         let (store, to) = begin();
         self.tasks.spawn("the watch of aiteams", async move {
-            let keep = |object| incoming(object, parsed::<AITeam>);
+            let keep = |object: Lean| incoming(&object, parsed::<AITeam>);
             let resource = ApiResource::erase::<AITeam>(&());
             store.follow(&resource, &store.teams, keep, |change| to.team(change), &*to).await;
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of blueprints", async move {
-            let keep = |object| incoming(object, parsed::<Blueprint>);
+            let keep = |object: Lean| incoming(&object, parsed::<Blueprint>);
             let resource = ApiResource::erase::<Blueprint>(&());
             store.follow(&resource, &store.blueprints, keep, |change| to.blueprint(change), &*to).await;
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of engines", async move {
-            let keep = |object| incoming(object, parsed::<Engine>);
+            let keep = |object: Lean| incoming(&object, parsed::<Engine>);
             let tell = |change: &Change<'_, Engine>| {
                 store.compile();
                 to.engine(change);
@@ -217,7 +218,7 @@ impl Store {
         for kind in DailyKind::ALL {
             let (store, to) = begin();
             self.tasks.spawn(format!("the watch of {}", kind.plural()), async move {
-                let keep = |object| incoming(object, |value| Object::read(*kind, value));
+                let keep = |object: Lean| incoming(&object, |value| Object::read(*kind, value));
                 let tell = |change: &Change<'_, Object>| {
                     store.work.take(change);
                     to.daily(*kind, change);
@@ -233,13 +234,13 @@ impl Store {
         &self,
         resource: &ApiResource,
         collection: &Collection<K>,
-        keep: impl Fn(DynamicObject) -> Incoming<K>,
+        keep: impl Fn(Lean) -> Incoming<K>,
         tell: impl Fn(&Change<'_, K>),
         to: &dyn Listener,
     ) {
         let Some(health) = self.healths.get(&resource.plural) else { return };
         let mut reader = Reader::new(collection, keep, tell);
-        let api = |client| Api::<DynamicObject>::all_with(client, resource);
+        let api = |client| Api::<Lean>::all_with(client, resource);
         let mut fails = false;
         let take = |event| {
             tell_of_turn(to, &resource.plural, &mut fails, &event);

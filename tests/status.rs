@@ -69,7 +69,7 @@ fn mirror(desires: &Desires) -> Mirror {
     for wanted in &desires.objects {
         let key = key(wanted);
         let keeping = built_in(&key.group, &key.kind).map_or(Keeping::Applied, |kind| kind.keeping);
-        mirror.observe(key, &ready(&wanted.object), keeping);
+        mirror.observe(&key, &ready(&wanted.object), keeping);
     }
     mirror
 }

@@ -149,7 +149,7 @@ impl Applier {
             return;
         }
         match self.writer.set(&kind, key, field, wanted).await {
-            Ok(live) => self.mirror.changed(key.clone(), &live, kind.keeping),
+            Ok(live) => self.mirror.changed(key, &live, kind.keeping),
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
             }
@@ -213,7 +213,7 @@ impl Applier {
             Ok(live) => live,
             Err(failure) => return Step::failed(failure),
         };
-        self.mirror.wrote(key.clone(), &live, kind.keeping, &desired.object);
+        self.mirror.wrote(key, &live, kind.keeping, &desired.object);
         self.remember(key, digest(&desired.object));
         match permission {
             Permission::Repair { contested } => {

@@ -154,7 +154,7 @@ impl Applier {
             };
             let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
-                Ok(Some(live)) => self.mirror.changed(key.clone(), &live, kind.keeping),
+                Ok(Some(live)) => self.mirror.changed(&key, &live, kind.keeping),
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);
@@ -232,7 +232,7 @@ mod tests {
         }
         let known = KINDS.iter().find(|known| known.kind == kind).unwrap();
         let key = Key::new(known.group, kind, Some(namespace), "x");
-        mirror.observe(key.clone(), &object, built_in(known.group, kind).unwrap().keeping);
+        mirror.observe(&key, &object, built_in(known.group, kind).unwrap().keeping);
         (key.clone(), mirror.get(&key).unwrap())
     }
 
@@ -279,7 +279,7 @@ mod tests {
             let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
             let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
                 "annotations": {"strata-operator.dev/break-glass-until": until}}, "subjects": []});
-            mirror.observe(key.clone(), &object, built_in(&key.group, &key.kind).unwrap().keeping);
+            mirror.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().keeping);
             breaks_glass(&mirror.get(&key).unwrap(), now)
         };
         let seconds = |seconds: u64| Some(Duration::from_millis(1000 * seconds + 1));

@@ -272,7 +272,7 @@ mod tests {
             known("ReplicaSet", "service-x-1", &by("uid-service-x", "Deployment")),
             known("Pod", "run-x-replica", &by("uid-service-x-1", "ReplicaSet")),
         ] {
-            mirror.observe(key, &object, Keeping::Applied);
+            mirror.observe(&key, &object, Keeping::Applied);
         }
         let id = DailyId { kind: DailyKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
         let pods = pods(&mirror.of(&Work::Daily(id)));

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use crate::api::labels;
+use crate::watch::Lean;
 
 /// An object that this version cannot read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,8 +136,12 @@ pub(super) fn key_of(metadata: &ObjectMeta) -> String {
 
 /// An object as it comes from a watch, parsed, without what nobody reads: who
 /// wrote which field, and others' annotations.
-pub(super) fn incoming<K>(object: DynamicObject, parse: impl FnOnce(&Value) -> Result<K, String>) -> Incoming<K> {
-    let DynamicObject { types, metadata, mut data } = object;
+pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K, String>) -> Incoming<K> {
+    let whole = serde_json::from_value(object.value());
+    // With metadata that nobody can read it is unreadable, under its name.
+    let whole =
+        whole.unwrap_or_else(|_| DynamicObject { types: None, metadata: object.meta().clone(), data: Value::Null });
+    let DynamicObject { types, metadata, mut data } = whole;
     let others = have_a_part_in_status(&metadata);
     let metadata = reduced(metadata);
     let key = key_of(&metadata);

@@ -6,18 +6,18 @@ use serde_json::json;
 
 use super::*;
 
-type Event = watcher::Event<DynamicObject>;
+type Event = watcher::Event<Lean>;
 
-fn event(name: &str, spec: &Value) -> DynamicObject {
-    serde_json::from_value(json!({
+fn event(name: &str, spec: &Value) -> Lean {
+    json!({
         "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "spec": spec,
         "metadata": {
             "name": name, "uid": name, "generation": 3, "labels": {"of": "others"},
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "long", "strata-operator.dev/x": "ours"},
             "managedFields": [{"manager": "strata-status", "operation": "Apply", "subresource": "status"}],
         },
-    }))
-    .unwrap()
+    })
+    .into()
 }
 
 /// Follows these events, and says for each change what there was and what there is.
@@ -33,7 +33,7 @@ fn followed(events: Vec<Event>) -> (Collection<Blueprint>, Vec<String>) {
         assert!(!change.others);
         told.lock().unwrap().push(format!("{}: {} {}", change.key, word(change.before), word(change.after)));
     };
-    let keep = |object| incoming(object, parsed::<Blueprint>);
+    let keep = |object: Lean| incoming(&object, parsed::<Blueprint>);
     let mut reader = Reader::new(&collection, keep, tell);
     for event in events {
         reader.take(watch::Change::Event(event));

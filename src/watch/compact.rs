@@ -3,17 +3,16 @@
 //! A value takes five times the room of its text. What is looked at now and then is
 //! kept as text, and read again when it is. Pure.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::fingerprint::{holds, owned_fields};
+use super::text::Text;
 use crate::api::labels;
 
 /// A value as text.
 #[must_use]
-pub fn text(value: &Value) -> Arc<str> {
-    value.to_string().into()
+pub fn text(value: &Value) -> Text {
+    Text::Plain(value.to_string().into())
 }
 
 /// What [`holds`] looks at: the object without its state, and without what others
@@ -36,8 +35,8 @@ fn without(object: &Value, names: &[&str]) -> Map<String, Value> {
 
 /// Whether the object that was kept as this text holds what is intended, as [`holds`] says.
 #[must_use]
-pub fn holds_as_text(live: &str, intent: &Value) -> bool {
-    serde_json::from_str(live).is_ok_and(|live| holds(&live, intent))
+pub fn holds_as_text(live: &Text, intent: &Value) -> bool {
+    serde_json::from_str(&live.read()).is_ok_and(|live| holds(&live, intent))
 }
 
 #[cfg(test)]
@@ -61,6 +60,7 @@ mod tests {
             assert_eq!(holds_as_text(&kept, &intent(image)), holds(&live, &intent(image)), "{image}");
         }
         assert!(holds_as_text(&kept, &intent("i")));
+        let kept = kept.read();
         assert!(kept.len() < 300, "{kept}");
     }
 }

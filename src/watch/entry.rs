@@ -2,13 +2,12 @@
 //! and one number for the fields we own. Reads what a watch or an answer gave;
 //! keeps nothing ([`super::mirror`] does) and asks nobody.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::compact::{applied_part, text};
 use super::fingerprint::{fingerprint, other_writer};
 use super::key::Key;
+use super::text::Text;
 use super::view::{self, View};
 use crate::api::daily::DailyKind;
 use crate::api::labels;
@@ -43,7 +42,7 @@ pub struct Entry {
     pub(super) verified: Option<(u64, u64)>,
     /// An applied object that was not yet compared with an intent, as text: what
     /// [`super::compact::holds_as_text`] looks at.
-    pub(super) unverified: Option<Arc<str>>,
+    pub(super) unverified: Option<Text>,
     /// What judging needs of it.
     pub view: View,
     /// Who changed it last, besides us.

@@ -87,11 +87,14 @@ fn without_nothing(value: &Value) -> Option<Value> {
 
 /// The entry of `managedFields` for what our manager applied.
 fn applied(object: &Value) -> Option<&Value> {
-    object["metadata"]["managedFields"].as_array()?.iter().find(|entry| {
-        entry["manager"] == labels::FIELD_MANAGER
-            && entry["operation"] == "Apply"
-            && entry["subresource"].as_str().unwrap_or_default().is_empty()
-    })
+    object["metadata"]["managedFields"].as_array()?.iter().find(|entry| is_of_ours(entry))
+}
+
+/// Whether an entry of `managedFields` is for what our manager applied.
+pub(super) fn is_of_ours(entry: &Value) -> bool {
+    entry["manager"] == labels::FIELD_MANAGER
+        && entry["operation"] == "Apply"
+        && entry["subresource"].as_str().unwrap_or_default().is_empty()
 }
 
 /// The fields that our manager applied, in the notation of `managedFields`.

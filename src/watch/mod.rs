@@ -12,10 +12,15 @@ pub mod fingerprint;
 pub mod follow;
 mod gone;
 pub mod health;
+mod index;
 mod key;
+mod lean;
 pub mod mirror;
+mod objects;
 mod pod;
+mod text;
 mod told;
+mod uid;
 mod view;
 
 use std::collections::BTreeMap;
@@ -38,6 +43,7 @@ use follow::{Change, Opener};
 use health::Health;
 pub use health::State;
 pub use key::Key;
+pub use lean::Lean;
 pub use mirror::Mirror;
 pub use told::Told;
 pub use view::mark;
@@ -269,7 +275,7 @@ impl Watches {
         if watch.kind.selection == Selection::Ours {
             config = config.labels(labels::TEAM);
         }
-        let api = |client| Api::<DynamicObject>::all_with(client, &resource);
+        let api = |client| Api::<Lean>::all_with(client, &resource);
         follow::follow(&self.opener, api, config, &watch.health, |change| match change {
             Change::Event(event) => self.take(watch, event),
             Change::Turned(_) => self.wake_all(),
@@ -277,7 +283,7 @@ impl Watches {
         .await;
     }
 
-    fn take(&self, watch: &Watch, event: watcher::Event<DynamicObject>) {
+    fn take(&self, watch: &Watch, event: watcher::Event<Lean>) {
         let ended = watch.end.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if *ended {
             return;
@@ -290,18 +296,18 @@ impl Watches {
                 mirror::Wake::new()
             }
             watcher::Event::InitApply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.mirror.listed(key, &object, kind.keeping),
+                Ok((key, object)) => self.mirror.listed(&key, &object, kind.keeping),
                 Err(key) => {
                     self.mirror.still_there(&key);
                     mirror::Wake::new()
                 }
             },
             watcher::Event::Apply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.mirror.observe(key, &object, kind.keeping),
+                Ok((key, object)) => self.mirror.observe(&key, &object, kind.keeping),
                 Err(_) => mirror::Wake::new(),
             },
             watcher::Event::Delete(object) => {
-                let object = value(&object);
+                let object = object.value();
                 self.mirror.removed(&Key::of(group, name, &object), &object)
             }
             watcher::Event::InitDone => self.mirror.list_ends(group, name, version),
@@ -313,9 +319,9 @@ impl Watches {
     /// An object that this watch is to take. Two engines may write one kind in two
     /// versions, in which the same fields may look different: each object is taken in the
     /// version in which it was written, if that is watched.
-    fn own(&self, watch: &Watch, object: &DynamicObject) -> Result<(Key, Value), Key> {
+    fn own(&self, watch: &Watch, object: &Lean) -> Result<(Key, Value), Key> {
         let ApiResource { group, kind, version, .. } = &watch.kind.resource;
-        let object = value(object);
+        let object = object.value();
         let key = Key::of(group, kind, &object);
         let others = if watch.always { Vec::new() } else { self.of_kind(group, kind) };
         if others.len() < 2 {

@@ -3,8 +3,6 @@
 //! Pure. Most objects are policy and need none: at 100,000 objects neither whole
 //! objects in memory nor their metadata alone would do.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::compact::text;
@@ -12,6 +10,7 @@ use super::container::{containers, lost_node};
 use super::fingerprint::digest;
 use super::key::Key;
 use super::pod;
+use super::text::Text;
 use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::api::quantity::Amount;
@@ -22,7 +21,7 @@ use crate::api::quantity::Amount;
 /// text it takes a fifth of what it takes as a value.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    state: Option<Arc<str>>,
+    state: Option<Text>,
     wakes: u64,
 }
 
@@ -31,13 +30,18 @@ impl View {
     #[must_use]
     pub fn state(&self) -> Value {
         // It was written from a value, so it can be read as one.
-        self.state.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.state.as_ref().and_then(|text| serde_json::from_str(&text.read()).ok()).unwrap_or_default()
     }
 
     /// Whether the other view gives nobody a reason to look again.
     #[must_use]
     pub fn wakes_as(&self, other: &Self) -> bool {
         self.wakes == other.wakes
+    }
+
+    /// The same view with its text kept otherwise.
+    pub(super) fn packed(self, pack: impl FnOnce(Text) -> Text) -> Self {
+        Self { state: self.state.map(pack), ..self }
     }
 
     fn new(state: &Value) -> Self {
