@@ -19,10 +19,13 @@ const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "ch
 /// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
 const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
 
+/// What is held for each object of 50 teams, at rest, after a restart and after a flood.
+const MEMORY: &str = "xtask bench memory --unoptimized --teams 0,50 --flood 50 --bound 4";
+
 /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
 #[derive(clap::Args)]
 pub struct Test {
-    /// Leave out a kind (format, lints, unit, documentation, harness, licences, or a file of tests/ such as cluster)
+    /// Leave out a kind (format, lints, unit, documentation, harness, memory, licences, or a file of tests/ such as cluster)
     #[arg(long, value_name = "KIND")]
     skip: Vec<String>,
     /// Run what needs a real node, and nothing else (Linux, root, a few Debian packages)
@@ -146,6 +149,7 @@ fn steps(files: &BTreeSet<String>) -> Vec<Step> {
         // What these measure is worth reading when they pass, too.
         steps.push(Step::new(last, &format!("test --workspace --test {last} -- --show-output")));
     }
+    steps.push(Step::new("memory", MEMORY));
     steps.push(Step::new("licences", "deny check bans licenses sources"));
     steps.push(Step::new("advisories", "deny check --disable-fetch advisories"));
     steps
@@ -288,6 +292,7 @@ mod tests {
                 "novel",
                 "harness",
                 "cluster",
+                "memory",
                 "licences",
                 "advisories"
             ]

@@ -93,12 +93,12 @@ impl Memory {
         }
         measuring.stage.operator().stop().await?;
         println!("\n{}", measuring.table());
-        self.judge(&measuring)
+        self.judge(&measuring.rows)
     }
 
-    fn judge(&self, measuring: &Measuring) -> Result<(), Error> {
-        let base = measuring.base();
-        for row in &measuring.rows {
+    fn judge(&self, rows: &[Row]) -> Result<(), Error> {
+        let base = base(rows);
+        for row in rows {
             let each = row.each(base);
             if let (Some(bound), Some(each)) = (self.bound, each)
                 && each > bound
@@ -165,14 +165,9 @@ impl Measuring {
         Ok(())
     }
 
-    /// What is held without teams.
-    fn base(&self) -> u64 {
-        self.rows.first().map(|row| row.resident.now).unwrap_or_default()
-    }
-
     fn table(&self) -> String {
         let row = |row: &Row| {
-            let each = row.each(self.base()).map_or_else(|| "-".to_owned(), |each| format!("{each:.2}"));
+            let each = row.each(base(&self.rows)).map_or_else(|| "-".to_owned(), |each| format!("{each:.2}"));
             vec![
                 row.teams.to_string(),
                 row.what.to_owned(),
@@ -196,6 +191,11 @@ impl Row {
         let held = u32::try_from(self.resident.now.saturating_sub(base)).ok()?;
         Some(f64::from(held) / f64::from(objects))
     }
+}
+
+/// What is held without teams.
+fn base(rows: &[Row]) -> u64 {
+    rows.first().map(|row| row.resident.now).unwrap_or_default()
 }
 
 fn mib(kib: u64) -> f64 {
@@ -222,5 +222,25 @@ mod tests {
         let row = Row { teams: 1, what: "", objects: 100, resident, requests: 0, at_rest: true };
         assert!((row.each(1024).unwrap() - 10.24).abs() < 1e-9);
         assert_eq!(Row { at_rest: false, ..row }.each(1024), None);
+    }
+
+    #[test]
+    fn more_than_the_bound_for_an_object_fails() {
+        let row = |objects, now| {
+            let resident = Resident { now, own: now, peak: now };
+            Row { teams: 50, what: "after the flood", objects, resident, requests: 0, at_rest: true }
+        };
+        let bounded = |bound| Memory {
+            teams: vec![50],
+            flood: 0,
+            requests: false,
+            unoptimized: true,
+            program: None,
+            bound: Some(bound),
+            limit: None,
+        };
+        let rows = [row(0, 1000), row(100, 1400)];
+        assert!(bounded(4.0).judge(&rows).is_ok());
+        assert!(bounded(3.9).judge(&rows).is_err_and(|error| error.to_string().contains("4.00 KiB")));
     }
 }
