@@ -99,7 +99,7 @@ pub struct RunOptions {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub reconcile_deadline: u64,
     /// When the API server ends a watch, which is then opened again.
-    #[arg(long, value_name = "SECONDS", default_value = "200", hide = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "120", hide = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub watch_timeout: u64,
 }
 

@@ -12,7 +12,8 @@ use crate::team::Team;
 /// A Lease that nobody renews is held for 15 s more.
 const TAKEOVER: u64 = 60;
 
-/// A watch that hears nothing for 90 s is opened anew.
+/// A connection that is silent for half a minute longer than a watch lasts, two minutes,
+/// has ended.
 const UNHEARD: u64 = 180;
 
 /// Whether the operator says that it is the one that writes.
