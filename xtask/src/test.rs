@@ -20,7 +20,7 @@ const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "ch
 const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
 
 /// What is held for each object of 50 teams, at rest, after a restart and after a flood.
-const MEMORY: &str = "xtask bench memory --unoptimized --teams 0,50 --flood 50 --bound 4";
+const MEMORY: &str = "xtask bench memory --unoptimized --teams 0,50 --flood 50 --bound 6";
 
 /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
 #[derive(clap::Args)]
