@@ -8,6 +8,9 @@ use crate::stage::Stage;
 /// Monitor and schedule run every minute, on a machine with much else to do.
 const PATIENCE: u64 = 300;
 
+/// Whether the monitor looks, and what it found.
+const MONITOR_PASSING: &str = r#"get modelservice default-risk --namespace loans--risk--live --output=jsonpath='{.status.conditions[?(@.type=="MonitorPassing")]}'"#;
+
 /// From now on the model is trained by schedule.
 pub async fn mel_writes_a_schedule(stage: &Stage) {
     stage.person("mel").does("apply --filename deploy/tour/51-schedule.yaml").await;
@@ -47,10 +50,17 @@ pub async fn the_monitor_finds_a_drift(stage: &Stage) {
     mel.sees(line, 30, |seen| seen.contains("Drift")).await;
 }
 
-/// A monitor that fails says nothing of the model, and that is what the status says.
+/// A monitor that was changed does not look at what customers asked before somebody lists
+/// it. One that fails says nothing of the model, and that is what the status says.
 pub async fn a_monitor_that_fails_is_told(stage: &Stage) {
     let mel = stage.person("mel");
     mel.does(r#"patch component drift --namespace loans--shared --type=merge --patch '{"spec":{"args":["raise SystemExit(3)"]}}'"#).await;
+    let told = mel.sees(MONITOR_PASSING, PATIENCE, |seen| seen.contains("NotListed")).await;
+    let digest = told.split_once("digest: ").and_then(|(_, rest)| rest.split_once('}')).expect("what to write").0;
+    mel.does(&format!(
+        r#"patch dataset captured --namespace loans--risk--live --type=merge --patch '{{"spec":{{"usedBy":[{{"component":"drift","digest":"{digest}"}}]}}}}'"#
+    ))
+    .await;
     verdict(stage, "failed", "").await;
     let service = production::reads(&mel).await;
     assert_eq!(condition(&service, "MonitorPassing")["reason"], "MonitorFailed", "{}", service["status"]);

@@ -83,9 +83,10 @@ pub async fn ana_does_mischief(stage: &Stage) {
     assert!(said.contains("registered version 3 and changed"), "{said}");
 }
 
-/// A version that cannot be loaded: its pods never become ready.
+/// A version that cannot be loaded: its pods never become ready. Where to read why is
+/// told, and not what the model's own code said.
 pub async fn a_broken_version_never_serves(stage: &Stage) {
-    let words = ["version 3 of model default-risk cannot be loaded", "nowhere", "Version 1 goes on serving"];
+    let words = ["which serves, ended with exit code 1", "kubectl logs", "says why", "Version 1 goes on serving"];
     is_refused_and_told(stage, "3", "PodFailing", &words).await;
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask bench memory`: what the operator holds with so many teams, after a
 //! restart with them, and after a flood of large Components that was deleted again.
 //! This module decides what happens in which order, and prints it. (Which functions
-//! hold it, heaptrack says of a program built with `--no-default-features`.)
+//! hold it, heaptrack says of `cargo build --package strata-operator --no-default-features`.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
