@@ -104,7 +104,7 @@ async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Pla
     // 4 apply
     let mut outcome = write(context, id, &plan, &desires).await;
     if let Object::ModelService(service) = object {
-        wake(context, id, object, service.spec.replicas.min, &mut outcome).await;
+        bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
     }
     // 5 judge
     let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
@@ -193,15 +193,15 @@ async fn stop(context: &Context, owner: &Work, outcome: &mut Outcome) {
 
 /// What serves and was scaled to nothing comes back, whatever else holds it: an
 /// autoscaler never raises what has no pods.
-async fn wake(context: &Context, id: &DailyId, object: &Object, least: i32, outcome: &mut Outcome) {
+async fn bring_back(context: &Context, id: &DailyId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = context.mirror.of(&Work::Daily(id.clone()));
     if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
         return;
     }
-    let asleep = |key: &Key, entry: &crate::watch::Entry| {
+    let scaled_to_nothing = |key: &Key, entry: &crate::watch::Entry| {
         key.kind == "Deployment" && entry.is_ours() && entry.view.state()["spec"]["replicas"] == 0
     };
-    for (key, entry) in there.iter().filter(|(key, entry)| asleep(key, entry)) {
+    for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
         context.applier.set(key, "replicas", &Value::from(least), outcome).await;
         if outcome.failure(key).is_none() {
             report::repaired(context, id, object, key, least, entry.other_writer.as_deref());

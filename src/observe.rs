@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tracing::warn;
 
 use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
@@ -14,13 +13,15 @@ use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
 use crate::context::Context;
 use crate::engine::Catalogue;
 use crate::error::Failure;
-use crate::ground::Ground;
 use crate::plan::daily::Object;
 use crate::plan::settings::Given;
 use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
-use crate::record::{Record, Unread};
+use crate::record::Record;
 use crate::store::Store;
-use crate::watch::{Entry, Key, Mirror, State};
+use crate::watch::{Entry, Mirror, State};
+
+mod recorded;
+pub use recorded::{Recorded, record};
 
 /// What was seen: the facts, owned.
 pub struct Observed {
@@ -117,48 +118,6 @@ pub fn observe(
     })
 }
 
-/// Where the record of a team is known from.
-pub struct Recorded<'a> {
-    /// The ConfigMap, among everything that is there.
-    pub mirror: &'a Mirror,
-    /// The team as this process planned it last.
-    pub ground: Option<&'a Ground>,
-}
-
-impl Recorded<'_> {
-    /// The record of a team whose object is gone, or nothing. Says also whether it is to
-    /// be written again: this process knew it, and somebody took it away or damaged it.
-    #[must_use]
-    pub fn retained(&self, team: &str) -> Option<(Record, bool)> {
-        match read(team, self.mirror) {
-            Ok(Some(found)) => return Some((found, false)),
-            Ok(None) => {}
-            Err(error) => {
-                warn!(team, "what was retained is left as it is: {}", unreadable(team, &error));
-                if matches!(error, Unread::Newer(_)) {
-                    return None;
-                }
-            }
-        }
-        Some((self.ground?.remembered_whole()?, true))
-    }
-
-    /// The record. Whoever planned the team by it can write it again: one that is gone
-    /// or damaged since costs no choice of an engine. One of a newer version stays.
-    fn record(&self, team: &AITeam) -> Result<Option<Record>, Failure> {
-        let uid = team.metadata.uid.as_deref().unwrap_or_default();
-        let remembered = || self.ground.and_then(|ground| ground.remembered(uid));
-        let name = team.metadata.name.as_deref().unwrap_or_default();
-        match read(name, self.mirror) {
-            Ok(found) => Ok(found.or_else(remembered)),
-            Err(error) => {
-                let known = remembered().filter(|_| matches!(error, Unread::Damaged(_)));
-                known.map(Some).ok_or_else(|| unreadable(name, &error))
-            }
-        }
-    }
-}
-
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
     let mut all = DatasetSettings::new();
@@ -204,27 +163,6 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
             ))
         }
     }
-}
-
-/// The record of a team, from its Backbone namespace, if there is one; or why the
-/// one that is there cannot be read.
-pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
-    read(team, mirror).map_err(|error| unreadable(team, &error))
-}
-
-fn read(team: &str, mirror: &Mirror) -> Result<Option<Record>, Unread> {
-    let namespace = format!("{team}--backbone");
-    let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
-    Record::read(&entry.view.state()).map(Some)
-}
-
-fn unreadable(team: &str, error: &Unread) -> Failure {
-    let name = labels::RECORD;
-    let message = format!(
-        "the record, ConfigMap {name} in {team}--backbone, cannot be read by this version of Strata, so everything is held as it is: \
-         {error}. Run the version that wrote it, or delete the ConfigMap: it is written anew, and engines are chosen anew"
-    );
-    Failure::new(Reason::RecordUnreadable, message)
 }
 
 /// The prefixes of people and groups that are written on the team's namespaces: on
@@ -352,6 +290,7 @@ fn amount(value: &Value) -> Amount {
 mod tests {
     use super::*;
     use crate::kinds::built_in;
+    use crate::watch::Key;
     use serde_json::json;
 
     fn mirror(namespaces: &[(&str, Value)], record: Option<&Value>) -> Mirror {

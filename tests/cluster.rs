@@ -71,6 +71,8 @@ mod reach;
 mod refused;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/retained.rs"]
+mod retained;
 #[path = "cluster/rollback.rs"]
 mod rollback;
 #[path = "cluster/run.rs"]

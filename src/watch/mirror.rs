@@ -41,8 +41,8 @@ pub struct Mirror {
 
 impl Mirror {
     fn read(&self) -> RwLockReadGuard<'_, Index> {
-        // A panic while the lock was held cannot leave an entry half-written:
-        // entries are replaced whole.
+        // Nothing that is done under the lock can panic half-way, short of an allocator
+        // that fails, which ends the process.
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -29,12 +29,12 @@ async fn with_a_job(team: &Team, end: &str) -> String {
     team.object("Job", end, "work")
 }
 
-async fn uid(team: &Team, path: &str) -> Value {
+pub async fn uid(team: &Team, path: &str) -> Value {
     team.admin.get(path).await.unwrap_or_else(|refused| panic!("{path}: {refused:?}"))["metadata"]["uid"].clone()
 }
 
 /// Nobody has rights in the namespace, and it is guarded all the same.
-async fn is_withdrawn(team: &Team, end: &str) {
+pub async fn is_withdrawn(team: &Team, end: &str) {
     let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", team.space(end));
     let waited = harness::wait::until(format!("nobody has rights in {end}"), 60, async || {
         match team.admin.list(&bindings).await.as_slice() {
@@ -119,27 +119,6 @@ async fn under_delete_a_removed_project_goes() {
 }
 
 #[tokio::test]
-async fn what_was_retained_stays_when_the_policy_becomes_delete() {
-    let mut spec = minimal();
-    spec["projects"] = json!([{"name": "first"}, {"name": "second"}]);
-    let team = Team::ready(stage().await, "outlasts", spec).await;
-    let before = uid(&team, &team.space_path("second")).await;
-    team.edit(json!({"projects": [{"name": "first"}]})).await;
-    let retained = |space: &Value| space["metadata"]["annotations"]["strata-operator.dev/retained"] == "true";
-    team.until_there(&team.space_path("second"), retained).await;
-    let allowed = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
-    team.admin.merge(&team.path(), &allowed).await.expect("allowed");
-    team.edit(json!({"deletionPolicy": "Delete", "description": "goes with everything from now on"})).await;
-    team.until_ready().await;
-    // What leaves now goes, and by then the other one would have gone too.
-    team.edit(json!({"projects": [{"name": "third"}]})).await;
-    team.until_missing(&team.space_path("first")).await;
-    assert_eq!(uid(&team, &team.space_path("second")).await, before);
-    let second = team.admin.get(&team.space_path("second")).await.expect("it is there");
-    assert!(second["metadata"]["deletionTimestamp"].is_null(), "{second}");
-}
-
-#[tokio::test]
 async fn a_renamed_project_is_another_and_the_old_one_is_kept() {
     let team = Team::ready(stage().await, "renames", minimal()).await;
     let before = uid(&team, &team.space_path("first")).await;
@@ -203,33 +182,6 @@ async fn a_deleted_team_is_kept_and_taken_back() {
     }
     let space = team.admin.get(&team.space_path("first")).await.unwrap();
     assert!(space["metadata"]["annotations"]["strata-operator.dev/retained"].is_null());
-}
-
-#[tokio::test]
-async fn what_is_retained_is_guarded_whatever_becomes_of_its_record() {
-    let team = Team::ready(stage().await, "unrecorded", minimal()).await;
-    team.delete().await;
-    team.until_gone().await;
-    is_withdrawn(&team, "first").await;
-    let at = team.object("ConfigMap", "backbone", "strata-record");
-    let deny = team.object("NetworkPolicy", "first", "strata-default-deny");
-    let before = team.admin.get(&at).await.expect("the record")["data"].clone();
-    for damage in [json!({"record.json": "{}"}), json!({"record.json": "{"}), Value::Null] {
-        team.admin.merge(&at, &json!({"data": damage})).await.expect("damaged");
-        team.until_there(&at, |record| record["data"] == before).await;
-        team.admin.merge(&deny, &json!({"spec": {"egress": [{}]}})).await.expect("opened");
-        team.until_there(&deny, |policy| policy["spec"]["egress"].is_null()).await;
-    }
-    team.admin.delete(&at).await.expect("deleted");
-    team.until_there(&at, |record| record["data"] == before).await;
-    // The record is nowhere any more, and still known.
-    let backbone = team.space_path("backbone");
-    let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
-    team.admin.merge(&backbone, &meant).await.expect("meant");
-    team.admin.delete(&backbone).await.expect("deleted");
-    team.until_missing(&backbone).await;
-    team.admin.delete(&deny).await.expect("deleted");
-    team.until_there(&deny, |_| true).await;
 }
 
 #[tokio::test]
