@@ -106,6 +106,7 @@ async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Pla
     if let Object::ModelService(service) = object {
         bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
     }
+    report::left(context, id, object, &outcome);
     // 5 judge
     let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
     // 6 report

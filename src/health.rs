@@ -153,7 +153,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
                     key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key)
                         || key.kind == "Namespace" && key.name == namespace.name
                 })
-                .map(|(key, by)| contested(key, by.as_deref()));
+                .map(|(key, contender)| contender.failure(key));
             let failures = worst_first(blocked.into_iter().chain(planned).chain(written).chain(contested).collect());
             NamespaceHealth {
                 name: namespace.name.clone(),
@@ -164,14 +164,6 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
             }
         })
         .collect()
-}
-
-fn contested(key: &Key, by: Option<&str>) -> Failure {
-    let writer = by.unwrap_or("another writer");
-    Failure::new(
-        Reason::Contested,
-        format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets"),
-    )
 }
 
 /// What a person must mend before what passes by itself; each message once.
@@ -246,7 +238,7 @@ fn judge(
     match verdict(instance, &own, seen) {
         Verdict::Ready => {
             match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::apply::key(desired))) {
-                Some((key, by)) => failed(&contested(key, by.as_deref())),
+                Some((key, contender)) => failed(&contender.failure(key)),
                 None => match waiting {
                     Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
                     None => (ComponentState::Ready, Reason::Ready, trust(instance)),

@@ -3,6 +3,10 @@
 //! A table and nothing else: what an object of a kind contains is decided in
 //! `desired`, and kinds that only engines bring are found in the cluster.
 
+pub mod clearing;
+
+use clearing::Clearing;
+
 /// How the objects of a kind are kept in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
@@ -11,6 +15,17 @@ pub enum Keeping {
     Whole(&'static [&'static str]),
     /// Applied: only the fields that we mean are ours.
     Applied,
+    /// Applied, and what others add to its content is taken out again, but for what
+    /// is others' by design.
+    Cleared(&'static Clearing),
+}
+
+impl Keeping {
+    /// Whether it is written by server-side apply.
+    #[must_use]
+    pub const fn is_applied(self) -> bool {
+        matches!(self, Self::Applied | Self::Cleared(_))
+    }
 }
 
 /// Which objects of a kind are watched.
@@ -67,6 +82,16 @@ const fn applied(group: &'static str, version: &'static str, kind: &'static str,
     Kind { group, version, kind, plural, namespaced: true, keeping: Keeping::Applied, selection: Selection::Ours }
 }
 
+const fn cleared(
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    clearing: &'static Clearing,
+) -> Kind {
+    Kind { keeping: Keeping::Cleared(clearing), ..applied(group, version, kind, plural) }
+}
+
 /// Every built-in kind that is written, and those that are only read.
 pub const KINDS: &[Kind] = &[
     Kind { namespaced: false, selection: Selection::All, ..applied("", "v1", "Namespace", "namespaces") },
@@ -75,14 +100,14 @@ pub const KINDS: &[Kind] = &[
     whole("networking.k8s.io", "NetworkPolicy", "networkpolicies", true, &["spec"]),
     whole("", "ConfigMap", "configmaps", true, &["data", "binaryData", "immutable"]),
     applied("", "v1", "ServiceAccount", "serviceaccounts"),
-    applied("", "v1", "Service", "services"),
-    applied("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-    applied("apps", "v1", "Deployment", "deployments"),
-    applied("apps", "v1", "StatefulSet", "statefulsets"),
-    applied("batch", "v1", "Job", "jobs"),
-    applied("batch", "v1", "CronJob", "cronjobs"),
-    applied("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    applied("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    cleared("", "v1", "Service", "services", &clearing::SERVICE),
+    cleared("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", &clearing::CLAIM),
+    cleared("apps", "v1", "Deployment", "deployments", &clearing::DEPLOYMENT),
+    cleared("apps", "v1", "StatefulSet", "statefulsets", &clearing::STATEFUL_SET),
+    cleared("batch", "v1", "Job", "jobs", &clearing::JOB),
+    cleared("batch", "v1", "CronJob", "cronjobs", &clearing::CRON_JOB),
+    cleared("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &clearing::BUDGET),
+    cleared("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &clearing::AUTOSCALER),
     Kind { selection: Selection::All, ..whole(RBAC, "RoleBinding", "rolebindings", true, &["roleRef", "subjects"]) },
     whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"]),
     whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"]),

@@ -171,6 +171,7 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply:
         };
         context.events.record_repeating(team.object_ref(&()), told);
     }
+    tell_of_left(context, &team.object_ref(&()), outcome);
     for key in outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::apply::has_reserved_name(key)) {
         let note = format!("removed {key}: people get their rights from the AITeam alone");
         let told =
@@ -196,6 +197,17 @@ pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outco
     for (key, type_, reason, note) in kept.chain(gone) {
         let told = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
         context.events.record(team.object_ref(&()), told);
+    }
+}
+
+/// Tells, once, of what admission puts into objects and is left there.
+pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate::apply::Outcome) {
+    for (key, fields) in &outcome.left {
+        let fields = fields.join(", ");
+        info!(object = %key, fields, "admission adds to it, and that is left");
+        let note = format!("admission adds to {key}, and that is left: {fields}");
+        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
+        context.events.record_repeating(about.clone(), told);
     }
 }
 

@@ -9,6 +9,8 @@
 
 #[path = "cluster/actor.rs"]
 mod actor;
+#[path = "cluster/added.rs"]
+mod added;
 #[path = "cluster/atlas.rs"]
 mod atlas;
 #[path = "cluster/broken.rs"]

@@ -163,6 +163,12 @@ pub struct ObjectTemplate {
     /// Where the object goes, if not into the layer's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
+    /// For kinds that do not come with Kubernetes: what others add to the content
+    /// of the object is taken out again. Not for kinds whose controllers write
+    /// into their own spec. Those of Kubernetes are always kept so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(default = "no", extend("default" = false))]
+    pub owned_whole: bool,
 }
 
 /// A place outside the team's namespaces. The names of objects there are forced

@@ -44,6 +44,8 @@ pub const BREAK_GLASS: &str = "strata-operator.dev/break-glass-until";
 pub const RECLAIM: &str = "strata-operator.dev/reclaim";
 /// On the claim of a home volume: whose home it is.
 pub const OWNER: &str = "strata-operator.dev/owner";
+/// On an object of an engine: what others add to its content is taken out again.
+pub const OWNED_WHOLE: &str = "strata-operator.dev/owned-whole";
 /// Holds an `AITeam` until what it owns was taken away or retained.
 pub const FINALIZER: &str = "strata-operator.dev/teardown";
 

@@ -34,6 +34,8 @@ struct Known {
     intents: HashMap<u64, u64>,
     /// When those that were repaired were.
     repairs: HashMap<u64, VecDeque<Instant>>,
+    /// What of those that were repaired had been changed last.
+    fields: HashMap<u64, String>,
     /// How many may be known before it is tidied up.
     tidy_at: usize,
 }
@@ -67,13 +69,18 @@ impl Contests {
     }
 
     /// Asks to write an object that differs from the intent.
-    pub fn ask(&self, key: &Key, intent: u64, guardrail: bool) -> Permission {
+    /// `field` is what is different, where that is known.
+    pub fn ask(&self, key: &Key, intent: u64, guardrail: bool, field: Option<String>) -> Permission {
         let (now, number) = (Instant::now(), self.number(key));
         let mut known = self.lock();
         if known.intents.get(&number) != Some(&intent) {
             return Permission::Update;
         }
-        let repairs = known.repairs.entry(number).or_default();
+        let Known { repairs, fields, .. } = &mut *known;
+        if let Some(field) = field {
+            fields.insert(number, field);
+        }
+        let repairs = repairs.entry(number).or_default();
         while repairs.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
             repairs.pop_front();
         }
@@ -99,7 +106,14 @@ impl Contests {
         let mut known = self.lock();
         if known.intents.insert(number, intent) != Some(intent) {
             known.repairs.remove(&number);
+            known.fields.remove(&number);
         }
+    }
+
+    /// What of the object was changed last.
+    #[must_use]
+    pub fn field(&self, key: &Key) -> Option<String> {
+        self.lock().fields.get(&self.number(key)).cloned()
     }
 
     /// Whether the object was repaired that often within the last minute.
@@ -118,6 +132,7 @@ impl Contests {
         let mut known = self.lock();
         known.intents.remove(&number);
         known.repairs.remove(&number);
+        known.fields.remove(&number);
     }
 
     /// Forgets, where many are known, objects that are no longer there and that
@@ -132,7 +147,8 @@ impl Contests {
             there.insert(self.number(key));
         });
         known.repairs.retain(|_, repairs| repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW));
-        let Known { intents, repairs, .. } = &mut *known;
+        let Known { intents, repairs, fields, .. } = &mut *known;
+        fields.retain(|number, _| repairs.contains_key(number));
         intents.retain(|number, _| repairs.contains_key(number) || there.contains(number));
         intents.shrink_to_fit();
         known.tidy_at = known.intents.len() * 2;
@@ -154,14 +170,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_field_fought_over_is_written_at_a_bounded_rate() {
         let contests = Contests::default();
-        assert_eq!(contests.ask(&key(), 1, true), Permission::Update);
+        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Update);
         contests.wrote(&key(), 1);
         for _ in 0..ROUNDS {
-            assert_eq!(contests.ask(&key(), 1, true), Permission::Repair { contested: false });
+            assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: false });
         }
-        assert!(matches!(contests.ask(&key(), 1, true), Permission::Wait(_)));
+        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Wait(_)));
         tokio::time::advance(GUARDRAIL).await;
-        assert_eq!(contests.ask(&key(), 1, true), Permission::Repair { contested: true });
+        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: true });
         assert!(contests.contested(&key()));
         tokio::time::advance(WINDOW + GUARDRAIL).await;
         assert!(!contests.contested(&key()));
@@ -171,7 +187,7 @@ mod tests {
     async fn a_changed_intent_is_no_contest() {
         let contests = Contests::default();
         for intent in 0..20 {
-            assert_eq!(contests.ask(&key(), intent + 1, false), Permission::Update);
+            assert_eq!(contests.ask(&key(), intent + 1, false, None), Permission::Update);
             contests.wrote(&key(), intent + 1);
         }
     }
@@ -182,13 +198,13 @@ mod tests {
         let object = |number: usize| Key::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
         let stay = |each: &mut dyn FnMut(&Key)| (0..500).for_each(|number| each(&object(number * 100)));
         contests.wrote(&key(), 1);
-        assert!(matches!(contests.ask(&key(), 1, true), Permission::Repair { .. }));
+        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Repair { .. }));
         for number in 0..50_000 {
             contests.wrote(&object(number), 1);
             contests.tidy(stay);
             assert!(contests.lock().intents.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
         }
-        assert_eq!(contests.ask(&object(49_900), 1, false), Permission::Repair { contested: false });
+        assert_eq!(contests.ask(&object(49_900), 1, false, None), Permission::Repair { contested: false });
         assert!(
             contests.lock().intents.contains_key(&contests.number(&key())),
             "what was fought over just now is known"

@@ -4,6 +4,7 @@
 //! nothing but what depends on it. What the mirror says is already there costs
 //! no request. Decides nothing about what is desired.
 
+mod clear;
 mod contest;
 mod metrics;
 pub mod outcome;
@@ -18,17 +19,18 @@ use futures::StreamExt;
 use kube::Client;
 use serde_json::Value;
 
+use clear::{Cleared, Clearer, Left};
 pub use contest::Contests;
 use contest::Permission;
 pub use metrics::Requests;
-pub use outcome::{Outcome, Result};
+pub use outcome::{Contender, Outcome, Result};
 pub use prune::Keep;
 pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
 use crate::api::Reason;
 use crate::desired::{Desired, Stage};
 use crate::error::Failure;
-use crate::kinds::Keeping;
+use crate::kinds::{Keeping, clearing};
 use crate::queue::Key as Work;
 use crate::watch::fingerprint::digest;
 use crate::watch::{Entry, Key, Known, Mirror, State, Watched, Watches};
@@ -44,13 +46,15 @@ pub struct Applier {
     mirror: Arc<Mirror>,
     watches: Arc<Watches>,
     contests: Contests,
+    left: Left,
 }
 
 impl Applier {
     /// An applier through this client.
     #[must_use]
     pub fn new(client: Client, mirror: Arc<Mirror>, watches: Arc<Watches>, requests: Requests) -> Self {
-        Self { writer: Writer::new(client, requests, REQUEST), mirror, watches, contests: Contests::default() }
+        let writer = Writer::new(client, requests, REQUEST).knowing(Arc::clone(&mirror));
+        Self { writer, mirror, watches, contests: Contests::default(), left: Left::default() }
     }
 
     /// Brings the objects of these stages, written for this owner, to what is
@@ -157,28 +161,34 @@ impl Applier {
     }
 
     async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, entry: Entry) -> Step {
-        let Entry { uid, other_writer: by, .. } = entry;
         let intent = digest(&desired.object);
         if self.mirror.holds(key, &desired.object, kind.keeping) {
             self.remember(key, intent);
-            let contested = self.contests.contested(key).then_some(Contender(by));
+            let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
-        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key));
+        let field = entry.difference(&desired.object, kind.keeping);
+        let Entry { uid, other_writer: by, .. } = entry;
+        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key), field);
         if let Permission::Wait(pause) = permission {
-            return Step::contested(key, by, pause);
+            return Step::contested(key, self.contender(key, by), pause);
         }
         let written = match kind.keeping {
             Keeping::Whole(_) => self.writer.replace(kind, key, &desired.object).await,
-            Keeping::Applied => self.writer.apply(kind, key, &desired.object, &uid).await,
+            Keeping::Applied | Keeping::Cleared(_) => self.writer.apply(kind, key, &desired.object, &uid).await,
         };
-        self.written(kind, key, desired, written, permission, by)
+        self.written(kind, key, desired, written, permission, by).await
+    }
+
+    fn contender(&self, key: &Key, by: Option<String>) -> Contender {
+        Contender { by, field: self.contests.field(key) }
     }
 
     /// Remembers what an object holds, and forgets objects that went without us.
     fn remember(&self, key: &Key, intent: u64) {
         self.contests.wrote(key, intent);
         self.contests.tidy(|look| self.mirror.each_key(look));
+        self.left.tidy(|look| self.mirror.each_key(look));
     }
 
     async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
@@ -187,20 +197,22 @@ impl Applier {
             // Namespaces and the team's own roles are watched whoever made them.
             None => true,
         };
-        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key));
+        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
         if let Permission::Wait(pause) = permission {
-            return Step::contested(key, None, pause);
+            return Step::contested(key, self.contender(key, None), pause);
         }
         let written = match kind.keeping {
             Keeping::Whole(_) => self.writer.create(kind, key, &desired.object).await,
-            Keeping::Applied => self.writer.apply_new(kind, key, &desired.object, nobody_elses).await,
+            Keeping::Applied | Keeping::Cleared(_) => {
+                self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
+            }
         };
-        let step = self.written(kind, key, desired, written, permission, None);
+        let step = self.written(kind, key, desired, written, permission, None).await;
         let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
         Step { fresh, ..step }
     }
 
-    fn written(
+    async fn written(
         &self,
         kind: &Watched,
         key: &Key,
@@ -209,23 +221,29 @@ impl Applier {
         permission: Permission,
         by: Option<String>,
     ) -> Step {
-        let live = match written {
-            Ok(live) => live,
+        let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
+            (Ok(live), Some(clearing)) => {
+                let (writer, left, intent) = (&self.writer, &self.left, &desired.object);
+                Clearer { writer, left, kind, key, clearing, intent }.clear(live).await
+            }
+            (Ok(live), None) => Ok(Cleared { live, left: Vec::new() }),
+            (Err(failure), _) => Err(failure),
+        };
+        let Cleared { live, left } = match cleared {
+            Ok(cleared) => cleared,
             Err(failure) => return Step::failed(failure),
         };
         self.mirror.wrote(key, &live, kind.keeping, &desired.object);
         self.remember(key, digest(&desired.object));
         match permission {
             Permission::Repair { contested } => {
-                Step { contested: contested.then(|| Contender(by.clone())), ..Step::of(Result::Repaired { by }) }
+                let contested = contested.then(|| self.contender(key, by.clone()));
+                Step { contested, left, ..Step::of(Result::Repaired { by }) }
             }
-            Permission::Update | Permission::Wait(_) => Step::of(Result::Written),
+            Permission::Update | Permission::Wait(_) => Step { left, ..Step::of(Result::Written) },
         }
     }
 }
-
-/// Whoever keeps changing an object, where that can be told.
-struct Contender(Option<String>);
 
 /// What came of one object, with what else must be remembered of it.
 struct Step {
@@ -234,11 +252,13 @@ struct Step {
     contested: Option<Contender>,
     again: Option<Duration>,
     fresh: bool,
+    /// What others put into it and is left there from now on.
+    left: Vec<String>,
 }
 
 impl Step {
     const fn of(result: Result) -> Self {
-        Self { result, contested: None, again: None, fresh: false }
+        Self { result, contested: None, again: None, fresh: false, left: Vec::new() }
     }
 
     const fn failed(failure: Failure) -> Self {
@@ -253,11 +273,9 @@ impl Step {
         }
     }
 
-    fn contested(key: &Key, by: Option<String>, pause: Duration) -> Self {
-        let writer = by.as_deref().unwrap_or("another writer");
-        let message = format!("{key} is changed again and again by {writer}: have it leave alone what Strata sets");
-        let failure = Failure::new(Reason::Contested, message);
-        Self { contested: Some(Contender(by)), again: Some(pause), ..Self::failed(failure) }
+    fn contested(key: &Key, contender: Contender, pause: Duration) -> Self {
+        let failed = Self::failed(contender.failure(key));
+        Self { contested: Some(contender), again: Some(pause), ..failed }
     }
 }
 
@@ -266,8 +284,11 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
     if step.fresh {
         outcome.fresh.insert(key.name.clone());
     }
-    if let Some(Contender(by)) = step.contested {
-        outcome.contested.insert(key.clone(), by);
+    if let Some(contender) = step.contested {
+        outcome.contested.insert(key.clone(), contender);
+    }
+    if !step.left.is_empty() {
+        outcome.left.insert(key.clone(), step.left);
     }
     if let Some(again) = step.again {
         outcome.again = outcome::soonest([outcome.again, Some(again)]);

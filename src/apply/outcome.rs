@@ -25,6 +25,27 @@ pub enum Result {
     Failed(Failure),
 }
 
+/// Whoever keeps changing an object, and what of it, where that can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contender {
+    /// The field manager.
+    pub by: Option<String>,
+    /// The field.
+    pub field: Option<String>,
+}
+
+impl Contender {
+    /// Why the object is not as desired.
+    #[must_use]
+    pub fn failure(&self, key: &Key) -> Failure {
+        let writer = self.by.as_deref().unwrap_or("another writer");
+        let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
+        let message =
+            format!("{key} is changed again and again by {writer}{field}: have it leave alone what Strata sets");
+        Failure::new(Reason::Contested, message)
+    }
+}
+
 /// What came of all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -34,8 +55,10 @@ pub struct Outcome {
     pub removed: Vec<Key>,
     /// Objects that could not be removed.
     pub not_removed: BTreeMap<Key, Failure>,
-    /// Objects that somebody keeps changing, and who.
-    pub contested: BTreeMap<Key, Option<String>>,
+    /// Objects that somebody keeps changing.
+    pub contested: BTreeMap<Key, Contender>,
+    /// What admission put into objects, and was left there, told for the first time.
+    pub left: BTreeMap<Key, Vec<String>>,
     /// When a contested object may be written again.
     pub again: Option<Duration>,
     /// Namespaces that were created just now: nothing of others can be in them.

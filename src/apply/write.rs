@@ -2,6 +2,8 @@
 //!
 //! Looks before calling anything a conflict. Never touches what is not ours.
 
+use std::sync::Arc;
+
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -11,8 +13,8 @@ use crate::api::{Reason, labels};
 use crate::error::Failure;
 use crate::kinds::Keeping;
 use crate::queue::Key as Work;
-use crate::watch::fingerprint::{applied_by_us, other_writer};
-use crate::watch::{Entry, Key, Watched, value};
+use crate::watch::fingerprint::{other_writer, written_by_us};
+use crate::watch::{Entry, Key, Mirror, Watched, value};
 
 type Object = kube::api::DynamicObject;
 
@@ -22,6 +24,7 @@ pub struct Writer {
     client: Client,
     requests: Requests,
     deadline: std::time::Duration,
+    mirror: Option<Arc<Mirror>>,
 }
 
 impl Writer {
@@ -29,7 +32,19 @@ impl Writer {
     /// after the deadline.
     #[must_use]
     pub fn new(client: Client, requests: Requests, deadline: std::time::Duration) -> Self {
-        Self { client, requests, deadline }
+        Self { client, requests, deadline, mirror: None }
+    }
+
+    /// The writer, knowing objects that were ours until somebody took their labels.
+    #[must_use]
+    pub fn knowing(self, mirror: Arc<Mirror>) -> Self {
+        Self { mirror: Some(mirror), ..self }
+    }
+
+    fn is_ours(&self, live: &Value, key: &Key, intent: &Value) -> bool {
+        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
+        let was_ours = || self.mirror.as_ref().is_some_and(|mirror| mirror.was_ours(key, uid));
+        is_ours(live, key, intent) || live["metadata"]["labels"][labels::TEAM].is_null() && was_ours()
     }
 
     fn api(&self, kind: &Watched, key: &Key) -> Api<Object> {
@@ -73,7 +88,7 @@ impl Writer {
         match self.post(kind, key, &object(intent)?).await {
             Ok(created) => Ok(created),
             Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
-                Some(live) if is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
+                Some(live) if self.is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
                 Some(live) => Err(conflict(key, &live)),
                 None => Err(failed.failure),
             },
@@ -99,26 +114,28 @@ impl Writer {
         Ok(value(&self.request("create", key, api.create(&as_us(), object)).await?))
     }
 
-    async fn put(&self, kind: &Watched, key: &Key, object: &Object) -> Result<Value, Failed> {
-        let api = self.api(kind, key);
-        Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), object)).await?))
+    /// Writes an object whole, in the version that it names.
+    pub(super) async fn put(&self, kind: &Watched, key: &Key, whole: &Value) -> Result<Value, Failed> {
+        let (api, whole) = (self.api(kind, key), object(whole).map_err(|failure| Failed { failure, code: 0 })?);
+        Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), &whole)).await?))
     }
 
     async fn replace_live(&self, kind: &Watched, key: &Key, intent: &Value, live: Value) -> Result<Value, Failure> {
-        if live["roleRef"] != intent["roleRef"] {
-            // A roleRef cannot change: the binding makes way for the one we mean.
+        if live["roleRef"] != intent["roleRef"] || is_locked(&live, intent) {
+            // A roleRef cannot change, nor what somebody made immutable: the object makes
+            // way for the one we mean.
             self.delete(kind, key, live["metadata"]["uid"].as_str().unwrap_or_default(), None).await?;
             return self.create_missing(kind, key, intent).await;
         }
         let merged = with_foreign_metadata(intent, &live);
-        Ok(self.put(kind, key, &object(&merged)?).await?)
+        Ok(self.put(kind, key, &merged).await?)
     }
 
     /// Leaves only these subjects in a binding.
     pub async fn narrow(&self, kind: &Watched, key: &Key, subjects: &Value) -> Result<Option<Value>, Failure> {
         let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
         live["subjects"] = subjects.clone();
-        Ok(Some(self.put(kind, key, &object(&live)?).await?))
+        Ok(Some(self.put(kind, key, &live).await?))
     }
 
     /// Applies an object that is known by this UID: only the fields of the intent become
@@ -128,7 +145,7 @@ impl Writer {
         exact["metadata"]["uid"] = uid.into();
         match self.patch(kind, key, &exact, true).await {
             Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
-                Some(live) if !is_ours(&live, key, intent) => Err(conflict(key, &live)),
+                Some(live) if !self.is_ours(&live, key, intent) => Err(conflict(key, &live)),
                 // The watch tells how it is by now.
                 _ => Err(failed.failure),
             },
@@ -163,7 +180,7 @@ impl Writer {
     }
 
     async fn apply_live(&self, kind: &Watched, key: &Key, intent: &Value, live: &Value) -> Result<Value, Failure> {
-        if !is_ours(live, key, intent) {
+        if !self.is_ours(live, key, intent) {
             return Err(conflict(key, live));
         }
         self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
@@ -211,9 +228,9 @@ impl Writer {
 }
 
 /// A failure with the status code of the answer.
-struct Failed {
-    failure: Failure,
-    code: u16,
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) code: u16,
 }
 
 impl Failed {
@@ -240,14 +257,19 @@ fn object(intent: &Value) -> Result<Object, Failure> {
     })
 }
 
+/// Whether the content of an object is not what is meant and can never be again.
+fn is_locked(live: &Value, intent: &Value) -> bool {
+    live["immutable"] == true && ["data", "binaryData", "immutable"].iter().any(|part| live[*part] != intent[*part])
+}
+
 /// Whether the object is ours: by our label; because its name is reserved in a
-/// namespace of ours; or because we applied it and somebody took the label off.
+/// namespace of ours; or because we wrote it and somebody took the label off.
 /// Whoever calls has made sure that the namespace is ours.
 fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
     let team = &intent["metadata"]["labels"][labels::TEAM];
     let label = &live["metadata"]["labels"][labels::TEAM];
     let labelled = label == team && team.is_string();
-    labelled || has_reserved_name(key) || label.is_null() && applied_by_us(live)
+    labelled || has_reserved_name(key) || label.is_null() && written_by_us(live)
 }
 
 /// Whether the name belongs to Strata wherever a team's objects are.

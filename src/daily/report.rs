@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use crate::api::daily::model_service::MONITOR_PASSING;
 use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::{GROUP, Reason, VERSION, labels};
+use crate::apply::Outcome;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Again;
-use crate::report::{event, now, turned};
+use crate::report::{event, now, tell_of_left, turned};
 use crate::request::request;
 use crate::status::daily::held as held_status;
 use crate::store::Unreadable;
@@ -83,6 +84,11 @@ fn stopped(before: &Value, after: &Value) -> Option<Event> {
     let was = before["serving"].as_str().filter(|_| after.get("releases").is_some() && after["serving"].is_null())?;
     let why = condition(after, READY).map_or_else(String::new, |ready| format!(": {}", ready.message));
     Some(event(EventType::Warning, "NothingServes", format!("version {was} does not serve any more{why}")))
+}
+
+/// Tells, once, of what admission puts into objects of it and is left there.
+pub fn left(context: &Context, id: &DailyId, object: &Object, outcome: &Outcome) {
+    tell_of_left(context, &reference(id, object), outcome);
 }
 
 /// What turned between two statuses, as Events: whether the object is ready, and

@@ -19,6 +19,7 @@ use super::tree::Tree;
 use super::{EngineError, Fault};
 use crate::api::engine::EngineSpec;
 use crate::api::vocabulary::Capability;
+use crate::kinds::built_in;
 
 /// An engine whose file is sound.
 #[derive(Clone, Debug)]
@@ -278,6 +279,11 @@ fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
             && placement.cluster == placement.namespace.is_some()
         {
             return Err(fault("placement", "say either `cluster: true` or one `namespace`"));
+        }
+        let text = |field: &str| object.template[field].as_str().unwrap_or_default();
+        let kind = ObjectKind::new(text("apiVersion"), text("kind"));
+        if object.owned_whole && built_in(&kind.group, &kind.kind).is_some() {
+            return Err(fault("ownedWhole", "this kind comes with Kubernetes, and is always kept so: leave it out"));
         }
     }
     for key in spec.connections.keys() {

@@ -88,6 +88,7 @@ fn a_broken_file_is_refused_with_its_path() {
             )]),
             "objects[0].template.spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation",
         ),
+        (json!([with(object("a", json!({})), json!({"ownedWhole": true}))]), "objects[0].ownedWhole"),
         (json!([object("a", json!({"apiVersion": "example.com/v1", "kind": "Thing"}))]), "objects[0].template.kind"),
     ] {
         assert_eq!(refused(json!({"objects": objects})).0, path, "{objects}");
@@ -125,7 +126,7 @@ fn objects_are_placed_repeated_and_left_out() {
                  json!({"forEach": "namespaces", "when": "item.layer == 'Workspace'"})),
             with(object("never", json!({})), json!({"when": "${project != null}"})),
             with(object("thing", json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "${team.name}--x"}})),
-                 json!({"placement": {"cluster": true}})),
+                 json!({"placement": {"cluster": true}, "ownedWhole": true})),
             with(object("there", json!({"metadata": {"name": "${team.name}"}})), json!({"placement": {"namespace": "argocd"}})),
         ]
     }))
@@ -139,7 +140,12 @@ fn objects_are_placed_repeated_and_left_out() {
         summary,
         [
             ("each", Some(0), json!({"name": "x-a-0", "namespace": "fraud--shared"}), Place::Layer),
-            ("thing", None, json!({"name": "fraud--x"}), Place::Cluster),
+            (
+                "thing",
+                None,
+                json!({"name": "fraud--x", "annotations": {"strata-operator.dev/owned-whole": "true"}}),
+                Place::Cluster,
+            ),
             ("there", None, json!({"name": "fraud", "namespace": "argocd"}), Place::Namespace("argocd".to_owned())),
         ]
     );

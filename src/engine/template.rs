@@ -11,6 +11,7 @@ use super::text::has_expression;
 use super::tree::Tree;
 use super::{Fault, pod_security};
 use crate::api::engine::{ObjectTemplate, Placement, PodSecurity};
+use crate::api::labels;
 
 /// The most objects that one `forEach` makes.
 pub const FOR_EACH: usize = 256;
@@ -64,6 +65,7 @@ pub struct Template {
     when: Option<Expression>,
     tree: Tree,
     level: PodSecurity,
+    owned_whole: bool,
 }
 
 impl Template {
@@ -84,6 +86,7 @@ impl Template {
             when: compile_rule(source.when.as_deref(), &known).map_err(|fault| fault.under("when"))?,
             tree: Tree::compile(&source.template, &known).map_err(within)?,
             level,
+            owned_whole: source.owned_whole,
         };
         if let Some(name) = source.template["metadata"]["name"].as_str().filter(|name| !has_expression(name))
             && let Some(message) = template.name_refused(name, None)
@@ -158,6 +161,10 @@ impl Template {
         };
         if let (Some(namespace), Some(metadata)) = (namespace, object["metadata"].as_object_mut()) {
             metadata.insert("namespace".to_owned(), Value::from(namespace));
+        }
+        if self.owned_whole {
+            // Whoever reads the object has nothing else to know it by.
+            object["metadata"]["annotations"][labels::OWNED_WHOLE] = Value::from("true");
         }
         Ok(Some(RenderedObject { id: self.id.clone(), index, object, place: self.place.clone() }))
     }

@@ -88,6 +88,7 @@ fn compile(extra: &Extra, level: PodSecurity) -> Result<Template, String> {
         for_each: None,
         when: None,
         placement: None,
+        owned_whole: false,
     };
     Template::compile(&source, level, variables()).map_err(|fault| fault.to_string())
 }

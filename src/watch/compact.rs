@@ -5,9 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::added::{additions, difference};
 use super::fingerprint::{holds, owned_fields};
 use super::text::Text;
 use crate::api::labels;
+use crate::kinds::{Keeping, clearing};
 
 /// A value as text.
 #[must_use]
@@ -33,10 +35,19 @@ fn without(object: &Value, names: &[&str]) -> Map<String, Value> {
     fields.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Whether the object that was kept as this text holds what is intended, as [`holds`] says.
+/// Whether the object that was kept as this text holds what is intended, as [`holds`]
+/// says, and nothing that others added where that is taken out.
 #[must_use]
-pub fn holds_as_text(live: &Text, intent: &Value) -> bool {
-    serde_json::from_str(&live.read()).is_ok_and(|live| holds(&live, intent))
+pub fn holds_as_text(live: &Text, intent: &Value, keeping: Keeping) -> bool {
+    let clearing = clearing::of(keeping, intent);
+    let has_additions = |live: &Value| clearing.is_some_and(|clearing| !additions(live, intent, clearing).is_empty());
+    serde_json::from_str(&live.read()).is_ok_and(|live| holds(&live, intent) && !has_additions(&live))
+}
+
+/// The first field in which the object that was kept as this text is not as intended.
+#[must_use]
+pub fn difference_as_text(live: &Text, intent: &Value, keeping: Keeping) -> Option<String> {
+    difference(&serde_json::from_str(&live.read()).ok()?, intent, clearing::of(keeping, intent))
 }
 
 #[cfg(test)]
@@ -57,9 +68,9 @@ mod tests {
         });
         let kept = text(&applied_part(&live));
         for image in ["i", "j"] {
-            assert_eq!(holds_as_text(&kept, &intent(image)), holds(&live, &intent(image)), "{image}");
+            assert_eq!(holds_as_text(&kept, &intent(image), Keeping::Applied), holds(&live, &intent(image)), "{image}");
         }
-        assert!(holds_as_text(&kept, &intent("i")));
+        assert!(holds_as_text(&kept, &intent("i"), Keeping::Applied));
         let kept = kept.read();
         assert!(kept.len() < 300, "{kept}");
     }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::compact::{applied_part, text};
+use super::compact::{applied_part, difference_as_text, text};
 use super::fingerprint::{fingerprint, other_writer};
 use super::key::Key;
 use super::text::Text;
@@ -55,6 +55,13 @@ impl Entry {
     pub const fn is_ours(&self) -> bool {
         self.labelled
     }
+
+    /// The first field in which an applied object is not as intended, where that can
+    /// be told.
+    #[must_use]
+    pub fn difference(&self, intent: &Value, keeping: Keeping) -> Option<String> {
+        difference_as_text(self.unverified.as_ref()?, intent, keeping)
+    }
 }
 
 /// The object reduced to what matters; nothing if it does not matter at all.
@@ -83,7 +90,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, keeping),
         verified: None,
-        unverified: (keeping == Keeping::Applied && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
+        unverified: (keeping.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
         view,
         other_writer: other_writer(object),
     })

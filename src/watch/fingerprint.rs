@@ -1,23 +1,31 @@
 //! Reduces an object to the fields that we own, and those to one number.
 //!
 //! For kinds that are owned whole that is their content and our labels; for
-//! applied ones it is the values of the fields that our field manager holds.
+//! applied ones it is the values of the fields that our field manager holds, and,
+//! where what others add is taken out, all else that they could add to.
 //! Pure: it sees one object at a time and no cluster.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
+use super::added::guarded;
 use crate::api::labels;
 use crate::api::quantity::Amount;
-use crate::kinds::Keeping;
+use crate::kinds::{Keeping, clearing};
 
 /// What of the object is ours, as one number that changes when any of it does.
 #[must_use]
 pub fn fingerprint(object: &Value, keeping: Keeping) -> u64 {
     match keeping {
         Keeping::Whole(sections) => digest(&whole(object, sections)),
-        Keeping::Applied => digest(&project(&owned_fields(object), object)),
+        Keeping::Applied | Keeping::Cleared(_) => {
+            let ours = project(&owned_fields(object), object);
+            match clearing::of(keeping, object) {
+                Some(clearing) => digest(&json!([ours, guarded(object, clearing)])),
+                None => digest(&ours),
+            }
+        }
     }
 }
 
@@ -109,10 +117,14 @@ pub fn applied_in(object: &Value) -> Option<&str> {
     Some(text.rsplit('/').next().unwrap_or(text))
 }
 
-/// Whether our field manager applied any field of the object.
+/// Whether our field manager wrote any field of the object, status apart.
 #[must_use]
-pub fn applied_by_us(object: &Value) -> bool {
-    owned_fields(object).as_object().is_some_and(|fields| !fields.is_empty())
+pub fn written_by_us(object: &Value) -> bool {
+    let managers = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let mut ours = managers.filter(|entry| {
+        entry["manager"] == labels::FIELD_MANAGER && entry["subresource"].as_str().unwrap_or_default().is_empty()
+    });
+    ours.any(|entry| entry["fieldsV1"].as_object().is_some_and(|fields| !fields.is_empty()))
 }
 
 /// The writer, other than us and the status controllers, that changed the
@@ -239,7 +251,8 @@ fn without_default_keys(fields: &Value, want: &Value, keys: &Map<String, Value>)
     fields
 }
 
-fn is_nothing(value: &Value) -> bool {
+/// Null, or a list or map without anything in it.
+pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -249,7 +262,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Whether the live value says all that is intended; the server may have added.
-fn covers(live: &Value, intent: &Value) -> bool {
+pub(super) fn covers(live: &Value, intent: &Value) -> bool {
     match (live, intent) {
         (Value::Object(live), Value::Object(intent)) => intent
             .iter()

@@ -29,6 +29,12 @@ impl Gone {
         }
     }
 
+    /// Whether the object with this UID went not long ago.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.versions.contains_key(uid)
+    }
+
     /// Whether this version of the object was before it went. (One that only lost the
     /// label by which it is watched may have got it back since.)
     #[must_use]

@@ -110,14 +110,14 @@ impl Mirror {
         let Some(known) = index.known(key) else { return false };
         let (known, unverified) = match keeping {
             Keeping::Whole(_) => return known.fingerprint == fingerprint(intent, keeping),
-            Keeping::Applied => ((known.verified, known.fingerprint), known.unverified.clone()),
+            Keeping::Applied | Keeping::Cleared(_) => ((known.verified, known.fingerprint), known.unverified.clone()),
         };
         drop(index);
         let wanted = Some((digest(intent), known.1));
         if known.0 == wanted {
             return true;
         }
-        let holds = unverified.is_some_and(|live| holds_as_text(&live, intent));
+        let holds = unverified.is_some_and(|live| holds_as_text(&live, intent, keeping));
         if holds && let Some(known) = self.write().known_mut(key).filter(|now| now.fingerprint == known.1) {
             known.verified = wanted;
             known.unverified = None;
@@ -220,6 +220,13 @@ impl Mirror {
         index.gone.add(uid, version(object).unwrap_or(u64::MAX), Instant::now());
         let other = index.known(key).is_some_and(|known| known.uid != *uid);
         if other { Wake::new() } else { index.forget(key) }
+    }
+
+    /// Whether this very object was a team's until a moment ago: its watch lost it, and
+    /// there it still is, so somebody took its label off.
+    #[must_use]
+    pub fn was_ours(&self, key: &Key, uid: &str) -> bool {
+        key.namespace.as_deref().is_some_and(|namespace| team_of(namespace).is_some()) && self.read().gone.knows(uid)
     }
 
     /// We asked for the deletion of the object with this UID and the API server

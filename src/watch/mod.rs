@@ -4,6 +4,7 @@
 //! not served, or that we may not read, holds up nothing else. A watch writes
 //! nothing and decides nothing; it only says which teams should look again.
 
+pub mod added;
 pub mod api_server;
 mod compact;
 mod container;

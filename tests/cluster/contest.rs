@@ -61,7 +61,7 @@ async fn what_is_no_guardrail_is_then_put_back_slowly() {
         let seen = team.get().await;
         let experiments = component(&seen, "Experiments");
         let words = experiments["message"].as_str().unwrap_or_default();
-        if experiments["reason"] == "Contested" && words.contains("rival") {
+        if experiments["reason"] == "Contested" && words.contains("rival (spec.revisionHistoryLimit)") {
             Ok(())
         } else {
             Err(format!("{experiments}"))
