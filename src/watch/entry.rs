@@ -2,7 +2,7 @@
 //! and one number for the fields we own. Reads what a watch or an answer gave;
 //! keeps nothing ([`super::mirror`] does) and asks nobody.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::compact::{applied_part, difference_as_text, text};
 use super::fingerprint::{fingerprint, other_writer};
@@ -28,7 +28,8 @@ pub struct Entry {
     pub work: Work,
     /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
     pub controller: Option<String>,
-    /// Whether it is the team's by its label, which only we may write.
+    /// Whether it is the team's by its label, which only we may write, or, a namespace,
+    /// by another word of ours.
     pub(super) labelled: bool,
     /// The team's UID by the label; empty where there is none.
     pub team_uid: String,
@@ -71,7 +72,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
     let team_uid = label(labels::TEAM_UID).unwrap_or_default();
     let by_label =
         label(labels::TEAM).filter(|team| may_belong(team, key, metadata["labels"][labels::ENGINE].is_string()));
-    let labelled = by_label.is_some();
+    let labelled = by_label.is_some() || is_marked(key, metadata);
     let team = match by_label {
         Some(team) => team,
         None => team_of_namespace(key)?.to_owned(),
@@ -94,6 +95,14 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
         view,
         other_writer: other_writer(object),
     })
+}
+
+/// Whether it is a team's namespace by its name and by another word of ours: somebody
+/// took or changed the label that says so. All but [`labels::ADOPT`] only we may write.
+fn is_marked(key: &Key, metadata: &Value) -> bool {
+    let words = ["labels", "annotations"].into_iter().filter_map(|part| metadata[part].as_object());
+    let mut ours = words.flat_map(Map::keys).filter(|word| word.starts_with(labels::PREFIX));
+    key.kind == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
 }
 
 /// Its resource version, a number since Kubernetes 1.35 by its contract and before by use.

@@ -253,13 +253,43 @@ async fn namespaces() {
 }
 
 #[tokio::test]
+async fn a_namespace_whose_label_was_taken_or_changed() {
+    let team = Team::ready(stage().await, "torn", everything()).await;
+    let at = team.space_path("second");
+    let metadata = team.admin.get(&at).await.expect("it is there")["metadata"].clone();
+    let without = |part: &str| -> Value {
+        let words = metadata[part].as_object().expect("words").keys();
+        let ours = words.filter(|word| word.starts_with("strata-operator.dev/"));
+        let none: serde_json::Map<_, _> = ours.map(|word| (word.clone(), Value::Null)).collect();
+        json!({"metadata": {part: none}})
+    };
+    let label = |value: Value| json!({"metadata": {"labels": {"strata-operator.dev/team": value}}});
+    let changes = vec![
+        ("a stripped team of a namespace", Change::Merge(label(Value::Null))),
+        ("another team of a namespace", Change::Merge(label(json!("loosened")))),
+        ("all labels of a namespace", Change::Merge(without("labels"))),
+        ("all annotations of a namespace", Change::Merge(without("annotations"))),
+    ];
+    are_undone(&team, &at, changes).await;
+    team.until_ready().await;
+}
+
+#[tokio::test]
 async fn a_namespace_without_any_word_of_whose_it_is() {
     let team = Team::ready(stage().await, "orphaned", everything()).await;
     let at = team.space_path("second");
     let label = |value: Value| json!({"metadata": {"labels": {"strata-operator.dev/team": value}}});
-    team.admin.merge(&at, &label(Value::Null)).await.expect("stripped");
-    // The fence lets the operator into namespaces with its label alone: an
-    // administrator has to put it back, and is told how.
+    // Not a label and not an annotation of ours is left: nothing in it tells the fence
+    // whose it is. An administrator has to put the label back, and is told how.
+    let metadata = team.admin.get(&at).await.expect("it is there")["metadata"].clone();
+    let mut without = json!({"metadata": {}});
+    for part in ["labels", "annotations"] {
+        let words = metadata[part].as_object().expect("words").keys();
+        for word in words.filter(|word| word.starts_with("strata-operator.dev/")) {
+            without["metadata"][part][word] = Value::Null;
+        }
+    }
+    team.admin.merge(&at, &without).await.expect("stripped");
     let seen = team.until_not_ready("Conflict", "kubectl label").await;
     let ready = condition(&seen, "Ready")["message"].as_str().unwrap_or_default();
     assert!(ready.contains("orphaned--second") && ready.contains("strata-operator.dev/team=orphaned"), "{ready}");

@@ -55,6 +55,27 @@ async fn a_namespace_that_was_there_only_by_its_owners_leave() {
     operator.patch(&format!("{ALL}/argocd"), team(&"leave".into())).await.refused_by(FENCE, SAYS);
 }
 
+/// Whoever may override took the label off: it comes back where another word of ours is
+/// left, which nobody else may write.
+#[tokio::test]
+async fn a_namespace_that_was_stripped_only_by_another_word_of_ours() {
+    let stage = stage().await;
+    let (operator, admin) = (stage.operator().await, stage.admin().await);
+    let at = format!("{ALL}/torn--shared");
+    operator.post(ALL, namespace("torn--shared", "torn")).await.passes();
+    let mark = |part: &str, word: &str, value: Value| json!({"metadata": {part: {word: value}}});
+    for (part, word) in [("labels", "strata-operator.dev/layer"), ("annotations", "strata-operator.dev/user-prefix")] {
+        admin.patch(&at, mark(part, word, "x".into())).await.passes();
+        admin.patch(&at, team(&Value::Null)).await.passes();
+        operator.patch(&at, team(&"spice".into())).await.refused_by(FENCE, SAYS);
+        operator.delete(&at).await.refused_by(FENCE, SAYS);
+        operator.patch(&at, team(&"torn".into())).await.passes();
+        admin.patch(&at, mark(part, word, Value::Null)).await.passes();
+    }
+    admin.patch(&at, team(&Value::Null)).await.passes();
+    operator.patch(&at, team(&"torn".into())).await.refused_by(FENCE, SAYS);
+}
+
 #[tokio::test]
 async fn of_namespaces_no_subresource() {
     let stage = stage().await;
