@@ -106,7 +106,6 @@ impl Clearer<'_> {
         }
         let marks: Vec<u64> = found.iter().map(|addition| addition.mark).collect();
         let live = match self.without(live, &marks).await? {
-            Taken::Out(live) => live,
             // One of them cannot be taken out: the others still can.
             Taken::Refused(mut live) if marks.len() > 1 => {
                 for mark in marks {
@@ -116,7 +115,7 @@ impl Clearer<'_> {
                 }
                 live
             }
-            Taken::Refused(live) => live,
+            Taken::Out(live) | Taken::Refused(live) => live,
         };
         let stays = self.added(&live);
         self.left.leave(self.key, &stays);

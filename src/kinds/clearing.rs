@@ -107,6 +107,7 @@ pub const STATEFUL_SET: Clearing = Clearing {
         ("spec.podManagementPolicy", Text("OrderedReady")),
         ("spec.revisionHistoryLimit", Number(10)),
         ("spec.updateStrategy.type", Text("RollingUpdate")),
+        ("spec.updateStrategy.rollingUpdate.maxUnavailable", Number(1)),
         ("spec.updateStrategy.rollingUpdate.partition", Number(0)),
         ("spec.persistentVolumeClaimRetentionPolicy.whenDeleted", Text("Retain")),
         ("spec.persistentVolumeClaimRetentionPolicy.whenScaled", Text("Retain")),

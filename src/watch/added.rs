@@ -140,7 +140,8 @@ fn of_value(
     clearing: &Clearing,
     found: &mut Vec<Addition>,
 ) {
-    if clearing.is_others(&place.path) || is_nothing(live) {
+    // An empty text is how the API server writes one that nobody set.
+    if clearing.is_others(&place.path) || is_nothing(live) || *live == "" {
         return;
     }
     match live {

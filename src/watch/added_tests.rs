@@ -153,7 +153,7 @@ fn every_kind_knows_its_own_defaults() {
     let job = json!({"spec": {"suspend": true, "parallelism": 1, "selector": {"matchLabels": {"a": "b"}},
         "template": {"metadata": {"labels": {"job-name": "j"}}, "spec": {"nodeSelector": {"flavor": "a"}}}}});
     assert_eq!(additions(&job, &json!({"spec": {"template": {"spec": {}}}}), &JOB), []);
-    let set = json!({"spec": {"updateStrategy": {"type": "OnDelete"}, "replicas": 1}});
+    let set = json!({"spec": {"updateStrategy": {"type": "OnDelete"}, "replicas": 1, "serviceName": ""}});
     assert_eq!(additions(&set, &json!({"spec": {"updateStrategy": {"type": "OnDelete"}}}), &STATEFUL_SET), []);
 }
 
