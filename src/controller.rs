@@ -150,7 +150,7 @@ async fn tell(context: &Context, key: &Key, result: &Result<Again, Failure>, beg
     let Err(failure) = result else { return };
     warn!(?key, reason = %failure.reason, "{failure}");
     // A reconcile that did not end could not report either, so that is done for it.
-    let (Key::Team(name), Reason::DeadlineExceeded) = (key, failure.reason) else { return };
+    let (Key::Team(name), Reason::PassTooLong) = (key, failure.reason) else { return };
     if let Err(error) = report_failure(context, name, failure).await {
         warn!(team = name, "{error}");
     }
@@ -191,7 +191,7 @@ where
 {
     let late = || {
         let message = format!("the reconcile did not end within {} s", deadline.as_secs());
-        Err(Failure::new(Reason::DeadlineExceeded, message))
+        Err(Failure::new(Reason::PassTooLong, message))
     };
     match contained(deadline, pass.instrument(info_span!("reconcile", ?key))).await {
         Ended::Done(result) => (result, None),
@@ -219,6 +219,7 @@ async fn one(context: &Context, key: &Key) -> Result<Again, Failure> {
             count_teams(context);
             Ok(None)
         }
+        Key::Expiry(team) => daily::expiry::reconcile(context, team).await,
         Key::Dependents(team) => {
             triggers::dependents::reconcile(context, team);
             Ok(None)
@@ -233,6 +234,7 @@ fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun:
         Key::Engine(_) => "engine",
         Key::Readiness => "readiness",
         Key::Dependents(_) => "dependents",
+        Key::Expiry(_) => "expiry",
         Key::Daily(_) => "daily",
     };
     let result = result.as_ref().map_or_else(|failure| failure.class().name(), |_| "fine");

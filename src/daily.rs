@@ -4,6 +4,7 @@
 //! Level-triggered like that one. It stands on the plan of its team, which it
 //! never makes itself.
 
+pub mod expiry;
 mod observe;
 mod report;
 mod teardown;

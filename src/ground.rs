@@ -233,6 +233,9 @@ pub fn publish(context: &Context, team: &str, ground: Ground) {
     match context.stand_on(team, ground) {
         Moved::Nothing => {}
         Moved::Settings => dependents::waiting_of(context, team),
-        Moved::Everything => dependents::all_of(context, team),
+        Moved::Everything => {
+            dependents::all_of(context, team);
+            context.queue.add_expiry(team);
+        }
     }
 }

@@ -37,6 +37,8 @@ pub enum Key {
     Readiness,
     /// Who depends on what changed in the daily work of a team.
     Dependents(String),
+    /// The runs of a team whose time after their end may be over.
+    Expiry(String),
     /// An object of daily work, whether it is there or not.
     Daily(DailyId),
 }
@@ -175,6 +177,11 @@ impl Queue {
         self.add_after(Key::Dependents(team.to_owned()), GATHERING);
     }
 
+    /// Has the runs of a team looked for that are to be deleted, after a burst.
+    pub fn add_expiry(&self, team: &str) {
+        self.add_after(Key::Expiry(team.to_owned()), GATHERING);
+    }
+
     /// Has a team tell of its daily work again, after a burst.
     pub fn add_summary(&self, team: &str) {
         self.add_after(Key::Team(team.to_owned()), SUMMING);
@@ -311,7 +318,7 @@ impl State {
 
 fn lane(key: &Key) -> Lane {
     match key {
-        Key::Team(team) | Key::Dependents(team) => Some(team.clone()),
+        Key::Team(team) | Key::Dependents(team) | Key::Expiry(team) => Some(team.clone()),
         Key::Daily(id) => team_of(&id.namespace).map(str::to_owned),
         Key::Blueprint(_) | Key::Engine(_) | Key::Readiness => None,
     }

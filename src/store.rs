@@ -6,6 +6,7 @@
 
 pub mod collection;
 pub mod definition;
+pub mod expiring;
 mod reader;
 pub mod work_index;
 

@@ -107,6 +107,9 @@ pub struct BlueprintSpec {
     /// Budgets of teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRules>,
+    /// How long Runs may be under way and stay afterwards, where they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<RunRules>,
     /// Objects that every namespace of a layer gets, in the template language of engines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
@@ -189,6 +192,21 @@ pub struct BudgetRules {
     #[serde(default)]
     #[schemars(default = "no")]
     pub cpu_limits: bool,
+}
+
+/// How long Runs, and executions by schedule, may be under way and stay afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRules {
+    /// How long one may be under way that says nothing, nor its pipeline. For ever
+    /// where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::active_deadline")]
+    pub active_deadline_seconds: Option<i64>,
+    /// How long one stays once it ended that says nothing. For ever where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::ttl")]
+    pub ttl_seconds_after_finished: Option<i64>,
 }
 
 /// An object that every namespace of a layer gets.

@@ -49,6 +49,16 @@ pub const OWNED_WHOLE: &str = "strata-operator.dev/owned-whole";
 /// Holds an `AITeam` until what it owns was taken away or retained.
 pub const FINALIZER: &str = "strata-operator.dev/teardown";
 
+/// Labels by which a GitOps tool knows what it created, with the tool.
+pub const TRACKING_LABELS: &[(&str, &str)] = &[
+    ("app.kubernetes.io/instance", "Argo CD"),
+    ("argocd.argoproj.io/instance", "Argo CD"),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("helm.toolkit.fluxcd.io/name", "Flux"),
+];
+/// Annotations of the same kind.
+pub const TRACKING_ANNOTATIONS: &[(&str, &str)] = &[("argocd.argoproj.io/tracking-id", "Argo CD")];
+
 /// Objects of this prefix belong to Strata in every team namespace.
 pub const RESERVED_PREFIX: &str = "strata-";
 /// The settings that workbenches, pipelines and services load.

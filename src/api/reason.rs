@@ -83,6 +83,8 @@ reasons! {
     Idle: Fine,
     /// It ran to its end, as asked for.
     Succeeded: Fine,
+    /// A GitOps tool would create again what is due to be deleted, so it stays.
+    Tracked: Fine,
     /// The team is not in a state in which anything is written for this object.
     TeamNotReady: Waiting,
     /// Writes were made and their effect is awaited.
@@ -110,7 +112,7 @@ reasons! {
     /// The API server or the network did not answer as it should.
     ApiFailing: Transient,
     /// The deadline of one reconcile passed.
-    DeadlineExceeded: Transient,
+    PassTooLong: Transient,
     /// The spec asks for something that cannot be, or names what is not there.
     Invalid: Invalid,
     /// A component is not among those that a dataset of Live gives its credentials or its volume to.
@@ -119,6 +121,8 @@ reasons! {
     OwnerLeft: Invalid,
     /// A step of the run ended otherwise than it should.
     StepFailed: Invalid,
+    /// A run was under way for longer than it may be, and was stopped.
+    DeadlineExceeded: Invalid,
     /// The Job of a run is gone before it ended.
     JobLost: Invalid,
     /// The version asked for could not be released; what served before goes on.

@@ -18,6 +18,17 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 /// A reference as a registry takes it, with a tag or a digest.
 const TAGGED: &str = "^[a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$";
 
+/// How long an execution may be under way. A Job counts in nanoseconds, and takes more
+/// than this for a time that has passed.
+pub(crate) fn active_deadline(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": 1, "maximum": i32::MAX})
+}
+
+/// How long something stays once it ended.
+pub(crate) fn ttl(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": 0, "maximum": i32::MAX})
+}
+
 /// A list of user or group names: none empty, none of Kubernetes' own.
 pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -208,6 +208,26 @@ fn a_schedule_runs_the_same_job() {
 }
 
 #[test]
+fn a_job_ends_and_goes_when_it_is_told_to() {
+    let timed = |schedule| RunInputs {
+        active_deadline_seconds: Some(60),
+        ttl_seconds_after_finished: Some(0),
+        schedule,
+        ..run(&["train"])
+    };
+    for job in [
+        of(timed(None))[0]["spec"].clone(),
+        of(timed(Some(ScheduleInputs::default())))[0]["spec"]["jobTemplate"]["spec"].clone(),
+    ] {
+        assert_eq!((&job["activeDeadlineSeconds"], &job["ttlSecondsAfterFinished"]), (&json!(60), &json!(0)), "{job}");
+    }
+    let silent = &of(run(&["train"]))[0]["spec"];
+    for field in ["activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+        assert!(silent.get(field).is_none(), "{silent}");
+    }
+}
+
+#[test]
 fn a_dataset_on_a_volume_is_a_claim_and_waits_for_it() {
     let dataset = |volume: Option<VolumeInputs>| WorkInputs {
         dataset: Some(DatasetInputs { name: "payments".to_owned(), volume }),

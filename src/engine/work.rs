@@ -71,6 +71,7 @@ pub struct WorkbenchInputs {
 
 /// A run, or a pipeline with a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RunInputs {
     /// The name of the Job or CronJob: `run-x`, `pipeline-nightly`.
     pub name: String,
@@ -87,6 +88,11 @@ pub struct RunInputs {
     pub datasets: Vec<MountedInputs>,
     /// The limit of the files that are handed on, as a quantity.
     pub files: String,
+    /// How long it may be under way; none for as long as it takes.
+    pub active_deadline_seconds: Option<i64>,
+    /// How long what a schedule made stays once it ended; none for ever, and for a run,
+    /// whose Job goes with it.
+    pub ttl_seconds_after_finished: Option<i64>,
 }
 
 /// A step of a run.

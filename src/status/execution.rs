@@ -159,6 +159,12 @@ impl Progress<'_> {
         times.max().or_else(|| self.times[1].clone())
     }
 
+    /// Whether it was stopped because it took longer than it may.
+    #[must_use]
+    pub fn is_past_its_deadline(&self) -> bool {
+        self.failed.as_ref().is_some_and(|(reason, _)| reason == "DeadlineExceeded")
+    }
+
     /// Why its newest pod does not run.
     #[must_use]
     pub fn trouble(&self) -> Option<Failure> {
@@ -216,6 +222,14 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
         }
         _ => format!("step {step} ended with {}", ended.exit_code),
     }
+}
+
+/// That a Job was stopped at its deadline, and at which step.
+#[must_use]
+pub fn past_its_deadline(job: &Value, step: Option<&str>) -> String {
+    let at = step.map_or_else(String::new, |step| format!(" in step {step}"));
+    let seconds = &job["spec"]["activeDeadlineSeconds"];
+    format!("stopped{at}: it took longer than the {seconds} s of its activeDeadlineSeconds")
 }
 
 /// The limit of memory of a step, as its Job has it.

@@ -13,12 +13,15 @@ use crate::engine::plain;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 
+/// How an execution fails.
+const ENDS: [Reason; 2] = [Reason::StepFailed, Reason::DeadlineExceeded];
+
 /// The status of a `Pipeline`.
 #[must_use]
 pub fn status(object: &Pipeline, judged: &Judged<'_>) -> PipelineStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let newest = newest(judged);
+    let newest = newest(before.last.as_ref(), judged);
     let last = last(before.last.as_ref(), newest.as_ref(), judged);
     let ready = ready(object, &before, last.as_ref(), newest.as_ref().map(|(_, progress)| progress), judged);
     let order = match &judged.plan.draft.detail {
@@ -34,10 +37,13 @@ pub fn status(object: &Pipeline, judged: &Judged<'_>) -> PipelineStatus {
     }
 }
 
-/// The newest Job of its schedule that there are pods of.
-fn newest<'a>(judged: &Judged<'a>) -> Option<(&'a str, Progress<'a>)> {
+/// The newest Job of its schedule that there are pods of, or that there were pods of
+/// before its deadline took them away.
+fn newest<'a>(before: Option<&'a Execution>, judged: &Judged<'a>) -> Option<(&'a str, Progress<'a>)> {
     let of_jobs = || judged.pods.iter().filter(|pod| pod.owner_kind == "Job");
-    let job = of_jobs().max_by_key(|pod| (number(&pod.owner), &pod.created))?.owner.as_str();
+    let with_pods = of_jobs().max_by_key(|pod| (number(&pod.owner), &pod.created)).map(|pod| pod.owner.as_str());
+    let known = before.map(|before| before.job.as_str()).filter(|job| (judged.live)("Job", job).is_some());
+    let job = with_pods.into_iter().chain(known).max_by_key(|job| number(job))?;
     let live = (judged.live)("Job", job);
     Some((job, execution::progress(live.as_ref(), of_jobs().filter(|pod| pod.owner == job))))
 }
@@ -56,6 +62,7 @@ fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judge
         return Some(kept.clone());
     }
     let state = progress.state;
+    let failure = (state == RunState::Failed).then(|| why(job, progress, judged));
     let when = match state {
         RunState::Succeeded | RunState::Failed => progress.finished(),
         RunState::Running => progress.started(),
@@ -66,22 +73,29 @@ fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judge
         job: (*job).to_owned(),
         state,
         since: same.or(when).unwrap_or_else(|| judged.now.clone()),
-        message: (state == RunState::Failed).then(|| bounded(why(job, progress, judged), 1024)),
+        reason: failure.as_ref().map(|failure| failure.reason.name().to_owned()),
+        message: failure.map(|failure| bounded(failure.message, 1024)),
     })
 }
 
 /// Why an execution failed: the step, and what it said.
-fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> String {
+fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> Failure {
+    let live = (judged.live)("Job", job);
+    if let Some(live) = live.as_ref().filter(|_| progress.is_past_its_deadline()) {
+        let step = progress.failing().map(|(step, _)| step);
+        let message = format!("{}; give the pipeline more", execution::past_its_deadline(live, step));
+        return Failure::new(Reason::DeadlineExceeded, message);
+    }
     if let Some((step, ended)) = progress.failing() {
-        let live = (judged.live)("Job", job);
         let memory = live.as_ref().and_then(|live| execution::memory(live, step));
         let said = execution::failure(step, ended, progress.pod, memory, Words::of(judged.plan.layer));
         let namespace = &judged.plan.id.namespace;
-        return format!("{said}; its log: kubectl logs --namespace {namespace} job/{job} --container {step}");
+        let log = format!("kubectl logs --namespace {namespace} job/{job} --container {step}");
+        return Failure::new(Reason::StepFailed, format!("{said}; its log: {log}"));
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
-    format!("{reason}: {message}")
+    Failure::new(Reason::StepFailed, format!("{reason}: {message}"))
 }
 
 fn ready(
@@ -107,18 +121,19 @@ fn ready(
     let failed = |last: &&Execution| last.state == RunState::Failed;
     if let Some(last) = last.filter(failed) {
         let message = format!("{} failed: {}", last.job, last.message.as_deref().unwrap_or_default());
-        return Err(Failure::new(Reason::StepFailed, message));
+        let of = |reason: &&Reason| last.reason.as_deref() == Some(reason.name());
+        return Err(Failure::new(ENDS.iter().find(of).copied().unwrap_or(Reason::StepFailed), message));
     }
     let runs = last.is_some_and(|last| last.state != RunState::Succeeded);
     if let Some(trouble) = newest.filter(|_| runs).and_then(Progress::trouble) {
         return Err(trouble);
     }
     // While the next execution runs, nothing is known to be better yet.
-    let failed = |condition: &&crate::api::status::Condition| {
-        condition.type_ == READY && condition.reason == Reason::StepFailed.name()
-    };
-    if let Some(condition) = before.conditions.iter().find(failed).filter(|_| runs) {
-        return Err(Failure::new(Reason::StepFailed, condition.message.clone()));
+    let ready = before.conditions.iter().find(|condition| condition.type_ == READY).filter(|_| runs);
+    if let Some(condition) = ready
+        && let Some(reason) = ENDS.iter().find(|reason| condition.reason == reason.name())
+    {
+        return Err(Failure::new(*reason, condition.message.clone()));
     }
     let (cron, zone) = (&object.spec.schedule, object.spec.time_zone.as_deref().unwrap_or("UTC"));
     let cron = cron.as_deref().unwrap_or_default();

@@ -70,8 +70,13 @@ fn the_last_execution_is_that_of_the_newest_job() {
         Pod { owner_kind: "ReplicaSet".to_owned(), ..pod("pipeline-nightly-200", "Running", &[]) },
     ];
     let found = told(&scene(), NIGHTLY, None, &pods, None);
-    let execution =
-        Execution { job: "pipeline-nightly-100".to_owned(), state: RunState::Running, since: at(100), message: None };
+    let execution = Execution {
+        job: "pipeline-nightly-100".to_owned(),
+        state: RunState::Running,
+        since: at(100),
+        reason: None,
+        message: None,
+    };
     assert_eq!(found.last, Some(execution.clone()));
     assert_eq!(ready(&found.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; it runs now");
     // It ended, its pod is gone, and the one before it is still there.
@@ -105,6 +110,7 @@ fn a_failed_execution_is_told_until_one_succeeds() {
         job: "pipeline-nightly-1".to_owned(),
         state: RunState::Failed,
         since: at(120),
+        reason: Some("StepFailed".to_owned()),
         message: Some(said.to_owned()),
     };
     assert_eq!(first.last, Some(expected));
@@ -118,6 +124,28 @@ fn a_failed_execution_is_told_until_one_succeeds() {
     let next = pod("pipeline-nightly-2", "Succeeded", &["train=0", "report=0"]);
     let third = told(&scene, NIGHTLY, Some(second), &[next], None);
     assert_eq!(ready(&third.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last execution succeeded");
+}
+
+#[test]
+fn an_execution_past_its_deadline_is_told_though_its_pods_are_gone() {
+    let running = [pod("pipeline-nightly-2", "Running", &["train+", "report"])];
+    let before = told(&scene(), NIGHTLY, None, &running, None);
+    let mut late =
+        job(&json!([condition("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")]));
+    late["spec"] = json!({"activeDeadlineSeconds": 60});
+    let scene = scene().live("Job", "pipeline-nightly-2", late);
+    let said = "stopped: it took longer than the 60 s of its activeDeadlineSeconds; give the pipeline more";
+    // The pods of one before it may still be there.
+    for pods in [vec![], vec![pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])]] {
+        let found = told(&scene, NIGHTLY, Some(before.clone()), &pods, None);
+        let last = found.last.clone().unwrap();
+        assert_eq!((last.job.as_str(), last.state), ("pipeline-nightly-2", RunState::Failed));
+        assert_eq!((last.reason.as_deref(), last.message.as_deref()), (Some("DeadlineExceeded"), Some(said)));
+        let message = format!("False DeadlineExceeded pipeline-nightly-2 failed: {said}");
+        assert_eq!(ready(&found.conditions), message);
+        let next = [pod("pipeline-nightly-3", "Running", &["train+", "report"])];
+        assert_eq!(ready(&told(&scene, NIGHTLY, Some(found), &next, None).conditions), message);
+    }
 }
 
 #[test]

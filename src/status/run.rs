@@ -1,11 +1,14 @@
 //! What is reported of a `Run`. What is reported of its end stays as it is,
 //! whatever becomes of its Job and pods.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::daily::Judged;
 use super::execution::{self, Progress, Words};
 use crate::api::Reason;
 use crate::api::daily::Run;
-use crate::api::daily::run::{RunState, RunStatus, StepStatus};
+use crate::api::daily::run::{COMPLETE, EXPIRED, FAILED, RunState, RunStatus, StepStatus};
+use crate::api::status::Finding;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 use crate::plan::daily::run::{has_ended, of_job};
@@ -31,7 +34,8 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
         None if before.job.is_some() => lost(&before, &name, judged),
         None => waiting(&before, judged),
     };
-    let conditions = judged.conditions(&before.conditions, generation, &told.ready, Vec::new());
+    let mut conditions = judged.conditions(&before.conditions, generation, &told.ready, Vec::new());
+    conditions.extend(crate::api::status::conditions(&before.conditions, &end(&told), generation, judged.now));
     RunStatus { observed_generation: Some(generation), conditions, engine, ..told.status }
 }
 
@@ -39,6 +43,29 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
 struct Told {
     status: RunStatus,
     ready: Result<(Reason, String), Failure>,
+}
+
+/// What a Job has at its end, for those who wait for one of both.
+fn end(told: &Told) -> Vec<Finding> {
+    let finding = match (told.status.state, &told.ready) {
+        (Some(RunState::Succeeded), Ok((reason, message))) => Finding::new(COMPLETE, true, *reason, message.clone()),
+        (Some(RunState::Failed), Err(failure)) => Finding::new(FAILED, true, failure.reason, failure.message.clone()),
+        _ => return Vec::new(),
+    };
+    vec![finding]
+}
+
+/// The status of a run that stays after its time, because this tool would create it again.
+#[must_use]
+pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    let message = format!("its time is over, and {tool} would create it again: take it out of the repository");
+    let finding = Finding::new(EXPIRED, true, Reason::Tracked, message);
+    let told =
+        crate::api::status::conditions(&status.conditions, &[finding], object.metadata.generation.unwrap_or(0), now);
+    status.conditions.retain(|condition| condition.type_ != EXPIRED);
+    status.conditions.extend(told);
+    status
 }
 
 /// It has no Job yet.
@@ -53,10 +80,6 @@ fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
 
 /// Its Job was there, and is gone before it ended.
 fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
-    let stopped = |step: &StepStatus| {
-        let state = if step.state == RunState::Running { RunState::Failed } else { step.state };
-        StepStatus { state, ..step.clone() }
-    };
     let status = RunStatus {
         state: Some(RunState::Failed),
         steps: before.steps.iter().map(stopped).collect(),
@@ -67,6 +90,12 @@ fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
     };
     let message = format!("Job {name} is gone before the run ended: somebody deleted it; create another run");
     Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+}
+
+/// A step whose pod is gone does not run any more.
+fn stopped(step: &StepStatus) -> StepStatus {
+    let state = if step.state == RunState::Running { RunState::Failed } else { step.state };
+    StepStatus { state, ..step.clone() }
 }
 
 /// With how long it took, once that is known.
@@ -82,9 +111,12 @@ fn timed(status: RunStatus) -> RunStatus {
 fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
     let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
     let progress = execution::progress(Some(job), own);
-    let steps = progress.steps(&recorded(before, job, judged), Words::of(judged.plan.layer));
+    let mut steps = progress.steps(&recorded(before, job, judged), Words::of(judged.plan.layer));
     if progress.unproven && is_overdue(&progress, judged) {
         return unproven(before, name, steps, judged);
+    }
+    if progress.state == RunState::Failed && progress.pod.is_none() {
+        steps = steps.iter().map(stopped).collect();
     }
     let ended = matches!(progress.state, RunState::Succeeded | RunState::Failed);
     let finished = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
@@ -95,7 +127,7 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
         .map(|step| format!("kubectl logs --namespace {} job/{name} --container {step}", judged.plan.id.namespace));
     let ready = match progress.state {
         RunState::Succeeded => Ok(String::new()),
-        RunState::Failed => Err(failed(&progress, name, job, logs.as_deref(), judged)),
+        RunState::Failed => Err(failed(&progress, name, job, step.as_deref(), logs.as_deref(), judged)),
         RunState::Running | RunState::Pending => Err(going(&progress, &steps, step.as_deref(), job, judged)),
     };
     let status = timed(RunStatus {
@@ -157,7 +189,8 @@ fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
     let named = |state| steps.iter().find(|step| step.state == state).map(|step| step.name.clone());
     match progress.state {
         RunState::Succeeded | RunState::Pending => None,
-        RunState::Failed => progress.failing().map(|(name, _)| name.to_owned()),
+        // What a deadline stops has no pod any more.
+        RunState::Failed => progress.failing().map(|(name, _)| name.to_owned()).or_else(|| named(RunState::Failed)),
         RunState::Running => {
             named(RunState::Running).or_else(|| named(RunState::Failed)).or_else(|| named(RunState::Pending))
         }
@@ -169,9 +202,14 @@ fn failed(
     progress: &Progress<'_>,
     name: &str,
     job: &serde_json::Value,
+    step: Option<&str>,
     logs: Option<&str>,
     judged: &Judged<'_>,
 ) -> Failure {
+    if progress.is_past_its_deadline() {
+        let message = format!("{}; create another run with more", execution::past_its_deadline(job, step));
+        return Failure::new(Reason::DeadlineExceeded, message);
+    }
     let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
     if let Some((step, ended)) = progress.failing() {
         let said =

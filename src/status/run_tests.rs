@@ -193,6 +193,60 @@ fn a_run_that_failed_names_the_step_and_what_it_said() {
     assert_eq!((found.steps[0].exit_code, found.duration.as_deref()), (None, Some("20s")));
 }
 
+/// The conditions beside those that every kind has, as `type reason`.
+fn ends(status: &RunStatus) -> Vec<String> {
+    let own = status.conditions.iter().filter(|one| [COMPLETE, FAILED].contains(&one.type_.as_str()));
+    own.inspect(|one| assert_eq!(one.status, ConditionStatus::True))
+        .map(|one| format!("{} {}", one.type_, one.reason))
+        .collect()
+}
+
+#[test]
+fn a_run_that_ended_has_the_condition_of_a_job_that_did() {
+    let running = [pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])];
+    let complete = json!({"conditions": [condition("Complete", "", "")]});
+    let done = [pod("run-first", "Succeeded", &["generate=0", "train=0", "evaluate=0"])];
+    let lost = told(Some(of(&json!({}), &running)), None, &[], None);
+    for (found, expected) in [
+        (told(None, None, &[], None), vec![]),
+        (of(&json!({}), &running), vec![]),
+        (of(&complete, &done), vec!["Complete Succeeded"]),
+        (
+            of(&failed(), &[pod("run-first", "Failed", &["generate=1:no", "train", "evaluate"])]),
+            vec!["Failed StepFailed"],
+        ),
+        (lost, vec!["Failed JobLost"]),
+    ] {
+        assert_eq!(ends(&found), expected, "{found:?}");
+    }
+}
+
+#[test]
+fn a_run_past_its_deadline_says_so_and_what_to_do() {
+    let late = |more: Value| {
+        let message = "Job was active longer than specified deadline";
+        let mut live = job(&json!({"conditions": [condition("Failed", "DeadlineExceeded", message)]}));
+        live["spec"]["activeDeadlineSeconds"] = more;
+        live
+    };
+    let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);
+    // Its pod is taken away with it; or it is still seen as the signal ended it.
+    let killed = pod("run-first", "Failed", &["generate=0", "train=143", "evaluate"]);
+    for pods in [vec![], vec![killed]] {
+        let found = told(Some(before.clone()), Some(late(json!(600))), &pods, None);
+        let said = "stopped in step train: it took longer than the 600 s of its activeDeadlineSeconds; create another run with more";
+        assert_eq!(ready(&found.conditions), format!("False DeadlineExceeded {said}"));
+        assert!(said.len() <= 120, "{}", said.len());
+        assert_eq!(states(&found), [RunState::Succeeded, RunState::Failed, RunState::Pending]);
+        assert_eq!((found.state, found.step.as_deref()), (Some(RunState::Failed), Some("train")));
+        assert_eq!(
+            (ends(&found), found.logs.is_some()),
+            (vec!["Failed DeadlineExceeded".to_owned()], !pods.is_empty())
+        );
+        assert!(found.finished.is_some() && found.conditions.iter().any(|one| one.type_ == "Stalled"));
+    }
+}
+
 #[test]
 fn a_run_whose_job_is_gone_is_lost_and_not_started_again() {
     let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);

@@ -13,6 +13,7 @@ use kube::Resource;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::watch::Lean;
 
@@ -143,7 +144,8 @@ pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K,
         whole.unwrap_or_else(|_| DynamicObject { types: None, metadata: object.meta().clone(), data: Value::Null });
     let DynamicObject { types, metadata, mut data } = whole;
     let others = have_a_part_in_status(&metadata);
-    let metadata = reduced(metadata);
+    let is_run = types.as_ref().is_some_and(|types| types.kind == DailyKind::Run.name());
+    let metadata = reduced(metadata, is_run);
     let key = key_of(&metadata);
     if let Some(fields) = data.as_object_mut() {
         let types = types.unwrap_or_default();
@@ -161,14 +163,20 @@ pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K,
     Incoming { key, object, others }
 }
 
-fn reduced(mut metadata: ObjectMeta) -> ObjectMeta {
+/// Of a run also whether a tool tracks it, though not as what.
+fn reduced(mut metadata: ObjectMeta, is_run: bool) -> ObjectMeta {
     metadata.managed_fields = None;
     metadata.owner_references = None;
-    metadata.labels = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|name, _| name.starts_with(labels::PREFIX));
-    }
-    metadata.annotations = metadata.annotations.filter(|annotations| !annotations.is_empty());
+    let tracking = |of: &[(&str, &str)], all: &Option<BTreeMap<String, String>>| -> BTreeMap<String, String> {
+        let names = of.iter().filter(|(name, _)| is_run && all.as_ref().is_some_and(|all| all.contains_key(*name)));
+        names.map(|(name, _)| ((*name).to_owned(), String::new())).collect()
+    };
+    let tracked = tracking(labels::TRACKING_ANNOTATIONS, &metadata.annotations);
+    let mut annotations = metadata.annotations.take().unwrap_or_default();
+    annotations.retain(|name, _| name.starts_with(labels::PREFIX));
+    annotations.extend(tracked);
+    metadata.annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    metadata.labels = Some(tracking(labels::TRACKING_LABELS, &metadata.labels)).filter(|labels| !labels.is_empty());
     metadata
 }
 

@@ -81,6 +81,26 @@ fn only_what_is_read_is_kept() {
 }
 
 #[test]
+fn of_a_run_it_is_kept_whether_a_tool_tracks_it() {
+    let kept = |kind: &str| {
+        let object: Lean = json!({
+            "apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "spec": {"pipeline": "p"},
+            "metadata": {"name": "x", "labels": {"of": "others", "helm.toolkit.fluxcd.io/name": "long"},
+                "annotations": {"argocd.argoproj.io/tracking-id": "long", "of": "others"}},
+        })
+        .into();
+        let incoming = incoming(&object, |value| {
+            serde_json::from_value::<kube::api::DynamicObject>(value.clone()).map_err(|error| error.to_string())
+        });
+        let metadata = incoming.object.unwrap().metadata.clone();
+        [metadata.labels, metadata.annotations].map(|all| json!(all))
+    };
+    let only = |name: &str| json!({name: ""});
+    assert_eq!(kept("Run"), [only("helm.toolkit.fluxcd.io/name"), only("argocd.argoproj.io/tracking-id")]);
+    assert_eq!(kept("Pipeline"), [Value::Null, Value::Null]);
+}
+
+#[test]
 fn a_status_with_unknown_words_hides_no_spec() {
     let team = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {"name": "a"}, "spec": {},
         "status": {"components": [{"capability": "Telepathy"}]}});

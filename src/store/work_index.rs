@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Change;
+use super::expiring::{Due, Expiring};
 use crate::plan::daily::Object;
 use crate::plan::daily::run::has_ended;
 use crate::watch::team_of;
@@ -22,6 +23,8 @@ struct Index {
     ended: BTreeMap<Of, BTreeSet<(Time, String)>>,
     /// Those of them that speak of a Job.
     with_job: BTreeMap<Of, BTreeSet<(Time, String)>>,
+    /// All that ended, by the time at which they are to be deleted.
+    expiring: Expiring,
     /// How many objects each engine provides, by team.
     engines: BTreeMap<String, BTreeMap<String, usize>>,
 }
@@ -54,6 +57,14 @@ impl WorkIndex {
         with_job.range(..=newest.clone()).map(|(_, name)| name.clone()).collect()
     }
 
+    /// The runs of the team that are to be deleted by now, so many at most, of those that
+    /// may be; `default` is how long one stays that does not say so.
+    #[must_use]
+    pub fn due(&self, team: &str, now: i64, default: Option<i64>, most: usize, may: impl Fn(&str) -> bool) -> Due {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.expiring.due(team, now, default, most, may)
+    }
+
     /// Whether the engine provides anything in the team's daily work.
     #[must_use]
     pub fn uses(&self, team: &str, engine: &str) -> bool {
@@ -76,6 +87,9 @@ impl WorkIndex {
 
 impl Index {
     fn enter(&mut self, namespace: &str, name: &str, object: &Object) {
+        if let Some(team) = team_of(namespace) {
+            self.expiring.enter(team, &format!("{namespace}/{name}"), object);
+        }
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
             let run = (finished.clone(), name.to_owned());
@@ -90,6 +104,9 @@ impl Index {
     }
 
     fn leave(&mut self, namespace: &str, name: &str, object: &Object) {
+        if let Some(team) = team_of(namespace) {
+            self.expiring.leave(team, &format!("{namespace}/{name}"), object);
+        }
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
             let run = (finished.clone(), name.to_owned());

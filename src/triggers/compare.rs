@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::api::daily::{DailyKind, Dataset, ModelService, Pipeline, Run};
 use crate::api::{AITeam, Blueprint, Engine, labels};
 use crate::plan::daily::Object;
+use crate::plan::daily::run::{expires, is_kept};
 use crate::store::{Change, Known};
 
 /// An object that is compared with what it was.
@@ -116,6 +117,12 @@ pub(super) fn has_dependents(kind: DailyKind, change: &Change<'_, Object>) -> bo
         }
         DailyKind::Workbench | DailyKind::ModelService => false,
     }
+}
+
+/// Whether a run ended, or is to be deleted after all.
+pub(super) fn expires_anew(change: &Change<'_, Object>) -> bool {
+    let end = |known| run(known).filter(|run| !is_kept(run)).and_then(|run| expires(run, Some(0)));
+    end(change.after).is_some_and(|time| end(change.before) != Some(time))
 }
 
 fn run(known: Option<&Known<Object>>) -> Option<&Run> {

@@ -2,6 +2,7 @@
 //! policies around it.
 
 use serde_json::{Value, json};
+use strata::api::labels;
 
 use crate::render::{chart, documents, files, helm, name, named, of_kind, render, strings};
 
@@ -110,6 +111,15 @@ async fn the_fence_knows_every_kind_it_writes() {
     assert!(fence.contains("request.userInfo.username == 'system:serviceaccount:strata-system:strata'"));
 }
 
+/// A Run that the operator would delete and the fence keeps would be tried for ever.
+#[tokio::test]
+async fn the_fence_knows_what_gitops_tools_are_known_by() {
+    let fence = fence(&render().await);
+    for (key, _) in labels::TRACKING_LABELS.iter().chain(labels::TRACKING_ANNOTATIONS) {
+        assert!(fence.contains(&format!("'{key}'")), "the fence does not know {key}");
+    }
+}
+
 #[tokio::test]
 async fn policies_fail_closed_deny_and_are_bound() {
     let objects = render().await;
@@ -141,7 +151,7 @@ async fn policies_fail_closed_deny_and_are_bound() {
 
 /// Of what people wrote it is given no more than the fence leaves it.
 #[tokio::test]
-async fn of_its_own_kinds_it_creates_and_deletes_none() {
+async fn of_its_own_kinds_it_creates_none_and_deletes_runs_alone() {
     let objects = render().await;
     let kinds = ["components", "datasets", "modelservices", "pipelines", "runs", "workbenches"];
     let rules = rules(&objects);
@@ -155,7 +165,12 @@ async fn of_its_own_kinds_it_creates_and_deletes_none() {
         verbs
     };
     for kind in kinds {
-        assert_eq!(of(kind), ["get", "list", "patch", "update", "watch"], "{kind}");
+        let verbs: &[&str] = match kind {
+            // Those that ended, says the fence.
+            "runs" => &["delete", "get", "list", "patch", "update", "watch"],
+            _ => &["get", "list", "patch", "update", "watch"],
+        };
+        assert_eq!(of(kind), verbs, "{kind}");
         assert_eq!(of(&format!("{kind}/status")), ["patch", "update"], "{kind}");
     }
 }

@@ -100,7 +100,9 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     let number = stream::iter(0..RUNS).map(|number| {
         let (team, name) = (&team, format!("over-{number:03}"));
         async move {
-            let run = Work::create(team, "Run", "first", &name, json!({"pipeline": "gone"})).await;
+            // They stay for decades, whatever the date is.
+            let spec = json!({"pipeline": "gone", "ttlSecondsAfterFinished": i32::MAX});
+            let run = Work::create(team, "Run", "first", &name, spec).await;
             let finished = format!("2026-11-01T00:{:02}:{:02}Z", number / 60, number % 60);
             let status = json!({"observedGeneration": 1, "state": "Succeeded", "finished": finished});
             let path = run.path() + "/status";

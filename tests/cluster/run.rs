@@ -227,6 +227,100 @@ async fn of_old_runs_the_word_stays_and_the_job_goes() {
 }
 
 #[tokio::test]
+async fn a_run_past_its_deadline_is_stopped_and_says_what_to_do() {
+    let team = team().await;
+    let work = Work::named(&team, "Run", "first", "late");
+    let told = [("simulate/step", "train"), ("simulate/duration", "10m")];
+    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    work.write(&team.admin, json!({"pipeline": "experiment", "activeDeadlineSeconds": 6})).await.expect("created");
+    let seen = work.until_state("Failed").await;
+    let ready = condition(&seen, "Ready");
+    assert_eq!(ready["reason"], "DeadlineExceeded", "{seen}");
+    let message = ready["message"].as_str().unwrap_or_default();
+    for word in ["step train", "the 6 s of its activeDeadlineSeconds", "create another run"] {
+        assert!(message.contains(word), "{message}");
+    }
+    let space = team.space("first");
+    let wait = ["wait", "--for=condition=Failed", "run/late", "--namespace", &space, "--timeout=5s"];
+    team.stage.plane.kubectl(wait).await.expect("a wait for its end ends");
+    assert_eq!(states(&seen), are(["Succeeded", "Failed", "Pending"]), "{seen}");
+    let gone = harness::wait::until("its pod is gone", 60, async || match work.written("Pod").await.as_slice() {
+        [] => Ok(()),
+        left => Err(left[0]["status"].to_string()),
+    });
+    gone.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_is_deleted_when_its_time_is_over() {
+    let team = team().await;
+    let lasting = run(&team, "lasting", "experiment").await;
+    let spec = json!({"pipeline": "experiment", "ttlSecondsAfterFinished": 5});
+    let work = Work::create(&team, "Run", "first", "brief", spec.clone()).await;
+    work.until_state("Succeeded").await;
+    let space = team.space("first");
+    let wait = ["wait", "--for=condition=Complete", "run/lasting", "--namespace", &space, "--timeout=60s"];
+    team.stage.plane.kubectl(wait).await.expect("a wait for its end ends");
+    team.until_missing(&work.path()).await;
+    team.until_missing(&work.child("Job", "run-brief")).await;
+    // What a tool would create again stays and says so, until nobody tracks it any more.
+    let tracked = Work::named(&team, "Run", "first", "tracked");
+    let object = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Run", "spec": spec, "metadata": {"name": "tracked",
+            "namespace": space, "annotations": {"argocd.argoproj.io/tracking-id": "ml:strata-operator.dev/Run:a/tracked"}},
+    });
+    team.admin.create(&object).await.expect("created");
+    let seen = tracked.until("says that it stays", |seen| !condition(seen, "Expired").is_null()).await;
+    assert_eq!(condition(&seen, "Expired")["reason"], "Tracked", "{seen}");
+    assert!(condition(&seen, "Expired")["message"].as_str().unwrap_or_default().contains("Argo CD"), "{seen}");
+    assert_eq!(condition(&seen, "Ready")["status"], "True", "{seen}");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(tracked.get().await["metadata"]["resourceVersion"], seen["metadata"]["resourceVersion"]);
+    let untracked = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": null}}});
+    team.admin.merge(&tracked.path(), &untracked).await.expect("changed");
+    team.until_missing(&tracked.path()).await;
+    assert_eq!(lasting.get().await["status"]["state"], "Succeeded");
+}
+
+#[tokio::test]
+async fn where_runs_say_nothing_the_blueprint_does() {
+    let stage = stage().await;
+    let admin = stage.admin().await;
+    let blueprint = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "metadata": {"name": "brief"},
+        "spec": {
+            "images": {"scipy": "quay.io/jupyter/scipy-notebook:1"},
+            "sizes": {"small": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}},
+            "runs": {"activeDeadlineSeconds": 777},
+        },
+    });
+    admin.create(&blueprint).await.expect("created");
+    let mut spec = at_work();
+    spec["blueprint"] = json!("brief");
+    let team = Team::ready(stage, "briefs", spec).await;
+    pipeline(&team, "experiment", &json!({})).await.until_ready().await;
+    let spec = json!({"pipeline": "experiment", "ttlSecondsAfterFinished": 100_000});
+    let lasting = Work::create(&team, "Run", "first", "lasting", spec).await;
+    lasting.until_state("Succeeded").await;
+    let work = run(&team, "silent", "experiment").await;
+    work.until_state("Succeeded").await;
+    let job = admin.get(&work.child("Job", "run-silent")).await.expect("its Job is there");
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 777, "{job}");
+    assert!(job["spec"]["ttlSecondsAfterFinished"].is_null(), "{job}");
+    // Another word of the Blueprint is one for those too that ended before. Of what is
+    // held nothing goes.
+    team.edit(json!({"suspend": true})).await;
+    team.until("is suspended", |seen| condition(seen, "Ready")["reason"] == "Suspended").await;
+    let path = crate::actor::path("Blueprint", "", "brief");
+    admin.merge(&path, &json!({"spec": {"runs": {"ttlSecondsAfterFinished": 0}}})).await.expect("changed");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(work.get().await["status"]["state"], "Succeeded");
+    team.edit(json!({"suspend": false})).await;
+    team.until_missing(&work.path()).await;
+    assert_eq!(lasting.get().await["status"]["state"], "Succeeded");
+}
+
+#[tokio::test]
 async fn a_run_that_may_is_tried_again() {
     let team = Team::ready(stage().await, "triers", at_work()).await;
     component(&team, "flaky").await;

@@ -49,6 +49,11 @@ impl Actor {
         self.send("DELETE", path, "application/json", None).await
     }
 
+    /// Deletes with options of its own.
+    pub async fn delete_with(&self, path: &str, options: Value) -> Answer {
+        self.send("DELETE", path, "application/json", Some(options)).await
+    }
+
     async fn send(&self, method: &str, path: &str, content: &'static str, body: Option<Value>) -> Answer {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         // The builder is for POST; what differs is put right.

@@ -48,9 +48,15 @@ async fn of_daily_work_only_status_and_finalizers() {
         for attempt in attempts {
             operator.patch(one, attempt).await.refused_by(FENCE, says);
         }
-        operator.delete(one).await.refused_by_rights();
-        unbounded.delete(one).await.refused_by(FENCE, says);
-        unbounded.delete(&all).await.refused_by(FENCE, says);
+        if plural == "runs" {
+            // It ended for nobody yet.
+            operator.delete(one).await.refused_by(FENCE, RUNS);
+            unbounded.delete(&all).await.refused_by(FENCE, RUNS);
+        } else {
+            operator.delete(one).await.refused_by_rights();
+            unbounded.delete(one).await.refused_by(FENCE, says);
+            unbounded.delete(&all).await.refused_by(FENCE, says);
+        }
         operator.patch(one, json!({"metadata": {"finalizers": null}})).await.passes();
         admin.delete(one).await.passes();
     }
@@ -60,6 +66,58 @@ async fn of_daily_work_only_status_and_finalizers() {
     let status = json!({"status": {"observedGeneration": 1}});
     operator.patch(&format!("{stray}/stray/status"), status).await.refused_by(FENCE, "only in namespaces of teams");
     admin.delete(&format!("{stray}/stray")).await.passes();
+}
+
+/// What the sentence on the deletion of Runs says.
+const RUNS: &str = "deletes a Run only by its UID, once it ended, and if neither Argo CD nor Flux tracks it";
+
+#[tokio::test]
+async fn a_run_goes_by_its_uid_once_it_ended_and_if_nobody_tracks_it() {
+    let stage = stage().await;
+    let project = Project::set(stage, "ended").await;
+    let (operator, unbounded, admin) = (stage.operator().await, stage.unbounded().await, stage.admin().await);
+    let all = project.daily("workspace", "runs");
+    let make = async |name: &str, state: &str, metadata: Value| -> (String, Value) {
+        let mut run = object("Run", name, &json!({"pipeline": "any"}));
+        for (field, value) in metadata.as_object().into_iter().flatten() {
+            run["metadata"][field] = value.clone();
+        }
+        let made = admin.post(&all, run).await.passes();
+        let path = format!("{all}/{name}");
+        operator.patch(&format!("{path}/status"), json!({"status": {"state": state}})).await.passes();
+        (path, json!({"preconditions": {"uid": made["metadata"]["uid"]}}))
+    };
+    for state in ["Pending", "Running"] {
+        let (path, by_uid) = make(&state.to_lowercase(), state, Value::Null).await;
+        operator.delete_with(&path, by_uid).await.refused_by(FENCE, RUNS);
+    }
+    let label = |key: &str| json!({"labels": {key: "any"}});
+    let tracked = [
+        json!({"annotations": {"argocd.argoproj.io/tracking-id": "app:strata-operator.dev/Run:a/b"}}),
+        label("app.kubernetes.io/instance"),
+        label("argocd.argoproj.io/instance"),
+        label("kustomize.toolkit.fluxcd.io/name"),
+        label("helm.toolkit.fluxcd.io/name"),
+    ];
+    for (number, metadata) in tracked.into_iter().enumerate() {
+        let (path, by_uid) = make(&format!("tracked-{number}"), "Succeeded", metadata).await;
+        operator.delete_with(&path, by_uid).await.refused_by(FENCE, RUNS);
+    }
+    for state in ["Succeeded", "Failed"] {
+        let (path, by_uid) = make(&state.to_lowercase(), state, json!({"labels": {"of": state}})).await;
+        operator.delete(&path).await.refused_by(FENCE, RUNS);
+        // Neither all at once, by whatever UID.
+        let many = format!("{all}?labelSelector=of%3D{state}");
+        operator.delete_with(&many, by_uid.clone()).await.refused_by_rights();
+        unbounded.delete_with(&many, by_uid.clone()).await.refused_by(FENCE, RUNS);
+        operator.delete_with(&path, by_uid).await.passes();
+    }
+    // What ended of another kind stays people's.
+    let pipelines = project.daily("workspace", "pipelines");
+    let pipeline =
+        admin.post(&pipelines, object("Pipeline", "any", &json!({"steps": [{"component": "a"}]}))).await.passes();
+    let by_uid = json!({"preconditions": {"uid": pipeline["metadata"]["uid"]}});
+    unbounded.delete_with(&format!("{pipelines}/any"), by_uid).await.refused_by(FENCE, "status and finalizers alone");
 }
 
 #[tokio::test]

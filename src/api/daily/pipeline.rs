@@ -70,6 +70,16 @@ pub struct PipelineSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10), default = "none")]
     pub retries: i32,
+    /// How long one execution may be under way, tries included, as a Job counts it: by
+    /// schedule, and of a Run that says nothing. The Blueprint's where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::api::schema::active_deadline")]
+    pub active_deadline_seconds: Option<i64>,
+    /// How long pods and logs of an execution by schedule stay once it ended. The
+    /// Blueprint's where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::api::schema::ttl")]
+    pub ttl_seconds_after_finished: Option<i64>,
 }
 
 const fn kept() -> i32 {
@@ -200,6 +210,10 @@ pub struct Execution {
     /// When that was so.
     #[schemars(schema_with = "time")]
     pub since: Time,
+    /// Why it failed, as a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reason: Option<String>,
     /// Why it failed: the step, and what it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -47,7 +47,24 @@ pub struct RunSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::arguments")]
     pub parameters: BTreeMap<String, String>,
+    /// How long it may be under way, tries included, as a Job counts it. Where it is
+    /// absent its pipeline says so, or else the Blueprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::api::schema::active_deadline")]
+    pub active_deadline_seconds: Option<i64>,
+    /// How long it stays once it ended: then it is deleted, with pods and logs. Where
+    /// it is absent the Blueprint says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::api::schema::ttl")]
+    pub ttl_seconds_after_finished: Option<i64>,
 }
+
+/// It ended as it should; Job's own condition.
+pub const COMPLETE: &str = "Complete";
+/// It ended otherwise; Job's own condition.
+pub const FAILED: &str = "Failed";
+/// Its time after its end is over, and it stays all the same.
+pub const EXPIRED: &str = "Expired";
 
 /// How far a run, or a step of one, has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

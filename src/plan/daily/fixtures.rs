@@ -90,6 +90,12 @@ impl Scene {
         self
     }
 
+    /// Under a Blueprint that says this of runs.
+    pub(crate) fn runs(mut self, text: &str) -> Self {
+        std::sync::Arc::make_mut(&mut self.plan.site).runs = Some(spec(text));
+        self
+    }
+
     pub(crate) fn newer(mut self, runs: usize) -> Self {
         self.newer = runs;
         self

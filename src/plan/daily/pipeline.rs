@@ -25,21 +25,27 @@ pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold>
     });
     let detail = Detail::Pipeline { order: order.join(", "), advice };
     let name = format!("pipeline-{}", pipeline.metadata.name.as_deref().unwrap_or_default());
-    let run = schedule.map(|schedule| inputs(name, spec, resolved, Some(schedule)));
+    let rules = facts.plan.site.runs.clone().unwrap_or_default();
+    let run = schedule.map(|schedule| RunInputs {
+        schedule: Some(schedule),
+        active_deadline_seconds: spec.active_deadline_seconds.or(rules.active_deadline_seconds),
+        ttl_seconds_after_finished: spec.ttl_seconds_after_finished.or(rules.ttl_seconds_after_finished),
+        ..inputs(name, spec, resolved)
+    });
     Ok(Draft { work: WorkInputs { run, ..WorkInputs::default() }, write: true, detail, ..Draft::default() })
 }
 
 /// What an engine executes.
 #[must_use]
-pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved, schedule: Option<ScheduleInputs>) -> RunInputs {
+pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved) -> RunInputs {
     RunInputs {
         name,
         steps: resolved.steps,
         retries: spec.retries,
-        schedule,
         sized: resolved.sized,
         datasets: resolved.datasets,
         files: resolved.files,
+        ..RunInputs::default()
     }
 }
 

@@ -45,6 +45,19 @@ fn a_schedule_is_kept_in_live() {
 }
 
 #[test]
+fn executions_by_schedule_end_as_the_pipeline_or_the_site_says() {
+    let times = |scene: &Scene, more: &str| {
+        let spec = format!("{{schedule: '@daily', {more} steps: [{{component: report}}]}}");
+        let run = drafted(scene, "fraud--chargeback--live", &spec).unwrap().work.run.unwrap();
+        (run.active_deadline_seconds, run.ttl_seconds_after_finished)
+    };
+    let site = scene().runs("{activeDeadlineSeconds: 30, ttlSecondsAfterFinished: 7}");
+    let own = "activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 0,";
+    assert_eq!([times(&scene(), own), times(&site, own)], [(Some(20), Some(0)); 2]);
+    assert_eq!([times(&scene(), ""), times(&site, "")], [(None, None), (Some(30), Some(7))]);
+}
+
+#[test]
 fn what_a_schedule_cannot_do_is_said() {
     let scheduled = |more: &str| format!("{{schedule: '@daily', {more}}}");
     for (namespace, spec, message) in [

@@ -10,9 +10,10 @@ use super::steps::{parameters, recorded, resolve};
 use super::{DailyFacts, Detail, Draft, data, invalid};
 use crate::api::Reason;
 use crate::api::daily::pipeline::PipelineSpec;
-use crate::api::daily::run::{RunState, RunStatus, StepStatus};
+use crate::api::daily::run::{EXPIRED, RunState, RunStatus, StepStatus};
 use crate::api::daily::{Pipeline, Run};
-use crate::engine::work::{MountedInputs, StepInputs, VariableInputs, WorkInputs};
+use crate::api::labels::{TRACKING_ANNOTATIONS, TRACKING_LABELS};
+use crate::engine::work::{MountedInputs, RunInputs, StepInputs, VariableInputs, WorkInputs};
 use crate::plan::Hold;
 
 /// Of how many finished runs Jobs are kept once their pipeline is gone.
@@ -56,7 +57,10 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
         .map_err(|hold| Hold { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
     are_given(&resolved.datasets, facts)?;
     let steps = resolved.steps.iter().map(recorded).collect();
-    let work = WorkInputs { run: Some(inputs(job.clone(), &pipeline.spec, resolved, None)), ..WorkInputs::default() };
+    let of_site = || facts.plan.site.runs.as_ref()?.active_deadline_seconds;
+    let deadline = run.spec.active_deadline_seconds.or(pipeline.spec.active_deadline_seconds).or_else(of_site);
+    let inputs = RunInputs { active_deadline_seconds: deadline, ..inputs(job.clone(), &pipeline.spec, resolved) };
+    let work = WorkInputs { run: Some(inputs), ..WorkInputs::default() };
     let detail = Detail::Run(RunDetail { job, steps, surplus: false });
     Ok(Draft { work, write: true, detail, ..Draft::default() })
 }
@@ -81,6 +85,32 @@ fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), H
 #[must_use]
 pub fn has_ended(status: &RunStatus) -> bool {
     matches!(status.state, Some(RunState::Succeeded | RunState::Failed))
+}
+
+/// When a run that ended is to be deleted, in seconds; never where neither it nor the
+/// site says how long it stays.
+#[must_use]
+pub fn expires(run: &Run, default: Option<i64>) -> Option<i64> {
+    let status = run.status.as_ref().filter(|status| has_ended(status))?;
+    let stays = run.spec.ttl_seconds_after_finished.or(default)?;
+    Some(status.finished.as_ref()?.0.as_second().saturating_add(stays))
+}
+
+/// The GitOps tool that tracks the run, which would create it again.
+#[must_use]
+pub fn tracker(run: &Run) -> Option<&'static str> {
+    let has =
+        |all: &Option<BTreeMap<String, String>>, name: &str| all.as_ref().is_some_and(|all| all.contains_key(name));
+    let by_label = TRACKING_LABELS.iter().find(|(name, _)| has(&run.metadata.labels, name));
+    let by_annotation = TRACKING_ANNOTATIONS.iter().find(|(name, _)| has(&run.metadata.annotations, name));
+    by_label.or(by_annotation).map(|(_, tool)| *tool)
+}
+
+/// Whether the run stays though its time is over, and says so.
+#[must_use]
+pub fn is_kept(run: &Run) -> bool {
+    let told = |status: &RunStatus| status.conditions.iter().any(|condition| condition.type_ == EXPIRED);
+    run.status.as_ref().is_some_and(told) && tracker(run).is_some()
 }
 
 /// Of how many runs that ended the Jobs are kept. One whose pipeline cannot be

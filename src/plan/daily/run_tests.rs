@@ -47,6 +47,27 @@ fn a_run_is_written_from_the_pipeline_as_it_is() {
 }
 
 #[test]
+fn a_deadline_is_the_runs_or_its_pipelines_or_the_sites() {
+    let pipelines = |scene: Scene| {
+        let timed = "{activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 5, steps: [{component: train}]}";
+        scene.pipeline(NAMESPACE, "timed", timed)
+    };
+    let deadline = |scene: &Scene, spec: &str| {
+        let inputs = drafted(scene, &run("first", spec)).unwrap().work.run.unwrap();
+        // The run is deleted, and its Job with it: never the Job alone.
+        assert_eq!(inputs.ttl_seconds_after_finished, None);
+        inputs.active_deadline_seconds
+    };
+    let silent = pipelines(scene());
+    let site = pipelines(scene().runs("{activeDeadlineSeconds: 30, ttlSecondsAfterFinished: 7}"));
+    let own = "{pipeline: timed, activeDeadlineSeconds: 10, ttlSecondsAfterFinished: 3}";
+    let other = "{pipeline: experiment, parameters: {m: '1'}}";
+    assert_eq!([deadline(&silent, own), deadline(&site, own)], [Some(10); 2]);
+    assert_eq!([deadline(&silent, "{pipeline: timed}"), deadline(&site, "{pipeline: timed}")], [Some(20); 2]);
+    assert_eq!([deadline(&silent, other), deadline(&site, other)], [None, Some(30)]);
+}
+
+#[test]
 fn a_run_waits_for_the_settings_of_the_datasets_that_its_steps_name() {
     let scene = || {
         Scene::new()

@@ -1,0 +1,107 @@
+//! Deletes the runs of a team that ended and stayed for as long as they were to.
+//!
+//! One pass for all of them, and one timer until the next is due: a run that is over
+//! costs nothing before its time has come. Only what is still as it was known goes, by
+//! its UID and resource version, and never what a GitOps tool would create again.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, DeleteParams, DynamicObject, Preconditions};
+use serde_json::json;
+use tracing::info;
+
+use super::report;
+use crate::api::daily::{DailyKind, Run};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ground::Planned;
+use crate::plan::daily::run::{expires, tracker};
+use crate::plan::daily::{DailyId, Object};
+use crate::queue::Again;
+use crate::request::request;
+use crate::status::run::kept;
+use crate::triggers;
+
+/// How many runs go in one pass. The rest of a burst takes its turn.
+const AT_ONCE: usize = 128;
+/// How many requests are under way.
+const IN_FLIGHT: usize = 8;
+/// How long it takes until what was deleted is known to be gone.
+const SETTLE: Duration = Duration::from_secs(1);
+/// The longest sleep: the clock may be set meanwhile, and timers do not follow that.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+/// Deletes what is due in the team's namespaces, and wishes to look again when the next is.
+pub async fn reconcile(context: &Context, team: &str) -> Result<Again, Failure> {
+    let Some(ground) = context.ground(team) else { return Ok(None) };
+    // Of a team that is held nothing goes, either.
+    let Some(planned) = &ground.planned else { return Ok(None) };
+    let default = planned.plan.site.runs.as_ref().and_then(|rules| rules.ttl_seconds_after_finished);
+    let begun = Timestamp::now();
+    let due = context.store.work.due(team, begun.as_second(), default, AT_ONCE, |key| may_go(planned, key));
+    let gone = futures::stream::iter(due.runs).map(|key| async move { one(context, &key, default, begun).await });
+    let results: Vec<Result<(), Failure>> = gone.buffer_unordered(IN_FLIGHT).collect().await;
+    results.into_iter().collect::<Result<(), Failure>>()?;
+    Ok(due.next.map(|next| pause(next, Timestamp::now())))
+}
+
+/// How long it is until this second.
+fn pause(next: i64, now: Timestamp) -> Duration {
+    let left = next.saturating_mul(1000).saturating_sub(now.as_millisecond());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0)).clamp(SETTLE, LONGEST)
+}
+
+/// Whether anything is deleted where the run is: not of a project that was taken away,
+/// whose things are kept.
+fn may_go(planned: &Planned, key: &str) -> bool {
+    let Some((namespace, _)) = key.split_once('/') else { return false };
+    let stays = planned.plan.namespace(namespace).is_none_or(|place| place.retained);
+    !stays && !planned.blocked.contains_key(namespace)
+}
+
+/// Deletes one run, or says why it stays.
+async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Failure> {
+    let Some(id) = triggers::id(DailyKind::Run, key) else { return Ok(()) };
+    let Some(Ok(object)) = context.store.daily_object(&id) else { return Ok(()) };
+    let object = report::with_newest_status(context, (*object).clone());
+    let Object::Run(run) = &object else { return Ok(()) };
+    if expires(run, default).is_none_or(|time| time > now.as_second()) {
+        return Ok(());
+    }
+    match tracker(run) {
+        Some(tool) => {
+            let status = json!(kept(run, tool, &crate::report::now()));
+            report::report(context, &id, &object, status).await
+        }
+        None => delete(context, &id, run).await,
+    }
+}
+
+async fn delete(context: &Context, id: &DailyId, run: &Run) -> Result<(), Failure> {
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
+    let preconditions =
+        Preconditions { uid: run.metadata.uid.clone(), resource_version: run.metadata.resource_version.clone() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    let deletion = api.delete(&id.name, &parameters);
+    match request(&context.metrics.requests, "delete", id.kind.name(), deletion).await {
+        Ok(_) => info!(run = %id, "deleted a run that ended: its time is over"),
+        Err(error) if error.is_missing() => {}
+        Err(error) => return Err(error.failure(&format!("delete {id}, whose time after its end is over"))),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_sleeps_until_the_next_is_due_and_not_for_too_long() {
+        let now = Timestamp::from_millisecond(10_250).unwrap();
+        assert_eq!(pause(15, now), Duration::from_millis(4750));
+        assert_eq!(pause(9, now), SETTLE);
+        assert_eq!(pause(i64::MAX, now), LONGEST);
+    }
+}
