@@ -13,6 +13,7 @@ use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
 use crate::context::Context;
 use crate::engine::Catalogue;
 use crate::error::Failure;
+use crate::plan::budget;
 use crate::plan::daily::Object;
 use crate::plan::settings::Given;
 use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
@@ -278,6 +279,10 @@ pub fn usage(team: &str, mirror: &Mirror, may_lower: bool) -> Usage {
             (resource.clone(), amounts)
         });
         usage.namespaces.insert(namespace.clone(), used.collect());
+        if *namespace == format!("{team}--backbone") {
+            let known = state["used"].as_object().into_iter().flatten().map(|(resource, _)| resource.clone());
+            usage.counted = known.filter(|resource| budget::is_count(resource)).collect();
+        }
     }
     usage
 }

@@ -17,10 +17,14 @@ mod connect;
 mod copies;
 #[path = "fence/deletion.rs"]
 mod deletion;
+#[path = "fence/drains.rs"]
+mod drains;
 #[path = "fence/guardrails.rs"]
 mod guardrails;
 #[path = "fence/homes.rs"]
 mod homes;
+#[path = "fence/jobs.rs"]
+mod jobs;
 #[path = "fence/labels.rs"]
 mod labels;
 #[path = "fence/layers.rs"]
@@ -43,7 +47,13 @@ mod operator_places;
 mod operator_rights;
 #[path = "fence/owners.rs"]
 mod owners;
+#[path = "fence/pods.rs"]
+mod pods;
 #[path = "fence/project.rs"]
 mod project;
 #[path = "fence/stage.rs"]
 mod stage;
+#[path = "fence/stores.rs"]
+mod stores;
+#[path = "fence/weights.rs"]
+mod weights;

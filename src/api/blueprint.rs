@@ -21,7 +21,9 @@ mod pods;
 
 pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
 pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
-pub use pods::{Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator, TrustBundle};
+pub use pods::{
+    Limits, PodRules, Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator, TrustBundle,
+};
 
 /// What a site allows and prefers.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +78,12 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("a size")))]
     pub sizes: BTreeMap<String, Size>,
+    /// What pods may have beside what sizes give them; admission refuses everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<PodRules>,
+    /// How much one namespace may hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// Storage classes by purpose; the cluster's default where one is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_classes: Option<StorageClasses>,

@@ -18,6 +18,10 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 /// A reference as a registry takes it, with a tag or a digest.
 const TAGGED: &str = "^[a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$";
 
+/// A name of an image as registries take it: a host, a path of parts, and what is
+/// checked by [`TAGGED`]. No part is `..`, nothing but a digest follows an `@`.
+const REFERENCE: &str = "^([a-z0-9]+([.]|-+|[a-z0-9])*(:[0-9]{1,5})?/)?[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[a-f0-9]{64})?$";
+
 /// How long an execution may be under way. A Job counts in nanoseconds, and takes more
 /// than this for a time that has passed.
 pub(crate) fn active_deadline(_: &mut SchemaGenerator) -> Schema {
@@ -176,8 +180,16 @@ pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// That what is written as an image's name, and not as the name of one, is one.
+pub(crate) fn reference_rule(unless: &str) -> Value {
+    json!({
+        "rule": format!("{unless} || self.matches('{REFERENCE}')"),
+        "message": "this is no name of an image: write host/path:tag in lower case, each part begins and ends with a letter or digit, and after `@` stands sha256: with 64 hexadecimal digits"
+    })
+}
+
 fn image_rules() -> Value {
-    json!([{
+    json!([reference_rule(&format!("!self.matches('{TAGGED}')")), {
         "rule": format!("self.matches('{TAGGED}') && !self.endsWith(':latest')"),
         "message": "name a fixed tag or a digest: registry.example.com/ai/train:1; an image without one, or `latest`, changes under those who use it"
     }])
@@ -200,6 +212,32 @@ pub(crate) fn devices(_: &mut SchemaGenerator) -> Schema {
             "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
             "message": "a device is named as the node offers it, vendor first: nvidia.com/gpu"
         }]
+    })
+}
+
+/// Numbers of objects by the plural of their kind.
+pub(crate) fn counts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 6,
+        "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(kind, kind in ['components', 'datasets', 'modelservices', 'pipelines', 'runs', 'workbenches'])",
+            "message": "a key is a kind of daily work: components, datasets, modelservices, pipelines, runs or workbenches"
+        }]
+    })
+}
+
+/// Devices by resource name, and huge pages.
+pub(crate) fn device_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string", "minLength": 1, "maxLength": 317,
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?|hugepages-[0-9A-Za-z]{1,16})$')",
+                "message": "a device is named as the node offers it, vendor first: nvidia.com/gpu; huge pages by their size: hugepages-2Mi"
+            }]
+        }
     })
 }
 

@@ -58,6 +58,8 @@ fn hard(plan: &Plan, namespace: &NamespacePlan) -> BTreeMap<String, Quantity> {
         let count = if *resource == "pods" { pods(plan, namespace, *count) } else { *count };
         hard.entry((*resource).to_owned()).or_insert_with(|| Amount::whole(count));
     }
+    let own = namespace.counts.iter().map(|(resource, count)| (resource.clone(), Amount::whole(*count)));
+    hard.extend(own);
     hard.into_iter().map(|(resource, amount)| (resource, Quantity(amount.canonical()))).collect()
 }
 

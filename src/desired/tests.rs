@@ -142,6 +142,57 @@ fn a_cloud_identity_of_production_is_not_that_of_the_workspace() {
 }
 
 #[test]
+fn what_pods_may_have_stands_on_each_namespace() {
+    let site = blueprint(
+        "{pods: {priorityClasses: [low, high], devices: [hugepages-2Mi, example.com/fpga],
+           tolerations: [{key: pool, value: a, effect: NoSchedule}, {key: 'a,b', operator: Exists}]},
+          sizes: {gpu: {devices: {nvidia.com/mig: 1}, tolerations: [{key: gpu, operator: Exists},
+            {key: pool, value: a, effect: NoSchedule}]}}}",
+    );
+    let catalogue = Catalogue::builtin();
+    let team = team("{budget: {devices: {example.com/tpu: 1}}, shared: {models: {}}, projects: [{name: p, live: {}}]}");
+    let desires = desired(&plan(&team, &Facts::offline(&site, &catalogue)).unwrap());
+    for name in ["abc--backbone", "abc--shared", "abc--p", "abc--p--live"] {
+        let of = |desires: &Desires, key: &str| {
+            let namespace = find(desires, "Namespace", "", name).unwrap();
+            namespace["metadata"]["annotations"][format!("strata-operator.dev/{key}")].clone()
+        };
+        // What the quota counts is among them, so that nothing is refused twice in other words.
+        let devices =
+            "amd.com/gpu,example.com/fpga,example.com/tpu,google.com/tpu,hugepages-2Mi,nvidia.com/gpu,nvidia.com/mig";
+        assert_eq!(of(&desires, "devices"), devices);
+        assert_eq!(of(&desires, "tolerations"), "pool|Equal|a|NoSchedule,gpu|Exists||");
+        assert_eq!(of(&desires, "priority-classes"), "high,low");
+        let quota = find(&desires, "ResourceQuota", name, "strata-quota").unwrap();
+        assert_eq!(quota["spec"]["hard"]["requests.example.com/fpga"], "0");
+        let silent = BlueprintSpec::default();
+        let plain = desired(&plan(&team, &Facts::offline(&silent, &catalogue)).unwrap());
+        assert_eq!([of(&plain, "tolerations"), of(&plain, "priority-classes")], [Value::Null, Value::Null]);
+    }
+}
+
+/// A quota with a kind that the quota controller does not know refuses every object of it.
+#[test]
+fn objects_are_counted_once_the_backbone_tells_how_many_there_are() {
+    let (site, catalogue) = (blueprint("{limits: {objects: {runs: 9, components: 5}}}"), Catalogue::builtin());
+    let mut usage = Usage::default();
+    let team = team("{shared: {models: {}}, projects: [{name: p, live: {}}]}");
+    let hard = |usage: &Usage, name: &str, plural: &str| {
+        let facts = Facts { usage, ..Facts::offline(&site, &catalogue) };
+        let desires = desired(&plan(&team, &facts).unwrap());
+        let quota = find(&desires, "ResourceQuota", name, "strata-quota").unwrap();
+        quota["spec"]["hard"][format!("count/{plural}.strata-operator.dev")].clone()
+    };
+    let all = ["abc--shared", "abc--p", "abc--p--live"];
+    assert_eq!(hard(&usage, "abc--backbone", "runs"), "9");
+    assert_eq!(hard(&usage, "abc--backbone", "datasets"), Value::Null);
+    assert_eq!(all.map(|name| hard(&usage, name, "runs")), [(); 3].map(|()| Value::Null));
+    usage.counted.insert("count/runs.strata-operator.dev".to_owned());
+    assert_eq!(all.map(|name| hard(&usage, name, "runs")), [(); 3].map(|()| Value::from("9")));
+    assert_eq!(all.map(|name| hard(&usage, name, "components")), [(); 3].map(|()| Value::Null));
+}
+
+#[test]
 fn an_extra_goes_into_every_namespace_of_its_layer_and_never_over_the_core() {
     let site = blueprint(
         "{extras: [{id: note, layer: Workspace, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: note},

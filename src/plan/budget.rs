@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Usage;
 use crate::api::quantity::{Amount, Quantity, QuantityError};
 use crate::api::team::{Compute, Resources};
-use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::api::vocabulary::Layer;
+use crate::api::{AITeamSpec, BlueprintSpec, GROUP};
 
 /// Amounts by the quota's resource names: `requests.cpu`, `limits.memory`.
 pub type Amounts = BTreeMap<String, Amount>;
@@ -53,6 +55,29 @@ pub fn field(resource: &str) -> String {
 #[must_use]
 pub fn is_device(resource: &str) -> bool {
     resource.starts_with("requests.") && resource.contains('/')
+}
+
+/// The quota's name for the number of objects of a kind of daily work, by its plural.
+#[must_use]
+pub fn count(plural: &str) -> String {
+    format!("count/{plural}.{GROUP}")
+}
+
+/// Whether the quota's resource is such a number.
+#[must_use]
+pub fn is_count(resource: &str) -> bool {
+    resource.strip_prefix("count/").is_some_and(|kind| kind.ends_with(GROUP))
+}
+
+/// The counts that a namespace's quota holds by this Blueprint. Creating an object is
+/// refused while a quota names a kind that the quota controller does not know yet, which
+/// takes minutes after a definition is installed; so the Backbone's quota, where nobody
+/// creates any, names them first.
+#[must_use]
+pub fn counts(blueprint: &BlueprintSpec, layer: Layer, usage: &Usage) -> BTreeMap<String, i64> {
+    let objects = blueprint.limits.iter().flat_map(|limits| &limits.objects);
+    let all = objects.map(|(plural, most)| (count(plural), *most));
+    all.filter(|(resource, _)| layer == Layer::Backbone || usage.counted.contains(resource)).collect()
 }
 
 /// The quota's name for a device.
@@ -146,8 +171,9 @@ fn known_devices(blueprint: &BlueprintSpec) -> Vec<String> {
     let budgets =
         rules.flat_map(|rules| rules.default.iter().chain(&rules.maximum)).flat_map(|budget| budget.devices.keys());
     let sizes = blueprint.sizes.values().flat_map(|size| size.devices.keys());
+    let pods = blueprint.pods.iter().flat_map(|pods| &pods.devices).filter(|name| name.contains('/'));
     let known = KNOWN_DEVICES.iter().map(|name| device(name));
-    budgets.chain(sizes).map(|name| device(name)).chain(known).collect()
+    budgets.chain(sizes).chain(pods).map(|name| device(name)).chain(known).collect()
 }
 
 /// `amount * numerator / denominator`, rounded down as a share is.

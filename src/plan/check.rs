@@ -11,6 +11,7 @@ use super::cidr;
 use super::namespaces::Place;
 use super::{Problem, Refusal, Scope, units};
 use crate::api::Reason;
+use crate::api::blueprint::PodRules;
 use crate::api::quantity::Amount;
 use crate::api::team::{AITeam, Member, Resources};
 use crate::api::{AITeamSpec, BlueprintSpec};
@@ -177,6 +178,23 @@ pub fn allowed_registries(team: &str, blueprint: &BlueprintSpec) -> Vec<String> 
     });
     let slashed = prefixes.map(|prefix| format!("{}/", prefix.trim_end_matches('/')));
     slashed.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What pods may have by this Blueprint: what its sizes give them, and what it lists
+/// beside that. Each once, in order.
+#[must_use]
+pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
+    let mut rules = blueprint.pods.clone().unwrap_or_default();
+    for size in blueprint.sizes.values() {
+        rules.devices.extend(size.devices.keys().cloned());
+        let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
+        rules.tolerations.extend(new);
+    }
+    for names in [&mut rules.devices, &mut rules.priority_classes] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    rules
 }
 
 fn check_maximum(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {

@@ -3,7 +3,7 @@
 //! Nothing here asks a cluster. Whoever calls [`plan`](super::plan()) says what
 //! was seen: the kinds that are served, what was chosen before, what is in use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
@@ -55,7 +55,7 @@ static NOTHING_WRITTEN: WrittenPrefixes = WrittenPrefixes { user: None, group: N
 static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
 static NO_CHOICES: Choices = Choices(BTreeMap::new());
 static STAND_IN: [ApiServer; 1] = [ApiServer { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), port: 443 }];
-static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), may_lower: true };
+static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), counted: BTreeSet::new(), may_lower: true };
 
 impl<'a> Facts<'a> {
     /// The facts of a cluster that nobody has looked at: nothing was chosen,
@@ -199,6 +199,9 @@ pub struct Choice {
 pub struct Usage {
     /// By namespace, then by the quota's resource name.
     pub namespaces: BTreeMap<String, BTreeMap<String, Used>>,
+    /// The counts of Strata's own kinds that the Backbone's quota tells the use of:
+    /// those that the cluster's quota controller knows.
+    pub counted: BTreeSet<String>,
     /// Whether a quota that is above its share may be lowered now towards what
     /// is in use. The caller lets it pass at most once a minute.
     pub may_lower: bool,
@@ -206,7 +209,7 @@ pub struct Usage {
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { namespaces: BTreeMap::new(), may_lower: true }
+        Self { namespaces: BTreeMap::new(), counted: BTreeSet::new(), may_lower: true }
     }
 }
 

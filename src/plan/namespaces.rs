@@ -3,6 +3,7 @@
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
 
+use super::budget;
 use super::settings::{self, Settings};
 use super::{Facts, Instance, NamespacePlan};
 use crate::api::AITeamSpec;
@@ -75,6 +76,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             pod_security_reason,
             egress: egress.clone(),
             datasets: settings::of(&place.name, &name(&team_name, Layer::Shared, None), facts.datasets),
+            counts: budget::counts(facts.blueprint, place.layer, facts.usage),
             retained: false,
             waits: false,
         }
@@ -89,6 +91,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security_reason: None,
         egress: egress.clone(),
         datasets: Settings::default(),
+        counts: budget::counts(facts.blueprint, left.layer, facts.usage),
         retained: true,
         waits: left.waits,
     });

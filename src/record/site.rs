@@ -3,6 +3,7 @@
 //!
 //! What shapes only what runs (images, sizes, parameters of engines) is not here:
 //! of a team that was taken away nothing starts, and what serves is left as it is.
+//! What its pods may have is: they are made anew when a node goes.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +12,12 @@ use serde_json::Value;
 
 use super::format::{readable, texts};
 use crate::api::blueprint::{
-    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, Registries, StorageClasses, pod_security_version,
+    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses,
+    pod_security_version,
 };
 use crate::api::team::{self, Backbone};
 use crate::api::{AITeamSpec, BlueprintSpec};
-use crate::plan::check::allowed_registries;
+use crate::plan::check::{allowed_registries, pod_rules};
 use crate::plan::cidr;
 
 /// Who uses what the team has in production.
@@ -119,6 +121,9 @@ pub struct Site {
     pub gateway_namespace: Option<String>,
     /// The storage classes of volumes, by purpose.
     pub storage_classes: BTreeMap<String, String>,
+    /// What pods may have.
+    #[serde(skip_serializing_if = "PodRules::is_empty")]
+    pub pods: PodRules,
 }
 
 impl Site {
@@ -139,6 +144,7 @@ impl Site {
             metrics_namespace: ingress.metrics.map(|metrics| metrics.namespace),
             gateway_namespace: ingress.gateway.map(|gateway| gateway.namespace),
             storage_classes: classes.filter_map(|(purpose, class)| Some((purpose.to_owned(), class?))).collect(),
+            pods: pod_rules(site),
         }
     }
 
@@ -157,6 +163,11 @@ impl Site {
             metrics_namespace: text("metricsNamespace"),
             gateway_namespace: text("gatewayNamespace"),
             storage_classes: texts(&value["storageClasses"]),
+            pods: PodRules {
+                priority_classes: readable(&value["pods"]["priorityClasses"]),
+                devices: readable(&value["pods"]["devices"]),
+                tolerations: readable(&value["pods"]["tolerations"]),
+            },
         })
     }
 
@@ -176,6 +187,7 @@ impl Site {
             pod_security_version: self.pod_security_version.clone(),
             labels: Some(LabelRules { allowed: labels.keys().cloned().collect(), ..LabelRules::default() }),
             registries: Some(Registries { mirrors, ..Registries::default() }),
+            pods: Some(self.pods.clone()),
             storage_classes: Some(StorageClasses { home: class("home"), shared: class("shared") }),
             egress: self.egress.iter().map(profile).collect(),
             ingress: Some(Ingress {

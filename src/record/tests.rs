@@ -99,6 +99,9 @@ fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
         |site: &mut BlueprintSpec| site.rights.clear(),
         |site: &mut BlueprintSpec| drop(site.egress.remove("objects")),
         |site: &mut BlueprintSpec| site.registries = None,
+        |site: &mut BlueprintSpec| {
+            site.pods = Some(serde_saphyr::from_str("{devices: [example.com/fpga]}").unwrap());
+        },
     ] {
         let mut other = site.clone();
         change(&mut other);

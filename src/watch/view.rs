@@ -14,6 +14,7 @@ use super::text::Text;
 use crate::api::daily::DailyKind;
 use crate::api::labels;
 use crate::api::quantity::Amount;
+use crate::plan::budget::is_count;
 
 /// The state of one object, and a number that changes when somebody should look.
 ///
@@ -106,7 +107,11 @@ fn quota(status: &Value) -> View {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(resource, hard)| (resource.clone(), mark(&status["used"][resource], hard)))
+        // A count that begins to be told wakes: the quota controller has learnt of the kind.
+        .map(|(resource, hard)| {
+            let told = !is_count(resource) || status["used"][resource].is_string();
+            (resource.clone(), mark(&status["used"][resource], hard), told)
+        })
         .collect();
     View { wakes: digest(&json!(marks)), state: Some(text(&state)) }
 }
@@ -234,5 +239,13 @@ mod tests {
         assert!(at("1").wakes_as(&at("2")));
         assert!(!at("2").wakes_as(&at("5")));
         assert!(!at("10").wakes_as(&at("11")));
+        // That a count is told at all wakes: it may stand in the other quotas then.
+        let count = |used: Value| {
+            let hard = json!({"cpu": "10", "count/runs.strata-operator.dev": "5"});
+            of(&key, &json!({"metadata": {}, "status": {"hard": hard, "used": used}})).unwrap()
+        };
+        let silent = count(json!({"cpu": "1"}));
+        assert!(silent.wakes_as(&count(json!({"cpu": "2"}))));
+        assert!(!silent.wakes_as(&count(json!({"cpu": "1", "count/runs.strata-operator.dev": "0"}))));
     }
 }

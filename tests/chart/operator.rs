@@ -124,14 +124,15 @@ async fn the_fence_knows_what_gitops_tools_are_known_by() {
 async fn policies_fail_closed_deny_and_are_bound() {
     let objects = render().await;
     let policies = of_kind(&objects, "ValidatingAdmissionPolicy");
-    assert_eq!(policies.len(), 15);
+    assert_eq!(policies.len(), 21);
     for policy in policies {
         let binding = named(&objects, "ValidatingAdmissionPolicyBinding", name(policy));
         let mut bound = json!({"policyName": name(policy), "validationActions": ["Deny", "Audit"]});
         // With Blueprints as params it cannot fail closed: their definition may be gone, and teams must still end.
         let advice = name(policy) == "blueprint.strata-operator.dev";
         let has_params = !policy["spec"]["paramKind"].is_null();
-        assert_eq!(has_params, advice || name(policy).starts_with("enter"), "{}", name(policy));
+        let asks = ["enter", "priorities"].iter().any(|start| name(policy).starts_with(start));
+        assert_eq!(has_params, advice || asks, "{}", name(policy));
         if has_params {
             bound["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
         }
@@ -142,8 +143,9 @@ async fn policies_fail_closed_deny_and_are_bound() {
             assert_eq!(validation["reason"], "Forbidden");
         }
         let spares = policy["spec"]["matchConditions"].to_string().contains("system:apiserver");
-        // Homes and copies spare the cluster sentence by sentence.
-        let nobody_spared = ["fence", "deletion", "blueprint", "layers", "homes", "copies"];
+        // Homes, copies and what pods ask for spare the cluster sentence by sentence.
+        let nobody_spared =
+            ["fence", "deletion", "blueprint", "layers", "homes", "copies", "pods", "priorities", "stores", "weights"];
         let subject = name(policy).strip_suffix(".strata-operator.dev").expect("our group");
         assert_eq!(spares, !nobody_spared.contains(&subject), "{subject}");
     }

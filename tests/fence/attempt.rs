@@ -40,7 +40,12 @@ impl Actor {
 
     /// Applies, as the operator does.
     pub async fn apply(&self, path: &str, body: Value) -> Answer {
-        let path = format!("{path}?fieldManager=strata&force=true");
+        self.apply_as(path, "strata", body).await
+    }
+
+    /// Applies under this name.
+    pub async fn apply_as(&self, path: &str, manager: &str, body: Value) -> Answer {
+        let path = format!("{path}?fieldManager={manager}&force=true");
         self.send("PATCH", &path, "application/apply-patch+yaml", Some(body)).await
     }
 

@@ -30,9 +30,6 @@ async fn homes_are_not_cloned() {
             actor.post(dry, of(field, source("mine"))).await.passes();
         }
     }
-    // Something else of that name is no home.
-    let snapshot = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "workbench-ana"});
-    contributor.post(dry, of("dataSource", snapshot)).await.passes();
     stage.admin().await.post(dry, of("dataSource", source("workbench-ana"))).await.passes();
     // From another namespace, which the API server may let through.
     let mut across = source("workbench-ana");
@@ -47,6 +44,72 @@ async fn homes_are_not_cloned() {
     }
     // In namespaces of nobody's team a claim may have any name.
     stage.platform().await.post(elsewhere, of("dataSource", source("workbench-ana"))).await.passes();
+}
+
+/// A snapshot that a backup took, or whatever a populator fills a claim from, may be
+/// anybody's home: its source stands in no request.
+#[tokio::test]
+async fn no_claim_is_made_from_what_may_be_a_home() {
+    let stage = stage().await;
+    let project = Project::set(stage, "origin").await;
+    let source = |group: &str, kind: &str| json!({"apiGroup": group, "kind": kind, "name": "backup-7"});
+    let sources = [
+        source("snapshot.storage.k8s.io", "VolumeSnapshot"),
+        source("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshot"),
+        source("volsync.backube", "ReplicationDestination"),
+        // A populator that calls its kind like the core's.
+        source("populators.example.com", "PersistentVolumeClaim"),
+    ];
+    let actors = [
+        project.person("bo", "contribute").await,
+        project.person("olga", "own").await,
+        stage.somebody("system:serviceaccount:kube-system:ephemeral-volume-controller", &["platform"]).await,
+        stage.somebody("system:serviceaccount:kube-system:statefulset-controller", &["platform"]).await,
+    ];
+    let says = "backup-7 in origin--pay may be a copy of somebody's home, so no claim is made from it";
+    let dry = &format!("{}?dryRun=All", project.core("workspace", "persistentvolumeclaims"));
+    for from in &sources {
+        // The older field takes claims and snapshots alone: the server drops what else stands there.
+        let older = from["apiGroup"] == "snapshot.storage.k8s.io";
+        for field in ["dataSourceRef", "dataSource"].iter().take(if older { 2 } else { 1 }) {
+            let copy = claim("copy", &json!({*field: from}));
+            for actor in &actors {
+                actor.post(dry, copy.clone()).await.refused_by(COPIES, says);
+            }
+            stage.keeper().await.post(dry, copy.clone()).await.passes();
+            let elsewhere = "/api/v1/namespaces/default/persistentvolumeclaims?dryRun=All";
+            stage.platform().await.post(elsewhere, copy.clone()).await.passes();
+            for layer in ["shared", "live"] {
+                let there = format!("{}?dryRun=All", project.core(layer, "persistentvolumeclaims"));
+                stage.platform().await.post(&there, copy.clone()).await.passes();
+            }
+        }
+    }
+    // The label that says Workspace, stripped: it is still none of the others.
+    let namespace = format!("/api/v1/namespaces/{}", project.namespace("workspace"));
+    let stripped =
+        json!({"metadata": {"labels": {"strata-operator.dev/layer": null, "strata-operator.dev/team": null}}});
+    stage.admin().await.patch(&namespace, stripped).await.passes();
+    let copy = claim("copy", &json!({"dataSourceRef": sources[0]}));
+    stage.platform().await.post(dry, copy).await.refused_by(COPIES, says);
+}
+
+#[tokio::test]
+async fn a_workspace_grants_no_reference() {
+    let stage = stage().await;
+    let project = Project::set(stage, "grant").await;
+    let grant = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant", "metadata": {"name": "any"},
+        "spec": {"from": [{"group": "", "kind": "PersistentVolumeClaim", "namespace": "default"}], "to": [{"group": "", "kind": "PersistentVolumeClaim"}]},
+    });
+    let path =
+        |place: &str| format!("/apis/gateway.networking.k8s.io/v1/namespaces/{place}/referencegrants?dryRun=All");
+    let platform = stage.platform().await;
+    let says = "a ReferenceGrant in grant--pay would let other namespaces use what is there";
+    platform.post(&path(&project.namespace("workspace")), grant.clone()).await.refused_by(COPIES, says);
+    for place in [project.namespace("live"), project.namespace("shared"), "default".to_owned()] {
+        platform.post(&path(&place), grant.clone()).await.passes();
+    }
 }
 
 #[tokio::test]

@@ -165,6 +165,12 @@ pub fn server(name: &str) -> Value {
     })
 }
 
+/// Lets a namespace carry an annotation of ours, as the operator writes it.
+pub async fn annotated(stage: &Stage, namespace: &str, key: &str, value: &str) {
+    let annotations = json!({"metadata": {"annotations": {format!("strata-operator.dev/{key}"): value}}});
+    stage.operator().await.patch(&format!("/api/v1/namespaces/{namespace}"), annotations).await.passes();
+}
+
 /// Waits until an attempt is answered as it should be: params are learnt of a
 /// moment after they were written.
 pub async fn until_refused(policy: &str, attempt: impl AsyncFn() -> Answer) {

@@ -40,9 +40,22 @@ pub const COPIES: &str = "copies.strata-operator.dev";
 
 pub const BINDINGS: &str = "bindings.strata-operator.dev";
 
+pub const PODS: &str = "pods.strata-operator.dev";
+
+pub const PRIORITIES: &str = "priorities.strata-operator.dev";
+
+pub const STORES: &str = "stores.strata-operator.dev";
+
+pub const DRAINS: &str = "drains.strata-operator.dev";
+
+pub const ACCOUNTS: &str = "accounts.strata-operator.dev";
+
+pub const WEIGHTS: &str = "weights.strata-operator.dev";
+
 /// Kinds that only these tests need: one of an engine in teams' namespaces, one in
-/// a literal namespace, one without a namespace, and those of snapshots.
-const ENGINE_KINDS: [(&str, &str, &str, &str); 5] = [
+/// a literal namespace, one without a namespace, those of snapshots, and grants.
+const ENGINE_KINDS: [(&str, &str, &str, &str); 6] = [
+    ("gateway.networking.k8s.io", "ReferenceGrant", "referencegrants", "Namespaced"),
     ("kueue.x-k8s.io", "LocalQueue", "localqueues", "Namespaced"),
     ("argoproj.io", "AppProject", "appprojects", "Namespaced"),
     ("kueue.x-k8s.io", "ClusterQueue", "clusterqueues", "Cluster"),
@@ -214,7 +227,7 @@ fn furniture() -> String {
     let builtin = json!({
         "apiGroups": [
             "", "apps", "batch", "policy", "events.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io",
-            "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io",
+            "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io", "gateway.networking.k8s.io",
         ],
         "resources": ["*"], "verbs": ["*"],
     });

@@ -58,6 +58,41 @@ pub struct Size {
     pub runtime_class_name: Option<String>,
 }
 
+/// What pods of teams may have beside what sizes give them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodRules {
+    /// Priority classes that pods may name; absent, none but the cluster's default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::object_names")]
+    pub priority_classes: Vec<String>,
+    /// Resources that containers may ask for beside processors, memory, scratch space and the devices of sizes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::device_names")]
+    pub devices: Vec<String>,
+    /// Taints that pods may tolerate beside those of sizes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub tolerations: Vec<Toleration>,
+}
+
+impl PodRules {
+    /// Whether it allows nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// How much one namespace may hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// How many objects of Strata's own kinds, by their plural: `runs: 2000`. What is not named is not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::counts")]
+    pub objects: BTreeMap<String, i64>,
+}
+
 /// A taint that a pod tolerates, as Kubernetes spells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = rules::toleration()))]

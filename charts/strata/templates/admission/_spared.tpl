@@ -35,17 +35,18 @@ API server puts before that stands on the namespace, written by the operator. Wi
  && request.userInfo.username == namespaceObject.metadata.annotations['strata-operator.dev/user-prefix'] + {{ . }})
 {{- end -}}
 
-{{/* Namespaces of teams, by the label that only the operator can write (admission/namespaces.yaml). */}}
-{{- define "strata.teamNamespaces" -}}
-namespaceSelector:
-  matchExpressions:
-  - key: strata-operator.dev/team
-    operator: Exists
-{{- end -}}
-
+{{/* By the name alone, which nobody can strip. */}}
 {{- define "strata.inTeamNamespace" -}}
 - name: a-namespace-of-a-team
   expression: request.?namespace.orValue('').contains('--')
+{{- end -}}
+
+{{/*
+Namespaces of teams by the label, and by `--` in the name, so that a label which somebody stripped opens nothing. For
+`variables` alone: matchConditions know no namespaceObject.
+*/}}
+{{- define "strata.ofTeam" -}}
+request.namespace.contains('--') || namespaceObject.metadata.?labels[?'strata-operator.dev/team'].hasValue()
 {{- end -}}
 
 {{/* The kinds of daily work. */}}

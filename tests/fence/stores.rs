@@ -1,0 +1,173 @@
+//! What a team keeps: claims of engines and Datasets, `templates/admission/stores.yaml`.
+
+use harness::wait;
+use serde_json::{Value, json};
+
+use crate::project::{Project, claim, home};
+use crate::stage::{STORES, stage};
+
+/// A claim as the operator writes it, with this label of ours.
+fn store(name: &str, label: &str, value: &str) -> Value {
+    let mut store = claim(name, &Value::Null);
+    store["metadata"]["labels"] = json!({
+        "strata-operator.dev/team": "any", format!("strata-operator.dev/{label}"): value,
+    });
+    store
+}
+
+fn owned_by(kind: &str, uid: &str) -> Value {
+    let version = if kind == "ConfigMap" { "v1" } else { "apps/v1" };
+    json!({"metadata": {"ownerReferences": [{"apiVersion": version, "kind": kind, "name": "mine", "uid": uid}]}})
+}
+
+#[tokio::test]
+async fn a_store_is_deleted_by_whoever_says_so() {
+    let stage = stage().await;
+    let project = Project::set(stage, "stores").await;
+    let (operator, admin) = (stage.operator().await, stage.admin().await);
+    let actors = [project.person("olga", "own").await, stage.platform().await, stage.admin().await];
+    for (layer, name, label, keeper) in [
+        ("shared", "mlflow", "engine", "engine mlflow"),
+        ("workspace", "dataset-cards", "dataset", "Dataset mlflow"),
+        ("live", "dataset-cards", "dataset", "Dataset mlflow"),
+    ] {
+        let all = &project.core(layer, "persistentvolumeclaims");
+        let one = &format!("{all}/{name}");
+        let written = store(name, label, "mlflow");
+        for actor in &actors {
+            operator.post(all, written.clone()).await.passes();
+            let says = format!("claim {name} holds what {keeper} stores, and is gone for good");
+            actor.delete(one).await.refused_by(STORES, &says);
+            let how = format!(
+                "kubectl annotate persistentvolumeclaim {name} --namespace {} strata-operator.dev/allow-deletion=true",
+                project.namespace(layer)
+            );
+            actor
+                .delete(&format!("{one}?gracePeriodSeconds=0&propagationPolicy=Foreground"))
+                .await
+                .refused_by(STORES, &how);
+            let every = format!("{all}?labelSelector=strata-operator.dev%2F{label}");
+            actor.delete(&every).await.refused_by(STORES, "is gone for good");
+            let allowed =
+                |word: &str| json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": word}}});
+            actor.patch(one, allowed("yes")).await.passes();
+            actor.delete(one).await.refused_by(STORES, &says);
+            actor.patch(one, allowed("true")).await.passes();
+            actor.delete(one).await.passes();
+            admin.patch(one, json!({"metadata": {"finalizers": null}})).await.refused_by_no_policy();
+            wait::until("the claim is gone", 30, async || {
+                if admin.get(one).await.is_missing() { Ok(()) } else { Err("it is there".to_owned()) }
+            })
+            .await
+            .expect("no claim");
+        }
+        // The operator, and the controllers that empty a namespace.
+        for actor in [
+            &operator,
+            &stage.somebody("system:serviceaccount:kube-system:namespace-controller", &["system:masters"]).await,
+        ] {
+            operator.post(&format!("{all}?dryRun=All"), written.clone()).await.passes();
+            admin.post(all, store("goes", label, "x")).await.passes();
+            actor.delete(&format!("{all}/goes")).await.passes();
+            admin.patch(&format!("{all}/goes"), json!({"metadata": {"finalizers": null}})).await.refused_by_no_policy();
+            wait::until("the claim is gone", 30, async || {
+                if admin.get(&format!("{all}/goes")).await.is_missing() {
+                    Ok(())
+                } else {
+                    Err("it is there".to_owned())
+                }
+            })
+            .await
+            .expect("no claim");
+        }
+        // What people made themselves is theirs.
+        admin.post(all, claim("mine", &Value::Null)).await.passes();
+        actors[0].delete(&format!("{all}/mine")).await.passes();
+    }
+}
+
+#[tokio::test]
+async fn nothing_becomes_the_owner_of_a_store() {
+    let stage = stage().await;
+    let project = Project::set(stage, "ownerless").await;
+    let operator = stage.operator().await;
+    let all = &project.core("workspace", "persistentvolumeclaims");
+    operator.post(all, store("dataset-cards", "dataset", "cards")).await.passes();
+    operator.post(all, home("ana", "ana")).await.passes();
+    let controllers = ["generic-garbage-collector", "statefulset-controller"];
+    let mut actors = vec![stage.admin().await, stage.unbounded().await];
+    for name in controllers {
+        actors.push(stage.somebody(&format!("system:serviceaccount:kube-system:{name}"), &["system:masters"]).await);
+    }
+    actors.push(stage.somebody("spared@example.com", &["platform"]).await);
+    for actor in &actors {
+        for (path, says) in [
+            (format!("{all}/dataset-cards"), "claim dataset-cards holds what Dataset cards stores"),
+            (format!("{all}/workbench-ana"), "claim workbench-ana holds what workbench ana stores"),
+        ] {
+            // A home has a rule of its own beside; either refuses.
+            for kind in ["ConfigMap", "StatefulSet"] {
+                let answer = actor.patch(&path, owned_by(kind, "1")).await;
+                if path.ends_with("cards") || !answer.by("homes.strata-operator.dev") {
+                    answer.refused_by(STORES, says);
+                }
+                let status = actor.patch(&format!("{path}/status"), owned_by(kind, "1")).await;
+                assert!(!status.went_through(), "{path}: {status:?}");
+            }
+        }
+    }
+    let free = project.person("bo", "contribute").await;
+    free.post(all, claim("mine", &Value::Null)).await.passes();
+    free.patch(&format!("{all}/mine"), owned_by("ConfigMap", "1")).await.passes();
+    // Storage controllers, wherever they run, write everything else.
+    let csi = stage.somebody("system:serviceaccount:storage:csi-snapshotter", &["platform"]).await;
+    let one = &format!("{all}/dataset-cards");
+    csi.patch(
+        one,
+        json!({"metadata": {
+            "annotations": {"volume.kubernetes.io/storage-provisioner": "x"}, "labels": {"a": "b"},
+            "finalizers": ["snapshot.storage.kubernetes.io/pvc-as-source-protection"],
+        }}),
+    )
+    .await
+    .passes();
+    csi.patch(&format!("{one}/status"), json!({"status": {"phase": "Pending"}})).await.passes();
+    csi.patch(one, json!({"metadata": {"finalizers": null}})).await.passes();
+}
+
+/// The two ways past a rule that spares controllers, with the controllers themselves.
+#[tokio::test]
+async fn a_stateful_set_does_not_take_a_store_along() {
+    let stage = stage().await;
+    let project = Project::set(stage, "along").await;
+    let (operator, bo) = (stage.operator().await, project.person("bo", "contribute").await);
+    let all = &project.core("workspace", "persistentvolumeclaims");
+    operator.post(all, store("dataset-cards-0", "dataset", "cards-0")).await.passes();
+    let labels = json!({"app": "cards"});
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "cards"},
+        "spec": {
+            "serviceName": "cards", "replicas": 1, "selector": {"matchLabels": labels},
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "registry.example.com/x:1"}]}},
+            "volumeClaimTemplates": [claim("dataset", &Value::Null), claim("own", &Value::Null)],
+        },
+    });
+    let sets = project.apps("workspace", "statefulsets");
+    bo.post(&sets, set).await.passes();
+    wait::until("the set's own claim", 60, async || {
+        let own = bo.get(&format!("{all}/own-cards-0")).await;
+        if own.went_through() { Ok(()) } else { Err(format!("{own:?}")) }
+    })
+    .await
+    .expect("a claim");
+    bo.delete(&format!("{sets}/cards?propagationPolicy=Foreground")).await.passes();
+    wait::until("the set is gone", 60, async || {
+        if bo.get(&format!("{sets}/cards")).await.is_missing() { Ok(()) } else { Err("it is there".to_owned()) }
+    })
+    .await
+    .expect("no set");
+    let kept = bo.get(&format!("{all}/dataset-cards-0")).await.passes();
+    assert_eq!(kept["metadata"]["ownerReferences"], Value::Null);
+    assert_eq!(kept["metadata"]["deletionTimestamp"], Value::Null);
+}
