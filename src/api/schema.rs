@@ -181,7 +181,7 @@ pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// That what is written as an image's name, and not as the name of one, is one.
-pub(crate) fn reference_rule(unless: &str) -> Value {
+fn reference_rule(unless: &str) -> Value {
     json!({
         "rule": format!("{unless} || self.matches('{REFERENCE}')"),
         "message": "this is no name of an image: write host/path:tag in lower case, each part begins and ends with a letter or digit, and after `@` stands sha256: with 64 hexadecimal digits"

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::attempt::Actor;
 use crate::objects::{OURS, apps, config_map, core, deployment};
+use crate::project::Project;
 use crate::stage::{RESERVED, SERVICES, stage};
 
 #[tokio::test]
@@ -176,4 +177,27 @@ async fn services_are_addresses_inside_the_cluster() {
     member.patch(&format!("{path}/mine"), changed).await.refused_by(SERVICES, says);
     // Other namespaces are not ours to rule.
     stage.platform().await.post("/api/v1/namespaces/default/services", service("ports", stolen)).await.passes();
+}
+
+/// The label of a namespace, stripped by somebody who may override, opens nothing
+/// while it is off: the name is that of a team all the same.
+#[tokio::test]
+async fn a_stripped_label_opens_nothing() {
+    let stage = stage().await;
+    let project = Project::set(stage, "bare").await;
+    let place = project.namespace("workspace");
+    let labels = json!({"strata-operator.dev/team": null, "strata-operator.dev/layer": null});
+    let bare = json!({"metadata": {"labels": labels}});
+    stage.admin().await.patch(&format!("/api/v1/namespaces/{place}"), bare).await.passes();
+    let olga = project.person("olga", "own").await;
+    let token = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "token", "annotations": {"kubernetes.io/service-account.name": "default"}},
+    });
+    olga.post(&project.core("workspace", "secrets"), token).await.refused_by(RESERVED, "no token for a ServiceAccount");
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "open"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]},
+    });
+    olga.post(&project.core("workspace", "services"), service).await.refused_by(SERVICES, "of type ClusterIP");
+    olga.post(&project.core("workspace", "configmaps"), config_map("mine")).await.passes();
 }

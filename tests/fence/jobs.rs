@@ -8,7 +8,7 @@ use crate::objects::pod_template;
 use crate::project::Project;
 use crate::stage::{PODS, stage};
 
-fn pod(metadata: Value) -> Value {
+fn pod(metadata: &Value) -> Value {
     let mut pod =
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_template(&json!({}))["spec"]});
     pod["metadata"]["name"] = "forged".into();
@@ -42,19 +42,19 @@ async fn a_pod_is_made_a_jobs_by_the_job_controller_alone() {
     for actor in &actors[..3] {
         for label in labels {
             let says = format!("label {label} of pod forged says that it is the pod of a Job");
-            actor.post(dry, pod(json!({"labels": {label: "1"}}))).await.refused_by(PODS, &says);
+            actor.post(dry, pod(&json!({"labels": {label: "1"}}))).await.refused_by(PODS, &says);
         }
         let says = "pod forged names Job run-x as its controller, which the Job controller alone does";
-        actor.post(dry, pod(json!({"ownerReferences": owner(true)}))).await.refused_by(PODS, says);
-        actor.post(dry, pod(json!({"labels": {"job": "1", "app.kubernetes.io/name": "job-name"}}))).await.passes();
+        actor.post(dry, pod(&json!({"ownerReferences": owner(true)}))).await.refused_by(PODS, says);
+        actor.post(dry, pod(&json!({"labels": {"job": "1", "app.kubernetes.io/name": "job-name"}}))).await.passes();
     }
     let of_set = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": "1", "controller": true}]);
-    actors[2].post(dry, pod(json!({"ownerReferences": of_set}))).await.passes();
+    actors[2].post(dry, pod(&json!({"ownerReferences": of_set}))).await.passes();
     let job_controllers = [
         stage.somebody("system:serviceaccount:kube-system:job-controller", &["platform"]).await,
         stage.somebody("system:kube-controller-manager", &["system:masters"]).await,
     ];
-    let whole = pod(json!({"labels": {labels[0]: "1", labels[2]: "run-x"}, "ownerReferences": owner(true)}));
+    let whole = pod(&json!({"labels": {labels[0]: "1", labels[2]: "run-x"}, "ownerReferences": owner(true)}));
     for actor in &job_controllers {
         actor.post(dry, whole.clone()).await.passes();
     }
@@ -68,7 +68,7 @@ async fn nor_is_a_pod_made_one_afterwards() {
     let project = Project::set(stage, "later").await;
     let pods = &project.core("workspace", "pods");
     let (platform, admin) = (stage.platform().await, stage.admin().await);
-    platform.post(pods, pod(json!({}))).await.passes();
+    platform.post(pods, pod(&json!({}))).await.passes();
     let one = &format!("{pods}/forged");
     let label = json!({"metadata": {"labels": {"batch.kubernetes.io/controller-uid": "1"}}});
     for path in [one.clone(), format!("{one}/status")] {

@@ -164,13 +164,7 @@ async fn a_device_is_one_of_the_list() {
     annotated(stage, place, "devices", "nvidia.com/gpu,example.com/fpga").await;
     let pods = &format!("{}?dryRun=All", project.core("workspace", "pods"));
     let controller = &everybody(stage).await[1];
-    for name in [
-        "nvidia.com/gpu.shared",
-        "nvidia.com/gp",
-        "deviceclass.resource.kubernetes.io/gpu",
-        "hugepages-2Mi",
-        "NVIDIA.com/gpu",
-    ] {
+    for name in ["nvidia.com/gpu.shared", "nvidia.com/gp", "deviceclass.resource.kubernetes.io/gpu", "hugepages-2Mi"] {
         let says = format!("asks for {name}, which pods of device--pay may not");
         let mut spec = asks(name);
         if name.starts_with("hugepages") {
