@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::api::{AITeamStatus, Prefixes};
 use crate::apply::{Applier, Requests};
+use crate::daily::refused::Refused;
 use crate::desired::Desired;
 use crate::engine_kinds;
 use crate::events::Events;
@@ -56,6 +57,8 @@ pub struct Context {
     pub reported: StatusCache<AITeamStatus>,
     /// The statuses of daily work last written.
     pub told: StatusCache<Value>,
+    /// The daily work that is refused.
+    pub refused: Refused,
     /// What changed whose dependents were not looked for yet.
     pub causes: Causes,
     /// Which engines each team uses.
@@ -102,6 +105,7 @@ impl Context {
             metrics,
             reported: StatusCache::default(),
             told: StatusCache::default(),
+            refused: Refused::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
             grounds: Mutex::default(),

@@ -6,6 +6,7 @@
 
 pub mod expiry;
 mod observe;
+pub mod refused;
 mod report;
 mod teardown;
 
@@ -113,7 +114,7 @@ async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Pla
     // 6 report
     let awaited = awaits_its_pods(&plan, &observed, &told);
     report::report(context, id, object, told).await?;
-    next(&plan, &outcome, awaited)
+    next(context, id, &plan, &outcome, awaited)
 }
 
 /// The plan of the object, on the ground that its team gives it.
@@ -276,7 +277,17 @@ fn awaits_its_pods(plan: &DailyPlan, observed: &Observed, told: &Value) -> Again
     (complete && told["finished"].is_null()).then_some(MENDED)
 }
 
-fn next(plan: &DailyPlan, outcome: &Outcome, awaited: Again) -> Result<Again, Failure> {
+fn next(
+    context: &Context,
+    id: &DailyId,
+    plan: &DailyPlan,
+    outcome: &Outcome,
+    awaited: Again,
+) -> Result<Again, Failure> {
+    if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
+        return outcome.requeue(None, Some(context.refused.refused(id)));
+    }
+    context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
     let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
     outcome.requeue(awaited, to_mend.then_some(MENDED))
 }

@@ -17,8 +17,9 @@ use crate::apply::Outcome;
 use crate::content;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::plan::budget::is_device;
 use crate::plan::daily::engine::candidates;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, Share};
 use crate::record::Record;
 use crate::triggers::dependents;
 
@@ -198,10 +199,14 @@ impl Planned {
         let places = plan.namespaces.iter().map(|place| {
             (&place.name, place.layer, &place.project, &place.labels, place.pod_security, &place.egress, place.retained)
         });
+        let of_share = |share: &Share| -> Vec<(String, String)> {
+            share.granted.iter().map(|(device, amount)| (device.clone(), amount.canonical())).collect()
+        };
+        let devices: Vec<_> = plan.budget.iter().map(|share| (&share.namespace, of_share(share))).collect();
         let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
         content::number(&(
             (&self.team.metadata.uid, &self.team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
-            (instances, places.collect::<Vec<_>>(), &plan.grants, blocked),
+            (instances, places.collect::<Vec<_>>(), &plan.grants, devices, blocked),
         ))
     }
 
@@ -223,8 +228,16 @@ fn for_work(plan: Plan) -> Plan {
         let inputs = instance.inputs.parameters_alone();
         Instance { objects: Vec::new(), inputs, ..instance }
     });
-    let (budget, problems, extras) = (Vec::new(), Vec::new(), Vec::new());
+    let budget = plan.budget.into_iter().map(of_devices_alone);
+    let (budget, problems, extras) = (budget.collect(), Vec::new(), Vec::new());
     Plan { instances: instances.collect(), budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
+}
+
+/// What a namespace is granted of devices, which is what a size is held against.
+fn of_devices_alone(mut share: Share) -> Share {
+    share.granted.retain(|resource, _| is_device(resource));
+    share.wanted.clear();
+    share
 }
 
 /// Puts the daily work of a team on this ground, and has those looked at for whom

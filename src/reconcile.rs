@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::api::daily::DailyKind;
 use crate::api::team::{DeletionPolicy, Mode};
-use crate::api::{AITeam, Reason, labels};
+use crate::api::{AITeam, AITeamSpec, Reason, labels};
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired, volumes};
@@ -21,7 +21,7 @@ use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
 use crate::observe::{self, Observed, Recorded, observe};
 use crate::plan::choice::looked_at;
-use crate::plan::{Plan, Problem, Retained, Scope, plan};
+use crate::plan::{Plan, Problem, Retained, Scope, plan, shares};
 use crate::queue::{Again, Key as Work};
 use crate::record::Record;
 use crate::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
@@ -93,7 +93,14 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
-    report(context, team, status(team, &plan, &health, &Live { mirror: &context.mirror }, &now())).await?;
+    let told = status(team, &plan, &health, &Live { mirror: &context.mirror }, &now());
+    let dealt = shares::deals_out_devices(team, &plan.instances);
+    let judged = AITeam { status: Some(told.clone()), ..AITeam::new(name, AITeamSpec::default()) };
+    report(context, team, told).await?;
+    if dealt != shares::deals_out_devices(&judged, &plan.instances) {
+        // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
+        context.queue.add(Work::Team(name.to_owned()));
+    }
     next(context, name, &plan, &health, &outcome)
 }
 

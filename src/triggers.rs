@@ -199,6 +199,7 @@ impl Triggers {
             if let Some((uid, _)) = change.before.map(|object| identity(metadata(object))) {
                 self.0.told.forget(uid);
             }
+            self.0.refused.passed(id).into_iter().for_each(|next| self.0.queue.add(Key::Daily(next)));
             return self.0.queue.forget(&key);
         };
         if concerns_itself(change) && !has_ended(&self.0, id, after) {

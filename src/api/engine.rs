@@ -113,11 +113,23 @@ pub struct EngineSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub runs_with_own_rights: bool,
+    /// What an engine for Queue deals out itself. Quotas count the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Queues>,
     /// Whether whoever reaches the engine may do anything in it, whatever their
     /// role: it knows no users. The team's status says so.
     #[serde(default)]
     #[schemars(default = "no")]
     pub knows_no_users: bool,
+}
+
+/// What a queue deals out itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Queues {
+    /// Whether it deals out devices: once it is ready, quotas do not count them.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub devices: bool,
 }
 
 const fn no() -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::Reason;
-use crate::api::daily::{Component, DailyKind, Dataset, Pipeline, Run};
+use crate::api::daily::{Component, DailyKind, Dataset, Pipeline, Run, Workbench};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ground::Ground;
@@ -209,6 +209,10 @@ impl Neighbours for InStore<'_> {
             _ => None,
         });
         named.collect()
+    }
+
+    fn older_workbenches(&self, namespace: &str, workbench: &Workbench, limit: usize) -> usize {
+        self.0.work.older_workbenches(namespace, workbench, limit)
     }
 
     fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool {

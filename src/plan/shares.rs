@@ -8,9 +8,9 @@ use super::namespaces::Place;
 use super::{Facts, Instance, Problem, Refusal, Scope, Share, Used, check, division, needs};
 use crate::api::quantity::QuantityError;
 use crate::api::team::AITeam;
+use crate::api::team_status::ComponentState;
 use crate::api::vocabulary::{Capability, Layer};
 use crate::api::{AITeamSpec, Reason};
-use crate::engine::plain;
 
 /// The share of every namespace, and the problems with it.
 pub fn shares(
@@ -26,7 +26,7 @@ pub fn shares(
     };
     let mut budget = budget::budget(spec, facts.blueprint).map_err(unreadable)?;
     check::check_shares(spec, &budget, places)?;
-    if queued(instances) {
+    if deals_out_devices(team, instances) {
         budget.retain(|resource, _| !budget::is_device(resource));
     }
     let needs = needs::needs(instances);
@@ -43,13 +43,25 @@ pub fn shares(
     Ok((shares, problems))
 }
 
-/// Whether a queue deals out the devices, so that quotas do not count them.
-fn queued(instances: &[Instance]) -> bool {
-    instances
-        .iter()
-        .filter(|instance| instance.capabilities.contains(&Capability::Queue))
-        .filter_map(|instance| instance.choice.as_ref())
-        .any(|choice| Some(choice.engine.as_str()) != plain(Capability::Queue))
+/// Whether a queue deals out the devices, so that quotas do not count them: its engine
+/// says so, and the last pass found it ready. Until then nothing else bounds them.
+#[must_use]
+pub fn deals_out_devices(team: &AITeam, instances: &[Instance]) -> bool {
+    let components = team.status.iter().flat_map(|status| &status.components);
+    let ready = |instance: &Instance| {
+        components.clone().any(|component| {
+            component.capability == Capability::Queue
+                && component.object.is_none()
+                && component.engine == instance.id.engine
+                && component.namespace == instance.id.namespace
+                && component.state == ComponentState::Ready
+        })
+    };
+    let queues = instances.iter().filter(|instance| instance.capabilities.contains(&Capability::Queue));
+    queues.filter(|instance| ready(instance)).any(|instance| {
+        let engine = instance.engine.as_ref().map(|engine| engine.spec());
+        engine.and_then(|spec| spec.queues.as_ref()).is_some_and(|queues| queues.devices)
+    })
 }
 
 /// A share that is less than what the engines there need.

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Change;
 use super::expiring::{Due, Expiring};
+use crate::api::daily::Workbench;
 use crate::plan::daily::Object;
 use crate::plan::daily::run::has_ended;
 use crate::watch::team_of;
@@ -25,6 +26,8 @@ struct Index {
     with_job: BTreeMap<Of, BTreeSet<(Time, String)>>,
     /// All that ended, by the time at which they are to be deleted.
     expiring: Expiring,
+    /// The workbenches by namespace and owner, the oldest first.
+    workbenches: BTreeMap<Of, BTreeSet<(Option<Time>, String)>>,
     /// How many objects each engine provides, by team.
     engines: BTreeMap<String, BTreeMap<String, usize>>,
 }
@@ -55,6 +58,14 @@ impl WorkIndex {
         let newest = index.ended.get(&of).and_then(|ended| ended.iter().rev().nth(keep));
         let (Some(newest), Some(with_job)) = (newest, index.with_job.get(&of)) else { return Vec::new() };
         with_job.range(..=newest.clone()).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// How many other workbenches of its owner are older, in its namespace, counted up to a limit.
+    #[must_use]
+    pub fn older_workbenches(&self, namespace: &str, workbench: &Workbench, limit: usize) -> usize {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(all) = index.workbenches.get(&(namespace.to_owned(), workbench.spec.owner.clone())) else { return 0 };
+        all.range(..age(workbench)).take(limit).count()
     }
 
     /// The runs of the team that are to be deleted by now, so many at most, of those that
@@ -90,6 +101,10 @@ impl Index {
         if let Some(team) = team_of(namespace) {
             self.expiring.enter(team, &format!("{namespace}/{name}"), object);
         }
+        if let Object::Workbench(workbench) = object {
+            let of = (namespace.to_owned(), workbench.spec.owner.clone());
+            self.workbenches.entry(of).or_default().insert(age(workbench));
+        }
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
             let run = (finished.clone(), name.to_owned());
@@ -106,6 +121,15 @@ impl Index {
     fn leave(&mut self, namespace: &str, name: &str, object: &Object) {
         if let Some(team) = team_of(namespace) {
             self.expiring.leave(team, &format!("{namespace}/{name}"), object);
+        }
+        if let Object::Workbench(workbench) = object {
+            let of = (namespace.to_owned(), workbench.spec.owner.clone());
+            if let Some(all) = self.workbenches.get_mut(&of) {
+                all.remove(&age(workbench));
+                if all.is_empty() {
+                    self.workbenches.remove(&of);
+                }
+            }
         }
         if let Some((pipeline, finished)) = end(object) {
             let of = (namespace.to_owned(), pipeline.to_owned());
@@ -130,6 +154,12 @@ impl Index {
             self.engines.remove(team);
         }
     }
+}
+
+/// What tells an older workbench from a newer one.
+fn age(workbench: &Workbench) -> (Option<Time>, String) {
+    let metadata = &workbench.metadata;
+    (metadata.creation_timestamp.clone(), metadata.name.clone().unwrap_or_default())
 }
 
 /// The pipeline of a run that ended, and when it did.
@@ -198,6 +228,31 @@ mod tests {
         assert!(index.outnumbered("a--p", "other", 0).is_empty());
         // What ended uses no engine any more.
         assert!(!index.uses("a", "jobs"));
+    }
+
+    #[test]
+    fn workbenches_are_counted_by_their_owner_and_age() {
+        let index = WorkIndex::default();
+        let bench = |owner: &str, name: &str, minute: u32| {
+            let bench = json!({
+                "metadata": {"name": name, "creationTimestamp": format!("2026-11-01T00:{minute:02}:00Z")},
+                "spec": {"owner": owner, "image": "scipy"},
+            });
+            Object::read(DailyKind::Workbench, &bench).unwrap()
+        };
+        let all = [bench("ana", "a", 2), bench("ana", "b", 1), bench("ana", "c", 1), bench("bo", "d", 0)];
+        for object in &all {
+            let name = object.metadata().name.clone().unwrap();
+            index.take(&change(&format!("a--p/{name}"), None, Some(&Ok(Arc::new(object.clone())))));
+        }
+        let older = |object: &Object, place: &str, limit: usize| {
+            let Object::Workbench(workbench) = object else { panic!("{object:?}") };
+            index.older_workbenches(place, workbench, limit)
+        };
+        assert_eq!(all.each_ref().map(|object| older(object, "a--p", 9)), [2, 0, 1, 0]);
+        assert_eq!((older(&all[0], "a--p", 1), older(&all[0], "a--q", 9)), (1, 0));
+        index.take(&change("a--p/b", Some(&Ok(Arc::new(all[1].clone()))), None));
+        assert_eq!(older(&all[0], "a--p", 9), 1);
     }
 
     #[test]

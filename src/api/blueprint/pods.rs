@@ -86,11 +86,17 @@ impl PodRules {
 
 /// How much one namespace may hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// How many objects of Strata's own kinds, by their plural: `runs: 2000`. What is not named is not counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::counts")]
     pub objects: BTreeMap<String, i64>,
+    /// How many Workbenches of one owner there may be in a namespace. Without end where
+    /// it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub workbenches_per_person: Option<i32>,
 }
 
 /// A taint that a pod tolerates, as Kubernetes spells it.

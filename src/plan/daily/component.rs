@@ -17,7 +17,7 @@ pub fn draft(component: &Component, facts: &DailyFacts<'_>) -> Result<Draft, Hol
     let spec = &component.spec;
     words(spec, "")?;
     let image = pod::image("spec.image", &spec.image, facts)?;
-    pod::sized("spec.size", &spec.size, facts)?;
+    pod::any_size("spec.size", &spec.size, facts)?;
     let digest = digest(spec, &image, facts);
     let name = component.metadata.name.as_deref().unwrap_or_default();
     let advice = datasets(spec, data::User::Component { name, digest: &digest, pinned: None }, facts)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::DailyId;
 use super::seen::Pod;
-use crate::api::daily::{Component, Dataset, Pipeline, Run};
+use crate::api::daily::{Component, Dataset, Pipeline, Run, Workbench};
 use crate::api::vocabulary::Layer;
 use crate::api::{AITeam, Reason};
 use crate::engine::Catalogue;
@@ -64,6 +64,11 @@ pub trait Neighbours {
     /// with the dataset.
     fn credentials(&self, _namespace: &str) -> BTreeMap<String, String> {
         BTreeMap::new()
+    }
+    /// How many other workbenches of its owner are older, in its namespace, counted up to
+    /// a limit.
+    fn older_workbenches(&self, _namespace: &str, _workbench: &Workbench, _limit: usize) -> usize {
+        0
     }
     /// Whether so many runs of its pipeline ended after this one did; never while
     /// it runs.

@@ -24,8 +24,12 @@ sizes:
 storageClasses: {home: gp3, shared: efs}
 ";
 const TEAM: &str = "
+budget: {devices: {nvidia.com/gpu: 3}}
 shared: {pipelines: {}, datasets: {}, images: [{name: train, image: registry.example.com/own/train:2}]}
-projects: [{name: chargeback, live: {}}]
+projects:
+- name: chargeback
+  live: {}
+  share: {workspace: {devices: {nvidia.com/gpu: 2}}, live: {devices: {nvidia.com/gpu: 1}}}
 ";
 
 /// A team called fraud, with a project chargeback that has a production side.
@@ -87,6 +91,18 @@ impl Scene {
 
     pub(crate) fn live(mut self, kind: &str, name: &str, object: Value) -> Self {
         self.live.insert(key(kind, name), object);
+        self
+    }
+
+    /// With so much of a device granted everywhere; where there is none, no quota counts it.
+    pub(crate) fn granted(mut self, device: &str, amount: Option<i64>) -> Self {
+        let device = crate::plan::budget::device(device);
+        for share in &mut self.plan.budget {
+            match amount {
+                Some(amount) => share.granted.insert(device.clone(), crate::api::quantity::Amount::whole(amount)),
+                None => share.granted.remove(&device),
+            };
+        }
         self
     }
 

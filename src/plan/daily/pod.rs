@@ -7,8 +7,10 @@ use super::{DailyFacts, invalid};
 use crate::api::blueprint::Size;
 use crate::api::quantity::Amount;
 use crate::api::team::Compute;
+use crate::api::vocabulary::Layer;
 use crate::engine::work::{SizedInputs, labels};
 use crate::plan::Hold;
+use crate::plan::budget;
 use crate::plan::check::allowed_registries;
 use crate::plan::needs::DEFAULTS;
 
@@ -44,8 +46,40 @@ pub fn image(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<String, 
     )))
 }
 
-/// The size of this name, as pods spell it.
+/// The size of this name, as pods spell it, where one pod of it may run.
 pub fn sized(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInputs, Hold> {
+    let size = any_size(field, name, facts)?;
+    devices_are_granted(field, name, facts)?;
+    Ok(size)
+}
+
+/// That the namespace has the devices of a size at all: no pod of it would ever start.
+fn devices_are_granted(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let (here, plan) = (facts.namespace, facts.plan);
+    let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
+    let mut devices = plan.site.sizes.get(name).into_iter().flat_map(|size| &size.devices);
+    let missing = |(device, count): &(&String, &i64)| {
+        // What a queue deals out is in no quota.
+        let granted = share.granted.get(&budget::device(device));
+        granted.filter(|granted| **granted < Amount::whole(**count)).copied()
+    };
+    let Some(((device, count), granted)) = devices.find_map(|size| Some((size, missing(&size)?))) else {
+        return Ok(());
+    };
+    let side = if here.layer == Layer::Live { "live" } else { "workspace" };
+    let field_of = here
+        .project
+        .as_ref()
+        .map_or_else(|| "spec.shared.share".to_owned(), |project| format!("spec.projects[{project}].share.{side}"));
+    Err(invalid(format!(
+        "{field} '{name}' takes {count} of {device}, and {} has {granted}: raise {field_of}.devices[{device}] of the team, \
+         or name another size",
+        here.name
+    )))
+}
+
+/// The size of this name, as pods spell it.
+pub fn any_size(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInputs, Hold> {
     let sizes = &facts.plan.site.sizes;
     let Some(size) = sizes.get(name) else {
         let known: Vec<&str> = sizes.keys().map(String::as_str).collect();

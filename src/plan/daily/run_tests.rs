@@ -175,3 +175,26 @@ fn a_job_is_surplus_when_newer_ones_are_as_many_as_are_kept() {
         assert_eq!(detail(&draft).surplus, surplus, "{pipeline} {state:?} {newer}");
     }
 }
+
+#[test]
+fn a_size_whose_devices_nobody_was_given_starts_nothing_and_says_where_to_write_them() {
+    let scene = |amount| {
+        Scene::new()
+            .component("fraud--shared", "big", "{image: train, size: gpu}")
+            .pipeline(NAMESPACE, "deep", "{steps: [{component: big}]}")
+            .pipeline("fraud--chargeback--live", "deep", "{steps: [{component: big}]}")
+            .granted("nvidia.com/gpu", amount)
+    };
+    let run = run("first", "{pipeline: deep}");
+    for enough in [Some(1), None] {
+        assert!(drafted(&scene(enough), &run).unwrap().write, "{enough:?}");
+    }
+    for (namespace, field) in [(NAMESPACE, "workspace"), ("fraud--chargeback--live", "live")] {
+        let hold = scene(Some(0)).facts(namespace, |facts| draft(&run, facts)).unwrap_err();
+        let expected = format!(
+            "'gpu' takes 1 of nvidia.com/gpu, and {namespace} has 0: raise spec.projects[chargeback].share.{field}.devices[nvidia.com/gpu] of the team, or name another size"
+        );
+        assert_eq!(hold.reason, Reason::Invalid);
+        assert!(hold.message.ends_with(&expected), "{}", hold.message);
+    }
+}

@@ -71,6 +71,7 @@ pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hol
 fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<WorkbenchInputs, Hold> {
     let spec = &workbench.spec;
     own_home(claim, &spec.owner, facts)?;
+    within_the_limit(name, workbench, facts)?;
     no_image_of_any_choice(&spec.image, facts)?;
     Ok(WorkbenchInputs {
         name: name.to_owned(),
@@ -88,6 +89,21 @@ fn storage(claim: &str, wanted: &str, facts: &DailyFacts<'_>) -> String {
     let there = live["spec"]["resources"]["requests"]["storage"].as_str();
     let larger = |there: &&str| matches!((Amount::parse(there), Amount::parse(wanted)), (Ok(there), Ok(wanted)) if there > wanted);
     there.filter(larger).unwrap_or(wanted).to_owned()
+}
+
+/// So many workbenches a person may have, the oldest of them. One that was made stays.
+fn within_the_limit(name: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let limits = facts.plan.site.limits.as_ref();
+    let Some(most) = limits.and_then(|limits| limits.workbenches_per_person) else { return Ok(()) };
+    let (here, number) = (&facts.namespace.name, usize::try_from(most).unwrap_or(usize::MAX));
+    let made = || (facts.live)("StatefulSet", &format!("workbench-{name}")).is_some();
+    if facts.neighbours.older_workbenches(here, workbench, number) < number || made() {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "{} has {most} older workbenches in {here}, and Blueprint {} allows no more (limits.workbenchesPerPerson): delete one",
+        workbench.spec.owner, facts.team.spec.blueprint
+    )))
 }
 
 /// Whoever may only use a Workspace makes no pods of any choice: where the site

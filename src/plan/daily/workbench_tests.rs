@@ -21,6 +21,7 @@ struct Scene {
     set: Option<Value>,
     retained: bool,
     datasets: Vec<(&'static str, Dataset)>,
+    older: usize,
 }
 
 const NAMED: &str = "[{role: DataScientist, users: [ana@example.com]}]";
@@ -44,6 +45,9 @@ impl Neighbours for Scene {
     fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
         false
     }
+    fn older_workbenches(&self, _: &str, _: &Workbench, limit: usize) -> usize {
+        self.older.min(limit)
+    }
 }
 
 fn scene(members: &'static str) -> Scene {
@@ -61,6 +65,7 @@ fn scene(members: &'static str) -> Scene {
         set: None,
         retained: false,
         datasets: Vec::new(),
+        older: 0,
     }
 }
 
@@ -365,4 +370,24 @@ fn a_home_that_is_larger_than_asked_for_stays() {
             "spec": {"resources": {"requests": {"storage": there}}}}));
         assert_eq!(scene.plan().draft.work.workbench.unwrap().storage, size, "{there} {wanted}");
     }
+}
+
+#[test]
+fn nobody_has_more_workbenches_than_the_site_allows() {
+    let crowded = |older, most: Option<i32>| {
+        let mut scene = scene(NAMED);
+        scene.older = older;
+        scene.site.limits =
+            most.map(|most| crate::api::blueprint::Limits { workbenches_per_person: Some(most), ..Default::default() });
+        scene
+    };
+    for (older, most) in [(0, Some(1)), (4, Some(5)), (400, None)] {
+        assert_eq!(crowded(older, most).plan().hold, None, "{older} {most:?}");
+    }
+    let hold = crowded(5, Some(5)).plan().hold.unwrap();
+    let said = "ana@example.com has 5 older workbenches in abc--p, and Blueprint default allows no more (limits.workbenchesPerPerson): delete one";
+    assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, said));
+    // Nothing is made for one that is stopped, either.
+    let stopped = crowded(5, Some(5)).set("running", json!(false)).plan();
+    assert!(!stopped.draft.write && stopped.hold.is_none());
 }

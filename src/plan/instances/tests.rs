@@ -256,3 +256,53 @@ fn an_engine_that_needs_the_api_server_waits_for_its_addresses() {
     assert_eq!(reason, Reason::Progressing);
     assert!(message.contains("EndpointSlice kubernetes in the namespace default"), "{message}");
 }
+
+/// A team with a budget of devices whose queue was found so.
+fn queueing(engine: &str, state: &str) -> AITeam {
+    let mut team = AITeam::new(
+        "abc",
+        serde_saphyr::from_str(
+            "{budget: {devices: {nvidia.com/gpu: 2}}, backbone: {queue: {}}, \
+              projects: [{name: p, share: {workspace: {devices: {nvidia.com/gpu: 1}}}}]}",
+        )
+        .unwrap(),
+    );
+    let component = json!({"layer": "Backbone", "capability": "Queue", "engine": engine, "namespace": "abc--backbone", "state": state,
+        "since": "2026-11-01T00:00:00Z", "reason": "Ready"});
+    team.status = Some(serde_json::from_value(json!({"components": [component]})).unwrap());
+    team
+}
+
+#[test]
+fn devices_leave_the_quotas_only_where_a_ready_queue_deals_them_out() {
+    let queue = |more: &str| format!("{{capabilities: [Queue], connections: {{}}{more}}}");
+    let (silent, dealing) = (queue(""), queue(", queues: {devices: true}"));
+    let not = queue(", queues: {devices: false}");
+    let site = site(
+        "{engines: {Queue: [dealing]}}",
+        &[("dealing", dealing.as_str()), ("silent", silent.as_str()), ("not", not.as_str())],
+    );
+    let device = "requests.nvidia.com/gpu";
+    for (engine, found, state, granted) in [
+        ("dealing", "dealing", "Ready", None),
+        ("dealing", "dealing", "Progressing", Some("1")),
+        ("dealing", "dealing", "Failed", Some("1")),
+        // It is another's word.
+        ("dealing", "silent", "Ready", Some("1")),
+        ("silent", "silent", "Ready", Some("1")),
+        ("not", "not", "Ready", Some("1")),
+    ] {
+        let mut team = queueing(found, state);
+        let block = serde_saphyr::from_str(&format!("{{queue: {{engine: {engine}}}}}")).unwrap();
+        team.spec.backbone = Some(block);
+        let plan = site.plan_of(&team);
+        let share = plan.budget.iter().find(|share| share.namespace == "abc--p").unwrap();
+        let counted = share.granted.get(device).map(|amount| amount.canonical());
+        assert_eq!(counted.as_deref(), granted, "{engine} {found} {state}");
+        // Of those that nobody was given, there is none.
+        let other = share.granted.get("requests.amd.com/gpu").map(|amount| amount.canonical());
+        assert_eq!(other.as_deref(), granted.map(|_| "0"), "{engine} {found} {state}");
+    }
+    let team = AITeam { status: None, ..queueing("dealing", "Ready") };
+    assert!(site.plan_of(&team).budget.iter().all(|share| share.granted.contains_key(device)), "before it was judged");
+}
