@@ -22,7 +22,7 @@ pub struct Memory {
     /// How many teams there are when it is looked at, growing
     #[arg(long, value_name = "N,N...", value_delimiter = ',', default_values_t = [0, 50])]
     teams: Vec<usize>,
-    /// How many Components of nearly 400 KB are created and deleted again
+    /// How many Components of nearly 64 KiB are created and deleted again
     #[arg(long, value_name = "N", default_value_t = 100)]
     flood: usize,
     /// Say which requests were made, by verb and resource
