@@ -223,6 +223,9 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
+    if !observed.going.is_empty() {
+        context.applier.bring_back(name, &mut outcome).await;
+    }
     context.applier.remove_namespaces(name, &observed.going, &mut outcome).await;
     outcome
 }

@@ -85,6 +85,7 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
 async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
+    context.applier.bring_back(name, &mut outcome).await;
     let bound =
         || context.mirror.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
     // What somebody's finalizer holds is emptied until they let it go.
@@ -97,7 +98,9 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failur
     let unknown = ["RoleBinding", "ClusterRoleBinding"]
         .into_iter()
         .find_map(|kind| observe::unwatched(context, "rbac.authorization.k8s.io", kind));
-    let failed = outcome.failures().next().map(|(_, failure)| failure.clone()).or(unknown);
+    let refused = || outcome.failures().next().map(|(_, failure)| failure.clone());
+    // Of a namespace without our label nothing can be removed: that says more than each refusal.
+    let failed = outcome.failures().next().and(lost(context, name)).or_else(refused).or(unknown);
     if let Some(failure) = failed {
         report(context, team, held(team, &failure, &now())).await?;
         return Err(failure);

@@ -22,7 +22,8 @@ mod pods;
 pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
 pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
 pub use pods::{
-    Limits, PodRules, Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator, TrustBundle,
+    Limits, PodRules, PriorityClasses, Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator,
+    TrustBundle,
 };
 
 /// What a site allows and prefers.
@@ -81,6 +82,9 @@ pub struct BlueprintSpec {
     /// What pods may have beside what sizes give them; admission refuses everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodRules>,
+    /// The priority classes of pods. They are there before the Blueprint names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_classes: Option<PriorityClasses>,
     /// How much one namespace may hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,

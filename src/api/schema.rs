@@ -55,6 +55,11 @@ pub(crate) fn names(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The name of one object of the cluster.
+pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"})
+}
+
 /// A list of at most 16 names that objects of Kubernetes may have.
 pub(crate) fn object_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

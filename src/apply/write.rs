@@ -138,6 +138,14 @@ impl Writer {
         Ok(Some(self.put(kind, key, &live).await?))
     }
 
+    /// Puts the label on a namespace that says which team's it is.
+    pub async fn label(&self, kind: &Watched, key: &Key, uid: &str, team: &str) -> Result<Option<Value>, Failure> {
+        let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
+        let Some(mut live) = live else { return Ok(None) };
+        live["metadata"]["labels"][labels::TEAM] = team.into();
+        Ok(Some(self.put(kind, key, &live).await?))
+    }
+
     /// Applies an object that is known by this UID: only the fields of the intent become
     /// ours. One that took its name since is left alone.
     pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value, uid: &str) -> Result<Value, Failure> {

@@ -60,7 +60,7 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
         (REGISTRIES, list(registries)),
         (DEVICES, list(devices(plan, namespace, rules.devices))),
         (TOLERATIONS, list(rules.tolerations.iter().filter_map(spelt).collect())),
-        (PRIORITY_CLASSES, list(rules.priority_classes)),
+        (PRIORITY_CLASSES, list(namespace.priority_classes.clone())),
         // Even where there is none: whoever asks can tell that from not knowing.
         (labels::USER_PREFIX, Some(plan.prefixes.user.clone())),
         (labels::GROUP_PREFIX, Some(plan.prefixes.group.clone())),

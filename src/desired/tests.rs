@@ -171,6 +171,27 @@ fn what_pods_may_have_stands_on_each_namespace() {
     }
 }
 
+#[test]
+fn a_namespace_allows_the_priority_classes_of_its_own_project() {
+    let classes = "{Low: low, Normal: normal, High: high, production: production}";
+    let site = blueprint(&format!("{{priorityClasses: {classes}, pods: {{priorityClasses: [batch]}}}}"));
+    let catalogue = Catalogue::builtin();
+    let team =
+        team("{shared: {models: {}}, projects: [{name: p, priority: High, live: {}}, {name: q, priority: Low}]}");
+    let desires = desired(&plan(&team, &Facts::offline(&site, &catalogue)).unwrap());
+    for (name, allowed) in [
+        ("abc--backbone", "batch,normal"),
+        ("abc--shared", "batch,normal"),
+        ("abc--p", "batch,high"),
+        ("abc--p--live", "batch,high,production"),
+        ("abc--q", "batch,low"),
+    ] {
+        let namespace = find(&desires, "Namespace", "", name).unwrap();
+        let listed = &namespace["metadata"]["annotations"]["strata-operator.dev/priority-classes"];
+        assert_eq!(listed, allowed, "{name}");
+    }
+}
+
 /// A quota with a kind that the quota controller does not know refuses every object of it.
 #[test]
 fn objects_are_counted_once_the_backbone_tells_how_many_there_are() {

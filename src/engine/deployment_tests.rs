@@ -15,6 +15,7 @@ fn sized() -> SizedInputs {
         node_selector: json!({"pool": "a100"}),
         tolerations: json!([{"key": "gpu", "operator": "Exists"}]),
         runtime_class_name: Some("nvidia".to_owned()),
+        priority_class_name: Some("ai-production".to_owned()),
     }
 }
 

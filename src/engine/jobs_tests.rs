@@ -66,7 +66,7 @@ fn a_run_is_one_pod_whose_last_step_is_its_container() {
     assert!(job["spec"].get("ttlSecondsAfterFinished").is_none());
     assert_eq!(pod_security::check(job, PodSecurity::Restricted), Ok(()));
     let pod = &job["spec"]["template"]["spec"];
-    for absent in ["nodeSelector", "tolerations", "runtimeClassName"] {
+    for absent in ["nodeSelector", "tolerations", "runtimeClassName", "priorityClassName"] {
         assert!(pod.get(absent).is_none(), "{absent}");
     }
     for (field, value) in [
@@ -136,6 +136,7 @@ fn nodes_and_data_are_those_that_the_steps_want() {
             node_selector: json!({"pool": "a100"}),
             tolerations: json!([{"key": "gpu", "operator": "Exists"}]),
             runtime_class_name: Some("nvidia".to_owned()),
+            priority_class_name: Some("ai-low".to_owned()),
         },
         datasets: all.to_vec(),
         steps: vec![
@@ -150,6 +151,7 @@ fn nodes_and_data_are_those_that_the_steps_want() {
     assert_eq!(pod["nodeSelector"], json!({"pool": "a100"}));
     assert_eq!(pod["tolerations"], json!([{"key": "gpu", "operator": "Exists"}]));
     assert_eq!(pod["runtimeClassName"], "nvidia");
+    assert_eq!(pod["priorityClassName"], "ai-low");
     // Each step is given what its own component names.
     for (container, mount, sources) in [
         (

@@ -20,6 +20,7 @@ pub(super) fn inputs(rich: bool) -> Inputs {
         sized.node_selector = json!({"pool": "a100"});
         sized.tolerations = json!([{"key": "gpu", "operator": "Exists"}]);
         sized.runtime_class_name = Some("nvidia".to_owned());
+        sized.priority_class_name = Some("ai-high".to_owned());
         let mounted = |name: &str, claim: Option<&str>, secret: Option<&str>| MountedInputs {
             name: name.to_owned(),
             path: format!("/data/{name}"),
@@ -121,6 +122,7 @@ fn sizes_datasets_and_credentials_reach_the_pod() {
     assert_eq!(spec["nodeSelector"], json!({"pool": "a100"}));
     assert_eq!(spec["tolerations"][0]["key"], "gpu");
     assert_eq!(spec["runtimeClassName"], "nvidia");
+    assert_eq!(spec["priorityClassName"], "ai-high");
     assert_eq!(
         container["envFrom"],
         json!([{"configMapRef": {"name": "connections"}}, {"secretRef": {"name": "ratings-reader"}}])
@@ -130,7 +132,8 @@ fn sizes_datasets_and_credentials_reach_the_pod() {
     assert!(!mounts.iter().any(|mount| mount["mountPath"] == "/data/ratings"));
     let plain = rendered(false);
     let spec = &server(&plain)["template"]["spec"];
-    assert!(["nodeSelector", "tolerations", "runtimeClassName"].iter().all(|field| spec.get(field).is_none()));
+    let placed = ["nodeSelector", "tolerations", "runtimeClassName", "priorityClassName"];
+    assert!(placed.iter().all(|field| spec.get(field).is_none()));
     assert_eq!(spec["containers"][0]["envFrom"], json!([{"configMapRef": {"name": "connections"}}]));
 }
 

@@ -34,6 +34,8 @@ pub struct SizedInputs {
     pub tolerations: Value,
     /// The runtime class.
     pub runtime_class_name: Option<String>,
+    /// The priority class.
+    pub priority_class_name: Option<String>,
 }
 
 /// A dataset that a pod uses.

@@ -11,7 +11,7 @@ use super::cidr;
 use super::namespaces::Place;
 use super::{Problem, Refusal, Scope, units};
 use crate::api::Reason;
-use crate::api::blueprint::PodRules;
+use crate::api::blueprint::{PodRules, PriorityClasses};
 use crate::api::quantity::Amount;
 use crate::api::team::{AITeam, Member, Resources};
 use crate::api::{AITeamSpec, BlueprintSpec};
@@ -190,6 +190,8 @@ pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
         let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
         rules.tolerations.extend(new);
     }
+    let classes = blueprint.priority_classes.iter().flat_map(PriorityClasses::all);
+    rules.priority_classes.extend(classes.cloned());
     for names in [&mut rules.devices, &mut rules.priority_classes] {
         names.sort_unstable();
         names.dedup();

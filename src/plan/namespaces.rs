@@ -3,13 +3,15 @@
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
 
-use super::budget;
+use std::collections::BTreeSet;
+
 use super::settings::{self, Settings};
 use super::{Facts, Instance, NamespacePlan};
-use crate::api::AITeamSpec;
+use super::{budget, check};
 use crate::api::engine::PodSecurity;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Layer;
+use crate::api::{AITeamSpec, BlueprintSpec};
 
 /// A namespace of a team, by its place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             pod_security_reason,
             egress: egress.clone(),
             datasets: settings::of(&place.name, &name(&team_name, Layer::Shared, None), facts.datasets),
+            priority_classes: priority_classes(&team.spec, place, facts.blueprint),
             counts: budget::counts(facts.blueprint, place.layer, facts.usage),
             retained: false,
             waits: false,
@@ -91,11 +94,26 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security_reason: None,
         egress: egress.clone(),
         datasets: Settings::default(),
+        // What its project's priority was nobody knows any more, and its pods are made anew when a node goes.
+        priority_classes: check::pod_rules(facts.blueprint).priority_classes,
         counts: budget::counts(facts.blueprint, left.layer, facts.usage),
         retained: true,
         waits: left.waits,
     });
     wanted.chain(left).collect()
+}
+
+/// The classes that the site lists for all, its project's own, and in Live the one of
+/// what serves: nobody ranks their pods above those of other projects.
+fn priority_classes(spec: &AITeamSpec, place: &Place, blueprint: &BlueprintSpec) -> Vec<String> {
+    let project = spec.projects.iter().find(|project| Some(&project.name) == place.project.as_ref());
+    let priority = project.map(|project| project.priority).unwrap_or_default();
+    let own = blueprint.priority_classes.iter().flat_map(|classes| {
+        let production = classes.production.as_ref().filter(|_| place.layer == Layer::Live);
+        classes.of(priority).into_iter().chain(production)
+    });
+    let listed = blueprint.pods.iter().flat_map(|pods| &pods.priority_classes);
+    listed.chain(own).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The strictest level that all engines of the namespace pass, and because of

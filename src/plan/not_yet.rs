@@ -26,8 +26,9 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
             "spec.projects[].uses: nothing of other teams is reached yet",
         ),
         (
-            spec.projects.iter().any(|project| project.priority != Priority::Normal),
-            "spec.projects[].priority: no queue orders the projects' jobs yet",
+            blueprint.priority_classes.is_none()
+                && spec.projects.iter().any(|project| project.priority != Priority::Normal),
+            "spec.projects[].priority: the Blueprint names no `priorityClasses`, and no queue orders the projects' jobs yet",
         ),
         (
             hands_over && spec.customers.iter().any(|customer| !customer.groups.is_empty()),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::compact::text;
 use super::container::{containers, lost_node};
+use super::entry::team_of;
 use super::fingerprint::digest;
 use super::key::Key;
 use super::pod;
@@ -61,6 +62,7 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
             "annotations": ours(&metadata["annotations"]),
             "layer": metadata["labels"][labels::LAYER],
             "project": metadata["labels"][labels::PROJECT],
+            "strayed": has_strayed(&key.name, &metadata["labels"]).then_some(true),
             "podSecurity": metadata["labels"]["pod-security.kubernetes.io/enforce"],
         })),
         "ResourceQuota" => quota(&object["status"]),
@@ -81,6 +83,11 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
 /// Whether it was written for an object of daily work, by its label.
 fn is_daily(metadata: &Value) -> bool {
     DailyKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
+}
+
+/// Whether the label that says which team's it is, is not the one that its name begins with.
+fn has_strayed(name: &str, labels: &Value) -> bool {
+    labels[labels::TEAM].as_str() != team_of(name)
 }
 
 /// What a namespace that is being deleted waits for, in the words of Kubernetes.

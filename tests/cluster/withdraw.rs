@@ -300,11 +300,19 @@ async fn under_delete_a_namespace_that_lost_its_labels_does_not_stay() {
     let team = Team::ready(stage().await, "unlabelled", spec).await;
     team.edit(json!({"suspend": true})).await;
     team.until_not_ready("Suspended", "suspend").await;
-    // Without its layer it is known by its name; without its team it is said so.
-    let unlayered = json!({"metadata": {"labels": {"strata-operator.dev/layer": null}}});
-    team.admin.merge(&team.space_path("first"), &unlayered).await.expect("the layer is gone");
-    let disowned = json!({"metadata": {"labels": {"strata-operator.dev/team": null}}});
-    team.admin.merge(&team.space_path("backbone"), &disowned).await.expect("the team is gone");
+    // Without its layer or its team it is known by its name and by another word of ours;
+    // without any of those it is said so.
+    let unlayered =
+        json!({"metadata": {"labels": {"strata-operator.dev/layer": null, "strata-operator.dev/team": null}}});
+    team.admin.merge(&team.space_path("first"), &unlayered).await.expect("layer and team are gone");
+    let backbone = team.admin.get(&team.space_path("backbone")).await.expect("the Backbone");
+    let stripped = |part: &str| {
+        let all = backbone["metadata"][part].as_object().into_iter().flatten();
+        let ours = all.filter(|(key, _)| key.starts_with("strata-operator.dev/"));
+        ours.map(|(key, _)| (key.clone(), Value::Null)).collect::<serde_json::Map<_, _>>()
+    };
+    let disowned = json!({"metadata": {"labels": stripped("labels"), "annotations": stripped("annotations")}});
+    team.admin.merge(&team.space_path("backbone"), &disowned).await.expect("no word of ours is left");
     team.delete().await;
     team.until_not_ready("Conflict", "unlabelled--backbone").await;
     team.until_missing(&team.space_path("first")).await;

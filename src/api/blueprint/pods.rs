@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::team::Compute;
+use crate::api::team::{Compute, Priority};
 use crate::api::{rules, schema};
 
 /// Where images come from.
@@ -81,6 +81,46 @@ impl PodRules {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
+    }
+}
+
+/// The priority classes of pods: by what a project's priority means, and of what serves
+/// in production. A namespace allows those of its own project alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct PriorityClasses {
+    /// Of Workbenches, Runs and monitors in projects of low priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub low: Option<String>,
+    /// Of those in projects of normal priority, and in Shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub normal: Option<String>,
+    /// Of those in projects of high priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub high: Option<String>,
+    /// Of models that serve.
+    #[serde(default, rename = "production", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub production: Option<String>,
+}
+
+impl PriorityClasses {
+    /// The class of a project of this priority.
+    #[must_use]
+    pub const fn of(&self, priority: Priority) -> Option<&String> {
+        match priority {
+            Priority::Low => self.low.as_ref(),
+            Priority::Normal => self.normal.as_ref(),
+            Priority::High => self.high.as_ref(),
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.low, &self.normal, &self.high, &self.production].into_iter().flatten()
     }
 }
 

@@ -31,7 +31,7 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
     let served = served(service, &decision);
     let work = ServiceInputs {
         name: service.metadata.name.clone().unwrap_or_default(),
-        sized,
+        sized: in_production(sized, facts),
         replicas: ReplicasInputs { min: spec.replicas.min, max: spec.replicas.max.unwrap_or(spec.replicas.min) },
         resolve: decision.resolve,
         // An image captures its own requests, one that still serves too.
@@ -52,6 +52,15 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
         },
         ..Draft::default()
     })
+}
+
+/// What serves goes before workbenches and runs, where the site has a class for it.
+fn in_production(sized: SizedInputs, facts: &DailyFacts<'_>) -> SizedInputs {
+    let classes = facts.plan.site.priority_classes.as_ref();
+    match classes.and_then(|classes| classes.production.clone()) {
+        Some(class) => SizedInputs { priority_class_name: Some(class), ..sized },
+        None => sized,
+    }
 }
 
 /// Of a project that was taken away, what serves goes on serving and nothing

@@ -71,7 +71,11 @@ fn a_monitor_is_a_component_of_shared() {
         .with_component("abc--shared/open", "{image: scipy, parameters: [{name: limit}]}")
         .with_component("abc--p--live/own", "{image: scipy}");
     let monitor = |name: &str| format!("monitor: {{component: {name}, every: 15m}}");
-    let found = inputs(&stage, &monitor("drift")).monitor.unwrap();
+    let serving = inputs(&stage, &monitor("drift"));
+    let found = serving.monitor.unwrap();
+    // What serves goes before what looks at it.
+    let classes = [serving.sized, found.sized].map(|sized| sized.priority_class_name.unwrap());
+    assert_eq!(classes, ["ai-production", "ai-normal"]);
     assert_eq!(found.step.args, Some(vec!["$(limit)".to_owned()]));
     assert_eq!(found.step.command, None);
     let env: Vec<_> = found.step.env.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();

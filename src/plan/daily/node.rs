@@ -18,6 +18,8 @@ pub fn united<'a>(steps: impl Iterator<Item = (&'a str, &'a String, &'a SizedInp
     let mut runtime: Option<(&String, &str, &str)> = None;
     let mut tolerations: Vec<Value> = Vec::new();
     for (step, size, sized) in steps {
+        // One namespace has one class for all runs.
+        united.priority_class_name.clone_from(&sized.priority_class_name);
         for (label, value) in sized.node_selector.as_object().into_iter().flatten() {
             let (known, other, of) = *selector.entry(label).or_insert((value, step, size));
             if known != value {
@@ -78,6 +80,7 @@ mod tests {
             node_selector: selector,
             tolerations,
             runtime_class_name: class.map(str::to_owned),
+            priority_class_name: None,
         }
     }
 

@@ -100,7 +100,16 @@ pub fn any_size(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<Sized
         node_selector: labels(&size.node_selector),
         tolerations,
         runtime_class_name: size.runtime_class_name.clone(),
+        priority_class_name: priority_class(facts),
     })
+}
+
+/// The priority class of what is done in this namespace: its project's.
+fn priority_class(facts: &DailyFacts<'_>) -> Option<String> {
+    let project =
+        facts.team.spec.projects.iter().find(|project| Some(&project.name) == facts.namespace.project.as_ref());
+    let priority = project.map(|project| project.priority).unwrap_or_default();
+    facts.plan.site.priority_classes.as_ref()?.of(priority).cloned()
 }
 
 /// Words for a message, or that there are none.

@@ -54,7 +54,7 @@ fn scene(members: &'static str) -> Scene {
     Scene {
         site: serde_saphyr::from_str(
             "{images: {scipy: quay.io/jupyter/scipy-notebook:1}, \
-             sizes: {small: {requests: {cpu: 500m}}}}",
+             sizes: {small: {requests: {cpu: 500m}}}, priorityClasses: {Normal: normal, production: production}}",
         )
         .unwrap(),
         members,
@@ -170,6 +170,7 @@ fn what_it_names_is_found() {
     let workbench = plan.draft.work.workbench.as_ref().unwrap();
     assert_eq!(workbench.image, "quay.io/jupyter/scipy-notebook:1");
     assert_eq!(workbench.sized.resources["requests"]["cpu"], "500m");
+    assert_eq!(workbench.sized.priority_class_name.as_deref(), Some("normal"));
     assert_eq!(workbench.datasets[0].secret.as_deref(), Some("dataset-cards"));
     assert_eq!(workbench.datasets[1].claim.as_deref(), Some("dataset-notes"));
     let kinds: Vec<&str> = plan.objects.iter().map(|rendered| rendered.object["kind"].as_str().unwrap()).collect();
