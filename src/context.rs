@@ -82,7 +82,7 @@ impl Context {
         watch_timeout: Duration,
         prefixes: Option<Prefixes>,
     ) -> Arc<Self> {
-        let opener = Opener { client: client.clone(), timeout: watch_timeout };
+        let opener = Opener::new(client.clone(), watch_timeout);
         let queue = Queue::default();
         let mirror = Arc::new(Mirror::default());
         let watches = Watches::new(opener.clone(), Arc::clone(&mirror), queue.clone());

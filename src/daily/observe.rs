@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_is_not_taken_for_absent() {
         let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        let store = Store::new(crate::watch::follow::Opener { client, timeout: std::time::Duration::from_secs(200) });
+        let store = Store::new(crate::watch::follow::Opener::new(client, std::time::Duration::from_secs(200)));
         let unreadable = crate::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
         store.daily(DailyKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
         let around = InStore(&store);

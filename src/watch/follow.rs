@@ -14,6 +14,7 @@ use kube::client::Body;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -27,9 +28,24 @@ pub struct Opener {
     /// When the API server ends a watch, which is then opened again. Load balancers
     /// cut connections that idle for four minutes.
     pub timeout: Duration,
+    /// Pages of lists that are read at a time: at a start every kind is listed at once,
+    /// and what a page takes until it is read is most of what is held then.
+    pub pages: Arc<Semaphore>,
 }
 
+/// How many pages of lists are read at a time.
+const PAGES: usize = 2;
+
+/// How long a page waits for its turn. One that hangs holds up nobody for longer.
+const TURN: Duration = Duration::from_secs(5);
+
 impl Opener {
+    /// Opens watches through this client, which the API server ends after this time.
+    #[must_use]
+    pub fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout, pages: Arc::new(Semaphore::new(PAGES)) }
+    }
+
     /// The health of a watch that is opened so.
     #[must_use]
     pub fn health(&self, name: impl Into<String>) -> Arc<Health> {
@@ -56,7 +72,7 @@ pub async fn follow<K>(
 ) where
     K: kube::Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
 {
-    let client = heard(&opener.client, health);
+    let client = heard(opener, health);
     let timeout = u32::try_from(opener.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
     let config = config.timeout(timeout);
     loop {
@@ -93,13 +109,14 @@ fn say(health: &Health, state: &State) {
     }
 }
 
-/// A client whose watches are seen to start and to give something.
-fn heard(client: &Client, health: &Arc<Health>) -> Client {
-    let (inner, health) = (client.clone(), Arc::clone(health));
+/// A client whose watches are seen to start and to give something, and whose lists take turns.
+fn heard(opener: &Opener, health: &Arc<Health>) -> Client {
+    let (inner, health, pages) = (opener.client.clone(), Arc::clone(health), Arc::clone(&opener.pages));
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, health) = (inner.clone(), Arc::clone(&health));
+        let (client, health, pages) = (inner.clone(), Arc::clone(&health), Arc::clone(&pages));
         async move {
             let watches = is_watch(&request);
+            let turn = if watches { None } else { turn(pages).await };
             let response = client.send(request).await?;
             let watches = watches && response.status().is_success();
             if watches {
@@ -107,6 +124,8 @@ fn heard(client: &Client, health: &Arc<Health>) -> Client {
             }
             let (parts, body) = response.into_parts();
             let body = body.map_frame(move |frame| {
+                // It is over with the body.
+                let _turn = &turn;
                 if watches {
                     health.heard();
                 }
@@ -115,7 +134,12 @@ fn heard(client: &Client, health: &Arc<Health>) -> Client {
             Ok::<_, kube::Error>(Response::from_parts(parts, body))
         }
     });
-    Client::new(service, client.default_namespace())
+    Client::new(service, opener.client.default_namespace())
+}
+
+/// The turn of a page, until it is dropped; none if it did not come in time.
+async fn turn(pages: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    tokio::time::timeout(TURN, pages.acquire_owned()).await.ok()?.ok()
 }
 
 fn is_watch(request: &Request<Body>) -> bool {

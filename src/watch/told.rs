@@ -186,6 +186,6 @@ mod tests {
 
     fn refusals() -> Told {
         let service = tower::service_fn(|_| async { Err::<http::Response<kube::client::Body>, _>("no cluster") });
-        Told::of_refusals(&Opener { client: kube::Client::new(service, "default"), timeout: std::time::Duration::MAX })
+        Told::of_refusals(&Opener::new(kube::Client::new(service, "default"), std::time::Duration::MAX))
     }
 }
