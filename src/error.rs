@@ -10,6 +10,7 @@ use kube::runtime::watcher;
 
 use crate::api::Reason;
 use crate::api::reason::Class;
+use crate::api::text::visible;
 
 /// What went wrong with one thing, and what that means.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +28,7 @@ impl Failure {
     /// A failure for this reason.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), again: None }
+        Self { reason, message: visible(&message.into()).into_owned(), again: None }
     }
 
     /// The same failure with the wish when to try again at the latest.
@@ -39,7 +40,7 @@ impl Failure {
     /// The same failure with more to say.
     #[must_use]
     pub fn and(self, more: &str) -> Self {
-        Self { message: format!("{}. {more}", self.message.trim_end_matches('.')), ..self }
+        Self { message: format!("{}. {}", self.message.trim_end_matches('.'), visible(more)), ..self }
     }
 
     /// What it means for what happens next.
@@ -55,10 +56,17 @@ impl Failure {
             return Self::new(Reason::ApiFailing, format!("failed to {action}: {error}"));
         };
         let said = &status.message;
+        if is_too_large(status) {
+            let message = format!(
+                "failed to {action}: it is larger than the API server stores ({said}): shorten what goes into it \
+                 (commands, values, settings, lists), or divide it; long scripts belong into an image"
+            );
+            return Self::new(Reason::Refused, message);
+        }
         let reason = match status.code {
             403 if has_cause(status, "NamespaceTerminating") => Reason::Terminating,
             403 if is_of_rights(said) => Reason::RightsMissing,
-            403 | 422 | 400 | 413 => Reason::Refused,
+            403 | 422 | 400 => Reason::Refused,
             404 | 409 | 410 => Reason::Progressing,
             _ => Reason::ApiFailing,
         };
@@ -89,6 +97,16 @@ impl Failure {
             error => Self::new(Reason::ApiFailing, format!("{unknown}: {error}")),
         }
     }
+}
+
+/// Whether the object that was sent is too large: for the API server itself, for its
+/// connection to etcd, or for etcd.
+/// Source: Kubernetes 1.36, etcd 3.6; the second and the third are passed on as they are.
+fn is_too_large(status: &Status) -> bool {
+    let said = |words: &str| status.message.contains(words);
+    status.code == 413
+        || status.code >= 500
+            && (said("etcdserver: request is too large") || said("trying to send message larger than max"))
 }
 
 /// Whether the API server gives this as a cause.
@@ -124,6 +142,17 @@ mod tests {
         assert_eq!(answer(422, "Deployment.apps \"x\" is invalid"), Reason::Refused);
         assert_eq!(answer(503, "etcd"), Reason::ApiFailing);
         assert_eq!(answer(409, "the object has been modified"), Reason::Progressing);
+        for (code, message) in [
+            (413, "Request entity too large: limit is 3145728"),
+            (500, "etcdserver: request is too large"),
+            (
+                500,
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2183718 vs. 2097152)",
+            ),
+        ] {
+            assert_eq!(answer(code, message), Reason::Refused, "{message}");
+        }
+        assert_eq!(answer(500, "rpc error: code = ResourceExhausted desc = too many requests"), Reason::ApiFailing);
         let mut status = Status::failure("whatever it says", "Forbidden");
         status.code = 403;
         let details =
@@ -131,6 +160,12 @@ mod tests {
         status.details = serde_json::from_value(details).unwrap();
         let failure = Failure::of_request(&kube::Error::Api(Box::new(status)), "create x");
         assert_eq!(failure.reason, Reason::Terminating);
+    }
+
+    #[test]
+    fn what_others_say_is_quoted_visibly() {
+        let failure = Failure::new(Reason::Refused, "a\u{1b}[2J\nb").and("c\u{202e}");
+        assert_eq!(failure.message, "a\\u001b[2J\\nb. c\\u202e");
     }
 
     #[test]

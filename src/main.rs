@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
+use strata::api::text::visible_lines;
 use strata::cli::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions, RunOptions};
 use strata::engine_command;
 use strata::manifest::{Manifests, documents, generated};
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(errors) => {
             for error in errors {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", visible_lines(&error));
             }
             ExitCode::FAILURE
         }
@@ -64,7 +65,7 @@ fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
     let manifests = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
     let rendered = render(&manifests, &options.prefixes.given().unwrap_or_default());
     for warning in &rendered.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", visible_lines(warning));
     }
     if manifests.teams.is_empty() {
         eprintln!("warning: the files hold no AITeam, so there is nothing to render");
@@ -98,9 +99,9 @@ fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
         EngineCommand::Roles(_) => engine_command::roles(&documents),
     };
     for warning in &answer.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", visible_lines(warning));
     }
-    print(answer.text.as_bytes())?;
+    print(visible_lines(&answer.text).as_bytes())?;
     if answer.problems.is_empty() { Ok(()) } else { Err(answer.problems) }
 }
 
@@ -112,9 +113,9 @@ fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
         runtime.block_on(plan_command::plan(kubeconfig, &given.teams, &options.teams, options.prefixes.given()));
     let planned = planned.map_err(|error| sentences(&[error]))?;
     for warning in &planned.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", visible_lines(warning));
     }
-    print(planned.text.as_bytes())?;
+    print(visible_lines(&planned.text).as_bytes())?;
     if !planned.held.is_empty() {
         return Err(planned.held);
     }
@@ -132,7 +133,7 @@ fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {
         eprintln!("nothing is retained: no team and no project left a namespace behind");
         return Ok(());
     }
-    print(retained_command::table(&found).as_bytes())
+    print(visible_lines(&retained_command::table(&found)).as_bytes())
 }
 
 /// Whether the kind goes by this name, as `kubectl` would take it.

@@ -148,11 +148,11 @@ fn of_condition(condition: &Condition) -> Event {
 
 /// An Event of what was found in a reconcile.
 #[must_use]
-pub fn event(type_: EventType, reason: &str, note: String) -> Event {
+pub fn event(type_: EventType, reason: &str, note: impl Into<String>) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),
-        note: Some(crate::api::status::bounded(note, 1000)),
+        note: Some(crate::api::text::message(&note.into(), 1000)),
         action: "Reconcile".to_owned(),
         secondary: None,
     }
@@ -163,7 +163,7 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::apply:
     let name = team.metadata.name.as_deref().unwrap_or_default();
     for (key, by) in crate::health::repaired(outcome) {
         context.metrics.repairs.inc();
-        let by = by.map_or_else(String::new, |by| format!(", changed by {by}"));
+        let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
         info!(team = name, object = %key, "put back{by}");
         let told = Event {
             secondary: Some(reference(key)),

@@ -21,12 +21,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
 use crate::api::reason::Class;
-use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, bounded, conditions};
+use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
 use crate::api::team_status::{
     AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
-use crate::api::{AITeam, Layer, Reason};
+use crate::api::{AITeam, Layer, Reason, text};
 use crate::error::Failure;
 use crate::health::{ComponentHealth, Health, NamespaceHealth};
 use crate::plan::Plan;
@@ -98,7 +98,7 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
         type_,
         status: ConditionStatus::Unknown,
         reason: failure.reason,
-        message: bounded(failure.message.clone(), 1024),
+        message: text::message(&failure.message, 1024),
     }));
     findings.extend(progress(Some(failure)));
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
@@ -147,7 +147,7 @@ fn ready(plan: &Plan, health: &Health, worst: &[Failure]) -> Finding {
             READY,
             false,
             first.reason,
-            format!("{} (and {} more)", bounded(first.message.clone(), 900), rest.len()),
+            format!("{} (and {} more)", text::message(&first.message, 900), rest.len()),
         ),
     }
 }
@@ -246,7 +246,7 @@ fn namespace_status(namespace: &NamespaceHealth, live: &Live<'_>) -> NamespaceSt
         project: namespace.project.clone(),
         ready: worst.is_none(),
         reason: worst.map_or(fine, |failure| failure.reason).name().to_owned(),
-        message: worst.map(|failure| bounded(failure.message.clone(), 512)),
+        message: worst.map(|failure| text::message(&failure.message, 512)),
     }
 }
 
@@ -273,7 +273,7 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
                 state: component.state,
                 since: known.map_or_else(|| now.clone(), |old| old.since.clone()),
                 reason: component.reason.name().to_owned(),
-                message: component.message.clone().map(|message| bounded(message, 512)),
+                message: component.message.clone().map(|message| text::message(&message, 512)),
                 endpoint: component.endpoint.clone(),
             }
         })

@@ -17,6 +17,7 @@ pub mod schema;
 pub mod status;
 pub mod team;
 pub mod team_status;
+pub mod text;
 pub mod vocabulary;
 
 pub use blueprint::{Blueprint, BlueprintSpec};

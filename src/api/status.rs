@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::{Reason, text};
 
 /// Everything that the object asks for is ready in its present generation.
 pub const READY: &str = "Ready";
@@ -87,21 +87,8 @@ impl Finding {
     #[must_use]
     pub fn new(type_: &'static str, holds: bool, reason: Reason, message: impl Into<String>) -> Self {
         let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
-        Self { type_, status, reason, message: bounded(message.into(), 1024) }
+        Self { type_, status, reason, message: text::message(&message.into(), 1024) }
     }
-}
-
-/// The text cut at a character's end to at most `limit` bytes, with an ellipsis.
-#[must_use]
-pub fn bounded(text: String, limit: usize) -> String {
-    if text.len() <= limit {
-        return text;
-    }
-    let mut end = limit.saturating_sub('…'.len_utf8());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &text[..end])
 }
 
 /// The findings as conditions: one that says the same as before keeps its time.
@@ -139,12 +126,5 @@ mod tests {
         assert_eq!(second[0].reason, "PodFailing");
         let third = conditions(&second, &[Finding::new(READY, true, Reason::Ready, "c")], 2, &at(3));
         assert_eq!(third[0].last_transition_time, at(3));
-    }
-
-    #[test]
-    fn a_long_message_is_cut_at_a_character() {
-        assert_eq!(bounded("äöü".into(), 6), "äöü");
-        assert_eq!(bounded("äöüä".into(), 7), "äö…");
-        assert!(bounded("ä".repeat(2000), 1024).len() <= 1024);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::api::Reason;
+use crate::api::text::visible;
 use crate::api::vocabulary::Capability;
 
 /// One instance of an engine: where it stands, and for what.
@@ -51,13 +52,13 @@ impl Problem {
     /// Something that keeps the team from being ready.
     #[must_use]
     pub fn blocking(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
-        Self { scope, reason, message: message.into(), blocking: true }
+        Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: true }
     }
 
     /// Something to be told that blocks nothing.
     #[must_use]
     pub fn advice(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
-        Self { scope, reason, message: message.into(), blocking: false }
+        Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: false }
     }
 }
 

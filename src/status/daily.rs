@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::progress;
-use crate::api::Reason;
 use crate::api::daily::EngineStatus;
-use crate::api::status::{Condition, Finding, READY, RECONCILING, STALLED, bounded, conditions};
+use crate::api::status::{Condition, Finding, READY, RECONCILING, STALLED, conditions};
+use crate::api::{Reason, text};
 use crate::engine::Verdict;
 use crate::error::Failure;
 use crate::plan::daily::seen::Pod;
@@ -80,7 +80,7 @@ impl Judged<'_> {
     ) -> Vec<Condition> {
         let mut findings = vec![match ready {
             Ok((reason, message)) => Finding::new(READY, true, *reason, message.clone()),
-            Err(failure) => Finding::new(READY, false, failure.reason, bounded(self.explained(failure), 1000)),
+            Err(failure) => Finding::new(READY, false, failure.reason, text::message(&self.explained(failure), 1000)),
         }];
         findings.extend(more);
         let failure = ready.as_ref().err().map(|failure| Failure::new(failure.reason, self.explained(failure)));

@@ -5,9 +5,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
-use crate::api::Layer;
 use crate::api::daily::run::{RunState, StepStatus};
-use crate::api::status::bounded;
+use crate::api::{Layer, text};
 use crate::error::Failure;
 use crate::health::daily::trouble;
 use crate::plan::daily::seen::{Container, Ended, Pod};
@@ -45,7 +44,7 @@ pub struct Progress<'a> {
     pub state: RunState,
     /// Why it failed, in the words of the Job: reason and message.
     pub failed: Option<(String, String)>,
-    /// Whether something outside of the Job keeps it from starting, such as a queue.
+    /// Whether the Job is suspended: by a queue, or by somebody.
     pub suspended: bool,
     /// How many pods of it failed.
     pub failures: i64,
@@ -183,9 +182,9 @@ fn state(container: &Container) -> RunState {
 
 /// What a step said when it ended: of a long text the end, where the cause is.
 fn said(message: &str) -> Option<String> {
-    let message = message.trim();
+    let message = text::visible_lines(message.trim());
     if message.len() <= SAID {
-        return (!message.is_empty()).then(|| message.to_owned());
+        return (!message.is_empty()).then(|| message.into_owned());
     }
     let mut start = message.len() - (SAID - '…'.len_utf8());
     while !message.is_char_boundary(start) {
@@ -199,7 +198,7 @@ fn said(message: &str) -> Option<String> {
 #[must_use]
 pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Option<&str>, words: Words) -> String {
     if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
-        let message = bounded(message.trim().trim_end_matches('.').to_owned(), 512);
+        let message = text::message(message.trim().trim_end_matches('.'), 512);
         // Written too much: into its outputs, its own /tmp, or beside them.
         let written = reason == "Evicted" && (message.contains("EmptyDir") || message.contains("ephemeral"));
         let remedy = if written { ": give its component a size with more ephemeral storage" } else { "" };
@@ -214,11 +213,11 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
         );
     }
     if matches!(ended.reason.as_str(), "StartError" | "ContainerCannotRun") {
-        return format!("step {step} could not be started: {}", bounded(ended.message.trim().to_owned(), 512));
+        return format!("step {step} could not be started: {}", text::message(&ended.message, 512));
     }
     match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
         Some(line) if words == Words::Told => {
-            format!("step {step} ended with {}: {}", ended.exit_code, bounded(line.to_owned(), 512))
+            format!("step {step} ended with {}: {}", ended.exit_code, text::message(line, 512))
         }
         _ => format!("step {step} ended with {}", ended.exit_code),
     }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::daily::Judged;
-use crate::api::Reason;
 use crate::api::daily::ModelService;
 use crate::api::daily::model_service::{MONITOR_PASSING, Verdict};
-use crate::api::status::{Finding, bounded};
+use crate::api::status::Finding;
+use crate::api::{Reason, text};
 use crate::plan::daily::seen::{Ended, Pod};
 
 /// The verdicts.
@@ -22,7 +22,7 @@ pub fn verdict(object: &ModelService, before: Option<&Verdict>, judged: &Judged<
     object.spec.monitor.as_ref()?;
     let newest = pods(judged).max_by_key(|pod| pod.created.as_ref().map(|time| time.0));
     let (verdict, message, time) = if let Some(stuck) = newest.and_then(stuck) {
-        (FAILED, Some(bounded(stuck, SAID)), None)
+        (FAILED, Some(text::message(&stuck, SAID)), None)
     } else if let Some(ended) = ended(judged) {
         let (verdict, message) = read(&ended);
         (verdict, message, ended.finished)
@@ -99,7 +99,7 @@ struct Said {
 /// Whatever is no verdict is a monitor that failed, never drift.
 fn read(ended: &Ended) -> (&'static str, Option<String>) {
     let said: Option<Said> = serde_json::from_str(&ended.message).ok();
-    let bounded = |message: String| bounded(message, SAID);
+    let bounded = |message: String| text::message(&message, SAID);
     match said.as_ref().map(|said| said.verdict.as_str()).filter(|_| ended.exit_code == 0) {
         Some(OK) => (OK, said.and_then(|said| said.message).map(bounded)),
         Some(DRIFT) => (DRIFT, said.and_then(|said| said.message).map(bounded)),

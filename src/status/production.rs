@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
-use crate::api::status::{Finding, bounded};
+use crate::api::status::Finding;
 use crate::api::team_status::{ComponentState, ComponentStatus, PRODUCTION_READY, ProductionStatus};
-use crate::api::{Layer, Reason};
+use crate::api::{Layer, Reason, text};
 use crate::health::summary::DailyHealth;
 use crate::plan::Plan;
 
@@ -34,7 +34,7 @@ pub fn ready(daily: &[DailyHealth]) -> Finding {
         };
     };
     let more = if failing.len() > 1 { format!(" (and {} more)", failing.len() - 1) } else { String::new() };
-    let message = format!("{}: {}{more}", first.id, bounded(first.message.clone(), 800));
+    let message = format!("{}: {}{more}", first.id, text::message(&first.message, 800));
     Finding::new(PRODUCTION_READY, false, first.known_reason(), message)
 }
 
@@ -112,7 +112,7 @@ fn component(before: &[ComponentStatus], daily: &DailyHealth, now: &Time) -> Com
         state,
         since: known.map(|old| old.since.clone()).or_else(|| daily.since.clone()).unwrap_or_else(|| now.clone()),
         reason: daily.reason.clone(),
-        message: Some(bounded(daily.message.clone(), 256)),
+        message: Some(text::message(&daily.message, 256)),
         endpoint: None,
     }
 }

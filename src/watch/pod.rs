@@ -62,7 +62,7 @@ fn ended(terminated: &Value) -> Value {
     json!({
         "exitCode": terminated["exitCode"].as_i64().unwrap_or_default(),
         "reason": text(&terminated["reason"]),
-        "message": crate::api::status::bounded(text(&terminated["message"]), MESSAGE),
+        "message": crate::api::text::bounded(text(&terminated["message"]), MESSAGE),
         // Of a container that could not be started it is the beginning of all time.
         "started": terminated["startedAt"].as_str().filter(|started| !started.starts_with("1970-")),
         "finished": terminated["finishedAt"],

@@ -16,7 +16,7 @@ use kube::runtime::watcher;
 use super::follow::{Change, Opener, follow};
 use super::health::Health;
 use super::{Key, Mirror, team_of};
-use crate::api::status::bounded;
+use crate::api::text::bounded;
 use crate::queue::Queue;
 
 /// How many are remembered: they are news for an hour, and new ones replace old ones.

@@ -8,7 +8,7 @@ use super::{DailyFacts, component, data, graph, invalid, node, pod};
 use crate::api::daily::pipeline::{From, PipelineSpec, Step};
 use crate::api::daily::run::{RunState, StepStatus};
 use crate::api::daily::{Component, Parameter};
-use crate::api::status::bounded;
+use crate::api::text::bounded;
 use crate::engine::work::{MountedInputs, SizedInputs, StepInputs, VariableInputs};
 use crate::plan::Hold;
 

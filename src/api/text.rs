@@ -1,0 +1,112 @@
+//! Texts for people. They quote what users wrote and what containers said, and neither may
+//! move a cursor, turn the direction of a line, or hide in it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The text on one line, with what cannot be seen escaped as in JSON: `\n`, `\u202e`.
+/// What is escaped already stays as it is.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, &[])
+}
+
+/// The same over several lines.
+#[must_use]
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, &['\n', '\t'])
+}
+
+/// The text as a message: on one line, visible, and at most `limit` bytes long.
+#[must_use]
+pub fn message(text: &str, limit: usize) -> String {
+    bounded(visible(text.trim_end()).into_owned(), limit)
+}
+
+/// The text cut at a character's end to at most `limit` bytes, with an ellipsis.
+#[must_use]
+pub fn bounded(text: String, limit: usize) -> String {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut end = limit.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let hidden = |c: char| is_hidden(c) && !kept.contains(&c);
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut all = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if !hidden(c) => all.push(c),
+            '\n' => all.push_str("\\n"),
+            '\r' => all.push_str("\\r"),
+            '\t' => all.push_str("\\t"),
+            // As JSON has it, so that a line of JSON stays one.
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing into a text cannot fail.
+                let _ = write!(all, "\\u{unit:04x}");
+            }),
+        }
+    }
+    Cow::Owned(all)
+}
+
+/// Control characters, and those of Unicode's formats: they have no width, or change
+/// how others stand.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for (text, shown) in [
+            ("as it is: äöü 日本 \\n", "as it is: äöü 日本 \\n"),
+            ("\u{1b}[2Jgone\u{7}", "\\u001b[2Jgone\\u0007"),
+            ("a\r\nb\tc\u{85}\u{7f}", "a\\r\\nb\\tc\\u0085\\u007f"),
+            ("exe.\u{202e}txt\u{2066}\u{200f}", "exe.\\u202etxt\\u2066\\u200f"),
+            ("ad\u{200b}min\u{feff}\u{ad}\u{2028}", "ad\\u200bmin\\ufeff\\u00ad\\u2028"),
+            ("tag\u{e0041}", "tag\\udb40\\udc41"),
+        ] {
+            assert_eq!(visible(text), shown);
+            assert_eq!(visible(&visible(text)), shown, "once is enough");
+        }
+        assert_eq!(visible_lines("a\n\tb\u{1b}"), "a\n\tb\\u001b");
+        assert_eq!(message("the end\u{1b}\n", 100), "the end\\u001b");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        assert_eq!(bounded("äöü".into(), 6), "äöü");
+        assert_eq!(bounded("äöüä".into(), 7), "äö…");
+        assert!(bounded("ä".repeat(2000), 1024).len() <= 1024);
+        assert!(message(&"\u{1b}".repeat(2000), 1024).len() <= 1024);
+    }
+}
