@@ -90,7 +90,7 @@ impl Context {
         let requests: Requests = metrics.requests.clone();
         let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
         let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
-        let events = Arc::new(Events::new(metrics.events.clone()));
+        let events = Arc::new(Events::new(metrics.events.clone(), Arc::clone(&mirror)));
         Arc::new(Self {
             client,
             mirror,

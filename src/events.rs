@@ -4,7 +4,7 @@
 //! Bounded: where more come than can be posted, the oldest go, and are counted.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -15,13 +15,17 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
+
+use crate::watch::{Key, Mirror, team_of};
 
 /// How many Events wait at most. One is about a kilobyte.
 const CAPACITY: usize = 1000;
 /// How long posting one may take.
 const POST: Duration = Duration::from_secs(10);
+/// How often it is logged at most that some could not be posted.
+const LOG: Duration = Duration::from_secs(10);
 
 /// What Events are counted by.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -62,13 +66,14 @@ pub struct Events {
     waiting: Mutex<VecDeque<Waiting>>,
     added: Notify,
     counts: EventCounts,
+    mirror: Arc<Mirror>,
 }
 
 impl Events {
-    /// None yet; [`Events::post`] posts them.
+    /// None yet; [`Events::post`] posts them. The mirror knows which namespaces go.
     #[must_use]
-    pub fn new(counts: EventCounts) -> Self {
-        Self { waiting: Mutex::default(), added: Notify::new(), counts }
+    pub fn new(counts: EventCounts, mirror: Arc<Mirror>) -> Self {
+        Self { waiting: Mutex::default(), added: Notify::new(), counts, mirror }
     }
 
     /// An Event with words of its own.
@@ -85,11 +90,16 @@ impl Events {
     /// Posts what is handed in. Never ends.
     pub async fn post(&self, client: Client, reporter: Reporter) {
         let counting = Recorder::new(client.clone(), reporter.clone());
+        let mut failures = Failures::default();
         loop {
             let Some(next) = self.take() else {
                 self.added.notified().await;
                 continue;
             };
+            if self.has_no_place(&next) {
+                self.counts.count("dropped");
+                continue;
+            }
             let once;
             let recorder = if next.repeats {
                 &counting
@@ -97,7 +107,9 @@ impl Events {
                 once = Recorder::new(client.clone(), reporter.clone());
                 &once
             };
-            self.post_one(recorder, &next).await;
+            if let Err(failed) = self.post_one(recorder, &next).await {
+                failures.log(&next.event.reason, &failed);
+            }
         }
     }
 
@@ -112,15 +124,27 @@ impl Events {
         let _ = timeout(at_most, empty).await;
     }
 
-    async fn post_one(&self, recorder: &Recorder, next: &Waiting) {
-        let reason = &next.event.reason;
+    /// Whether it is about something in a team's namespace that goes, or is gone: the API
+    /// server takes nothing new there.
+    fn has_no_place(&self, next: &Waiting) -> bool {
+        let namespace = next.about.namespace.as_deref().filter(|namespace| team_of(namespace).is_some());
+        namespace.is_some_and(|namespace| {
+            let known = self.mirror.get(&Key::new("", "Namespace", None, namespace));
+            known.is_none_or(|known| known.deleting)
+        })
+    }
+
+    async fn post_one(&self, recorder: &Recorder, next: &Waiting) -> Result<(), String> {
         let failed = match timeout(POST, recorder.publish(&next.event, &next.about)).await {
-            Ok(Ok(())) => return self.counts.count("posted"),
+            Ok(Ok(())) => {
+                self.counts.count("posted");
+                return Ok(());
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", POST.as_secs()),
         };
         self.counts.count("failed");
-        warn!(reason, error = failed, "an event could not be posted");
+        Err(failed)
     }
 
     fn add(&self, event: Waiting) {
@@ -143,15 +167,43 @@ impl Events {
     }
 }
 
+/// What could not be posted, as the log tells it: one line for many.
+#[derive(Default)]
+struct Failures {
+    logged: Option<Instant>,
+    untold: usize,
+}
+
+impl Failures {
+    fn log(&mut self, reason: &str, error: &str) {
+        if let Some(untold) = self.tell() {
+            warn!(reason, error, untold, "an event could not be posted");
+        }
+    }
+
+    /// How many were not told since the last line, if it is time for the next.
+    fn tell(&mut self) -> Option<usize> {
+        if self.logged.is_some_and(|logged| logged.elapsed() < LOG) {
+            self.untold += 1;
+            return None;
+        }
+        self.logged = Some(Instant::now());
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use kube::runtime::events::EventType;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::fake_api::client;
+    use crate::kinds::built_in;
+
+    fn events() -> Events {
+        Events::new(EventCounts::default(), Arc::default())
+    }
 
     fn event(number: usize) -> Event {
         let (reason, action) = ("Ready".to_owned(), "Reconcile".to_owned());
@@ -183,15 +235,46 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_event_that_hangs_holds_up_the_next_only_for_a_while() {
-        let events = Events::new(EventCounts::default());
+        let events = events();
         (0..3).for_each(|number| events.record(ObjectReference::default(), event(number)));
         assert_eq!(posted(&events, true, 60).await, ["0", "1", "2"]);
         assert_eq!((events.counts.of("failed"), events.counts.of("posted")), (1, 2));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn none_is_posted_into_a_namespace_that_goes() {
+        let mirror = Arc::new(Mirror::default());
+        let keeping = built_in("", "Namespace").unwrap().keeping;
+        for (name, deleted) in [("a--stays", Value::Null), ("a--goes", json!("2026-01-01T00:00:00Z"))] {
+            let namespace = json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": name, "uid": name, "resourceVersion": "1", "deletionTimestamp": deleted},
+            });
+            mirror.wrote(&Key::new("", "Namespace", None, name), &namespace, keeping, &namespace);
+        }
+        let events = Events::new(EventCounts::default(), mirror);
+        for (number, namespace) in
+            [None, Some("a--stays"), Some("a--goes"), Some("a--gone"), Some("default")].iter().enumerate()
+        {
+            let about = ObjectReference { namespace: namespace.map(str::to_owned), ..ObjectReference::default() };
+            events.record(about, event(number));
+        }
+        assert_eq!(posted(&events, false, 60).await, ["0", "1", "4"]);
+        assert_eq!((events.counts.of("dropped"), events.counts.of("posted")), (2, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_fail_are_one_line_of_the_log() {
+        let mut failures = Failures::default();
+        let told: Vec<_> = (0..8524).filter_map(|_| failures.tell()).collect();
+        assert_eq!(told, [0]);
+        tokio::time::advance(LOG).await;
+        assert_eq!((failures.tell(), failures.tell()), (Some(8523), None));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn of_too_many_the_oldest_are_dropped_and_counted() {
-        let events = Events::new(EventCounts::default());
+        let events = events();
         (0..CAPACITY + 5).for_each(|number| events.record(ObjectReference::default(), event(number)));
         let notes = posted(&events, false, 60).await;
         assert_eq!((notes.len(), notes[0].as_str()), (CAPACITY, "5"));
