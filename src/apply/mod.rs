@@ -152,8 +152,21 @@ impl Applier {
         if entry.view.state()["spec"][field] == *wanted {
             return;
         }
+        // Fought over apart from what is applied, and at the same pace.
+        let (apart, intent) = (Key { name: format!("{}.{field}", key.name), ..key.clone() }, digest(wanted));
+        let permission = self.contests.ask(&apart, intent, false, Some(format!("spec.{field}")));
+        if let Permission::Wait(pause) = permission {
+            let contender = Contender { by: entry.other_writer, field: self.contests.field(&apart) };
+            let step = Step::contested(key, contender, pause);
+            outcome.again = outcome::soonest([outcome.again, step.again]);
+            outcome.results.insert(key.clone(), step.result);
+            return;
+        }
         match self.writer.set(&kind, key, field, wanted).await {
-            Ok(live) => self.mirror.changed(key, &live, kind.keeping),
+            Ok(live) => {
+                self.contests.wrote(&apart, intent);
+                self.mirror.changed(key, &live, kind.keeping);
+            }
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
             }

@@ -277,7 +277,14 @@ fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
     let team = &intent["metadata"]["labels"][labels::TEAM];
     let label = &live["metadata"]["labels"][labels::TEAM];
     let labelled = label == team && team.is_string();
-    labelled || has_reserved_name(key) || label.is_null() && written_by_us(live)
+    labelled || has_reserved_name(key) || label.is_null() && (written_by_us(live) || has_word_of_ours(live, intent))
+}
+
+/// Whether a label of ours that the intent has is left on the object: nobody else may
+/// write one.
+fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
+    let mut ours = intent["metadata"]["labels"].as_object().into_iter().flatten();
+    ours.any(|(name, value)| name.starts_with(labels::PREFIX) && live["metadata"]["labels"][name] == *value)
 }
 
 /// Whether the name belongs to Strata wherever a team's objects are.
@@ -299,10 +306,16 @@ pub fn entry_is_ours(entry: &Entry, key: &Key, owner: &Work) -> bool {
 
 fn conflict(key: &Key, live: &Value) -> Failure {
     let owner = live["metadata"]["labels"][labels::TEAM].as_str();
-    let whose = owner.map_or_else(|| "was not made by Strata".to_owned(), |team| format!("belongs to team {team}"));
+    let whose = owner
+        .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));
+    // Of one whose labels somebody took off, with all that shows who wrote it.
+    let team = key.namespace.as_deref().and_then(crate::watch::team_of).filter(|_| owner.is_none());
+    let lost = team.map_or_else(String::new, |team| {
+        format!(". If it is Strata's and lost its labels, whoever may override puts {}: {team} back", labels::TEAM)
+    });
     Failure::new(
         Reason::Conflict,
-        format!("{key} exists already and {whose}: it was not touched; remove it or choose another name"),
+        format!("{key} exists already and {whose}: it was not touched; remove it or choose another name{lost}"),
     )
 }
 
@@ -312,6 +325,14 @@ pub fn known_conflict(key: &Key, entry: &Entry) -> Failure {
     if entry.view.state()["annotations"][labels::ADOPT].is_string() {
         let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
         return Failure::new(Reason::NotYet, message);
+    }
+    if entry.is_ours() {
+        let message = format!(
+            "{key} is the team's, and its labels do not say that it was written for this: somebody took them off, or it \
+             was written for something else; it was not touched. Delete it, and it is written anew, or choose another \
+             name"
+        );
+        return Failure::new(Reason::Conflict, message);
     }
     conflict(key, &Value::Null)
 }
@@ -365,5 +386,24 @@ mod tests {
         assert!(!is_ours(&json!({}), &key("mine"), &intent));
         assert!(is_ours(&intent, &key("mine"), &intent));
         assert!(!is_ours(&json!({"metadata": {"labels": {"strata-operator.dev/team": "b"}}}), &key("mine"), &intent));
+    }
+
+    #[test]
+    fn what_lost_a_label_is_ours_by_another() {
+        let key = Key::new("", "ConfigMap", Some("a--shared"), "mlflow");
+        let words = json!({"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "u"});
+        let intent = json!({"metadata": {"name": "mlflow", "labels": words}});
+        let live = |labels: Value| json!({"metadata": {"name": "mlflow", "labels": labels}});
+        assert!(is_ours(&live(json!({"strata-operator.dev/team-uid": "u"})), &key, &intent));
+        for foreign in [
+            json!({}),
+            json!({"strata-operator.dev/team-uid": "other"}),
+            json!({"strata-operator.dev/team": "b", "strata-operator.dev/team-uid": "u"}),
+        ] {
+            assert!(!is_ours(&live(foreign.clone()), &key, &intent), "{foreign}");
+        }
+        let said = conflict(&key, &live(json!({}))).message;
+        assert!(said.contains("nothing on it says that Strata made it"), "{said}");
+        assert!(said.contains("strata-operator.dev/team: a"), "{said}");
     }
 }

@@ -219,13 +219,31 @@ fn job(name: &str, live: &Value) -> Verdict {
         return Verdict::Ready;
     }
     if has(live, "Suspended", "True").is_some() {
-        return Verdict::waiting(format!("{name} is suspended"));
+        return Verdict::waiting(format!("{name} {}", suspended(live)));
     }
     Verdict::waiting(format!(
         "{name} has not finished: {} pods run, {} failed",
         count(live, "active"),
         count(live, "failed")
     ))
+}
+
+/// Why a Job is suspended, and what lets it go on: a queue by which it is to be started
+/// is named by its labels (`kueue.x-k8s.io/queue-name`, for one).
+#[must_use]
+pub fn suspended(job: &Value) -> String {
+    let mut labels = job["metadata"]["labels"].as_object().into_iter().flatten();
+    let queue = labels.find(|(name, _)| name.ends_with("/queue-name")).and_then(|(_, queue)| queue.as_str());
+    if let Some(queue) = queue {
+        return format!("is suspended: queue {queue} lets it start when its turn comes");
+    }
+    let text = |field: &str| job["metadata"][field].as_str().unwrap_or_default();
+    format!(
+        "is suspended, and names no queue that would start it: `kubectl patch job {} --namespace {} --type=merge \
+         --patch '{{\"spec\":{{\"suspend\":false}}}}'` does",
+        text("name"),
+        text("namespace")
+    )
 }
 
 /// A claim of a class that waits for its first consumer stays Pending until a
@@ -342,6 +360,16 @@ mod tests {
         ] {
             assert_eq!(state(&of("apps/v1", "StatefulSet", spec.clone(), status)), expected);
         }
+    }
+
+    #[test]
+    fn a_suspended_job_says_who_starts_it() {
+        let job = |labels: Value| json!({"metadata": {"name": "run-a", "namespace": "n", "labels": labels}});
+        let queued = suspended(&job(json!({"a": "b", "kueue.x-k8s.io/queue-name": "team-a"})));
+        assert_eq!(queued, "is suspended: queue team-a lets it start when its turn comes");
+        let by_hand = suspended(&job(json!({"a": "b"})));
+        assert!(by_hand.starts_with("is suspended, and names no queue"), "{by_hand}");
+        assert!(by_hand.contains("kubectl patch job run-a --namespace n "), "{by_hand}");
     }
 
     #[test]

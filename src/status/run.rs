@@ -9,6 +9,7 @@ use crate::api::Reason;
 use crate::api::daily::Run;
 use crate::api::daily::run::{COMPLETE, EXPIRED, FAILED, RunState, RunStatus, StepStatus};
 use crate::api::status::Finding;
+use crate::engine::readiness::suspended;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 use crate::plan::daily::run::{has_ended, of_job};
@@ -256,7 +257,7 @@ fn going(
             };
             format!("step {step} ({} of {}) {verb}{again}", position + 1, steps.len())
         }
-        _ if progress.suspended => "its Job is suspended: a queue lets it start when its turn comes".to_owned(),
+        _ if progress.suspended => format!("its Job {}", suspended(job)),
         _ => format!("its pod is about to start{again}"),
     };
     Failure::new(Reason::Progressing, message)

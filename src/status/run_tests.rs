@@ -24,7 +24,7 @@ fn job(status: &Value) -> Value {
     let step =
         |name: &str| json!({"name": name, "image": format!("{name}:1"), "resources": {"limits": {"memory": "2Gi"}}});
     json!({
-        "metadata": {"name": "run-first"},
+        "metadata": {"name": "run-first", "namespace": NAMESPACE},
         "spec": {"backoffLimit": 1, "template": {"spec": {
             "initContainers": [step("generate"), step("train")], "containers": [step("evaluate")]}}},
         "status": status
@@ -60,7 +60,14 @@ fn a_run_that_goes_on_says_where_it_is() {
     let suspended = json!({"conditions": [condition("Suspended", "JobSuspended", "")]});
     for (status, pods, state, step, said) in [
         (json!({}), vec![], RunState::Pending, None, "its pod is about to start"),
-        (suspended, vec![], RunState::Pending, None, "its Job is suspended: a queue lets it start when its turn comes"),
+        (
+            suspended,
+            vec![],
+            RunState::Pending,
+            None,
+            "its Job is suspended, and names no queue that would start it: `kubectl patch job run-first --namespace \
+             fraud--chargeback --type=merge --patch '{\"spec\":{\"suspend\":false}}'` does",
+        ),
         (json!({}), running(&["generate", "train", "evaluate"]), RunState::Pending, None, "its pod is about to start"),
         (
             json!({}),

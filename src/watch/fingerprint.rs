@@ -135,7 +135,8 @@ pub fn other_writer(object: &Value) -> Option<String> {
     managers
         .iter()
         .filter(|entry| {
-            entry["manager"] != labels::FIELD_MANAGER && entry["subresource"].as_str().unwrap_or_default().is_empty()
+            let ours = [labels::FIELD_MANAGER, labels::SCALE_FIELD_MANAGER].iter().any(|own| entry["manager"] == *own);
+            !ours && matches!(entry["subresource"].as_str().unwrap_or_default(), "" | "scale")
         })
         .max_by_key(|entry| entry["time"].as_str().unwrap_or_default().to_owned())
         .and_then(|entry| entry["manager"].as_str())

@@ -295,6 +295,33 @@ async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_scaled_to_nothing_again_and_again_is_brought_back_at_a_pace() {
+    let team = team().await;
+    let work = Work::create(&team, "ModelService", LIVE, "fought", served("1")).await;
+    until_serving(&work, "1").await;
+    let at = work.child("Deployment", "service-fought");
+    let scale = async || team.admin.merge(&at, &json!({"spec": {"replicas": 0}})).await.expect("scaled");
+    // The first one is no repair yet: nothing was written before.
+    for _ in 0..6 {
+        scale().await;
+        work.until_there("Deployment", "service-fought", |now| now["spec"]["replicas"] == 1).await;
+    }
+    scale().await;
+    work.until_not_ready("Contested", &["Deployment", "service-fought", "spec.replicas"]).await;
+    let mark = team.mark();
+    for _ in 0..5 {
+        team.admin
+            .merge(&at, &json!({"metadata": {"annotations": {"example.com/look": "again"}}}))
+            .await
+            .expect("seen");
+        scale().await;
+    }
+    let written = team.asked(mark).writes().filter(|request| request.name == "service-fought").count();
+    assert!(written <= 1, "{written} writes while it is fought over");
+    work.delete().await;
+}
+
+#[tokio::test]
 async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     let team = Team::ready(stage().await, "watched", at_work()).await;
     component(&team, "drift").await;
