@@ -3,12 +3,12 @@
 
 use super::daily::Judged;
 use super::execution::{self, Progress, Words};
-use crate::api::Reason;
 use crate::api::daily::Pipeline;
 use crate::api::daily::pipeline::{Execution, PipelineStatus};
 use crate::api::daily::run::RunState;
-use crate::api::status::{READY, bounded};
+use crate::api::status::READY;
 use crate::api::vocabulary::Capability;
+use crate::api::{Reason, text};
 use crate::engine::plain;
 use crate::error::Failure;
 use crate::plan::daily::Detail;
@@ -74,7 +74,7 @@ fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judge
         state,
         since: same.or(when).unwrap_or_else(|| judged.now.clone()),
         reason: failure.as_ref().map(|failure| failure.reason.name().to_owned()),
-        message: failure.map(|failure| bounded(failure.message, 1024)),
+        message: failure.map(|failure| text::message(&failure.message, 1024)),
     })
 }
 
@@ -142,6 +142,10 @@ fn ready(
         Some(RunState::Succeeded) => "the last execution succeeded",
         Some(_) => "it runs now",
     };
+    if object.spec.suspend == Some(true) {
+        let message = format!("'{cron}' {zone} is suspended, as spec.suspend says; {so_far}");
+        return Ok((Reason::Stopped, advised(message, judged)));
+    }
     Ok((Reason::Ready, advised(format!("runs at '{cron}' {zone}; {so_far}"), judged)))
 }
 

@@ -50,6 +50,11 @@ fn a_pipeline_says_in_which_order_it_runs_and_who_runs_it() {
         assert_eq!((found.order.as_deref(), found.last.clone()), (Some(order), None));
         assert_eq!(ready(&found.conditions), said);
     }
+    let paused = NIGHTLY.replacen('{', "{suspend: true, ", 1);
+    assert_eq!(
+        ready(&told(&scene(), &paused, None, &[], None).conditions),
+        "True Stopped '0 3 * * *' Europe/Berlin is suspended, as spec.suspend says; it has not run yet"
+    );
     let retained = told(&scene().retained(), NIGHTLY, None, &[], None);
     assert_eq!(
         ready(&retained.conditions),

@@ -58,6 +58,9 @@ pub struct PipelineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: Option<String>,
+    /// Whether the schedule is suspended. What ran before stays, with its logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
     /// What happens when the schedule is due while the pipeline still runs by schedule.
     #[serde(default)]
     #[schemars(default = "Concurrency::default")]

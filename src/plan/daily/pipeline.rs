@@ -70,7 +70,7 @@ fn schedule(spec: &PipelineSpec, facts: &DailyFacts<'_>) -> Result<Option<Schedu
         cron: cron.clone(),
         time_zone: spec.time_zone.clone(),
         concurrency: spec.concurrency.name().to_owned(),
-        suspend: false,
+        suspend: spec.suspend.unwrap_or(false),
         keep: spec.keep,
     }))
 }

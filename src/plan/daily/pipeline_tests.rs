@@ -37,7 +37,10 @@ fn a_schedule_is_kept_in_live() {
         suspend: false,
         keep: 3,
     };
-    assert_eq!((run.name.as_str(), run.retries, run.schedule), ("pipeline-nightly", 2, Some(schedule)));
+    assert_eq!((run.name.as_str(), run.retries, run.schedule), ("pipeline-nightly", 2, Some(schedule.clone())));
+    let paused = spec.replace("schedule:", "suspend: true, schedule:");
+    let paused = drafted(&scene(), "fraud--chargeback--live", &paused).unwrap().work.run.unwrap();
+    assert_eq!(paused.schedule, Some(ScheduleInputs { suspend: true, ..schedule }));
     assert_eq!((run.steps.len(), run.steps[0].env[0].value.as_str(), run.files.as_str()), (2, "5", "4Gi"));
     // Of a project that was taken away nothing is written: what is there is suspended.
     let retained = drafted(&scene().retained(), "fraud--chargeback--live", &spec).unwrap();
