@@ -114,6 +114,29 @@ async fn what_is_wrong_is_refused_with_field_and_rule() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_once_is_told_once() {
+    let client = client().await;
+    let amounts = |amount: &str| json!({"budget": {"requests": {"memory": amount}, "limits": {"memory": "1Gi"}}});
+    let share = json!({
+        "budget": {"requests": {"memory": "1Gi"}},
+        "projects": [{"name": "p", "share": {"workspace": {"requests": {"memory": "16g"}}}}],
+    });
+    for (kind, spec) in [
+        ("AITeam", amounts("16g")),
+        ("AITeam", amounts("-1")),
+        ("AITeam", amounts("1e9")),
+        ("AITeam", share),
+        ("Blueprint", json!({"budget": {"default": {"storage": "16g"}, "maximum": {"storage": "1Gi"}}})),
+        ("Workbench", json!({"owner": "ana", "image": "scipy", "storage": "16g"})),
+        ("Dataset", json!({"volume": {"size": "-1"}})),
+    ] {
+        let text = complaint(create(&client, kind, &object(kind, "told-once", &spec)).await);
+        assert!(text.contains("an amount is a number without a sign"), "{text}");
+        assert_eq!(text.matches("Invalid value").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn every_example_is_accepted() {
     let client = client().await;
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

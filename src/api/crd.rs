@@ -5,6 +5,8 @@
 //! an enum means, and the removal of what would make the API server write nulls
 //! into people's objects.
 
+mod answers;
+
 use kube::CustomResourceExt;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
@@ -47,6 +49,9 @@ fn definition<K: CustomResourceExt>(rules: &[Value]) -> Value {
     for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         tidy("", schema, &enums);
+        if let Some(spec) = schema.pointer_mut("/properties/spec") {
+            answers::spell_out(spec);
+        }
         schema["x-kubernetes-validations"] = Value::from(rules.to_vec());
         // Named here, so that the rules on it can say where they stand.
         schema["properties"]["metadata"] = json!({

@@ -32,6 +32,11 @@ fn given(from: &str, path: &str) -> String {
     format!("({})", steps.collect::<Vec<_>>().join(" && "))
 }
 
+/// Whether the amount can be reckoned with: what is none has its own sentence already.
+pub(crate) fn sound(amount: &str) -> String {
+    format!("isQuantity({amount}) && !{amount}.startsWith('-')")
+}
+
 /// `requests.cpu` to `limits.ephemeralStorage`, and `storage`.
 fn amounts() -> Vec<String> {
     let mut paths: Vec<String> =
@@ -137,11 +142,13 @@ fn devices_counted(from: &str, share: &str) -> String {
 fn share_rule(path: &str) -> Value {
     let amount = |from: &str, place: &str| {
         let path = format!("{place}.{path}");
-        format!("({} ? quantity({from}.{path}).asApproximateFloat() : 0.0)", given(from, &path))
+        let amount = format!("{from}.{path}");
+        format!("({} && {} ? quantity({amount}).asApproximateFloat() : 0.0)", given(from, &path), sound(&amount))
     };
     let text = format!(
-        "!{} || {} + {} + (has(self.projects) && size(self.projects) > 0 ? self.projects.map(p, {} + {}).sum() : 0.0) <= {} * 1.000000001",
+        "!{} || !({}) || {} + {} + (has(self.projects) && size(self.projects) > 0 ? self.projects.map(p, {} + {}).sum() : 0.0) <= {} * 1.000000001",
         given("self", &format!("budget.{path}")),
+        sound(&format!("self.budget.{path}")),
         amount("self", "backbone.share"),
         amount("self", "shared.share"),
         amount("p", "share.workspace"),
@@ -161,9 +168,11 @@ pub(crate) fn requests_within_limits() -> Vec<Value> {
         .map(|name| {
             rule(
                 &format!(
-                    "!{} || !{} || quantity(self.requests.{name}).compareTo(quantity(self.limits.{name})) <= 0",
+                    "!{} || !{} || !({}) || !({}) || quantity(self.requests.{name}).compareTo(quantity(self.limits.{name})) <= 0",
                     given("self", &format!("requests.{name}")),
                     given("self", &format!("limits.{name}")),
+                    sound(&format!("self.requests.{name}")),
+                    sound(&format!("self.limits.{name}")),
                 ),
                 &format!("requests.{name} is more than limits.{name}: lower the request or raise the limit"),
                 &format!(".requests.{name}"),
@@ -182,7 +191,12 @@ pub(crate) fn default_within_maximum() -> Vec<Value> {
         .iter()
         .map(|path| {
             rule(
-                &format!("{} || quantity(self.default.{path}).compareTo(quantity(self.maximum.{path})) <= 0", both(path)),
+                &format!(
+                    "{} || !({}) || !({}) || quantity(self.default.{path}).compareTo(quantity(self.maximum.{path})) <= 0",
+                    both(path),
+                    sound(&format!("self.default.{path}")),
+                    sound(&format!("self.maximum.{path}")),
+                ),
                 &format!("default.{path} is more than maximum.{path}, so no team could have it: lower the default or raise the maximum"),
                 &format!(".default.{path}"),
             )

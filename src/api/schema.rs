@@ -18,6 +18,37 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 /// A reference as a registry takes it, with a tag or a digest.
 const TAGGED: &str = "^[a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$";
 
+/// That a text hides nothing: columns of kubectl show it as it is.
+pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
+/// What is said of a text that does.
+pub(crate) const HIDDEN: &str = "there is a character in it that cannot be seen (a line break, a tab, one without width or that turns the direction): type it anew";
+
+/// That no parameter of an address opens anything.
+pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([a-z0-9_.%-]*(password|passwd|pwd|secret|token|signature|credential|credentials|key|auth)|sig)=')";
+/// What is said of one that does.
+pub(crate) const CREDENTIALS: &str =
+    "an address holds no password, token or signature: credentials belong into a Secret";
+
+/// The address of a repository. Over ssh a user is no secret.
+pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 2048,
+        "x-kubernetes-validations": [
+            {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
+             "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh with the user: ssh://git@git.example.com/a/b): credentials belong into a Secret"},
+            {"rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS}
+        ]
+    })
+}
+
+/// One line of text for people.
+pub(crate) fn line(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "maxLength": 253,
+        "x-kubernetes-validations": [{"rule": VISIBLE, "message": HIDDEN}]
+    })
+}
+
 /// How long an execution may be under way. A Job counts in nanoseconds, and takes more
 /// than this for a time that has passed.
 pub(crate) fn active_deadline(_: &mut SchemaGenerator) -> Schema {
@@ -41,7 +72,8 @@ pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
                 {"rule": "!self.startsWith('system:')",
                  "message": "system:* subjects belong to Kubernetes itself: name people or groups of your identity provider"},
                 {"rule": "self.trim() == self && self != '*'",
-                 "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"}
+                 "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"},
+                {"rule": VISIBLE, "message": HIDDEN}
             ]
         }
     })

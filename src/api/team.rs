@@ -59,7 +59,7 @@ pub struct AITeamSpec {
     pub description: Option<String>,
     /// Where to reach the team, for people: a mail address, a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(schema_with = "schema::line")]
     pub contact: Option<String>,
     /// What kind of team it is.
     #[serde(rename = "type", default)]

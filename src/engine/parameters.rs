@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::{PatternOptions, ValidationOptions, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Fault;
 use super::expression::Bound;
+use crate::api::text::bounded;
 
 /// The most errors that are told of at once.
 const ERRORS: usize = 8;
@@ -73,10 +75,29 @@ impl Parameters {
             .map(|error| {
                 let path = dotted(&error.instance_path().to_string());
                 let field = if path.is_empty() { "parameters".to_owned() } else { format!("parameters.{path}") };
-                let rule: String = error.masked_with("the value").to_string().chars().take(256).collect();
-                format!("{field}: {rule}")
+                format!("{field}: {}", bounded(self.sentence(&error), 256))
             })
             .collect()
+    }
+
+    /// What is wrong with one value, in words: all parameters that there are not, and
+    /// instead of a pattern what the parameter is.
+    fn sentence(&self, error: &ValidationError<'_>) -> String {
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                format!("the engine has no {}", unexpected.join(", "))
+            }
+            ValidationErrorKind::Pattern { .. } => {
+                let path = error.schema_path().to_string();
+                let property = path.strip_suffix("/pattern").and_then(|path| self.schema.pointer(path));
+                let said = property.and_then(|property| property["description"].as_str());
+                said.map_or_else(
+                    || error.masked_with("the value").to_string(),
+                    |said| format!("the value is not of the form that it has: {}", said.trim_end_matches('.')),
+                )
+            }
+            _ => error.masked_with("the value").to_string(),
+        }
     }
 
     fn check_defaults(&self) -> Result<(), Fault> {

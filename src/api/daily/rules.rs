@@ -74,12 +74,12 @@ pub(crate) fn dataset() -> Vec<Value> {
             "",
         ),
         rule(
-            "!has(self.volume) || !has(oldSelf.volume) || quantity(self.volume.size).compareTo(quantity(oldSelf.volume.size)) >= 0",
+            "!has(self.volume) || !has(oldSelf.volume) || !isQuantity(self.volume.size) || !isQuantity(oldSelf.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity(oldSelf.volume.size)) >= 0",
             "a volume can only grow: give back the size it had, or more",
             ".volume.size",
         ),
         rule(
-            "!has(self.volume) || quantity(self.volume.size).compareTo(quantity('1Mi')) >= 0",
+            "!has(self.volume) || !isQuantity(self.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity('1Mi')) >= 0",
             "a volume has at least 1Mi: is the unit missing? 10Gi",
             ".volume.size",
         ),
@@ -95,12 +95,12 @@ pub(crate) fn dataset() -> Vec<Value> {
 pub(crate) fn workbench() -> Vec<Value> {
     vec![
         rule(
-            "quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0",
+            "!isQuantity(self.storage) || !isQuantity(oldSelf.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0",
             "a home volume can only grow: give back the size it had, or more",
             ".storage",
         ),
         rule(
-            "quantity(self.storage).compareTo(quantity('1Mi')) >= 0",
+            "!isQuantity(self.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity('1Mi')) >= 0",
             "a home volume has at least 1Mi: is the unit missing? 10Gi",
             ".storage",
         ),
@@ -136,6 +136,11 @@ pub(crate) fn pipeline() -> Vec<Value> {
             "!has(self.timeZone) || has(self.schedule)",
             "timeZone is that of `schedule`: add one, or remove timeZone",
             ".timeZone",
+        ),
+        rule(
+            "!has(self.suspend) || !self.suspend || has(self.schedule)",
+            "suspend pauses `schedule`: add one, or remove suspend",
+            ".suspend",
         ),
     ]
 }

@@ -2,6 +2,8 @@
 
 pub(crate) use crate::api::schema::{names, strings};
 
+use crate::api::schema::{CREDENTIALS, HIDDEN, VISIBLE, WITHOUT_CREDENTIALS};
+
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
@@ -12,7 +14,8 @@ pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [
             {"rule": "self == oldSelf", "message": "the owner never changes: delete the object and create one of another owner"},
             {"rule": "!self.startsWith('system:') && self.trim() == self && self != '*'",
-             "message": "name one person as the identity provider spells them: no system:*, no spaces around it, no '*'"}
+             "message": "name one person as the identity provider spells them: no system:*, no spaces around it, no '*'"},
+            {"rule": VISIBLE, "message": HIDDEN}
         ]
     })
 }
@@ -73,8 +76,7 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
             "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
             "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret. Of wasb and abfs the container stands before an '@': abfss://raw@account.dfs.core.windows.net/cards"
         }, {
-            "rule": "!self.lowerAscii().matches('[?&](password|passwd|pwd|secret|token|sig|signature|[a-z_-]*key)=')",
-            "message": "an address holds no password, token or signature: credentials belong into a Secret"
+            "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
         }]
     })
 }

@@ -80,16 +80,13 @@ pub struct Backbone {
 pub struct Delivery {
     /// The repository's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048), extend("x-kubernetes-validations" = [{
-        "rule": "self.matches('^(https|ssh|oci)://[^\\\\s@/]+(@[^\\\\s@/]+)?(/[^\\\\s]*)?$') && !self.matches('^[a-z]+://[^/@]*:[^/@]*@')",
-        "message": "a repository is written https://, ssh:// or oci://, without a password: credentials belong into a Secret"
-    }]))]
+    #[schemars(schema_with = "schema::repository")]
     pub repository: Option<String>,
     /// The folder in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), extend("x-kubernetes-validations" = [{
-        "rule": "!self.matches('(^|/)[.][.](/|$)')",
-        "message": "the folder is one of the repository: deploy/prod, without '..'"
+        "rule": "!self.matches('(^|/)[.][.](/|$)') && !self.startsWith('/') && !self.matches('[[:cntrl:]]')",
+        "message": "the folder is one of the repository: deploy/prod, without '..', a slash before it or a line break"
     }]))]
     pub path: Option<String>,
     /// The branch.
