@@ -15,7 +15,11 @@ pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, i
             spec.blueprint
         )
     });
-    let told = cpu.into_iter().chain(instances.iter().filter_map(storage)).chain(doubled(spec, prefixes));
+    let told = cpu
+        .into_iter()
+        .chain(instances.iter().filter_map(storage))
+        .chain(instances.iter().filter_map(replicas))
+        .chain(doubled(spec, prefixes));
     told.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
 }
 
@@ -30,6 +34,19 @@ fn storage(instance: &Instance) -> Option<String> {
             instance.id.engine, instance.id.namespace
         )
     })
+}
+
+/// A number of pods that an engine cannot have, as it is asked for: a volume of one pod,
+/// for instance.
+fn replicas(instance: &Instance) -> Option<String> {
+    let asked = instance.inputs.parameters["replicas"].as_i64()?;
+    let made = || instance.objects.iter().filter_map(|made| made.object["spec"]["replicas"].as_i64());
+    (instance.hold.is_none() && made().all(|made| made != asked)).then_some(())?;
+    let most = made().max()?;
+    Some(format!(
+        "parameters.replicas {asked} has no effect: engine {} of {} has {most} with these parameters. Leave it out",
+        instance.id.engine, instance.id.namespace
+    ))
 }
 
 /// People and groups as the API server prints them: the prefix would stand there twice.
@@ -66,6 +83,12 @@ mod tests {
             ),
             ("{budget: {limits: {cpu: '16'}}}", "{budget: {cpuLimits: true}}", ""),
             ("{shared: {experiments: {storage: 50Gi}}}", "{}", ""),
+            (
+                "{shared: {experiments: {parameters: {replicas: 3}}}}",
+                "{}",
+                "parameters.replicas 3 has no effect: engine mlflow of abc--shared has 1 with these parameters. Leave it out",
+            ),
+            ("{shared: {experiments: {parameters: {replicas: 1}}}}", "{}", ""),
             (
                 "{members: [{role: MLEngineer, groups: ['oidc:acme-ml'], users: [ana]}]}",
                 "{}",
