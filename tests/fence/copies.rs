@@ -23,7 +23,7 @@ async fn homes_are_not_cloned() {
     let dry = &format!("{}?dryRun=All", project.core("workspace", "persistentvolumeclaims"));
     let of = |field: &str, source: Value| claim("copy", &json!({field: source}));
     let source = |name: &str| json!({"kind": "PersistentVolumeClaim", "name": name});
-    let says = "workbench-ana in clone--pay is the home of a workbench, which nobody clones";
+    let says = "denied request: workbench-ana in clone--pay is the home of a workbench, which nobody clones";
     for actor in [&contributor, &controller] {
         for field in ["dataSource", "dataSourceRef"] {
             actor.post(dry, of(field, source("workbench-ana"))).await.refused_by(COPIES, says);
