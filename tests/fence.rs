@@ -9,6 +9,8 @@
 mod attempt;
 #[path = "fence/bindings.rs"]
 mod bindings;
+#[path = "fence/blocks.rs"]
+mod blocks;
 #[path = "fence/blueprint.rs"]
 mod blueprint;
 #[path = "fence/connect.rs"]

@@ -20,6 +20,7 @@ use super::daily::workbench::{HomeReclaim, WorkbenchState};
 use super::daily::{self, Component, Dataset, ModelService, Pipeline, Run, Workbench};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
+use super::team::blocks::{self, BLOCKS};
 use super::team::{DeletionPolicy, Mode, Priority, TeamType};
 use super::team_status::ComponentState;
 use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules};
@@ -29,7 +30,7 @@ use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules};
 pub fn definitions() -> Vec<Value> {
     let team: Vec<Value> = [rules::team_name(), rules::team_apart()].concat();
     vec![
-        definition::<AITeam>(&team),
+        with_blocks(definition::<AITeam>(&team)),
         definition::<Blueprint>(&rules::short_name("a Blueprint")),
         definition::<Engine>(&rules::short_name("an Engine")),
         definition::<Component>(&daily::rules::name(40, "a Component")),
@@ -61,6 +62,20 @@ fn definition<K: CustomResourceExt>(rules: &[Value]) -> Value {
         if let Some(status) = schema.pointer_mut("/properties/status") {
             // Nobody takes an object for ready before the operator saw it.
             status["default"] = json!({"observedGeneration": -1});
+        }
+    }
+    definition
+}
+
+/// Lets null through where a block of a team stands, for the policy `blocks` to refuse:
+/// otherwise the server drops it, and nobody learns that the block is not there.
+fn with_blocks(mut definition: Value) -> Value {
+    for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        let schema = &mut version["schema"]["openAPIV3Schema"];
+        for block in BLOCKS {
+            if let Some(Value::Object(block)) = schema.pointer_mut(&blocks::pointer(block)) {
+                block.insert("nullable".to_owned(), Value::Bool(true));
+            }
         }
     }
     definition
@@ -135,7 +150,7 @@ fn tidy(name: &str, schema: &mut Value, enums: &[Meaning]) {
 }
 
 fn tidy_object(name: &str, map: &mut Map<String, Value>, enums: &[Meaning]) {
-    // Without `nullable` the server drops a null, which is what people mean.
+    // Without `nullable` the server drops a null, which is what people mean but for a block.
     if map.get("nullable") == Some(&Value::Bool(true)) {
         map.remove("nullable");
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{rules, schema};
 
+pub mod blocks;
 mod layers;
 mod people;
 mod project;

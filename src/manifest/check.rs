@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::api::crd;
 use crate::api::daily::DailyKind;
 use crate::api::daily::schema::NO_ZONE;
+use crate::api::team::blocks::{BLOCKS, refusal};
 
 /// A kind's schema, compiled once.
 struct Kind {
@@ -84,6 +85,10 @@ fn unknown_zone(value: &Value) -> Option<String> {
 /// What is wrong with one value. All the words that would do are named: there
 /// are never many.
 fn sentence(error: &ValidationError<'_>) -> String {
+    let place = dotted(&error.instance_path().to_string());
+    if let Some(block) = BLOCKS.iter().find(|block| error.instance().is_null() && is_at(&place, block)) {
+        return refusal(block);
+    }
     match error.kind() {
         ValidationErrorKind::Enum { options } => {
             let words = options.as_array().into_iter().flatten();
@@ -93,6 +98,12 @@ fn sentence(error: &ValidationError<'_>) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Whether the place, `spec.projects[2].live`, is one of a block, `spec.projects[].live`.
+fn is_at(place: &str, block: &str) -> bool {
+    let plain = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    plain(place) == block
 }
 
 fn at(path: &str, message: &str) -> String {
@@ -209,6 +220,24 @@ mod tests {
         assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is there twice"]);
         let share = json!({"projects": [{"name": "a", "share": {"live": {"storage": "1Gi"}}}]});
         assert!(team(&share)[0].contains("add `live: {}`"), "{:?}", team(&share));
+    }
+
+    #[test]
+    fn a_block_without_braces_is_told() {
+        for block in BLOCKS {
+            let name = block.rsplit('.').next().unwrap();
+            let spec = match block.split('.').collect::<Vec<_>>()[..] {
+                [_, _] => json!({name: null}),
+                [_, "projects[]", _] => json!({"projects": [{"name": "a"}, {"name": "b", "live": null}]}),
+                [_, layer, _] => json!({layer: {name: null}}),
+                _ => unreachable!("{block}"),
+            };
+            let place = block.replace("[]", "[1]");
+            let says = format!(
+                "{place}: it is null, which takes away what the block asks for: write `{name}: {{}}`, or remove the key"
+            );
+            assert_eq!(team(&spec), [says]);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub const SERVICES: &str = "services.strata-operator.dev";
 
 pub const DELETION: &str = "deletion.strata-operator.dev";
 
+pub const BLOCKS: &str = "blocks.strata-operator.dev";
+
 pub const LAYERS: &str = "layers.strata-operator.dev";
 
 pub const CONNECT: &str = "connect.strata-operator.dev";
