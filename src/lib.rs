@@ -6,6 +6,7 @@
 //! reports. `api`, `engine`, `plan` and `desired` are pure: they import no
 //! client and read no clock.
 
+pub mod allowed;
 pub mod api;
 pub mod apply;
 pub mod cli;

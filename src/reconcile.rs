@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::allowed::Allowed;
 use crate::api::daily::DailyKind;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, AITeamSpec, Reason, labels};
@@ -167,11 +168,11 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
     let leftover = observe::namespaces(team.name(), &context.mirror)
         .into_iter()
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
-    let (deletes, may) = (team.spec.deletion_policy == DeletionPolicy::Delete, may_delete(team));
+    let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
     for (name, entry) in leftover {
         // What was taken away under `Retain` stays, whatever the policy says now.
         let left_before = entry.view.state()["annotations"][labels::RETAINED] == "true";
-        if may && !left_before {
+        if allowed.namespace(&name) && !left_before {
             observed.going.push(name);
         } else {
             let waits = deletes && !left_before;
@@ -183,19 +184,12 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
     Ok(plan)
 }
 
-/// Whether what left the spec takes its data along: under `Delete`, with the
-/// annotation that deleting the team needs.
-fn may_delete(team: &AITeam) -> bool {
-    let annotations = team.metadata.annotations.as_ref();
-    let allowed = annotations.and_then(|all| all.get(labels::ALLOW_DELETION)).is_some_and(|value| value == "true");
-    allowed && team.spec.deletion_policy == DeletionPolicy::Delete
-}
-
 fn kept(left: &Retained) -> Problem {
     let message = format!(
-        "namespace {} left the spec and is kept with its data: put it back, or allow its deletion by the annotation {}=true",
+        "namespace {} left the spec and is kept with its data: put it back, or allow its deletion by the annotation {}={} (several names with commas between them)",
         left.namespace,
-        labels::ALLOW_DELETION
+        labels::ALLOW_DELETION,
+        left.namespace,
     );
     Problem::advice(Scope::Namespace(left.namespace.clone()), Reason::Retained, message)
 }
@@ -274,7 +268,7 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
         desired: desires.objects.iter().chain(&desires.held).map(crate::apply::key).collect(),
         held: held.collect(),
         retained: retained.map(|namespace| namespace.name.clone()).collect(),
-        volumes_go: may_delete(team),
+        claims: Allowed::of(team),
     }
 }
 

@@ -19,7 +19,8 @@ pub const PROJECT: &str = "strata-operator.dev/project";
 /// The engine that an object was written for.
 pub const ENGINE: &str = "strata-operator.dev/engine";
 
-/// Allows the deletion of a team, Blueprint or Engine that is in use.
+/// Allows the deletion of a team, Blueprint or Engine that is in use, and of what leaves
+/// the spec of a team: all of it, or what it names.
 pub const ALLOW_DELETION: &str = "strata-operator.dev/allow-deletion";
 /// Opts a foreign namespace in to being taken over by the team it names.
 pub const ADOPT: &str = "strata-operator.dev/adopt";

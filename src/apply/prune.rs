@@ -10,6 +10,7 @@ use futures::StreamExt;
 
 use super::outcome::soonest;
 use super::{Applier, IN_FLIGHT, Outcome};
+use crate::allowed::Allowed;
 use crate::api::labels;
 use crate::kinds::is_only_read;
 use crate::queue::Key as Work;
@@ -29,8 +30,8 @@ pub struct Keep {
     pub held: BTreeSet<(String, String)>,
     /// Namespaces of which only the bindings of people may go.
     pub retained: BTreeSet<String>,
-    /// Whether volumes go too.
-    pub volumes_go: bool,
+    /// Which claims may go, with what is on their volumes.
+    pub claims: Allowed,
 }
 
 impl Keep {
@@ -43,7 +44,8 @@ impl Keep {
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
             return false;
         }
-        if key.kind == "PersistentVolumeClaim" && !self.volumes_go {
+        let claim = key.namespace.as_deref().filter(|_| key.kind == "PersistentVolumeClaim");
+        if claim.is_some_and(|namespace| !self.claims.claim(namespace, &key.name)) {
             return false;
         }
         let Some(namespace) = &key.namespace else {
@@ -259,7 +261,10 @@ mod tests {
     fn a_volume_stays_unless_everything_goes() {
         let (key, claim) = entry("PersistentVolumeClaim", "a--shared", Some("mlflow"));
         assert!(!Keep::default().prunes(&key, &claim));
-        assert!(Keep { volumes_go: true, ..Keep::default() }.prunes(&key, &claim));
+        let keep = |claims| Keep { claims, ..Keep::default() };
+        assert!(keep(Allowed::Everything).prunes(&key, &claim));
+        assert!(keep(Allowed::Named(["a--shared/x".to_owned()].into())).prunes(&key, &claim));
+        assert!(!keep(Allowed::Named(["a--shared".to_owned(), "x".to_owned()].into())).prunes(&key, &claim));
     }
 
     #[test]

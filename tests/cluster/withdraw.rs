@@ -110,9 +110,20 @@ async fn under_delete_a_removed_project_goes() {
     assert!(space["metadata"]["deletionTimestamp"].is_null(), "{space}");
     let until = &space["metadata"]["annotations"]["strata-operator.dev/retained"];
     assert_eq!(until, "until-deletion-is-allowed");
-    let allowed = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
-    team.admin.merge(&team.path(), &allowed).await.expect("allowed");
+    // What is named may go; what leaves later is asked about again.
+    let allow = |names: &str| json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": names}}});
+    team.admin.merge(&team.path(), &allow("purges--second")).await.expect("allowed");
     team.until_missing(&team.space_path("second")).await;
+    let told = |team: &Value| {
+        let message = condition(team, "Honored")["message"].as_str().unwrap_or_default().to_owned();
+        message.contains("allow-deletion=purges--second--live") && !message.contains("purges--second ")
+    };
+    team.until("says what it keeps still", told).await;
+    assert!(team.admin.find(&team.space_path("second--live")).await.is_some());
+    // As a team, it is not deleted by that.
+    let refused = team.admin.delete(&team.path()).await.expect_err("deleted");
+    assert!(refused.message.contains("allow-deletion=true"), "{refused:?}");
+    team.admin.merge(&team.path(), &allow("true")).await.expect("allowed");
     team.until_missing(&team.space_path("second--live")).await;
     team.until_ready().await;
     assert!(team.admin.find(&team.space_path("first")).await.is_some());
