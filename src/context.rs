@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::ground::{Ground, Moved, Sites};
 use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
-use crate::references::EngineUses;
+use crate::references::{self, EngineUses};
 use crate::status_cache::StatusCache;
 use crate::store::{Listener, Store};
 use crate::tasks::Tasks;
@@ -124,6 +124,10 @@ impl Context {
         self.watches.start_built_in();
         let (events, client, reporter) = self.posting();
         self.tasks.spawn("the posting of events", async move { events.post(client, reporter).await });
+        let context = Arc::clone(self);
+        self.tasks.spawn("telling who else gets into namespaces of teams", async move {
+            references::follow_access(&context).await;
+        });
     }
 
     /// The Events, and by whom they are posted.

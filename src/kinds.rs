@@ -58,7 +58,7 @@ pub struct Kind {
     pub selection: Selection,
 }
 
-const RBAC: &str = "rbac.authorization.k8s.io";
+pub(crate) const RBAC: &str = "rbac.authorization.k8s.io";
 
 const fn whole(
     group: &'static str,
@@ -109,8 +109,15 @@ pub const KINDS: &[Kind] = &[
     cleared("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &clearing::BUDGET),
     cleared("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &clearing::AUTOSCALER),
     Kind { selection: Selection::All, ..whole(RBAC, "RoleBinding", "rolebindings", true, &["roleRef", "subjects"]) },
-    whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"]),
-    whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"]),
+    // All of these, because those of others say who gets into namespaces of teams.
+    Kind {
+        selection: Selection::All,
+        ..whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"])
+    },
+    Kind {
+        selection: Selection::All,
+        ..whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"])
+    },
     applied("", "v1", "Pod", "pods"),
     // Whose the pods of a Deployment are, nothing else tells.
     applied("apps", "v1", "ReplicaSet", "replicasets"),

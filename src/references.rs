@@ -11,12 +11,16 @@ use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, co
 use crate::api::{AITeam, Blueprint, Engine, Reason, labels};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::kinds::RBAC;
 use crate::observe;
 use crate::plan::Choices;
 use crate::queue::Key;
 use crate::report::{now, write_status};
 use crate::store::Known;
-use crate::watch;
+use crate::watch::{self, State};
+
+/// Nobody gets into namespaces of teams beside whom AITeams name.
+const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
 
 /// The engines of a team, with the fingerprint of the record that says so.
 type Recorded = (u64, Arc<BTreeSet<String>>);
@@ -106,7 +110,43 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
         }
     };
     let resource = ApiResource::erase::<Blueprint>(&());
-    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, finding).await
+    let access = access(context);
+    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, [Some(finding), access])
+        .await
+}
+
+/// Has every Blueprint tell it, whenever somebody else gets into namespaces of teams,
+/// or nobody any more. It never ends.
+pub async fn follow_access(context: &Context) {
+    loop {
+        context.watches.outsiders.changed.notified().await;
+        context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
+    }
+}
+
+/// Whether people get into namespaces of teams by AITeams alone.
+fn access(context: &Context) -> Option<Finding> {
+    let states =
+        ["ClusterRole", "ClusterRoleBinding"].map(|kind| context.watches.kind(RBAC, kind).map(|known| known.state));
+    for state in states.into_iter().flatten() {
+        match state {
+            State::Synced => {}
+            State::Listing => return None,
+            State::Failing(failure) => {
+                let message =
+                    format!("whether ClusterRoleBindings let people into namespaces of teams is not known: {failure}");
+                let unknown = Finding::new(ACCESS_BY_TEAMS_ALONE, false, failure.reason, message);
+                return Some(Finding { status: ConditionStatus::Unknown, ..unknown });
+            }
+        }
+    }
+    Some(match context.watches.outsiders.told() {
+        None => {
+            let message = "no ClusterRoleBinding lets people read Secrets or write in namespaces of teams";
+            Finding::new(ACCESS_BY_TEAMS_ALONE, true, Reason::Ready, message)
+        }
+        Some(told) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, told),
+    })
 }
 
 /// Writes the status of an Engine object, if it says something new.
@@ -122,7 +162,7 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
     let resource = ApiResource::erase::<Engine>(&());
-    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, finding).await
+    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, [Some(finding), None]).await
 }
 
 /// Metadata, status, and why the object cannot be read, if so.
@@ -139,14 +179,14 @@ fn parts<'a, K>(
     }
 }
 
-async fn tell(context: &Context, told: Told<'_>, users: usize, finding: Finding) -> Result<(), Failure> {
+/// The first of the findings is the one on `Ready`.
+async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Failure> {
     let Told { resource, kind, name, metadata, status: known } = told;
     let generation = metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
-    let mut findings = vec![finding.clone()];
-    if finding.reason != Reason::Ready {
-        findings.push(Finding { type_: STALLED, status: ConditionStatus::True, ..finding });
-    }
+    let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    let stalled = findings.first().filter(|finding| finding.reason != Reason::Ready).cloned();
+    findings.extend(stalled.map(|finding| Finding { type_: STALLED, status: ConditionStatus::True, ..finding }));
     let status = json!({
         "observedGeneration": generation,
         "conditions": conditions(&before, &findings, generation, &now()),

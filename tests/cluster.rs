@@ -7,6 +7,8 @@
 //! few do. A test that could pass because nothing happens first shows that
 //! something does.
 
+#[path = "cluster/access.rs"]
+mod access;
 #[path = "cluster/actor.rs"]
 mod actor;
 #[path = "cluster/added.rs"]

@@ -71,6 +71,9 @@ reasons! {
     Covered: Fine,
     /// The staffing lacks something. Advice: it blocks nothing.
     NotCovered: Fine,
+    /// Somebody gets into namespaces of teams beside what AITeams say. Advice: it blocks
+    /// nothing.
+    ForeignAccess: Fine,
     /// The operator was told other prefixes of people and groups than those that are
     /// written on the team's namespaces. These stay until the team accepts the others.
     PrefixNotAccepted: Fine,

@@ -19,6 +19,7 @@ mod lean;
 pub mod mirror;
 mod objects;
 mod pod;
+pub mod outsiders;
 mod text;
 mod told;
 mod uid;
@@ -35,7 +36,7 @@ use tracing::info;
 
 use crate::api::labels;
 use crate::api::reason::Class;
-use crate::kinds::{KINDS, Keeping, Kind, Selection};
+use crate::kinds::{KINDS, Keeping, Kind, RBAC, Selection};
 use crate::queue::Queue;
 use crate::tasks::Tasks;
 use api_server::ApiServerWatch;
@@ -47,6 +48,7 @@ pub use key::Key;
 pub use lean::Lean;
 pub use mirror::Mirror;
 pub use told::Told;
+use outsiders::Outsiders;
 pub use view::mark;
 
 /// A kind as it is watched and written.
@@ -130,6 +132,8 @@ pub struct Watches {
     /// Why pods are not ready.
     pub probes: Told,
 }
+    /// Who gets into namespaces of teams beside what AITeams say.
+    pub outsiders: Outsiders,
 
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
@@ -147,6 +151,7 @@ impl Watches {
             refusals,
             probes,
         })
+            outsiders: Outsiders::default(),
     }
 
     /// Watches every built-in kind.
@@ -279,7 +284,10 @@ impl Watches {
         let api = |client| Api::<Lean>::all_with(client, &resource);
         follow::follow(&self.opener, api, config, &watch.health, |change| match change {
             Change::Event(event) => self.take(watch, event),
-            Change::Turned(_) => self.wake_all(),
+            Change::Turned(_) => {
+                self.outsiders.changed.notify_one();
+                self.wake_all();
+            }
         })
         .await;
     }
@@ -292,6 +300,9 @@ impl Watches {
         let kind = &watch.kind;
         let ApiResource { group, kind: name, version, .. } = &kind.resource;
         let wake = match event {
+        if group == RBAC {
+            self.outsiders.take(name, &event);
+        }
             watcher::Event::Init => {
                 self.mirror.list_begins(group, name, version);
                 mirror::Wake::new()

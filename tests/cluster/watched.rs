@@ -14,7 +14,7 @@ use crate::team::{PATIENCE, Team, condition};
 use crate::work::Work;
 
 /// The operator's role without `watch` on a resource, and how it was.
-async fn without_watch(admin: &Actor, resource: &str) -> Value {
+pub async fn without_watch(admin: &Actor, resource: &str) -> Value {
     let role = admin.get(&path("ClusterRole", "", "strata:operator")).await.expect("the role");
     let mut rules = role["rules"].clone();
     for rule in rules.as_array_mut().expect("rules") {
@@ -27,7 +27,7 @@ async fn without_watch(admin: &Actor, resource: &str) -> Value {
     role["rules"].clone()
 }
 
-async fn heal(admin: &Actor, rules: &Value) {
+pub async fn heal(admin: &Actor, rules: &Value) {
     admin
         .merge(&path("ClusterRole", "", "strata:operator"), &json!({"rules": rules}))
         .await
