@@ -54,6 +54,7 @@ pub mod retained_command;
 pub mod revoke;
 pub mod run;
 pub mod server;
+pub mod stalled;
 pub mod store;
 pub mod tasks;
 pub mod teardown;

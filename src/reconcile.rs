@@ -11,6 +11,7 @@ use crate::allowed::Allowed;
 use crate::api::daily::DailyKind;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, AITeamSpec, Reason, labels};
+use crate::apply::outcome::soonest;
 use crate::apply::{Keep, Outcome};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired, volumes};
@@ -28,7 +29,7 @@ use crate::record::Record;
 use crate::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::watch::{Entry, Key, Mirror};
-use crate::{finalizer, references, retained, teardown};
+use crate::{finalizer, references, retained, stalled, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
@@ -83,6 +84,8 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         Ok(plan) => plan,
         Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
     };
+    let (holding, later) = stalled::of_team(context, name).await;
+    plan.problems.extend(holding);
     // 3 desire
     let desires = desires(&context.mirror, &mut plan);
     // 4 apply
@@ -102,7 +105,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
         context.queue.add(Work::Team(name.to_owned()));
     }
-    next(context, name, &plan, &health, &outcome)
+    next(context, name, &plan, &health, &outcome, later)
 }
 
 /// The objects, with volumes that are there left as large as they are.
@@ -328,12 +331,19 @@ pub async fn report_failure(context: &Context, name: &str, failure: &Failure) ->
     report(context, &team, held(&team, failure, &now())).await
 }
 
-fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &Outcome) -> Result<Again, Failure> {
+fn next(
+    context: &Context,
+    name: &str,
+    plan: &Plan,
+    health: &Health,
+    outcome: &Outcome,
+    later: Again,
+) -> Result<Again, Failure> {
     let over = plan.budget.iter().any(|share| share.over);
     if over && context.may_lower(name) {
         context.remember_lowering(name);
     }
     let to_mend =
         outcome.failures().next().is_some() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
-    outcome.requeue(over.then_some(LOWERING), to_mend.then_some(MENDED))
+    outcome.requeue(soonest([over.then_some(LOWERING), later]), to_mend.then_some(MENDED))
 }

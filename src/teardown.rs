@@ -22,7 +22,7 @@ use crate::request::request;
 use crate::revoke::Revocation;
 use crate::status::held;
 use crate::watch::{Entry, Key as WatchKey};
-use crate::{finalizer, retained};
+use crate::{finalizer, retained, stalled};
 
 /// Takes the team away and lets its object go once that is done.
 pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure> {
@@ -33,7 +33,9 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     // is nobody's wish for this team, so everything stays, whatever its policy.
     let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
-        return Ok(None);
+        // What holds a namespace is watched as little as who lets it go.
+        let namespaces = observe::namespaces(team.name(), &context.mirror);
+        return Ok(namespaces.values().filter(|entry| entry.deleting).map(stalled::again).min());
     }
     finalizer::remove(context, team).await?;
     context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());
@@ -164,7 +166,10 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let next = ORDER.into_iter().map(of).find(|of_layer| !of_layer.is_empty());
     let waiting = match next {
         Some(of_layer) => {
-            let why: Vec<_> = of_layer.iter().flat_map(|(name, entry)| remaining(name, entry)).collect();
+            let mut why = Vec::new();
+            for (name, entry) in &of_layer {
+                why.extend(stalled::why(context, name, entry).await.map(|why| format!("; {why}")));
+            }
             let names: Vec<_> = of_layer.into_iter().map(|(name, _)| name).collect();
             context.applier.remove_namespaces(name, &names, &mut outcome).await;
             format!("waiting for the API server to remove {}{}", names.join(", "), why.join(""))
@@ -194,10 +199,4 @@ fn lost(context: &Context, team: &str) -> Option<Failure> {
         let entry = context.mirror.get(&WatchKey::new("", "Namespace", None, namespace))?;
         (entry.uid == *uid && !entry.is_ours() && !entry.deleting).then(|| observe::lost_label(team, namespace))
     })
-}
-
-/// What a namespace waits for, in the words of the API server.
-fn remaining(name: &str, entry: &Entry) -> Vec<String> {
-    let messages = entry.view.state()["remaining"].as_array().cloned().unwrap_or_default();
-    messages.iter().filter_map(|message| Some(format!("; {name}: {}", message.as_str()?))).collect()
 }

@@ -85,6 +85,8 @@ mod run;
 mod spec;
 #[path = "cluster/stage.rs"]
 mod stage;
+#[path = "cluster/stalls.rs"]
+mod stalls;
 #[path = "cluster/team.rs"]
 mod team;
 #[path = "cluster/watched.rs"]

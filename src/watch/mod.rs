@@ -13,13 +13,14 @@ pub mod fingerprint;
 pub mod follow;
 mod gone;
 pub mod health;
+pub mod holders;
 mod index;
 mod key;
 mod lean;
 pub mod mirror;
 mod objects;
-mod pod;
 pub mod outsiders;
+mod pod;
 mod text;
 mod told;
 mod uid;
@@ -47,8 +48,8 @@ pub use health::State;
 pub use key::Key;
 pub use lean::Lean;
 pub use mirror::Mirror;
-pub use told::Told;
 use outsiders::Outsiders;
+pub use told::Told;
 pub use view::mark;
 
 /// A kind as it is watched and written.
@@ -131,9 +132,9 @@ pub struct Watches {
     pub refusals: Told,
     /// Why pods are not ready.
     pub probes: Told,
-}
     /// Who gets into namespaces of teams beside what AITeams say.
     pub outsiders: Outsiders,
+}
 
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
@@ -150,8 +151,8 @@ impl Watches {
             api_server,
             refusals,
             probes,
-        })
             outsiders: Outsiders::default(),
+        })
     }
 
     /// Watches every built-in kind.
@@ -299,10 +300,10 @@ impl Watches {
         }
         let kind = &watch.kind;
         let ApiResource { group, kind: name, version, .. } = &kind.resource;
-        let wake = match event {
         if group == RBAC {
             self.outsiders.take(name, &event);
         }
+        let wake = match event {
             watcher::Event::Init => {
                 self.mirror.list_begins(group, name, version);
                 mirror::Wake::new()

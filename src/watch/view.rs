@@ -59,6 +59,8 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
         "Namespace" => View::new(&json!({
             "phase": object["status"]["phase"],
             "remaining": remaining(&object["status"]["conditions"]),
+            "since": metadata["deletionTimestamp"],
+            "held": held(object),
             "annotations": ours(&metadata["annotations"]),
             "layer": metadata["labels"][labels::LAYER],
             "project": metadata["labels"][labels::PROJECT],
@@ -97,6 +99,15 @@ fn remaining(conditions: &Value) -> Value {
     all.filter(|condition| condition["status"] == "True" && waiting.iter().any(|type_| condition["type"] == *type_))
         .map(|condition| condition["message"].clone())
         .collect()
+}
+
+/// The finalizers of a namespace that is being deleted, without Kubernetes' own.
+fn held(namespace: &Value) -> Value {
+    if namespace["metadata"]["deletionTimestamp"].is_null() {
+        return Value::Null;
+    }
+    let all = ["metadata", "spec"].into_iter().filter_map(|part| namespace[part]["finalizers"].as_array());
+    all.flatten().filter(|finalizer| **finalizer != "kubernetes").cloned().collect()
 }
 
 fn ours(annotations: &Value) -> Value {
