@@ -8,6 +8,7 @@ pub mod blueprint;
 pub mod crd;
 pub mod daily;
 pub mod engine;
+pub mod image;
 pub mod labels;
 pub mod prefixes;
 pub mod quantity;

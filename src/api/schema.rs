@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::addresses::METADATA;
+use super::image;
 
 /// The most people or groups that one entry may name.
 pub const SUBJECTS: usize = 64;
@@ -15,8 +16,6 @@ pub const SUBJECTS: usize = 64;
 const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
 /// Keys that belong to Kubernetes, Strata or the GitOps tools.
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
-/// A reference as a registry takes it, with a tag or a digest.
-const TAGGED: &str = "^[a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$";
 
 /// That a text hides nothing: columns of kubectl show it as it is.
 pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
@@ -36,7 +35,8 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [
             {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
              "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh with the user: ssh://git@git.example.com/a/b): credentials belong into a Secret"},
-            {"rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS}
+            {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\s@/:]+(:[^\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\[][0-9A-Fa-f:.]+[\\]])(:[0-9]{1,5})?(/[^?#\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
+             "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"}
         ]
     })
 }
@@ -185,10 +185,16 @@ pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn mirrors(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
-        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z0-9][^\\s]*[^\\s/]$"},
+        "additionalProperties": {
+            "type": "string", "minLength": 1, "maxLength": 512,
+            "x-kubernetes-validations": [{
+                "rule": format!("self == '' || self.matches('{}')", image::place()),
+                "message": "a mirror is a registry, or a folder in one, as a registry takes it: small letters, no scheme, no user, no slash at the end: registry.example.com/quay"
+            }]
+        },
         "x-kubernetes-validations": [{
-            "rule": "self.all(key, key.matches('^[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$'))",
-            "message": "a key is a registry's host name, with a port where it needs one: quay.io"
+            "rule": format!("self.all(key, size(key) <= 259 && key.matches('{}'))", image::host()),
+            "message": "a key is a registry's host name in small letters, with a port where it needs one: quay.io"
         }]
     })
 }
@@ -205,6 +211,19 @@ pub(crate) fn images(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Where a team's own images come from.
+pub(crate) fn registry(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 512,
+        "x-kubernetes-validations": [
+            {"rule": "self.endsWith('/')",
+             "message": "end with '/', or what begins alike is allowed too: registry.example.com/ai/${team}/"},
+            {"rule": format!("!self.endsWith('/') || self.replace('${{team}}', 'team').matches('{}')", image::folder()),
+             "message": "name a folder as a registry takes it, in small letters, without a scheme, a user or '..': registry.example.com/ai/${team}/"}
+        ]
+    })
+}
+
 /// An image of the team's own, with a tag or a digest.
 pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -215,7 +234,7 @@ pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
 
 fn image_rules() -> Value {
     json!([{
-        "rule": format!("self.matches('{TAGGED}') && !self.endsWith(':latest')"),
+        "rule": format!("self.matches('{}') && !self.endsWith(':latest')", image::tagged()),
         "message": "name a fixed tag or a digest: registry.example.com/ai/train:1; an image without one, or `latest`, changes under those who use it"
     }])
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Fault;
 use super::expression::Bound;
+use crate::api::image;
 use crate::api::text::bounded;
 
 /// The most errors that are told of at once.
@@ -20,6 +21,9 @@ const DEPTH: usize = 8;
 const PROGRAM: usize = 256 * 1024;
 /// The most attempts of a `pattern` that looks around.
 const ATTEMPTS: usize = 100_000;
+
+/// What is told of a parameter of the format `image` that is none.
+const IMAGE: &str = "name an image as a registry takes it, in small letters, without a scheme, a user or '..': registry.example.com/ai/mlflow:1";
 
 /// A compiled schema of parameters.
 #[derive(Clone, Debug)]
@@ -35,7 +39,7 @@ impl Parameters {
         let mut entries: Map<String, Value> = schema.clone().into_iter().collect();
         entries.entry("type").or_insert_with(|| json!("object"));
         entries.entry("additionalProperties").or_insert(Value::Bool(false));
-        let schema = Value::Object(entries);
+        let mut schema = Value::Object(entries);
         if schema["type"] != "object" {
             return Err(Fault::at("type", "parameters are an object"));
         }
@@ -43,6 +47,7 @@ impl Parameters {
         if let Some(path) = find_reference(&schema, 0) {
             return Err(Fault::at(path, "references are not followed here: write the schema out"));
         }
+        spell_images(&mut schema, 0);
         let validator = options()
             .build(&schema)
             .map_err(|error| Fault::at(dotted(&error.instance_path().to_string()), error.to_string()))?;
@@ -87,6 +92,7 @@ impl Parameters {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 format!("the engine has no {}", unexpected.join(", "))
             }
+            ValidationErrorKind::Pattern { pattern } if *pattern == image::any() => IMAGE.to_owned(),
             ValidationErrorKind::Pattern { .. } => {
                 let path = error.schema_path().to_string();
                 let property = path.strip_suffix("/pattern").and_then(|path| self.schema.pointer(path));
@@ -158,6 +164,25 @@ fn find_reference(schema: &Value, depth: usize) -> Option<String> {
     })
 }
 
+/// Gives every text of the format `image` the pattern of one: formats themselves are not
+/// checked.
+fn spell_images(schema: &mut Value, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    if let Some(entries) = schema.as_object_mut().filter(|entries| entries.get("format") == Some(&json!("image"))) {
+        entries.insert("pattern".to_owned(), Value::from(image::any()));
+    }
+    let children: Vec<&mut Value> = match schema {
+        Value::Object(entries) => entries.values_mut().collect(),
+        Value::Array(items) => items.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    for child in children {
+        spell_images(child, depth + 1);
+    }
+}
+
 fn dotted(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }
@@ -168,6 +193,19 @@ mod tests {
 
     fn compile(schema: Value) -> Result<Parameters, Fault> {
         Parameters::compile(&serde_json::from_value(schema).unwrap())
+    }
+
+    #[test]
+    fn an_image_is_spelt_as_registries_read_it() {
+        let format = json!({"type": "string", "format": "image"});
+        let schema = json!({"properties": {"image": format, "other": {"properties": {"images": {"items": format}}}}});
+        let parameters = compile(schema).unwrap();
+        for bad in ["r.example.com/a/../x:1", "r.example.com/a/@evil.example.com/x:1", "https://r.example.com/x:1"] {
+            let says = format!("parameters.image: {IMAGE}");
+            assert_eq!(parameters.errors(&json!({"image": bad})), [says], "{bad}");
+            assert_eq!(parameters.errors(&json!({"other": {"images": [bad]}})).len(), 1, "{bad}");
+        }
+        assert_eq!(parameters.errors(&json!({"image": "r.example.com/mlflow:1"})), Vec::<String>::new());
     }
 
     #[test]

@@ -18,10 +18,7 @@ pub struct Registries {
     pub mirrors: BTreeMap<String, String>,
     /// Where a team's own images come from; `${team}` is the team's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-validations" = [{
-        "rule": "self.endsWith('/')",
-        "message": "end with '/', or what begins alike is allowed too: registry.example.com/ai/${team}/"
-    }]))]
+    #[schemars(schema_with = "schema::registry")]
     pub team: Option<String>,
     /// Secrets that pods pull with, by their names in each namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

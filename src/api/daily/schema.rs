@@ -1,5 +1,6 @@
 //! Schema fragments of the kinds of daily work.
 
+use crate::api::image;
 pub(crate) use crate::api::schema::{names, strings};
 
 use crate::api::schema::{CREDENTIALS, HIDDEN, VISIBLE, WITHOUT_CREDENTIALS};
@@ -25,7 +26,7 @@ pub(crate) fn named_image(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 512,
         "x-kubernetes-validations": [{
-            "rule": "self.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$') || (self.matches('^[a-z0-9][-a-z0-9.]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?@sha256:[a-f0-9]{64})$') && !self.endsWith(':latest'))",
+            "rule": format!("self.matches('^[a-z0-9]([-a-z0-9]{{0,38}}[a-z0-9])?$') || (self.matches('{}') && !self.endsWith(':latest'))", image::full()),
             "message": "name an image of the team or of the Blueprint (`scipy`), or write a full reference as a registry takes it, without a scheme and in small letters, with a fixed tag or a digest of 64 digits: registry.example.com/ai/fraud/train:1"
         }]
     })
