@@ -35,7 +35,7 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [
             {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
              "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh with the user: ssh://git@git.example.com/a/b): credentials belong into a Secret"},
-            {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\s@/:]+(:[^\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\[][0-9A-Fa-f:.]+[\\]])(:[0-9]{1,5})?(/[^?#\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
+            {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\\\s@/:]+(:[^\\\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\\\[][0-9A-Fa-f:.]+[\\\\]])(:[0-9]{1,5})?(/[^?#\\\\\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
              "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"}
         ]
     })

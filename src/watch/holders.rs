@@ -13,7 +13,7 @@ use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta};
 use kube::core::GroupVersionKind;
 
 use super::Entry;
-use crate::api::status::bounded;
+use crate::api::text::bounded;
 use crate::apply::Requests;
 use crate::kinds::{KINDS, Kind};
 use crate::request::request;
