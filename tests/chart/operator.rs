@@ -146,8 +146,19 @@ async fn policies_fail_closed_deny_and_are_bound() {
         }
         let spares = policy["spec"]["matchConditions"].to_string().contains("system:apiserver");
         // Homes, copies and what pods ask for spare the cluster sentence by sentence.
-        let nobody_spared =
-            ["fence", "deletion", "blueprint", "layers", "homes", "copies", "pods", "priorities", "stores", "weights"];
+        let nobody_spared = [
+            "fence",
+            "deletion",
+            "blueprint",
+            "blocks",
+            "layers",
+            "homes",
+            "copies",
+            "pods",
+            "priorities",
+            "stores",
+            "weights",
+        ];
         let subject = name(policy).strip_suffix(".strata-operator.dev").expect("our group");
         assert_eq!(spares, !nobody_spared.contains(&subject), "{subject}");
     }
