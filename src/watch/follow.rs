@@ -145,3 +145,25 @@ async fn turn(pages: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 fn is_watch(request: &Request<Body>) -> bool {
     request.uri().query().into_iter().flat_map(|query| query.split('&')).any(|part| part.starts_with("watch="))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_pages_are_read_at_a_time_and_one_that_hangs_holds_up_nobody_for_long() {
+        let pages = Arc::new(Semaphore::new(PAGES));
+        let mut hanging = Vec::new();
+        for _ in 0..PAGES {
+            hanging.push(turn(Arc::clone(&pages)).await.expect("a turn at once"));
+        }
+        let begun = Instant::now();
+        // Nobody's body ends: the next goes on without a turn.
+        assert!(turn(Arc::clone(&pages)).await.is_none());
+        assert_eq!(begun.elapsed(), TURN);
+        // One that is read makes room for the next.
+        hanging.pop();
+        assert!(turn(Arc::clone(&pages)).await.is_some());
+        assert_eq!(begun.elapsed(), TURN);
+    }
+}
