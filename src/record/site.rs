@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::format::{readable, texts};
 use crate::api::blueprint::{
-    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses,
-    pod_security_version,
+    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses, Toleration,
+    TolerationOperator, pod_security_version,
 };
 use crate::api::team::{self, Backbone};
 use crate::api::{AITeamSpec, BlueprintSpec};
@@ -122,7 +122,6 @@ pub struct Site {
     /// The storage classes of volumes, by purpose.
     pub storage_classes: BTreeMap<String, String>,
     /// What pods may have.
-    #[serde(skip_serializing_if = "PodRules::is_empty")]
     pub pods: PodRules,
 }
 
@@ -163,11 +162,7 @@ impl Site {
             metrics_namespace: text("metricsNamespace"),
             gateway_namespace: text("gatewayNamespace"),
             storage_classes: texts(&value["storageClasses"]),
-            pods: PodRules {
-                priority_classes: readable(&value["pods"]["priorityClasses"]),
-                devices: readable(&value["pods"]["devices"]),
-                tolerations: readable(&value["pods"]["tolerations"]),
-            },
+            pods: pods(&value["pods"]),
         })
     }
 
@@ -196,5 +191,19 @@ impl Site {
             }),
             ..BlueprintSpec::default()
         }
+    }
+}
+
+/// What pods may have. Where it was not recorded yet, any taint may be tolerated: what
+/// served must come back when its node goes.
+fn pods(value: &Value) -> PodRules {
+    if value.is_null() {
+        let every = Toleration { operator: Some(TolerationOperator::Exists), ..Toleration::default() };
+        return PodRules { tolerations: vec![every], ..PodRules::default() };
+    }
+    PodRules {
+        priority_classes: readable(&value["priorityClasses"]),
+        devices: readable(&value["devices"]),
+        tolerations: readable(&value["tolerations"]),
     }
 }

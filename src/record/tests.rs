@@ -83,6 +83,17 @@ fn the_guardrails_of_a_team_are_planned_from_its_record() {
     assert_eq!(crate::plan::check::check(&team, &record().guarded("abc").unwrap().1).map_err(|e| e.message), Ok(()));
 }
 
+/// The record of an operator that did not write down yet what pods may have.
+#[test]
+fn where_it_is_not_known_what_pods_may_have_any_taint_may_be_tolerated() {
+    let mut earlier = written(&record());
+    earlier["site"].as_object_mut().unwrap().remove("pods").expect("what pods may have");
+    let pods = |record: &Value| Record::read(&data(record)).unwrap().guarded("abc").unwrap().1.pods.unwrap();
+    let tolerated = serde_json::to_value(pods(&earlier).tolerations).unwrap();
+    assert_eq!(tolerated, json!([{"operator": "Exists"}]));
+    assert_eq!(pods(&written(&record())).tolerations, []);
+}
+
 #[test]
 fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
     let (spec, site) = parsed();

@@ -29,6 +29,10 @@ async fn homes_are_not_cloned() {
             actor.post(dry, of(field, source("workbench-ana"))).await.refused_by(COPIES, says);
             actor.post(dry, of(field, source("mine"))).await.passes();
         }
+        // An empty namespace is the claim's own.
+        let mut here = source("workbench-ana");
+        here["namespace"] = json!("");
+        actor.post(dry, of("dataSourceRef", here)).await.refused_by(COPIES, says);
     }
     stage.admin().await.post(dry, of("dataSource", source("workbench-ana"))).await.passes();
     // From another namespace, which the API server may let through.

@@ -223,6 +223,27 @@ async fn a_pod_is_placed_by_the_scheduler() {
     holds(stage, place, PODS, says, &onto("node-9"), &spec(&json!({"nodeSelector": {"pool": "a"}}))).await;
 }
 
+/// Between an upgrade and the operator's first pass, and for teams that are suspended, a
+/// node may go: what ran comes back. The label alone says that there is such a time.
+#[tokio::test]
+async fn nothing_is_refused_by_lists_that_are_not_written_yet() {
+    let stage = stage().await;
+    let project = Project::set(stage, "early").await;
+    let place = project.namespace("workspace");
+    let unwritten = json!({"metadata": {"annotations": {"strata-operator.dev/devices": null}}});
+    stage.operator().await.patch(&format!("/api/v1/namespaces/{place}"), unwritten).await.passes();
+    let pods = &format!("{}?dryRun=All", project.core("workspace", "pods"));
+    let mut asks =
+        container(&json!({"resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}}));
+    asks["tolerations"] = json!([{"key": "gpu", "operator": "Exists"}]);
+    let controller = &everybody(stage).await[1];
+    controller.post(pods, pod("x", &asks)).await.passes();
+    let placed = spec(&json!({"nodeName": "node-1"}));
+    controller.post(pods, pod("x", &placed)).await.refused_by(PODS, "nodeName");
+    annotated(stage, &place, "devices", "").await;
+    until_refused(PODS, async || controller.post(pods, pod("x", &asks)).await).await;
+}
+
 #[tokio::test]
 async fn a_toleration_is_one_of_the_list() {
     let stage = stage().await;

@@ -60,7 +60,7 @@ impl<'a> Project<'a> {
         if ["workspace", "live"].contains(&layer) {
             labels["strata-operator.dev/project"] = "pay".into();
         }
-        let annotations = json!({"strata-operator.dev/user-prefix": PREFIX});
+        let annotations = json!({"strata-operator.dev/user-prefix": PREFIX, "strata-operator.dev/devices": ""});
         let metadata = json!({"name": self.namespace(layer), "labels": labels, "annotations": annotations});
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     }

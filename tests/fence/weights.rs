@@ -53,10 +53,10 @@ async fn an_object_is_bounded_as_a_whole() {
     for n in 0..40 {
         let applied = component("managed", Some("uma"));
         let answer = uma.apply_as(&format!("{all}/managed"), &format!("manager-{n}"), applied).await;
-        if n < 32 {
+        if n < 10 {
             answer.passes();
         } else {
-            answer.refused_by(WEIGHTS, "Component managed has 33 field managers, and may have 32");
+            answer.refused_by(WEIGHTS, "Component managed has 11 field managers, and may have 10");
         }
     }
 }
