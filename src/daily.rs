@@ -287,8 +287,12 @@ fn next(
     if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
         return outcome.requeue(None, Some(context.refused.refused(id)));
     }
-    context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
     let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
+    if plan.hold.is_some() {
+        context.refused.forget(id);
+    } else if !to_mend {
+        context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
+    }
     outcome.requeue(awaited, to_mend.then_some(MENDED))
 }
 

@@ -54,7 +54,14 @@ async fn hold_as_read(
 ) -> Result<Again, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
-    let failure = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    if outcome.failures().next().is_some() {
+        // The fence refuses it where a namespace lost its label.
+        outcome = Outcome::default();
+        context.applier.bring_back(name, &mut outcome).await;
+        told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    }
+    let failure = told;
     ground::publish(context, name, Ground::held(&failure));
     let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;

@@ -84,12 +84,12 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         Ok(plan) => plan,
         Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
     };
-    let (holding, later) = stalled::of_team(context, name).await;
-    plan.problems.extend(holding);
     // 3 desire
     let desires = desires(&context.mirror, &mut plan);
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
+    let (holding, later) = stalled::of_team(context, name).await;
+    plan.problems.extend(holding);
     give_ground(context, team, &plan, &desires, &observed, &outcome);
     references::chose(context, observed.record.as_ref().map(|record| &record.choices), &plan.choices());
     tell_of_repairs(context, team, &outcome);
@@ -207,6 +207,12 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    if outcome.failures().next().is_some() {
+        // The fence refuses it where a namespace lost its label.
+        outcome = Outcome::default();
+        context.applier.bring_back(name, &mut outcome).await;
+        context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    }
     let bound: Vec<Desired> = known_bindings(context, &desires.objects);
     context.applier.apply(&owner, &bound, &[Stage::Binding], &mut outcome).await;
     context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;

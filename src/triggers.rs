@@ -129,6 +129,10 @@ impl Listener for Triggers {
         let Some(kind) = DailyKind::ALL.iter().copied().find(|kind| kind.plural() == plural) else {
             return context.store.teams.names().into_iter().for_each(|team| context.queue.add(Key::Team(team)));
         };
+        if kind == DailyKind::Run {
+            // A first list that came late has armed no timer.
+            context.grounds().into_iter().for_each(|(team, _)| context.queue.add_expiry(&team));
+        }
         for (name, object) in context.store.daily(kind).all() {
             if let Some(id) = id(kind, &name).filter(|id| !has_ended(context, id, &object)) {
                 context.queue.add(Key::Daily(id));

@@ -5,6 +5,7 @@
 //! them passes, others are tried at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,9 +46,21 @@ impl Refused {
         EACH.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX)).max(FEW)
     }
 
-    /// It was not: who is tried now, if it was before.
+    /// It was not: who is tried now, if it was before. They take turns, so that nobody who
+    /// is refused for good stands before the others.
     pub fn passed(&self, id: &DailyId) -> Vec<DailyId> {
-        self.with(id, |all| if all.remove(id) { all.iter().take(NEXT).cloned().collect() } else { Vec::new() })
+        self.with(id, |all| {
+            if !all.remove(id) {
+                return Vec::new();
+            }
+            let after = all.range((Bound::Excluded(id), Bound::Unbounded));
+            after.chain(all.range(..id)).take(NEXT).cloned().collect()
+        })
+    }
+
+    /// It is not tried any more, which makes no room for others.
+    pub fn forget(&self, id: &DailyId) {
+        self.with(id, |all| all.remove(id));
     }
 }
 
@@ -80,11 +93,11 @@ mod tests {
         (0..4).for_each(|number| {
             refused.refused(&id(number));
         });
-        assert_eq!(refused.passed(&id(1)), [id(0), id(2)]);
+        assert_eq!(refused.passed(&id(1)), [id(2), id(3)]);
         assert!(refused.passed(&id(1)).is_empty());
-        for number in [0, 2, 3] {
-            refused.passed(&id(number));
-        }
+        refused.forget(&id(3));
+        assert_eq!(refused.passed(&id(2)), [id(0)]);
+        refused.passed(&id(0));
         assert!(refused.teams.lock().unwrap().is_empty());
     }
 }

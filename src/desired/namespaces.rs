@@ -75,12 +75,18 @@ const fn retained(namespace: &NamespacePlan) -> &'static str {
     if namespace.waits { labels::UNTIL_ALLOWED } else { "true" }
 }
 
-/// The devices of the site, and those that the namespace's quota counts.
+/// The devices of the site and of the team's budget, and those that the namespace's quota
+/// counts. What a queue deals out is in no quota.
 fn devices(plan: &Plan, namespace: &NamespacePlan, of_site: Vec<String>) -> Vec<String> {
     let share = plan.budget.iter().find(|share| share.namespace == namespace.name);
     let counted = share.into_iter().flat_map(|share| share.granted.keys()).filter(|name| budget::is_device(name));
     let counted = counted.map(|name| name.trim_start_matches("requests.").to_owned());
-    counted.chain(of_site).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    counted
+        .chain(of_site)
+        .chain(namespace.devices.iter().cloned())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// A toleration as policies read it; none of a key that no taint has.

@@ -164,6 +164,9 @@ fn find_reference(schema: &Value, depth: usize) -> Option<String> {
     })
 }
 
+/// The words of a schema below which values stand, not schemas.
+const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
+
 /// Gives every text of the format `image` the pattern of one: formats themselves are not
 /// checked.
 fn spell_images(schema: &mut Value, depth: usize) {
@@ -171,10 +174,16 @@ fn spell_images(schema: &mut Value, depth: usize) {
         return;
     }
     if let Some(entries) = schema.as_object_mut().filter(|entries| entries.get("format") == Some(&json!("image"))) {
-        entries.insert("pattern".to_owned(), Value::from(image::any()));
+        // Beside a pattern of the engine's own, which may name a registry.
+        if let Some(all) = entries.entry("allOf").or_insert_with(|| json!([])).as_array_mut() {
+            all.push(json!({"pattern": image::any()}));
+        }
     }
     let children: Vec<&mut Value> = match schema {
-        Value::Object(entries) => entries.values_mut().collect(),
+        Value::Object(entries) => {
+            let schemas = entries.iter_mut().filter(|(key, _)| !VALUES.contains(&key.as_str()));
+            schemas.map(|(_, value)| value).collect()
+        }
         Value::Array(items) => items.iter_mut().collect(),
         _ => Vec::new(),
     };
@@ -206,6 +215,17 @@ mod tests {
             assert_eq!(parameters.errors(&json!({"other": {"images": [bad]}})).len(), 1, "{bad}");
         }
         assert_eq!(parameters.errors(&json!({"image": "r.example.com/mlflow:1"})), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_pattern_of_the_engines_own_stays_and_values_are_left_alone() {
+        let image = json!({"type": "string", "format": "image", "pattern": "^r[.]example[.]com/"});
+        let default = json!({"format": "image"});
+        let parameters = compile(json!({"properties": {"image": image, "what": {"default": default}}})).unwrap();
+        assert_eq!(parameters.errors(&json!({"image": "evil.example.com/x:1"})).len(), 1);
+        assert_eq!(parameters.errors(&json!({"image": "r.example.com/a/../x:1"})).len(), 1);
+        assert_eq!(parameters.errors(&json!({"image": "r.example.com/x:1"})), Vec::<String>::new());
+        assert_eq!(parameters.with_defaults(&json!({}))["what"], default);
     }
 
     #[test]

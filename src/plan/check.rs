@@ -180,8 +180,8 @@ pub fn allowed_registries(team: &str, blueprint: &BlueprintSpec) -> Vec<String> 
     slashed.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What pods may have by this Blueprint: what its sizes give them, and what it lists
-/// beside that. Each once, in order.
+/// What pods may have by this Blueprint: what its sizes and budgets give them, and what
+/// it lists beside that. Each once, in order.
 #[must_use]
 pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
     let mut rules = blueprint.pods.clone().unwrap_or_default();
@@ -190,6 +190,8 @@ pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
         let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
         rules.tolerations.extend(new);
     }
+    let budgets = blueprint.budget.iter().flat_map(|rules| rules.default.iter().chain(&rules.maximum));
+    rules.devices.extend(budgets.flat_map(|budget| budget.devices.keys()).cloned());
     let classes = blueprint.priority_classes.iter().flat_map(PriorityClasses::all);
     rules.priority_classes.extend(classes.cloned());
     for names in [&mut rules.devices, &mut rules.priority_classes] {

@@ -125,6 +125,8 @@ pub struct NamespacePlan {
     pub egress: Vec<String>,
     /// The settings of the datasets that it may use.
     pub datasets: Settings,
+    /// Devices of the team's own budget, which its pods may ask for.
+    pub devices: Vec<String>,
     /// The priority classes that its pods may name.
     pub priority_classes: Vec<String>,
     /// How many objects of Strata's own kinds it may hold, by the quota's names.

@@ -67,6 +67,7 @@ pub fn shared_is_on(spec: &AITeamSpec) -> bool {
 pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[Instance]) -> Vec<NamespacePlan> {
     let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
     let team_name = team.metadata.name.clone().unwrap_or_default();
+    let devices: Vec<String> = team.spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned().collect();
     let wanted = places.iter().map(|place| {
         let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
         NamespacePlan {
@@ -78,6 +79,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             pod_security_reason,
             egress: egress.clone(),
             datasets: settings::of(&place.name, &name(&team_name, Layer::Shared, None), facts.datasets),
+            devices: devices.clone(),
             priority_classes: priority_classes(&team.spec, place, facts.blueprint),
             counts: budget::counts(facts.blueprint, place.layer, facts.usage),
             retained: false,
@@ -94,6 +96,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security_reason: None,
         egress: egress.clone(),
         datasets: Settings::default(),
+        devices: devices.clone(),
         // What its project's priority was nobody knows any more, and its pods are made anew when a node goes.
         priority_classes: check::pod_rules(facts.blueprint).priority_classes,
         counts: budget::counts(facts.blueprint, left.layer, facts.usage),

@@ -143,7 +143,7 @@ impl Site {
             metrics_namespace: ingress.metrics.map(|metrics| metrics.namespace),
             gateway_namespace: ingress.gateway.map(|gateway| gateway.namespace),
             storage_classes: classes.filter_map(|(purpose, class)| Some((purpose.to_owned(), class?))).collect(),
-            pods: pod_rules(site),
+            pods: of_team(pod_rules(site), spec),
         }
     }
 
@@ -192,6 +192,14 @@ impl Site {
             ..BlueprintSpec::default()
         }
     }
+}
+
+/// What pods may have, with the devices of the team's own budget.
+fn of_team(mut rules: PodRules, spec: &AITeamSpec) -> PodRules {
+    rules.devices.extend(spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned());
+    rules.devices.sort_unstable();
+    rules.devices.dedup();
+    rules
 }
 
 /// What pods may have. Where it was not recorded yet, any taint may be tolerated: what

@@ -68,9 +68,10 @@ async fn of_kind(client: &Client, requests: &Requests, kind: &Kind, namespace: &
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let parameters = ListParams::default().limit(LOOKED_AT);
     let list = request(requests, "list", kind.kind, api.list_metadata(&parameters)).await;
-    // What cannot be listed is not named; the conditions tell of it.
-    let found = list.map(|list| list.items).unwrap_or_default();
-    found.iter().filter_map(|object| held(kind.kind, &object.metadata)).collect()
+    match list {
+        Ok(list) => list.items.iter().filter_map(|object| held(kind.kind, &object.metadata)).collect(),
+        Err(_) => vec![format!("{} cannot be listed, so what holds them is not known", kind.plural)],
+    }
 }
 
 fn held(kind: &str, metadata: &ObjectMeta) -> Option<String> {

@@ -299,6 +299,9 @@ fn devices_leave_the_quotas_only_where_a_ready_queue_deals_them_out() {
         let share = plan.budget.iter().find(|share| share.namespace == "abc--p").unwrap();
         let counted = share.granted.get(device).map(|amount| amount.canonical());
         assert_eq!(counted.as_deref(), granted, "{engine} {found} {state}");
+        // Pods may ask for it either way: the queue deals it out to them.
+        let place = plan.namespaces.iter().find(|place| place.name == "abc--p").unwrap();
+        assert_eq!(place.devices, ["nvidia.com/gpu"]);
         // Of those that nobody was given, there is none.
         let other = share.granted.get("requests.amd.com/gpu").map(|amount| amount.canonical());
         assert_eq!(other.as_deref(), granted.map(|_| "0"), "{engine} {found} {state}");
