@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::watch::{Entry, Mirror, State};
 
 mod recorded;
-pub use recorded::{Recorded, record};
+pub use recorded::{Recorded, newer, record};
 
 /// What was seen: the facts, owned.
 pub struct Observed {
@@ -348,5 +348,16 @@ mod tests {
         ] {
             assert_eq!(written_prefixes("a", &mirror(&space, Some(&record))), both(Some("oidc:"), group), "{record}");
         }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_not_written_over_in_the_middle_of_a_pass() {
+        let of = |record: &Value| newer("a", &mirror(&[("a--backbone", json!({}))], Some(record)));
+        let failure = of(&json!({"version": 9, "team": "a"})).unwrap();
+        assert_eq!(failure.reason, Reason::RecordUnreadable);
+        // One that somebody damaged is put back, and one that is as it should be, too.
+        assert_eq!(of(&json!("nothing that can be read")), None);
+        assert_eq!(of(&json!({"version": 1, "uid": "u"})), None);
+        assert_eq!(newer("a", &Mirror::default()), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::api::daily::DailyKind;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, AITeamSpec, Reason, labels};
 use crate::apply::outcome::soonest;
-use crate::apply::{Keep, Outcome};
+use crate::apply::{Keep, Outcome, Result as Written};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired, volumes};
 use crate::error::Failure;
@@ -218,7 +218,12 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;
     explain_lost_labels(context, name, observed, &mut outcome);
     let record = record(context, team, plan, observed);
-    context.applier.apply(&owner, &[record.desired(&plan.identity)], &[Stage::Guardrail], &mut outcome).await;
+    let record = record.desired(&plan.identity);
+    match observe::newer(name, &context.mirror) {
+        // It came during this pass; the next holds the team.
+        Some(failure) => drop(outcome.results.insert(crate::apply::key(&record), Written::Failed(failure))),
+        None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
+    }
     context.applier.apply(&owner, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
     let rest = without_conflicts(&desires.objects, &outcome);
     context.applier.apply(&owner, &rest, &[Stage::Workload, Stage::Binding], &mut outcome).await;

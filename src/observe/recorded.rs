@@ -62,6 +62,13 @@ pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
     read(team, mirror).map_err(|error| unreadable(team, &error))
 }
 
+/// Why the record may not be written: a newer version of Strata wrote it, by now.
+#[must_use]
+pub fn newer(team: &str, mirror: &Mirror) -> Option<Failure> {
+    let error = read(team, mirror).err().filter(|error| matches!(error, Unread::Newer(_)))?;
+    Some(unreadable(team, &error))
+}
+
 fn read(team: &str, mirror: &Mirror) -> Result<Option<Record>, Unread> {
     let namespace = format!("{team}--backbone");
     let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
