@@ -55,10 +55,9 @@ async fn hold_as_read(
     let name = team.name();
     let mut outcome = Outcome::default();
     let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
-    if outcome.failures().next().is_some() {
-        // The fence refuses it where a namespace lost its label.
-        outcome = Outcome::default();
-        context.applier.bring_back(name, &mut outcome).await;
+    // The fence refuses it where a namespace lost its label.
+    if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
+        outcome.not_removed.clear();
         told = revoke_who_left(context, name, people, failure, &mut outcome).await;
     }
     let failure = told;

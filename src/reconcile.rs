@@ -207,10 +207,9 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
-    if outcome.failures().next().is_some() {
-        // The fence refuses it where a namespace lost its label.
-        outcome = Outcome::default();
-        context.applier.bring_back(name, &mut outcome).await;
+    // The fence refuses it where a namespace lost its label.
+    if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
+        outcome.not_removed.clear();
         context.applier.prune_bindings(name, &keep, &mut outcome).await;
     }
     let bound: Vec<Desired> = known_bindings(context, &desires.objects);
@@ -232,7 +231,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
     if !observed.going.is_empty() {
-        context.applier.bring_back(name, &mut outcome).await;
+        context.applier.relabel_namespaces(name, &mut outcome).await;
     }
     context.applier.remove_namespaces(name, &observed.going, &mut outcome).await;
     outcome

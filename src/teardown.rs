@@ -87,7 +87,7 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
 async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
-    context.applier.bring_back(name, &mut outcome).await;
+    context.applier.relabel_namespaces(name, &mut outcome).await;
     let bound =
         || context.mirror.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
     // What somebody's finalizer holds is emptied until they let it go.

@@ -129,22 +129,27 @@ impl Applier {
     }
 
     /// Puts the label of the team back on its namespaces: without it the fence lets the
-    /// operator remove neither them nor what is in them.
-    pub async fn bring_back(&self, team: &str, outcome: &mut Outcome) {
-        let Some(Known { kind, .. }) = self.watches.kind("", "Namespace") else { return };
+    /// operator remove neither them nor what is in them. Says whether one had lost it.
+    pub async fn relabel_namespaces(&self, team: &str, outcome: &mut Outcome) -> bool {
+        let Some(Known { kind, .. }) = self.watches.kind("", "Namespace") else { return false };
+        let mut put_back = false;
         let all = self.mirror.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
             key.kind == "Namespace" && entry.is_ours() && !entry.deleting && entry.view.state()["strayed"] == true
         });
         for (key, entry) in strayed {
             match self.writer.label(&kind, &key, &entry.uid, team).await {
-                Ok(Some(live)) => self.mirror.changed(&key, &live, kind.keeping),
+                Ok(Some(live)) => {
+                    self.mirror.changed(&key, &live, kind.keeping);
+                    put_back = true;
+                }
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);
                 }
             }
         }
+        put_back
     }
 
     /// Removes what engines wrote for the team outside of its namespaces.

@@ -19,7 +19,8 @@ use crate::plan::{NamespacePlan, Plan};
 pub const REGISTRIES: &str = "strata-operator.dev/registries";
 
 /// On a namespace: what containers may ask for beside processors, memory and scratch
-/// space, with commas; absent, nothing.
+/// space, with commas. Where it is absent policies do not know the lists yet, and refuse
+/// nothing by them.
 pub const DEVICES: &str = "strata-operator.dev/devices";
 
 /// On a namespace: what pods may tolerate beside what Kubernetes adds, each as
