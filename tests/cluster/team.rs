@@ -182,17 +182,26 @@ impl Team {
         all
     }
 
-    /// What `strata render` makes of the team as it is now.
+    /// What `strata render` makes of the team and the default Blueprint as they are now.
     pub async fn rendered(&self) -> BTreeMap<Named, Value> {
+        let blueprint = self.admin.get(&path("Blueprint", "", "default")).await.expect("the default Blueprint");
+        let manifest = |object: &Value, metadata: Value| {
+            json!({
+                "apiVersion": object["apiVersion"], "kind": object["kind"], "spec": object["spec"], "metadata": metadata,
+            })
+        };
         let team = self.get().await;
-        let manifest = json!({
-            "apiVersion": team["apiVersion"], "kind": "AITeam", "spec": team["spec"],
-            "metadata": {"name": self.name, "uid": team["metadata"]["uid"]},
-        });
-        let file = self.stage.plane.directory().join(format!("{}.team.json", self.name));
-        std::fs::write(&file, manifest.to_string()).expect("the manifest is written");
-        let output = Command::new(env!("CARGO_BIN_EXE_strata")).arg("render").arg("-f").arg(&file).output();
-        let output = output.expect("strata render runs");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));
+        command.arg("render");
+        for (kind, manifest) in [
+            ("team", manifest(&team, json!({"name": self.name, "uid": team["metadata"]["uid"]}))),
+            ("blueprint", manifest(&blueprint, json!({"name": "default"}))),
+        ] {
+            let file = self.stage.plane.directory().join(format!("{}.{kind}.json", self.name));
+            std::fs::write(&file, manifest.to_string()).expect("the manifest is written");
+            command.arg("-f").arg(&file);
+        }
+        let output = command.output().expect("strata render runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("text");
         let objects = text.split("\n---\n").map(|document| serde_saphyr::from_str::<Value>(document).expect("YAML"));
