@@ -16,7 +16,7 @@ use crate::daily::refused::Refused;
 use crate::desired::Desired;
 use crate::engine_kinds;
 use crate::events::Events;
-use crate::ground::{Ground, Moved, Sites};
+use crate::ground::{Common, Ground, Moved};
 use crate::metrics::{Metrics, Watched};
 use crate::queue::Queue;
 use crate::references::{self, EngineUses};
@@ -65,7 +65,7 @@ pub struct Context {
     pub uses: EngineUses,
     /// What the daily work of each team stands on.
     grounds: Mutex<HashMap<String, Arc<Ground>>>,
-    sites: Sites,
+    common: Common,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
     /// Whether the fence was seen to stand.
@@ -109,7 +109,7 @@ impl Context {
             causes: Causes::default(),
             uses: EngineUses::default(),
             grounds: Mutex::default(),
-            sites: Sites::default(),
+            common: Common::default(),
             lowered: Mutex::default(),
             fenced: AtomicBool::new(false),
         })
@@ -213,7 +213,7 @@ impl Context {
 
     /// Puts a team's daily work on this ground, and says what that changes.
     pub fn stand_on(&self, team: &str, mut ground: Ground) -> Moved {
-        self.sites.share(&mut ground);
+        self.common.share(&mut ground);
         let ground = Arc::new(ground);
         let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
         let before = grounds.insert(team.to_owned(), Arc::clone(&ground));

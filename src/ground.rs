@@ -6,7 +6,7 @@
 //! kinds are no part of it: whoever plans takes them as they are then, and is
 //! woken when they change ([`crate::triggers`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::api::{AITeam, BlueprintSpec};
 use crate::apply::Outcome;
 use crate::content;
 use crate::context::Context;
+use crate::engine::Inputs;
 use crate::error::Failure;
 use crate::plan::budget::is_device;
 use crate::plan::daily::engine::candidates;
@@ -39,20 +40,43 @@ pub struct Ground {
     settings: u64,
 }
 
-/// The Blueprints that teams were planned with: of equal ones all share the first.
+/// What the grounds of many teams have in common: of equal ones all share the first.
 #[derive(Default)]
-pub struct Sites(Mutex<Vec<Weak<BlueprintSpec>>>);
+pub struct Common {
+    blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
+    /// The inputs of instances, by the number of their content.
+    inputs: Mutex<HashMap<u64, Weak<Inputs>>>,
+}
 
-impl Sites {
-    /// Has the ground stand on the Blueprint of others, if theirs is equal.
+impl Common {
+    /// Has the ground stand on the Blueprint and the inputs of others, where theirs are equal.
     pub fn share(&self, ground: &mut Ground) {
         let Some(planned) = &mut ground.planned else { return };
-        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sites.retain(|site| site.strong_count() > 0);
-        let own = &mut planned.plan.site;
-        match sites.iter().filter_map(Weak::upgrade).find(|site| *site == *own) {
-            Some(site) => *own = site,
-            None => sites.push(Arc::downgrade(own)),
+        self.share_blueprint(&mut planned.plan.site);
+        self.share_inputs(&mut planned.plan.instances);
+    }
+
+    fn share_blueprint(&self, own: &mut Arc<BlueprintSpec>) {
+        let mut blueprints = self.blueprints.lock().unwrap_or_else(PoisonError::into_inner);
+        blueprints.retain(|blueprint| blueprint.strong_count() > 0);
+        match blueprints.iter().filter_map(Weak::upgrade).find(|blueprint| *blueprint == *own) {
+            Some(blueprint) => *own = blueprint,
+            None => blueprints.push(Arc::downgrade(own)),
+        }
+    }
+
+    fn share_inputs(&self, instances: &mut [Instance]) {
+        let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, inputs| inputs.strong_count() > 0);
+        for Instance { inputs: own, .. } in instances {
+            let number = content::number(&**own);
+            match known.get(&number).and_then(Weak::upgrade) {
+                Some(inputs) if inputs == *own => *own = inputs,
+                Some(_) => {}
+                None => {
+                    known.insert(number, Arc::downgrade(own));
+                }
+            }
         }
     }
 }
@@ -225,7 +249,7 @@ impl Planned {
 fn for_work(plan: Plan) -> Plan {
     let instances = plan.instances.into_iter();
     let instances = instances.map(|instance| {
-        let inputs = instance.inputs.parameters_alone();
+        let inputs = Arc::new(instance.inputs.parameters_alone());
         Instance { objects: Vec::new(), inputs, ..instance }
     });
     let budget = plan.budget.into_iter().map(of_devices_alone);
@@ -235,8 +259,9 @@ fn for_work(plan: Plan) -> Plan {
 
 /// What a namespace is granted of devices, which is what a size is held against.
 fn of_devices_alone(mut share: Share) -> Share {
-    share.granted.retain(|resource, _| is_device(resource));
-    share.wanted.clear();
+    // A map that was emptied keeps its room; a new one takes none.
+    share.granted = share.granted.into_iter().filter(|(resource, _)| is_device(resource)).collect();
+    share.wanted = BTreeMap::new();
     share
 }
 
@@ -250,5 +275,40 @@ pub fn publish(context: &Context, team: &str, ground: Ground) {
             dependents::all_of(context, team);
             context.queue.add_expiry(team);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Catalogue;
+    use crate::plan::Facts;
+
+    fn ground(name: &str, replicas: u32) -> Ground {
+        let spec = format!("{{shared: {{experiments: {{parameters: {{replicas: {replicas}}}}}}}}}");
+        let team = AITeam::new(name, serde_saphyr::from_str(&spec).unwrap());
+        let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+        let plan = crate::plan::plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
+        Ground::planned(&team, plan, &Outcome::default())
+    }
+
+    fn inputs(ground: &Ground) -> &Arc<Inputs> {
+        &ground.planned.as_ref().unwrap().plan.instances[0].inputs
+    }
+
+    #[test]
+    fn teams_share_equal_inputs_and_blueprints() {
+        let common = Common::default();
+        let mut grounds = [ground("aaa", 1), ground("bbb", 1), ground("ccc", 2)];
+        grounds.iter_mut().for_each(|ground| common.share(ground));
+        let [a, b, c] = &grounds;
+        assert!(Arc::ptr_eq(inputs(a), inputs(b)));
+        assert!(!Arc::ptr_eq(inputs(a), inputs(c)));
+        assert_eq!(inputs(c).parameters["replicas"], 2);
+        let site = |ground: &Ground| Arc::as_ptr(&ground.planned.as_ref().unwrap().plan.site);
+        assert_eq!(site(a), site(c));
+        drop(grounds);
+        common.share(&mut ground("ddd", 3));
+        assert_eq!(common.inputs.lock().unwrap().len(), 1, "those of teams that are gone are forgotten");
     }
 }

@@ -67,9 +67,9 @@ pub struct Inputs {
 impl Inputs {
     /// Without anything but the parameters.
     #[must_use]
-    pub fn parameters_alone(self) -> Self {
+    pub fn parameters_alone(&self) -> Self {
         Self {
-            parameters: self.parameters,
+            parameters: self.parameters.clone(),
             layer: self.layer,
             team: TeamInputs::default(),
             project: None,

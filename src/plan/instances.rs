@@ -85,7 +85,7 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
             .map(|choice| choice.revision.clone())
             .unwrap_or_default(),
         engine: chosen.engine,
-        inputs,
+        inputs: Arc::new(inputs),
         hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Hold { reason: Reason::Invalid, message })),
         objects: Vec::new(),
         choice: recorded,

@@ -223,7 +223,7 @@ pub struct Instance {
     /// The engine, if it is in the catalogue and sound.
     pub engine: Option<Arc<CompiledEngine>>,
     /// What its expressions speak of.
-    pub inputs: Inputs,
+    pub inputs: Arc<Inputs>,
     /// Present: nothing of it is written or pruned.
     pub hold: Option<Hold>,
     /// What it is made of, or nothing if an expression failed.
