@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -153,7 +153,19 @@ proptest! {
                     && wanted.ownership == Ownership::Whole && wanted.key.namespace.as_deref() == Some(&namespace.name)
             });
             prop_assert!(has("ResourceQuota", "strata-quota") && has("LimitRange", "strata-limits"));
-            prop_assert!(has("NetworkPolicy", "strata-default-deny"));
+            for policy in ["strata-default-deny", "strata-dns", "strata-within"] {
+                prop_assert!(has("NetworkPolicy", policy), "{policy} in {}", namespace.name);
+            }
+            let object = |kind: &str, place: Option<&str>, name: &str| desires.objects.iter().find(|wanted| {
+                wanted.key.kind == kind && wanted.key.name == name && wanted.key.namespace.as_deref() == place
+            }).map_or(Value::Null, |wanted| wanted.object.clone());
+            let place = Some(namespace.name.as_str());
+            let denies = &object("NetworkPolicy", place, "strata-default-deny")["spec"];
+            prop_assert_eq!(&denies["policyTypes"], &json!(["Ingress", "Egress"]));
+            prop_assert!(denies["podSelector"] == json!({}) && denies["ingress"].is_null() && denies["egress"].is_null(), "{denies}");
+            let labels = &object("Namespace", None, &namespace.name)["metadata"]["labels"];
+            prop_assert_eq!(&labels["pod-security.kubernetes.io/enforce"], "restricted");
+            prop_assert_eq!(&object("ServiceAccount", place, "default")["automountServiceAccountToken"], &json!(false));
         }
     }
 

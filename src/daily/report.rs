@@ -200,4 +200,22 @@ mod tests {
             assert_eq!(reasons, told.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
         }
     }
+
+    #[test]
+    fn what_does_not_serve_any_more_is_told_whatever_was_ready() {
+        let service = |serving: Option<&str>| {
+            let mut status = status(None);
+            status["releases"] = json!([{"version": "1"}]);
+            status["serving"] = json!(serving);
+            status
+        };
+        let told = |before: Option<&str>, after: Option<&str>| {
+            let events = turns(&service(before), &service(after)).into_iter();
+            events.map(|event| event.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some("1"), None), ["NothingServes"]);
+        for (before, after) in [(None, None), (None, Some("1")), (Some("1"), Some("1")), (Some("1"), Some("2"))] {
+            assert!(told(before, after).is_empty(), "{before:?} {after:?}");
+        }
+    }
 }

@@ -82,6 +82,25 @@ fn only_pods_of_an_engine_that_asks_reach_the_api_server() {
 }
 
 #[test]
+fn an_engine_lowers_its_own_namespace_and_the_namespace_says_which() {
+    let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+    let mut choices = Choices::default();
+    let choice = Choice { engine: "gone".to_owned(), pod_security: PodSecurity::Baseline, ..Choice::default() };
+    choices.insert("abc--shared", crate::api::Capability::Training, choice);
+    let facts = Facts { choices: &choices, ..Facts::offline(&site, &catalogue) };
+    let desires = desired(&plan(&team("{shared: {training: {}}, projects: [{name: p}]}"), &facts).unwrap());
+    let metadata = |name: &str| find(&desires, "Namespace", "", name).unwrap()["metadata"].clone();
+    let lowered = metadata("abc--shared");
+    assert_eq!(lowered["labels"]["pod-security.kubernetes.io/enforce"], "baseline");
+    let reason = lowered["annotations"]["strata-operator.dev/pod-security-reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("engine gone"), "{reason}");
+    for other in ["abc--backbone", "abc--p"] {
+        assert_eq!(metadata(other)["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+        assert!(metadata(other)["annotations"]["strata-operator.dev/pod-security-reason"].is_null());
+    }
+}
+
+#[test]
 fn unknown_addresses_of_the_api_server_open_nothing() {
     let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
     let mut choices = Choices::default();

@@ -189,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_table() {
+        let table = table(&BlueprintSpec { archetype: Archetype::AdHoc, ..BlueprintSpec::default() });
+        let row = |line: &str| format!("| {} |", line.replace(' ', " | ").replace('+', " + "));
+        let expected: Vec<String> = table.lines().map(row).collect();
+        let readme = include_str!("../../README.md");
+        let is_role = |line: &&str| Role::ALL.iter().any(|role| line.starts_with(&format!("| {role} |")));
+        let (roles, _) = readme.split_once("The organisation's **archetype**").unwrap();
+        assert_eq!(roles.lines().filter(is_role).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn archetypes_change_what_the_design_says_and_nothing_else() {
         let base = table(&BlueprintSpec { archetype: Archetype::AdHoc, ..BlueprintSpec::default() });
         let changes = |archetype| {

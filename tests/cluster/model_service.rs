@@ -190,13 +190,18 @@ async fn only_the_named_customers_may_call() {
         team.admin.find(&work.child("Deployment", "service-guarded")).await.is_some(),
         "it does not serve any more"
     );
+    let closed = |policy: Option<Value>| policy.is_none_or(|policy| !policy.to_string().contains("disputes"));
+    let shut = async || {
+        let shut = harness::wait::until("nobody may call", 60, async || {
+            if closed(team.admin.find(&at).await) { Ok(()) } else { Err("somebody may") }.map_err(ToOwned::to_owned)
+        });
+        shut.await.unwrap();
+    };
+    // What is held serves on, but not to those that it names no more.
+    shut().await;
     work.edit(json!({"customers": []})).await;
     until_serving(&work, "1").await;
-    let closed = |policy: Option<Value>| policy.is_none_or(|policy| !policy.to_string().contains("disputes"));
-    let shut = harness::wait::until("nobody may call", 60, async || {
-        if closed(team.admin.find(&at).await) { Ok(()) } else { Err("somebody may") }.map_err(ToOwned::to_owned)
-    });
-    shut.await.unwrap();
+    shut().await;
     work.delete().await;
     team.until_missing(&at).await;
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, claim, home};
+use crate::project::{Project, claim, home, until_refused};
 use crate::stage::{COPIES, stage};
 
 #[tokio::test]
@@ -142,5 +142,13 @@ async fn homes_are_not_snapshotted() {
     let several = object(version, "VolumeGroupSnapshot", json!({"selector": {"matchLabels": {}}}));
     let groups = |layer: &str| path("groupsnapshot.storage.k8s.io", layer, "volumegroupsnapshots");
     platform.post(&groups("workspace"), several.clone()).await.refused_by(COPIES, "not snapshotted by selector");
-    platform.post(&groups("live"), several).await.passes();
+    platform.post(&groups("live"), several.clone()).await.passes();
+    // Without the label that says so, no namespace is known to be another than a Workspace.
+    let bare = json!({"metadata": {"labels": {"strata-operator.dev/layer": null, "strata-operator.dev/team": null}}});
+    for layer in ["workspace", "live"] {
+        let namespace = format!("/api/v1/namespaces/{}", project.namespace(layer));
+        stage.admin().await.patch(&namespace, bare.clone()).await.passes();
+    }
+    until_refused(COPIES, async || platform.post(&groups("live"), several.clone()).await).await;
+    platform.post(&groups("workspace"), several).await.refused_by(COPIES, "not snapshotted by selector");
 }

@@ -47,6 +47,32 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     ana.delete(one).await.passes();
 }
 
+/// Whoever writes a colleague's Workbench by `enter` or `override` is written down; the owner is not.
+#[tokio::test]
+async fn writing_for_an_owner_is_written_down() {
+    let stage = stage().await;
+    let project = Project::set(stage, "noted-wb").await;
+    let all = project.daily("workspace", "workbenches");
+    let (ana, owns) = (project.person("ana", "use").await, project.person("olga", "own").await);
+    ana.post(&all, workbench("ana", "ana")).await.passes();
+    owns.patch(&format!("{all}/ana"), json!({"spec": {"running": false}})).await.passes();
+    stage.admin().await.patch(&format!("{all}/ana"), json!({"spec": {"running": true}})).await.passes();
+    let needs = " needs enter or override for: UPDATE workbenches noted-wb--pay/ana of ana@example.com";
+    wait::until("the audit log says so", 10, async || {
+        let log = stage.audit_log();
+        let entries: Vec<_> = log.lines().filter(|line| line.contains(needs)).collect();
+        let of_olga = entries.iter().any(|line| line.contains(&format!("{}{needs}", user("olga"))));
+        if of_olga && entries.len() > 1 { Ok(()) } else { Err(format!("{} entries", entries.len())) }
+    })
+    .await
+    .expect("two entries");
+    assert!(
+        !stage
+            .audit_log()
+            .contains(&format!("{} needs enter or override for: CREATE workbenches noted-wb", user("ana")))
+    );
+}
+
 #[tokio::test]
 async fn nobody_owns_anything_where_the_prefix_is_not_told() {
     let stage = stage().await;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::attempt::Actor;
 use crate::objects::{namespace, pod_template};
-use crate::project::{Project, annotated, until_refused};
-use crate::stage::{PODS, PRIORITIES, Stage, stage};
+use crate::project::{Project, annotated, claim, until_refused};
+use crate::stage::{ACCOUNTS, COPIES, DRAINS, PODS, PRIORITIES, STORES, Stage, stage};
 
 /// The spec of a pod, with this of its own.
 fn spec(more: &Value) -> Value {
@@ -253,9 +253,16 @@ async fn a_toleration_is_one_of_the_list() {
     let built_in = with(json!([
         {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
         {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"},
+        {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"},
     ]));
     let everything = with(json!([{"operator": "Exists"}]));
     holds(stage, place, PODS, "tolerates every taint, which pods of taint--pay may not", &everything, &built_in).await;
+    // What a device plugin taints its nodes with is called like the device.
+    let of_device = with(json!([{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]));
+    holds(stage, place, PODS, "tolerates nvidia.com/gpu, which", &of_device, &built_in).await;
+    annotated(stage, place, "devices", "nvidia.com/gpu").await;
+    let of_another = with(json!([{"key": "example.com/fpga", "operator": "Exists"}]));
+    holds(stage, place, PODS, "tolerates example.com/fpga, which", &of_another, &of_device).await;
     annotated(stage, place, "tolerations", "pool|Equal|gpu|NoSchedule,batch|Exists||").await;
     let passes = with(json!([
         {"key": "pool", "value": "gpu", "effect": "NoSchedule"}, {"key": "batch", "operator": "Exists"},
@@ -276,6 +283,15 @@ async fn a_toleration_is_one_of_the_list() {
         let answer = controller.post(pods, pod("x", &with(json!([toleration])))).await;
         assert!(answer.by(PODS), "{toleration}: {answer:?}");
     }
+    // Those of a RuntimeClass are the pod's by the time policies see it.
+    let class = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "taint-sandbox"}, "handler": "sandbox",
+        "scheduling": {"tolerations": [{"key": "sandbox", "operator": "Exists"}]},
+    });
+    stage.admin().await.post("/apis/node.k8s.io/v1/runtimeclasses", class).await.passes();
+    let sandboxed = pod("x", &spec(&json!({"runtimeClassName": "taint-sandbox"})));
+    until_refused(PODS, async || controller.post(pods, sandboxed.clone()).await).await;
+    controller.post(pods, sandboxed).await.refused_by(PODS, "tolerates sandbox, which");
     let says = "tolerates pool, which pods of taint--pay may not: remove that toleration";
     holds(stage, place, PODS, says, &with(json!([{"key": "pool", "operator": "Exists"}])), &passes).await;
 }
@@ -320,6 +336,41 @@ async fn a_namespace_is_a_teams_by_its_label_or_its_name() {
     })
     .await
     .expect("a namespace of nobody");
+}
+
+/// So it is for claims, disruption budgets, accounts and priority classes.
+#[tokio::test]
+async fn other_policies_go_by_the_label_too() {
+    let stage = stage().await;
+    let (admin, people) = (stage.admin().await, stage.platform().await);
+    let mut labelled = namespace("label-only", "label");
+    labelled["metadata"]["annotations"] = json!({"strata-operator.dev/devices": ""});
+    admin.post("/api/v1/namespaces", labelled).await.passes();
+    let at = |version: &str, plural: &str| path(version, "label-only", plural);
+    let budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "any"}, "spec": {"maxUnavailable": 0},
+    });
+    let budgets = format!("{}?dryRun=All", at("policy/v1", "poddisruptionbudgets"));
+    until_refused(DRAINS, async || people.post(&budgets, budget.clone()).await).await;
+    let class = pod("any", &spec(&json!({"priorityClassName": "system-cluster-critical"})));
+    let pods = format!("{}?dryRun=All", at("v1", "pods"));
+    until_refused(PRIORITIES, async || people.post(&pods, class.clone()).await).await;
+    let ours = json!({"strata-operator.dev/team": "label", "strata-operator.dev/dataset": "cards"});
+    let mut store = claim("dataset-cards", &Value::Null);
+    store["metadata"]["labels"] = ours.clone();
+    admin.post(&at("v1", "persistentvolumeclaims"), store).await.passes();
+    let store = format!("{}/dataset-cards", at("v1", "persistentvolumeclaims"));
+    people.delete(&store).await.refused_by(STORES, "is gone for good");
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mlflow", "labels": ours}});
+    admin.post(&at("v1", "serviceaccounts"), account).await.passes();
+    let mine = json!({"imagePullSecrets": [{"name": "mine"}]});
+    people
+        .patch(&format!("{}/mlflow", at("v1", "serviceaccounts")), mine)
+        .await
+        .refused_by(ACCOUNTS, "is the operator's");
+    let snapshot = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "backup-7"});
+    let copy = claim("copy", &json!({"dataSource": snapshot}));
+    people.post(&at("v1", "persistentvolumeclaims"), copy).await.refused_by(COPIES, "may be a copy of somebody's home");
 }
 
 /// What stands there from before is not locked in.

@@ -34,6 +34,19 @@ fn customers_are_those_of_the_team() {
     );
 }
 
+/// What is held goes on serving, to those that the team still names.
+#[test]
+fn a_customer_that_the_team_does_not_name_any_more_is_shut_out() {
+    let stage = Stage::new();
+    let callers = |more: &str| {
+        let plan = plan(&stage, more);
+        assert!(plan.hold.is_some(), "{more}");
+        plan.draft.callers.unwrap().namespaces
+    };
+    assert_eq!(callers("customers: [shop, thief]"), ["shop-a", "shop-b"]);
+    assert!(callers("customers: [thief]").is_empty());
+}
+
 #[test]
 fn as_many_pods_at_most_as_at_least_unless_it_says_more() {
     let stage = Stage::new();
