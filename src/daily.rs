@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::api::daily::workbench::WorkbenchState;
 use crate::api::reason::Class;
 use crate::api::{Reason, labels};
-use crate::apply::{Outcome, key};
+use crate::apply::{Outcome, acts_on_anothers, key};
 use crate::context::Context;
 use crate::desired::{Desired, Stage, daily::desired};
 use crate::engine::{Verdict, objects_input};
@@ -161,19 +161,21 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
     }
     context.follow_kinds(desires);
     let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
+    context.applier.look(&owner, &wanted, &mut outcome).await;
+    let free = context.applier.without_conflicts(&wanted, &outcome);
     let before = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
-    context.applier.apply(&owner, &wanted, &before, &mut outcome).await;
-    // Nothing runs with what is somebody else's.
-    if !outcome.failures().any(|(_, failure)| failure.reason == Reason::Conflict) {
-        context.applier.apply(&owner, &wanted, &[Stage::Workload], &mut outcome).await;
-    }
+    context.applier.apply(&owner, &free, &before, &mut outcome).await;
+    // Nothing runs with what somebody else made meanwhile.
+    let free = context.applier.without_conflicts(&wanted, &outcome);
+    context.applier.apply(&owner, &free, &[Stage::Workload], &mut outcome).await;
     if let Some(scale) = &plan.draft.scale {
         let scaled = wanted.iter().find(|desired| is_template(desired, &scale.template));
         if let Some(desired) = scaled {
             context.applier.set(&key(desired), "replicas", &Value::from(scale.replicas), &mut outcome).await;
         }
     }
-    let keep: BTreeSet<Key> = desires.iter().map(key).collect();
+    let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
+    let keep: BTreeSet<Key> = stays.map(key).collect();
     context.applier.prune_daily(&owner, &keep, &mut outcome).await;
     outcome
 }

@@ -12,7 +12,7 @@ use crate::api::daily::DailyKind;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::{AITeam, AITeamSpec, Reason, labels};
 use crate::apply::outcome::soonest;
-use crate::apply::{Keep, Outcome, Result as Written};
+use crate::apply::{Keep, Outcome, Result as Written, acts_on_anothers};
 use crate::context::{Context, LOWERING};
 use crate::desired::{Desired, Desires, Stage, desired, volumes};
 use crate::error::Failure;
@@ -204,7 +204,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let mut outcome = Outcome::default();
     let owner = Work::Team(name.to_owned());
     context.follow_kinds(&desires.objects);
-    let keep = keep(team, plan, desires);
+    let mut keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // The fence refuses it where a namespace lost its label.
@@ -223,11 +223,15 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         Some(failure) => drop(outcome.results.insert(crate::apply::key(&record), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
     }
-    context.applier.apply(&owner, &desires.objects, &BEFORE_WORKLOADS, &mut outcome).await;
-    let rest = without_conflicts(&desires.objects, &outcome);
+    context.applier.look(&owner, &desires.objects, &mut outcome).await;
+    let free = context.applier.without_conflicts(&desires.objects, &outcome);
+    context.applier.apply(&owner, &free, &BEFORE_WORKLOADS, &mut outcome).await;
+    let rest = context.applier.without_conflicts(&desires.objects, &outcome);
     context.applier.apply(&owner, &rest, &[Stage::Workload, Stage::Binding], &mut outcome).await;
     let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    let scaled = desires.objects.iter().filter(|desired| acts_on_anothers(desired, &desires.objects, &outcome));
+    keep.desired = &keep.desired - &scaled.map(crate::apply::key).collect();
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
     if !observed.going.is_empty() {
@@ -235,20 +239,6 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     }
     context.applier.remove_namespaces(name, &observed.going, &mut outcome).await;
     outcome
-}
-
-/// Without the workloads that would run with what is somebody else's.
-fn without_conflicts(objects: &[Desired], outcome: &Outcome) -> Vec<Desired> {
-    let conflicts = |desired: &&Desired| {
-        outcome.failure(&crate::apply::key(desired)).is_some_and(|failure| failure.reason == Reason::Conflict)
-    };
-    let taken: BTreeSet<_> =
-        objects.iter().filter(conflicts).filter_map(|desired| desired.component.as_ref()).collect();
-    let runs = |desired: &&Desired| {
-        desired.stage != Stage::Workload
-            || desired.component.as_ref().is_none_or(|component| !taken.contains(component))
-    };
-    objects.iter().filter(runs).cloned().collect()
 }
 
 /// A namespace of the team by its recorded UID that lost our label is no

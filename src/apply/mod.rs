@@ -5,13 +5,13 @@
 //! no request. Decides nothing about what is desired.
 
 mod clear;
+mod conflicts;
 mod contest;
 mod metrics;
 pub mod outcome;
 mod prune;
 mod write;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use kube::Client;
 use serde_json::Value;
 
 use clear::{Cleared, Clearer, Left};
+pub use conflicts::acts_on_anothers;
 pub use contest::Contests;
 use contest::Permission;
 pub use metrics::Requests;
@@ -69,10 +70,10 @@ impl Applier {
                     outcome.results.insert(key(desired), Result::Failed(failure));
                 }
             }
-            let fresh = &outcome.fresh.clone();
             let mut steps = Vec::with_capacity(free.len());
             for desired in free {
-                steps.push(async move { (desired, self.one(owner, desired, fresh).await) });
+                let nobody_elses = outcome.is_nobody_elses(&key(desired));
+                steps.push(async move { (desired, self.one(owner, desired, nobody_elses).await) });
             }
             let done: Vec<_> = futures::stream::iter(steps).buffer_unordered(IN_FLIGHT).collect().await;
             for (desired, step) in done {
@@ -96,7 +97,7 @@ impl Applier {
         })
     }
 
-    async fn one(&self, owner: &Work, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+    async fn one(&self, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
         let key = key(desired);
         let Some(known) = self.watches.version(&key.group, &key.kind, &desired.key.version) else {
             return Step::failed(Failure::new(
@@ -105,7 +106,7 @@ impl Applier {
             ));
         };
         match known.state {
-            State::Synced => self.step(&known.kind, &key, owner, desired, fresh).await,
+            State::Synced => self.step(&known.kind, &key, owner, desired, nobody_elses).await,
             State::Listing => Step::failed(Failure::new(
                 Reason::Progressing,
                 format!("the first list of {} is not complete", known.kind.resource.plural),
@@ -113,13 +114,13 @@ impl Applier {
             // What was known once and is always written can be written safely: each
             // write looks before it takes. But nothing says that it stays.
             State::Failing(failure) if known.always && known.was_synced => {
-                self.step(&known.kind, &key, owner, desired, fresh).await.unknown(failure)
+                self.step(&known.kind, &key, owner, desired, nobody_elses).await.unknown(failure)
             }
             State::Failing(failure) => Step::failed(failure),
         }
     }
 
-    async fn step(&self, kind: &Watched, key: &Key, owner: &Work, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
+    async fn step(&self, kind: &Watched, key: &Key, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
         match self.mirror.get(key) {
             Some(entry) if entry.deleting => Step::failed(Failure::new(
                 Reason::Deleting,
@@ -129,7 +130,7 @@ impl Applier {
                 Step::failed(write::known_conflict(key, &entry))
             }
             Some(entry) => self.known(kind, key, desired, entry).await,
-            None => self.missing(kind, key, desired, fresh).await,
+            None => self.missing(kind, key, desired, nobody_elses).await,
         }
     }
 
@@ -204,12 +205,7 @@ impl Applier {
         self.left.tidy(|look| self.mirror.each_key(look));
     }
 
-    async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, fresh: &BTreeSet<String>) -> Step {
-        let nobody_elses = match &key.namespace {
-            Some(namespace) => fresh.contains(namespace) || write::has_reserved_name(key),
-            // Namespaces and the team's own roles are watched whoever made them.
-            None => true,
-        };
+    async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, nobody_elses: bool) -> Step {
         let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
         if let Permission::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, None), pause);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::has_reserved_name;
 use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::error::Failure;
@@ -63,6 +64,11 @@ pub struct Outcome {
     pub again: Option<Duration>,
     /// Namespaces that were created just now: nothing of others can be in them.
     pub(super) fresh: BTreeSet<String>,
+    /// Objects that nobody had when that was asked.
+    pub(super) nobodys: BTreeSet<Key>,
+    /// Objects that somebody else has, or that may be somebody else's: it could not be
+    /// asked.
+    pub(super) not_ours: BTreeSet<Key>,
     /// Namespaces that nothing more is written into, and why.
     pub(super) blocked: BTreeMap<String, Failure>,
 }
@@ -81,6 +87,13 @@ impl Outcome {
     #[must_use]
     pub fn blocked(&self, namespace: &str) -> Option<&Failure> {
         self.blocked.get(namespace)
+    }
+
+    /// Whether an object that is not known can be nobody else's.
+    pub(super) fn is_nobody_elses(&self, key: &Key) -> bool {
+        // Namespaces and the team's own roles are watched whoever made them.
+        let Some(namespace) = &key.namespace else { return true };
+        self.fresh.contains(namespace) || has_reserved_name(key) || self.nobodys.contains(key)
     }
 
     /// Says better why an object, and everything in the namespace that it is, failed.

@@ -41,7 +41,7 @@ impl Writer {
         Self { mirror: Some(mirror), ..self }
     }
 
-    fn is_ours(&self, live: &Value, key: &Key, intent: &Value) -> bool {
+    pub(super) fn is_ours(&self, live: &Value, key: &Key, intent: &Value) -> bool {
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
         let was_ours = || self.mirror.as_ref().is_some_and(|mirror| mirror.was_ours(key, uid));
         is_ours(live, key, intent) || live["metadata"]["labels"][labels::TEAM].is_null() && was_ours()
@@ -304,7 +304,7 @@ pub fn entry_is_ours(entry: &Entry, key: &Key, owner: &Work) -> bool {
     (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
 }
 
-fn conflict(key: &Key, live: &Value) -> Failure {
+pub(super) fn conflict(key: &Key, live: &Value) -> Failure {
     let owner = live["metadata"]["labels"][labels::TEAM].as_str();
     let whose = owner
         .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));

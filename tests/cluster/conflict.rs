@@ -81,6 +81,10 @@ async fn a_foreign_workload_of_the_same_name_is_left_alone() {
     let now = team.admin.get(&server).await.expect("it is still there");
     assert_eq!(now["spec"], foreign["spec"]);
     assert!(now["metadata"]["labels"]["strata-operator.dev/team"].is_null(), "{}", now["metadata"]);
+    for kind in ["PersistentVolumeClaim", "Service"] {
+        let beside = team.admin.find(&team.object(kind, "shared", "mlflow")).await;
+        assert!(beside.is_none(), "there is a {kind} for a server that is somebody else's");
+    }
     team.admin.delete(&server).await.expect("its owner removes it");
     // Nobody watches what is not ours: it is looked at again once a minute.
     let ready = team.until_ready().await;

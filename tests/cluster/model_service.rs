@@ -267,9 +267,66 @@ async fn what_is_somebody_elses_is_neither_run_with_nor_given_out() {
     let away = Work::create(&team, "ModelService", LIVE, "led-away", served("1")).await;
     let seen = away.until_not_ready("Conflict", &["led-away"]).await;
     assert!(seen["status"]["endpoint"].is_null(), "{seen}");
-    for work in [work, away] {
+    let server = strangers_server("service-theirs", &team.space(LIVE));
+    team.admin.create(&server).await.expect("a stranger's Deployment");
+    let theirs = Work::create(&team, "ModelService", LIVE, "theirs", served("1")).await;
+    theirs.until_not_ready("Conflict", &["Deployment", "service-theirs"]).await;
+    for beside in [&away, &theirs] {
+        for kind in ["Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service"] {
+            assert!(beside.written(kind).await.is_empty(), "{}: there is a {kind} of ours", beside.name);
+        }
+    }
+    for work in [work, away, theirs] {
         work.delete().await;
     }
+}
+
+#[tokio::test]
+async fn what_serves_goes_on_beside_what_somebody_else_took() {
+    let team = Team::ready(stage().await, "moved", at_work()).await;
+    let work = Work::create(&team, "ModelService", LIVE, "moved", served("1")).await;
+    until_serving(&work, "1").await;
+    let server = work.child("Deployment", "service-moved");
+    let before = work.uid("Deployment", "service-moved").await;
+    let address = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "moved", "namespace": team.space(LIVE)},
+        "spec": {"ports": [{"port": 8080}], "selector": {"app": "x"}}});
+    take(&team, &work.child("Service", "moved"), &address).await;
+    work.until_not_ready("Conflict", &["Service", "moved"]).await;
+    assert_eq!(work.uid("Deployment", "service-moved").await, before);
+    // It is kept as it is.
+    let added = json!({"spec": {"template": {"spec": {"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["x"]}]}}}});
+    are_undone(&team, &server, vec![("a host's address", Change::Merge(added))]).await;
+    assert!(!work.written("HorizontalPodAutoscaler").await.is_empty());
+    // An autoscaler of ours scales nothing of anybody else's.
+    take(&team, &server, &strangers_server("service-moved", &team.space(LIVE))).await;
+    work.until_missing("HorizontalPodAutoscaler", "service-moved").await;
+    let theirs = team.admin.get(&server).await.expect("it is still there");
+    assert!(theirs["spec"]["replicas"] == 0 && theirs["metadata"]["labels"].is_null(), "{theirs}");
+    work.delete().await;
+}
+
+/// Puts a stranger's object in the place of one of ours: while the team is suspended
+/// nothing that is deleted comes back.
+async fn take(team: &Team, path: &str, theirs: &Value) {
+    team.edit(json!({"suspend": true})).await;
+    team.until_not_ready("Suspended", "suspend").await;
+    team.admin.delete(path).await.expect("deleted");
+    let gone = async || match team.admin.find(path).await {
+        None => Ok(()),
+        Some(there) => Err(there["metadata"].to_string()),
+    };
+    harness::wait::until("it is gone", 30, gone).await.unwrap();
+    team.admin.create(theirs).await.expect("a stranger's");
+    team.edit(json!({"suspend": false})).await;
+}
+
+fn strangers_server(name: &str, namespace: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace}, "spec": {
+        "replicas": 0, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "main", "image": "registry.example.com/x:1"}]}},
+    }})
 }
 
 #[tokio::test]
