@@ -29,8 +29,8 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
             ..before
         };
     };
-    let ready = ready(detail, judged);
     let there = (judged.live)("PersistentVolumeClaim", &detail.claim).is_some();
+    let ready = ready(detail, there, judged);
     WorkbenchStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
@@ -46,7 +46,7 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
 }
 
 /// How it does: as it is wanted, up or down, or why not.
-fn ready(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Result<(Reason, String), Failure> {
+fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Failure> {
     if let Some(down) = &detail.down
         && down.reason.class() == Class::Invalid
     {
@@ -71,7 +71,10 @@ fn ready(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Result<(Reason, Strin
     match &detail.down {
         Some(down) if down.reason.class() == Class::Fine => Ok((down.reason, down.message.clone())),
         Some(down) => Err(Failure::new(down.reason, down.message.clone())),
-        None => Ok((Reason::Stopped, "the server is down, as spec.running says; the home volume is kept".to_owned())),
+        None => {
+            let home = if has_home { "; the home volume is kept" } else { "" };
+            Ok((Reason::Stopped, format!("the server is down, as spec.running says{home}")))
+        }
     }
 }
 

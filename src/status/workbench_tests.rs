@@ -17,6 +17,7 @@ struct Case {
     set: Value,
     verdict: Verdict,
     failure: Option<Failure>,
+    home: Option<Value>,
 }
 
 fn case(wanted: bool) -> Case {
@@ -26,7 +27,14 @@ fn case(wanted: bool) -> Case {
         wanted,
         ..WorkbenchDetail::default()
     };
-    Case { detail: Some(detail), pods: Vec::new(), set: Value::Null, verdict: Verdict::Ready, failure: None }
+    Case {
+        detail: Some(detail),
+        pods: Vec::new(),
+        set: Value::Null,
+        verdict: Verdict::Ready,
+        failure: None,
+        home: Some(json!({})),
+    }
 }
 
 fn down(reason: Reason) -> Case {
@@ -58,6 +66,7 @@ impl Case {
         };
         let live = |kind: &str, _: &str| match kind {
             "StatefulSet" => Some(self.set.clone()),
+            "PersistentVolumeClaim" => self.home.clone(),
             _ => Some(json!({})),
         };
         let now: Time = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
@@ -161,6 +170,14 @@ fn the_last_words_of_a_server_tell_more_than_how_often_it_failed() {
     assert_eq!(ready(&told).2, "pod workbench-ana-0: the image has no JupyterLab");
     let told = Case { verdict: waiting, ..case(true) }.pod(&container(json!("2026-01-01T00:00:00Z"))).told();
     assert_eq!(ready(&told).1, "Progressing");
+}
+
+#[test]
+fn a_home_is_told_of_where_there_is_one() {
+    let told = case(false).told();
+    assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
+    let told = Case { home: None, ..case(false) }.told();
+    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is down, as spec.running says"));
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub struct WorkbenchDetail {
 pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
-    let standing = standing(workbench, facts);
+    let standing = standing(workbench, &claim, facts);
+    if standing.down.is_none() {
+        within_the_limit(&name, workbench, facts)?;
+    }
     let wanted = workbench.spec.running && standing.down.is_none();
     let replaced = wanted && never_came_up(&name, facts);
     let (inputs, found) = match inputs(&name, &claim, workbench, facts) {
@@ -91,7 +94,8 @@ fn storage(claim: &str, wanted: &str, facts: &DailyFacts<'_>) -> String {
     there.filter(larger).unwrap_or(wanted).to_owned()
 }
 
-/// So many workbenches a person may have, the oldest of them. One that was made stays.
+/// So many workbenches a person may have, the oldest of them, up or down. One that was
+/// made stays.
 fn within_the_limit(name: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<(), Hold> {
     let limits = facts.plan.site.limits.as_ref();
     let Some(most) = limits.and_then(|limits| limits.workbenches_per_person) else { return Ok(()) };
@@ -178,13 +182,12 @@ struct Standing {
     owner_named: bool,
 }
 
-fn standing(workbench: &Workbench, facts: &DailyFacts<'_>) -> Standing {
+fn standing(workbench: &Workbench, claim: &str, facts: &DailyFacts<'_>) -> Standing {
     let (spec, status) = (&workbench.spec, workbench.status.clone().unwrap_or_default());
     if facts.namespace.retained {
-        let message = format!(
-            "{} is retained: the home volume is kept, and nothing starts until its team and project are back",
-            facts.namespace.name
-        );
+        let home = (facts.live)("PersistentVolumeClaim", claim).map_or("", |_| "the home volume is kept, and ");
+        let message =
+            format!("{} is retained: {home}nothing starts until its team and project are back", facts.namespace.name);
         let down = Some(Hold { reason: Reason::Retained, message });
         return Standing { down, ended_at_start: status.ended_at_start, owner_named: status.owner_named == Some(true) };
     }

@@ -385,10 +385,26 @@ fn nobody_has_more_workbenches_than_the_site_allows() {
     for (older, most) in [(0, Some(1)), (4, Some(5)), (400, None)] {
         assert_eq!(crowded(older, most).plan().hold, None, "{older} {most:?}");
     }
-    let hold = crowded(5, Some(5)).plan().hold.unwrap();
     let said = "ana@example.com has 5 older workbenches in abc--p, and Blueprint default allows no more (limits.workbenchesPerPerson): delete one";
-    assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, said));
-    // Nothing is made for one that is stopped, either.
-    let stopped = crowded(5, Some(5)).set("running", json!(false)).plan();
-    assert!(!stopped.draft.write && stopped.hold.is_none());
+    for running in [true, false] {
+        let plan = crowded(5, Some(5)).set("running", json!(running)).plan();
+        let hold = plan.hold.unwrap();
+        assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, said), "{running}");
+        assert!(plan.objects.is_empty() && !plan.draft.write, "{running}");
+    }
+    // What keeps one down outweighs that, and nothing is made for it all the same.
+    let mut retained = crowded(5, Some(5));
+    retained.retained = true;
+    let plan = retained.plan();
+    assert_eq!((why(detail(&plan)), plan.draft.write), (Some(Reason::Retained), false));
+}
+
+#[test]
+fn a_home_that_is_not_there_is_not_said_to_be_kept() {
+    let mut scene = scene(NAMED);
+    scene.retained = true;
+    let said = |scene: &Scene| detail(&scene.plan()).down.clone().unwrap().message;
+    assert!(!said(&scene).contains("home"), "{}", said(&scene));
+    scene.claim = Some(json!({"metadata": {"annotations": {"strata-operator.dev/owner": "ana@example.com"}}}));
+    assert!(said(&scene).contains("the home volume is kept"), "{}", said(&scene));
 }
