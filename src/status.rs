@@ -26,7 +26,7 @@ use crate::api::team_status::{
     AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
-use crate::api::{AITeam, Layer, Reason, text};
+use crate::api::{AITeam, Condition, Layer, Reason, text};
 use crate::error::Failure;
 use crate::health::{ComponentHealth, Health, NamespaceHealth};
 use crate::plan::Plan;
@@ -101,10 +101,13 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
         message: text::message(&failure.message, 1024),
     }));
     findings.extend(progress(Some(failure)));
+    findings.extend(not_looked_at(&before.conditions, failure, generation));
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
     // What was found of production, people and fields is as true as it was.
     let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
-    conditions.extend(before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str())).cloned());
+    let told = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
+    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !told(known));
+    conditions.extend(stays.cloned());
     AITeamStatus {
         observed_generation: Some(generation),
         conditions,
@@ -203,6 +206,20 @@ fn honored(plan: &Plan) -> Finding {
     let reason =
         plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.reason);
     Finding::new(HONORED, false, reason, waiting.join("; "))
+}
+
+/// Of fields that nobody could look at, nothing is said: the spec changed since, or
+/// something in it or around it is wrong.
+fn not_looked_at(before: &[Condition], failure: &Failure, generation: i64) -> Option<Finding> {
+    let known = before.iter().find(|known| known.type_ == HONORED)?;
+    let stale = known.observed_generation != Some(generation) || failure.class() == Class::Invalid;
+    let message = format!("what the fields of the spec do was not looked at: {}", failure.message);
+    stale.then(|| Finding {
+        type_: HONORED,
+        status: ConditionStatus::Unknown,
+        reason: failure.reason,
+        message: text::message(&message, 1024),
+    })
 }
 
 fn summary(health: &Health) -> Summary {

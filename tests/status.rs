@@ -11,15 +11,17 @@ use std::path::PathBuf;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use strata::api::{AITeam, AITeamStatus};
+use strata::api::status::ConditionStatus;
+use strata::api::{AITeam, AITeamStatus, Reason};
 use strata::apply::{Outcome, key};
 use strata::desired::{Desires, desired};
 use strata::engine::Catalogue;
+use strata::error::Failure;
 use strata::health::{Seen, Trouble, health};
 use strata::kinds::{Keeping, built_in};
 use strata::manifest::{Manifests, yaml};
 use strata::plan::{Facts, Plan, plan};
-use strata::status::{Live, status};
+use strata::status::{Live, held, status};
 use strata::watch::Mirror;
 
 const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test status";
@@ -152,4 +154,30 @@ fn a_missing_secret_is_named() {
     assert_eq!(condition(&status, "Ready").unwrap().reason, "SecretMissing");
     assert_eq!(status.missing.len(), 1);
     assert_eq!((status.missing[0].secret.as_str(), status.missing[0].wanted_by.as_str()), ("database", "mlflow"));
+}
+
+#[test]
+fn fields_that_were_not_looked_at_are_not_said_to_have_their_effect() {
+    let (mut team, plan) = examples().remove(0);
+    team.status = Some(report(&team, &plan, Vec::new(), |_| {}));
+    let now = Time(Timestamp::UNIX_EPOCH);
+    let before = team.status.clone().unwrap();
+    let told = |team: &AITeam, reason: Reason| held(team, &Failure::new(reason, "a is not b"), &now);
+    let honored = |status: &AITeamStatus| condition(status, "Honored").cloned().unwrap();
+    let as_it_was = told(&team, Reason::ApiFailing);
+    assert_eq!(honored(&as_it_was), honored(&before));
+    let invalid = told(&team, Reason::Invalid);
+    assert_eq!((honored(&invalid).status, honored(&invalid).reason.as_str()), (ConditionStatus::Unknown, "Invalid"));
+    assert!(honored(&invalid).message.contains("not looked at: a is not b"), "{}", honored(&invalid).message);
+    assert_eq!(condition(&invalid, "RolesCovered"), condition(&before, "RolesCovered"));
+    let types = |status: &AITeamStatus| {
+        let mut types: Vec<_> = status.conditions.iter().map(|known| known.type_.clone()).collect();
+        types.sort();
+        types
+    };
+    let mut once = types(&invalid);
+    once.dedup();
+    assert_eq!(types(&invalid), once);
+    team.metadata.generation = Some(2);
+    assert_eq!(honored(&told(&team, Reason::ApiFailing)).status, ConditionStatus::Unknown);
 }
