@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::dataset::connections;
 use super::pipeline::inputs;
-use super::steps::{parameters, recorded, resolve};
+use super::steps::{parameters, quoted, recorded, resolve};
 use super::{DailyFacts, Detail, Draft, data, invalid};
 use crate::api::Reason;
 use crate::api::daily::pipeline::PipelineSpec;
 use crate::api::daily::run::{EXPIRED, RunState, RunStatus, StepStatus};
-use crate::api::daily::{Pipeline, Run};
+use crate::api::daily::{Parameter, Pipeline, Run};
 use crate::api::labels::{TRACKING_ANNOTATIONS, TRACKING_LABELS};
 use crate::engine::work::{MountedInputs, RunInputs, StepInputs, VariableInputs, WorkInputs};
 use crate::plan::Hold;
@@ -141,23 +141,25 @@ pub fn is_over(run: &Run, has_job: bool) -> bool {
 /// A value for every parameter of the pipeline, and for nothing else.
 fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Hold> {
     let (given, wanted) = (&run.spec.parameters, &run.spec.pipeline);
-    if let Some(unknown) = given.keys().find(|name| !pipeline.parameters.iter().any(|known| known.name == **name)) {
+    let is_known = |name: &str| pipeline.parameters.iter().any(|known| known.name == name);
+    if let Some(unknown) = quoted(given.keys().filter(|name| !is_known(name))) {
         return Err(invalid(format!(
-            "spec.parameters gives '{unknown}', and pipeline {wanted} has the parameters: {}; create another run",
+            "spec.parameters gives {unknown}, and pipeline {wanted} has the parameters: {}; create another run",
             parameters(&pipeline.parameters)
         )));
     }
-    let value = |parameter: &crate::api::daily::Parameter| {
-        let value = given.get(&parameter.name).or(parameter.default.as_ref()).ok_or_else(|| {
-            invalid(format!(
-                "pipeline {wanted} wants a value for '{}', which has no default, and spec.parameters gives none: create \
-                 another run with one",
-                parameter.name
-            ))
-        });
-        Ok((parameter.name.clone(), value?.clone()))
+    let value = |parameter: &Parameter| {
+        let value = given.get(&parameter.name).or(parameter.default.as_ref())?;
+        Some((parameter.name.clone(), value.clone()))
     };
-    pipeline.parameters.iter().map(value).collect()
+    let lacking = pipeline.parameters.iter().filter(|parameter| value(parameter).is_none());
+    if let Some(lacking) = quoted(lacking.map(|parameter| &parameter.name)) {
+        return Err(invalid(format!(
+            "pipeline {wanted} wants a value for {lacking}, without a default, and spec.parameters gives none: create \
+             another run with one"
+        )));
+    }
+    Ok(pipeline.parameters.iter().filter_map(value).collect())
 }
 
 /// The steps of a run as its Job has them.

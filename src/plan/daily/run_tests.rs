@@ -98,8 +98,12 @@ fn a_run_that_cannot_start_says_why() {
             "spec.parameters gives 'epochs', and pipeline experiment has the parameters: m, k; create another run",
         ),
         (
+            "{pipeline: experiment, parameters: {m: '1', epochs: '2', b: '3'}}",
+            "spec.parameters gives 'b', 'epochs', and pipeline experiment has the parameters: m, k; create another run",
+        ),
+        (
             "{pipeline: experiment}",
-            "pipeline experiment wants a value for 'm', which has no default, and spec.parameters gives none: create another run with one",
+            "pipeline experiment wants a value for 'm', without a default, and spec.parameters gives none: create another run with one",
         ),
         (
             "{pipeline: broken}",

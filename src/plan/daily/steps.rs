@@ -161,9 +161,10 @@ fn arguments(
 ) -> Result<Vec<VariableInputs>, Hold> {
     let (name, wanted) = (found.step.name(), &found.step.component);
     let declared = &found.component.spec.parameters;
-    if let Some(unknown) = found.step.arguments.keys().find(|key| !declared.iter().any(|known| known.name == **key)) {
+    let is_known = |name: &str| declared.iter().any(|known| known.name == name);
+    if let Some(unknown) = quoted(found.step.arguments.keys().filter(|name| !is_known(name))) {
         return Err(invalid(format!(
-            "step {name} gives '{unknown}', and component {}/{wanted} takes: {}",
+            "step {name} gives {unknown}, and component {}/{wanted} takes: {}",
             found.namespace,
             parameters(declared)
         )));
@@ -241,6 +242,12 @@ fn variable(name: &str, value: &str) -> VariableInputs {
 #[must_use]
 pub fn parameters(declared: &[Parameter]) -> String {
     pod::listed(&declared.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
+}
+
+/// Names for a message, each in quotes; nothing where there are none.
+pub fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// A step as the status of a run records it: image, and command with the values

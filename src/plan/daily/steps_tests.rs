@@ -170,6 +170,11 @@ fn what_cannot_be_is_said_with_both_sides() {
         ),
         (
             "fraud--chargeback",
+            "[{component: generate}, {component: train, arguments: {epoch: '1', epochs: '1', rat: '2'}}]",
+            "step train gives 'epoch', 'rat', and component fraud--shared/train takes: epochs, rate",
+        ),
+        (
+            "fraud--chargeback",
             "[{component: generate}, {component: train}]",
             "component fraud--shared/train takes 'epochs', which has no default, and step train gives it no value: write one under `arguments`",
         ),
