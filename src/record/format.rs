@@ -4,6 +4,7 @@
 //! {"version": 1, "uid": "...", "withdrawn": false,
 //!  "team": {"blueprint": "default", "labels": {}, "customers": [{"name": "x", "namespaces": []}], "egress": []},
 //!  "namespaces": {"<name>": "<UID>"},
+//!  "volumes": {"<namespace>/<claim>": "<UID>"},
 //!  "choices": [{"namespace": "...", "capability": "Models", "engine": "mlflow", "revision": "1", "connections": {},
 //!               "ports": [], "podSecurity": "Restricted", "needsApiServer": false}],
 //!  "prefixes": {"user": "oidc:", "group": "oidc:"},
@@ -46,6 +47,9 @@ pub(super) fn write(record: &Record) -> String {
         "choices": choices(record),
         "removed": record.removed.iter().map(removed).collect::<Vec<_>>(),
     });
+    if !record.volumes.is_empty() {
+        whole["volumes"] = json!(record.volumes);
+    }
     if let Some(site) = &record.site {
         whole["site"] = json!(site);
     }
@@ -75,6 +79,7 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
         },
         team: TeamValues::read(&value["team"]),
         namespaces: texts(&value["namespaces"]),
+        volumes: texts(&value["volumes"]),
         choices,
         unread_choices,
         site: Site::read(&value["site"]),

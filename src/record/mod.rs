@@ -46,6 +46,8 @@ pub struct Record {
     pub team: TeamValues,
     /// The team's namespaces with their UIDs.
     pub namespaces: BTreeMap<String, String>,
+    /// The claims of engines that store, as `namespace/name`, with their UIDs.
+    pub volumes: BTreeMap<String, String>,
     /// The engines that were chosen, with their revisions.
     pub choices: Choices,
     /// Choices that this program cannot read, as they were written: kept for one
