@@ -24,13 +24,14 @@ use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
 use crate::observe::{self, Observed, Recorded, observe};
 use crate::plan::choice::looked_at;
+use crate::plan::daily::engine::candidates;
 use crate::plan::{Plan, Problem, Retained, Scope, plan, shares};
 use crate::queue::{Again, Key as Work};
 use crate::record::Record;
 use crate::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::watch::{Entry, Key, Mirror};
-use crate::{finalizer, references, retained, stalled, teardown};
+use crate::{engine_kinds, finalizer, references, retained, stalled, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
@@ -300,6 +301,11 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
 
 /// What is to be remembered of the team.
 fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Record {
+    let mut engines = observed.work_engines.clone();
+    let candidates = DailyKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
+    engines.extend(candidates.map(str::to_owned));
+    let objects = desires.objects.iter().chain(&desires.held);
+    let kinds = engine_kinds::to_record(&context.store, objects, &engines, observed.record.as_ref());
     let namespaces = observe::namespaces(team.name(), &context.mirror);
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
@@ -308,6 +314,7 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
         choices: plan.choices(),
         removed: observed.retained.clone(),
         prefixes: Some(plan.prefixes.clone()),
+        kinds,
         ..Record::of(team.name(), &team.spec, &plan.site)
     }
     .with_unread(observed.record.as_ref())

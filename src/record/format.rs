@@ -11,6 +11,7 @@
 //!  "rights": {"<role>": {"<layer>": ["<level>", "Guardrails", "Pipelines"]}},
 //!  "site": {"podSecurityVersion": "v1.36", "registries": [], "egress": [{"name": "x", "blocks": [], "ports": []}],
 //!           "metricsNamespace": "x", "gatewayNamespace": "x", "storageClasses": {"home": "x", "shared": "x"}},
+//!  "kinds": [{"group": "example.com", "version": "v1", "kind": "Widget"}],
 //!  "removed": [{"namespace": "...", "layer": "Live", "project": "x", "podSecurity": "Restricted"}]}
 //! ```
 //!
@@ -53,6 +54,9 @@ pub(super) fn write(record: &Record) -> String {
     if let Some(site) = &record.site {
         whole["site"] = json!(site);
     }
+    if !record.kinds.is_empty() {
+        whole["kinds"] = json!(record.kinds);
+    }
     if let Some(prefixes) = &record.prefixes {
         whole["prefixes"] = json!({"user": prefixes.user, "group": prefixes.group});
     }
@@ -85,6 +89,7 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
         site: Site::read(&value["site"]),
         rights: value["rights"].as_object().map(Table::read),
         prefixes: prefixes(&value["prefixes"]),
+        kinds: readable(&value["kinds"]).into_iter().collect(),
         removed: list(&value["removed"]).filter_map(|entry| read_removed(&entry)).collect(),
     })
 }

@@ -19,6 +19,7 @@ pub use site::{Customer, Site, TeamValues};
 use crate::api::team::AITeam;
 use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::desired::{Desired, ObjectKey, Ownership, Stage};
+use crate::engine::kinds::ObjectKind;
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
 
@@ -62,6 +63,9 @@ pub struct Record {
     pub prefixes: Option<Prefixes>,
     /// Namespaces of projects that were taken away, one entry each.
     pub removed: Vec<Retained>,
+    /// The kinds, beside Kubernetes' own, of which objects were written for the team: they
+    /// are watched though the engine that wrote them is gone.
+    pub kinds: BTreeSet<ObjectKind>,
 }
 
 impl Record {
