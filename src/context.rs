@@ -12,14 +12,17 @@ use tokio::time::Instant;
 
 use crate::api::{AITeamStatus, Prefixes};
 use crate::apply::{Applier, Requests};
+use crate::daily::aside::Aside;
 use crate::daily::refused::Refused;
 use crate::desired::Desired;
 use crate::engine_kinds;
 use crate::events::Events;
 use crate::ground::{Common, Ground, Moved};
 use crate::metrics::{Metrics, Watched};
-use crate::queue::Queue;
+use crate::observe;
+use crate::queue::{Key, Queue};
 use crate::references::{self, EngineUses};
+use crate::stalled::Answers;
 use crate::status_cache::StatusCache;
 use crate::store::{Listener, Store};
 use crate::tasks::Tasks;
@@ -59,6 +62,10 @@ pub struct Context {
     pub told: StatusCache<Value>,
     /// The daily work that is refused.
     pub refused: Refused,
+    /// The runs whose deletion failed.
+    pub aside: Aside,
+    /// Who holds namespaces that do not go.
+    pub stalled: Answers,
     /// What changed whose dependents were not looked for yet.
     pub causes: Causes,
     /// Which engines each team uses.
@@ -106,6 +113,8 @@ impl Context {
             reported: StatusCache::default(),
             told: StatusCache::default(),
             refused: Refused::default(),
+            aside: Aside::default(),
+            stalled: Answers::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
             grounds: Mutex::default(),
@@ -182,12 +191,30 @@ impl Context {
         }
     }
 
+    /// Watches the kinds that the records of teams name: an engine may be gone that wrote
+    /// some of them.
+    pub fn follow_recorded(&self) {
+        let teams = self.mirror.works().into_iter().filter_map(|work| match work {
+            Key::Team(team) => Some(team),
+            _ => None,
+        });
+        // A record that cannot be read holds its team, which says so.
+        for record in teams.filter_map(|team| observe::record(&team, &self.mirror).ok().flatten()) {
+            for kind in engine_kinds::recorded(&self.store, &record) {
+                self.watches.ensure(kind);
+            }
+        }
+    }
+
     /// What is waited for before anything may be judged missing.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let mut all = self.store.unsynced();
         if all.is_empty() {
             self.follow_kinds(&[]);
+            if self.watches.listing().is_empty() {
+                self.follow_recorded();
+            }
         }
         all.extend(self.watches.listing());
         all
@@ -224,6 +251,7 @@ impl Context {
     pub fn forget(&self, team: &str, uid: &str) {
         self.reported.forget(uid);
         self.uses.forget(team);
+        self.aside.forget(team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
         self.grounds.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }

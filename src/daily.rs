@@ -4,6 +4,7 @@
 //! Level-triggered like that one. It stands on the plan of its team, which it
 //! never makes itself.
 
+pub mod aside;
 pub mod expiry;
 mod observe;
 pub mod refused;
@@ -38,6 +39,9 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
     // Nothing is removed because an object is not there: its kind may be gone,
     // or on its way back. What removes is its finalizer.
     let Some(known) = context.store.daily_object(id) else { return Ok(None) };
+    if let Ok(object) = &known {
+        expiry::tell_that_it_stays(context, id, object).await?;
+    }
     if has_ended(context, id, &known) {
         return Ok(None);
     }

@@ -3,7 +3,12 @@
 //! an engine wrote for a team is known also while it is held, or was taken out of the
 //! team's spec before this program started.
 //!
+//! An engine may be gone from the catalogue, while what it wrote is there: the records of
+//! teams name its kinds.
+//!
 //! It reads what the store knows and starts no watch.
+
+use std::collections::BTreeSet;
 
 use kube::api::{ApiResource, GroupVersionKind};
 
@@ -11,6 +16,7 @@ use crate::desired::Desired;
 use crate::engine::kinds::ObjectKind;
 use crate::kinds::{Keeping, Selection, built_in};
 use crate::plan::ServedKinds;
+use crate::record::Record;
 use crate::store::Store;
 use crate::watch::Watched;
 
@@ -41,6 +47,38 @@ pub fn wanted(store: &Store, objects: &[Desired]) -> Vec<Watched> {
         }
     }
     wanted
+}
+
+/// The kinds that a record names, as far as they are served.
+#[must_use]
+pub fn recorded(store: &Store, record: &Record) -> Vec<Watched> {
+    let served = store.served();
+    let kinds = record.kinds.iter();
+    kinds.filter_map(|ObjectKind { group, kind, version }| served_as(store, &served, group, kind, version)).collect()
+}
+
+/// The kinds, beside Kubernetes' own, of which there may be objects of the team: those
+/// of these objects, of what these engines write, and those that were recorded before.
+#[must_use]
+pub fn to_record<'a>(
+    store: &Store,
+    objects: impl Iterator<Item = &'a Desired>,
+    engines: &BTreeSet<String>,
+    before: Option<&Record>,
+) -> BTreeSet<ObjectKind> {
+    let (catalogue, served) = (store.catalogue(), store.served());
+    let engines = engines.iter().filter_map(|name| catalogue.get(name)?.compiled.as_ref().ok());
+    let of_engines = engines.flat_map(|engine| {
+        let requires = &engine.spec().requires;
+        engine.kinds().filter_map(|(kind, _)| {
+            let version = served.version(kind, requires)?.to_owned();
+            Some(ObjectKind { version, ..kind.clone() })
+        })
+    });
+    let before = before.into_iter().flat_map(|record| record.kinds.clone());
+    let all = objects.map(kind_of).chain(of_engines.collect::<Vec<_>>()).chain(before);
+    // Where a kind is not served, there is nothing of it.
+    all.filter(|ObjectKind { group, kind, version }| served.has(group, kind, version)).collect()
 }
 
 /// Whether a kind is served as it is watched.

@@ -230,7 +230,7 @@ impl Planned {
         let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
         content::number(&(
             (&self.team.metadata.uid, &self.team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
-            (instances, places.collect::<Vec<_>>(), &plan.grants, devices, blocked),
+            (instances, places.collect::<Vec<_>>(), &plan.grants, devices, blocked, plan.api_server.is_empty()),
         ))
     }
 

@@ -50,6 +50,8 @@ pub struct Observed {
     pub written: WrittenPrefixes,
     /// Where the API server is reached; empty while that is not known.
     pub api_server: Vec<ApiServer>,
+    /// The engines that provide something in its daily work.
+    pub work_engines: BTreeSet<String>,
     /// The record, if there is one.
     pub record: Option<Record>,
 }
@@ -70,6 +72,7 @@ impl Observed {
             prefixes: &self.prefixes,
             written: &self.written,
             api_server: &self.api_server,
+            work_engines: &self.work_engines,
         }
     }
 }
@@ -115,6 +118,7 @@ pub fn observe(
         prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
         api_server: mirror.api_server.all(),
+        work_engines: store.work.engines(name),
         record,
     })
 }

@@ -14,7 +14,8 @@ use crate::api::{AITeam, AITeamSpec, Reason, labels};
 use crate::apply::outcome::soonest;
 use crate::apply::{Keep, Outcome, Result as Written, acts_on_anothers};
 use crate::context::{Context, LOWERING};
-use crate::desired::{Desired, Desires, Stage, desired, volumes};
+use crate::desired::stores::{self, Claim, Volumes};
+use crate::desired::{Desired, Desires, Stage, desired, volumes as sizes};
 use crate::error::Failure;
 use crate::ground::{self, Ground};
 use crate::health::summary::{self, DailyHealth};
@@ -23,13 +24,14 @@ use crate::hold::{hold, unreadable};
 use crate::kinds::built_in;
 use crate::observe::{self, Observed, Recorded, observe};
 use crate::plan::choice::looked_at;
+use crate::plan::daily::engine::candidates;
 use crate::plan::{Plan, Problem, Retained, Scope, plan, shares};
 use crate::queue::{Again, Key as Work};
 use crate::record::Record;
 use crate::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::status::{Live, held, status};
 use crate::watch::{Entry, Key, Mirror};
-use crate::{finalizer, references, retained, stalled, teardown};
+use crate::{engine_kinds, finalizer, references, retained, stalled, teardown};
 
 /// How often something that a person must mend is looked at again: what mends
 /// it may be an object that is not watched.
@@ -86,6 +88,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     };
     // 3 desire
     let desires = desires(&context.mirror, &mut plan);
+    plan.problems.extend(replaced(context, &desires, &observed));
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
     let (holding, later) = stalled::of_team(context, name).await;
@@ -112,9 +115,20 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
 pub(crate) fn desires(mirror: &Mirror, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
     let live = |desired: &Desired| Some(mirror.get(&crate::apply::key(desired))?.view.state());
-    let told = volumes::keep(plan, &mut desires.objects, live);
+    let told = sizes::keep(plan, &mut desires.objects, live);
     plan.problems.extend(told);
     desires
+}
+
+/// The stores whose volume is another than the recorded one.
+fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Problem> {
+    let Some(record) = &observed.record else { return Vec::new() };
+    stores::replaced(&record.volumes, &desires.all(), |desired| claim(context, desired))
+}
+
+fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
+    let entry = context.mirror.get(&crate::apply::key(desired)).filter(|entry| !entry.deleting)?;
+    Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
 }
 
 /// Gives daily work its ground. What changed of engines since the plan looked at
@@ -216,7 +230,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     context.applier.apply(&owner, &bound, &[Stage::Binding], &mut outcome).await;
     context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;
     explain_lost_labels(context, name, observed, &mut outcome);
-    let record = record(context, team, plan, observed);
+    let record = record(context, team, plan, desires, observed);
     let record = record.desired(&plan.identity);
     match observe::newer(name, &context.mirror) {
         // It came during this pass; the next holds the team.
@@ -276,17 +290,29 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
 }
 
 /// What is to be remembered of the team.
-fn record(context: &Context, team: &AITeam, plan: &Plan, observed: &Observed) -> Record {
+fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Record {
+    let mut engines = observed.work_engines.clone();
+    let candidates = DailyKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
+    engines.extend(candidates.map(str::to_owned));
+    let objects = desires.objects.iter().chain(&desires.held);
+    let kinds = engine_kinds::to_record(&context.store, objects, &engines, observed.record.as_ref());
     let namespaces = observe::namespaces(team.name(), &context.mirror);
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
         namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
+        volumes: volumes(context, desires, observed),
         choices: plan.choices(),
         removed: observed.retained.clone(),
         prefixes: Some(plan.prefixes.clone()),
+        kinds,
         ..Record::of(team.name(), &team.spec, &plan.site)
     }
     .with_unread(observed.record.as_ref())
+}
+
+fn volumes(context: &Context, desires: &Desires, observed: &Observed) -> Volumes {
+    let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
+    stores::remembered(&before, &desires.all(), |desired| claim(context, desired))
 }
 
 /// Judges a team by what the mirror knows.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::AITeam;
+use crate::api::{AITeam, labels};
 use crate::apply::{Keep, Outcome};
 use crate::context::Context;
 use crate::desired::{Stage, desired};
@@ -15,6 +15,7 @@ use crate::observe::{self, Observed, Recorded};
 use crate::plan::{DatasetSettings, Plan, Usage, retained_only};
 use crate::queue::{Again, Key};
 use crate::record::Record;
+use crate::watch::Entry;
 
 /// Keeps what is retained of a team, if anything is.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
@@ -26,7 +27,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
         if namespaces.is_empty() {
             context.forget(name, "");
         }
-        return Ok(None);
+        return unrecorded(context, name).await;
     };
     // The team's object may be gone because its kind is being removed, or be on
     // its way back: only a withdrawal that was recorded takes rights away.
@@ -56,6 +57,21 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
 }
 
+/// Without a record nobody knows what its policies and quotas were, so these stay as they
+/// are. That it was withdrawn is still written on its namespaces, so nobody gets in.
+async fn unrecorded(context: &Context, name: &str) -> Result<Again, Failure> {
+    let namespaces = observe::namespaces(name, &context.mirror);
+    let is_left = |entry: &Entry| entry.view.state()["annotations"][labels::RETAINED] == "true";
+    if namespaces.is_empty() || !namespaces.values().all(is_left) {
+        return Ok(None);
+    }
+    let mut outcome = Outcome::default();
+    context.applier.remove_bindings(name, &mut outcome).await;
+    context.applier.remove_foreign_bindings(name, &namespaces.keys().cloned().collect(), &mut outcome).await;
+    let failed = outcome.failures().next().map(|(_, failure)| failure.clone());
+    failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
+}
+
 /// The plan of a team of which only the guardrails are left.
 fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITeam, Plan)> {
     let (team, blueprint) = record.guarded(name)?;
@@ -75,6 +91,7 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         prefixes: context.prefixes.clone().unwrap_or_default(),
         written: observe::written_prefixes(name, &context.mirror),
         api_server: context.mirror.api_server.all(),
+        work_engines: context.store.work.engines(name),
         record: None,
     };
     observed.usage = observe::usage(name, &context.mirror, false);

@@ -35,7 +35,11 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     if !done {
         // What holds a namespace is watched as little as who lets it go.
         let namespaces = observe::namespaces(team.name(), &context.mirror);
-        return Ok(namespaces.values().filter(|entry| entry.deleting).map(stalled::again).min());
+        return Ok(namespaces
+            .values()
+            .filter(|entry| entry.deleting)
+            .map(|entry| stalled::again(context, entry))
+            .min());
     }
     finalizer::remove(context, team).await?;
     context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());

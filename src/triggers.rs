@@ -103,6 +103,9 @@ impl Listener for Triggers {
         if concerns_others(change) {
             self.0.follow_kinds(&[]);
             self.engine_changed(change.key);
+            if needs_api_server(change.before) != needs_api_server(change.after) {
+                self.way_changed(change.key);
+            }
         }
     }
 
@@ -112,6 +115,7 @@ impl Listener for Triggers {
             return;
         }
         self.0.follow_kinds(&[]);
+        self.0.follow_recorded();
         let Some(definition) = after.or(before) else { return };
         let (group, kind) = (definition.group.as_str(), definition.kind.as_str());
         let catalogue = self.0.store.catalogue();
@@ -197,6 +201,16 @@ impl Triggers {
         }
     }
 
+    /// Wakes the teams whose daily work may reach the API server by this engine, or may not
+    /// any more: the way there is written for the team as a whole.
+    fn way_changed(&self, engine: &str) {
+        for (team, ground) in self.0.grounds() {
+            if ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
+                self.0.queue.add(Key::Team(team));
+            }
+        }
+    }
+
     fn wake_itself(&self, id: &DailyId, change: &Change<'_, Object>) {
         let key = Key::Daily(id.clone());
         let Some(after) = change.after else {
@@ -232,6 +246,10 @@ fn has_job(context: &Context, run: &DailyId) -> bool {
 pub fn id(kind: DailyKind, key: &str) -> Option<DailyId> {
     let (namespace, name) = key.split_once('/')?;
     Some(DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+}
+
+fn needs_api_server(known: Option<&Known<Engine>>) -> bool {
+    known.and_then(|known| known.as_ref().ok()).is_some_and(|engine| engine.spec.needs_api_server)
 }
 
 fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {

@@ -87,6 +87,8 @@ mod spec;
 mod stage;
 #[path = "cluster/stalls.rs"]
 mod stalls;
+#[path = "cluster/stores.rs"]
+mod stores;
 #[path = "cluster/team.rs"]
 mod team;
 #[path = "cluster/watched.rs"]

@@ -150,6 +150,8 @@ reasons! {
     EngineInvalid: Invalid,
     /// The engine, or something that it is made of, says that it fails.
     EngineFailing: Invalid,
+    /// The volume of a store is another than the one before, and nobody accepted it.
+    VolumeReplaced: Invalid,
     /// The operator may not write a kind that the engine needs.
     RightsMissing: Invalid,
     /// The API server, a quota or an admission policy refused an object.

@@ -2,7 +2,9 @@
 //!
 //! One pass for all of them, and one timer until the next is due: a run that is over
 //! costs nothing before its time has come. Only what is still as it was known goes, by
-//! its UID and resource version, and never what a GitOps tool would create again.
+//! its UID and resource version, and never what a GitOps tool would create again: such a
+//! run says so by its own pass, so that two passes never write one status. A run whose
+//! deletion fails is set aside for a while, and the others go on.
 
 use std::time::Duration;
 
@@ -10,19 +12,22 @@ use futures::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, Preconditions};
 use serde_json::json;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::report;
 use crate::api::daily::{DailyKind, Run};
+use crate::api::reason::Class;
+use crate::apply::outcome::soonest;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ground::Planned;
-use crate::plan::daily::run::{expires, tracker};
+use crate::plan::daily::run::{expires, is_kept, tracker};
 use crate::plan::daily::{DailyId, Object};
-use crate::queue::Again;
+use crate::queue::{Again, Key as Work};
 use crate::request::request;
 use crate::status::run::kept;
 use crate::triggers;
+use crate::watch::team_of;
 
 /// How many runs go in one pass. The rest of a burst takes its turn.
 const AT_ONCE: usize = 128;
@@ -38,13 +43,49 @@ pub async fn reconcile(context: &Context, team: &str) -> Result<Again, Failure> 
     let Some(ground) = context.ground(team) else { return Ok(None) };
     // Of a team that is held nothing goes, either.
     let Some(planned) = &ground.planned else { return Ok(None) };
-    let default = planned.plan.site.runs.as_ref().and_then(|rules| rules.ttl_seconds_after_finished);
-    let begun = Timestamp::now();
-    let due = context.store.work.due(team, begun.as_second(), default, AT_ONCE, |key| may_go(planned, key));
-    let gone = futures::stream::iter(due.runs).map(|key| async move { one(context, &key, default, begun).await });
-    let results: Vec<Result<(), Failure>> = gone.buffer_unordered(IN_FLIGHT).collect().await;
-    results.into_iter().collect::<Result<(), Failure>>()?;
-    Ok(due.next.map(|next| pause(next, Timestamp::now())))
+    let default = default(planned);
+    let (begun, aside) = (Timestamp::now(), context.aside.of(team));
+    let may = |key: &str| may_go(planned, key) && !aside.contains_key(key);
+    let due = context.store.work.due(team, begun.as_second(), default, AT_ONCE, may);
+    let gone = futures::stream::iter(due.runs).map(|key| async move {
+        let result = one(context, &key, default, begun).await;
+        (key, result)
+    });
+    let results: Vec<(String, Result<(), Failure>)> = gone.buffer_unordered(IN_FLIGHT).collect().await;
+    let mut failing = None;
+    for (key, result) in results {
+        let Err(failure) = result else { continue };
+        context.aside.put(team, &key);
+        if failure.class() == Class::Transient {
+            failing = Some(failure);
+        } else {
+            warn!(run = key, reason = %failure.reason, "{failure}");
+        }
+    }
+    let next = due.next.map(|next| pause(next, Timestamp::now()));
+    let next = soonest([next, context.aside.first(team)]);
+    failing.map_or(Ok(next), |failure| Err(failure.wishing(next)))
+}
+
+/// Says of a run that stays after its time why it does, if it is one and did not say so.
+pub async fn tell_that_it_stays(context: &Context, id: &DailyId, object: &Object) -> Result<(), Failure> {
+    let object = report::with_newest_status(context, object.clone());
+    let Object::Run(run) = &object else { return Ok(()) };
+    let Some(tool) = tracker(run).filter(|_| run.metadata.deletion_timestamp.is_none() && !is_kept(run)) else {
+        return Ok(());
+    };
+    let ground = team_of(&id.namespace).and_then(|team| context.ground(team));
+    let Some(planned) = ground.as_ref().and_then(|ground| ground.planned.as_ref()) else { return Ok(()) };
+    let is_over = expires(run, default(planned)).is_some_and(|time| time <= Timestamp::now().as_second());
+    if !is_over || !may_go(planned, &format!("{}/{}", id.namespace, id.name)) {
+        return Ok(());
+    }
+    report::report(context, id, &object, json!(kept(run, tool, &crate::report::now()))).await
+}
+
+/// How long runs stay that do not say so.
+fn default(planned: &Planned) -> Option<i64> {
+    planned.plan.site.runs.as_ref().and_then(|rules| rules.ttl_seconds_after_finished)
 }
 
 /// How long it is until this second.
@@ -61,7 +102,7 @@ fn may_go(planned: &Planned, key: &str) -> bool {
     !stays && !planned.blocked.contains_key(namespace)
 }
 
-/// Deletes one run, or says why it stays.
+/// Deletes one run, or has its own pass say why it stays.
 async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Failure> {
     let Some(id) = triggers::id(DailyKind::Run, key) else { return Ok(()) };
     let Some(Ok(object)) = context.store.daily_object(&id) else { return Ok(()) };
@@ -70,13 +111,11 @@ async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp)
     if expires(run, default).is_none_or(|time| time > now.as_second()) {
         return Ok(());
     }
-    match tracker(run) {
-        Some(tool) => {
-            let status = json!(kept(run, tool, &crate::report::now()));
-            report::report(context, &id, &object, status).await
-        }
-        None => delete(context, &id, run).await,
+    if tracker(run).is_some() {
+        context.queue.add(Work::Daily(id));
+        return Ok(());
     }
+    delete(context, &id, run).await
 }
 
 async fn delete(context: &Context, id: &DailyId, run: &Run) -> Result<(), Failure> {
@@ -94,14 +133,5 @@ async fn delete(context: &Context, id: &DailyId, run: &Run) -> Result<(), Failur
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_sleeps_until_the_next_is_due_and_not_for_too_long() {
-        let now = Timestamp::from_millisecond(10_250).unwrap();
-        assert_eq!(pause(15, now), Duration::from_millis(4750));
-        assert_eq!(pause(9, now), SETTLE);
-        assert_eq!(pause(i64::MAX, now), LONGEST);
-    }
-}
+#[path = "expiry_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ pub mod network;
 pub mod object;
 pub mod pods;
 pub mod quota;
+pub mod stores;
 pub mod volumes;
 
 use std::collections::BTreeSet;
@@ -101,6 +102,14 @@ pub struct Desires {
     pub held: Vec<Desired>,
     /// What the plan could not know: two that want the same object.
     pub problems: Vec<Problem>,
+}
+
+impl Desires {
+    /// What is to be written and what is held.
+    #[must_use]
+    pub fn all(&self) -> Vec<&Desired> {
+        self.objects.iter().chain(&self.held).collect()
+    }
 }
 
 /// The objects that make the plan real.

@@ -208,7 +208,9 @@ fn api_server(plan: &Plan) -> Opens {
 fn engines_with_api_server(plan: &Plan, namespace: &NamespacePlan) -> BTreeSet<String> {
     let here = plan.instances.iter().filter(|instance| instance.id.namespace == namespace.name);
     let choices = here.filter_map(|instance| instance.choice.as_ref());
-    choices.filter(|choice| choice.needs_api_server).map(|choice| choice.engine.clone()).collect()
+    let own = choices.filter(|choice| choice.needs_api_server).map(|choice| choice.engine.clone());
+    let is_worked_in = matches!(namespace.layer, Layer::Workspace | Layer::Live);
+    own.chain(plan.work_with_api_server.iter().filter(|_| is_worked_in).cloned()).collect()
 }
 
 /// The ports of everything in Shared; none if nothing there declares any.

@@ -101,6 +101,36 @@ fn an_engine_lowers_its_own_namespace_and_the_namespace_says_which() {
 }
 
 #[test]
+fn pods_of_daily_work_reach_the_api_server_where_their_engine_asks() {
+    let site = blueprint("{engines: {Notebook: [hub]}}");
+    let engine = |needs: bool| -> crate::api::EngineSpec {
+        let text =
+            format!("{{description: a, capabilities: [Notebook, Pipelines], revision: '1', needsApiServer: {needs}}}");
+        serde_saphyr::from_str(&text).unwrap()
+    };
+    let (hub, other, idle) = (engine(true), engine(true), engine(false));
+    let catalogue = Catalogue::with([("hub", &hub), ("used", &other), ("unused", &other), ("idle", &idle)]);
+    let used = std::collections::BTreeSet::from(["used".to_owned(), "idle".to_owned()]);
+    let facts = Facts { work_engines: &used, ..Facts::offline(&site, &catalogue) };
+    let desires = desired(&plan(&team("{shared: {}, projects: [{name: p, live: {}}]}"), &facts).unwrap());
+    for (namespace, expected) in [
+        ("abc--p", &["strata-api-server-hub", "strata-api-server-used"][..]),
+        ("abc--p--live", &["strata-api-server-hub", "strata-api-server-used"]),
+        ("abc--shared", &[]),
+        ("abc--backbone", &[]),
+    ] {
+        let here = desires.objects.iter().filter(|desired| desired.key.namespace.as_deref() == Some(namespace));
+        let ways: Vec<&str> = here
+            .map(|desired| desired.key.name.as_str())
+            .filter(|name| name.starts_with("strata-api-server"))
+            .collect();
+        assert_eq!(ways, expected, "{namespace}");
+    }
+    let policy = find(&desires, "NetworkPolicy", "abc--p", "strata-api-server-hub").unwrap();
+    assert_eq!(policy["spec"]["podSelector"], json!({"matchLabels": {"strata-operator.dev/engine": "hub"}}));
+}
+
+#[test]
 fn unknown_addresses_of_the_api_server_open_nothing() {
     let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
     let mut choices = Choices::default();

@@ -4,11 +4,13 @@
 //! are the isolation core, which is typed Rust. The CRD refuses the same in
 //! `Engine` objects; this is for files that never saw an API server.
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::engine::{FORBIDDEN_CORE, FORBIDDEN_ENDINGS, FORBIDDEN_GROUPS};
 use crate::api::labels;
 
 /// Group, version and kind of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectKind {
     /// The API group; empty for the core group.
     pub group: String,

@@ -11,7 +11,8 @@ const FIRST: [&str; 7] = ["apiVersion", "kind", "metadata", "name", "namespace",
 #[must_use]
 pub fn yaml(value: &Value) -> String {
     // Long lines are left whole: folding them helps nobody who searches.
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    let blocks = fit_blocks(value);
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX, prefer_block_scalars: blocks };
     let mut text = serde_saphyr::to_string_with_options(&Ordered(value), options)
         // JSON is YAML: what the writer should not know how to write is still written.
         .unwrap_or_else(|_| value.to_string());
@@ -19,6 +20,22 @@ pub fn yaml(value: &Value) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Whether every text of several lines reads back the same from a block. Where a block
+/// begins with space, has a line of nothing else, has tabs, or what looks like the end of
+/// a document, readers differ.
+fn fit_blocks(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.values().all(fit_blocks),
+        Value::Array(items) => items.iter().all(fit_blocks),
+        Value::String(text) if text.contains('\n') => {
+            let is_blank = |line: &str| !line.is_empty() && line.trim().is_empty();
+            let is_odd = |line: &str| is_blank(line) || line.starts_with("---") || line.starts_with("...");
+            !text.starts_with(char::is_whitespace) && !text.contains('\t') && !text.split('\n').any(is_odd)
+        }
+        _ => true,
+    }
 }
 
 /// The value as a file of the source tree that nobody writes by hand.
@@ -56,6 +73,9 @@ impl Serialize for Ordered<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use proptest::sample::select;
     use serde_json::json;
 
     use super::*;
@@ -134,5 +154,97 @@ mod tests {
         let value: Value = texts.iter().map(|text| json!({*text: *text, "x": [*text, [*text]]})).collect();
         let text = yaml(&value);
         assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), value, "{text}");
+    }
+
+    /// Texts of what is not harmless in YAML or on a screen, and of anything else.
+    fn odd_text() -> BoxedStrategy<String> {
+        let parts = [
+            "\n",
+            "\r",
+            "\r\n",
+            "\t",
+            " ",
+            "---",
+            "\n---\n",
+            "\n...\n",
+            "- ",
+            ": ",
+            " #",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "&a",
+            "*a",
+            "!",
+            "|",
+            ">",
+            "%",
+            "@",
+            "\"",
+            "'",
+            "\\",
+            "a",
+            "yes",
+            "0",
+            "~",
+            "é",
+            "\0",
+            "\u{1}",
+            "\u{7}",
+            "\u{1b}[2J",
+            "\u{7f}",
+            "\u{80}",
+            "\u{85}",
+            "\u{9f}",
+            "\u{a0}",
+            "\u{ad}",
+            "\u{200b}",
+            "\u{200e}",
+            "\u{2028}",
+            "\u{2029}",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{2069}",
+            "\u{feff}",
+            "\u{fffe}",
+            "\u{ffff}",
+            "\u{1f980}",
+            "\u{e0001}",
+        ];
+        let of_parts = vec(select(parts.to_vec()), 0..8).prop_map(|parts| parts.concat());
+        prop_oneof![4 => of_parts, 1 => any::<String>()].boxed()
+    }
+
+    /// Values as objects have them, with odd texts wherever there is a text.
+    fn odd_value() -> BoxedStrategy<Value> {
+        let leaf = prop_oneof![
+            6 => odd_text().prop_map(Value::from),
+            1 => any::<i64>().prop_map(Value::from),
+            1 => any::<bool>().prop_map(Value::from),
+            1 => Just(Value::Null),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                btree_map(odd_text(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+        .boxed()
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_back_as_it_was(data in odd_value()) {
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
+            let text = yaml(&object);
+            prop_assert_eq!(&serde_saphyr::from_str::<Value>(&text).unwrap(), &object, "{}", text);
+            // Nothing in a value ends its document, and what YAML does not allow raw is escaped.
+            let ends = text.lines().any(|line| line.starts_with("---") || line.starts_with("..."));
+            prop_assert!(!ends, "{}", text);
+            let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+            prop_assert!(!text.chars().any(raw), "{:?}", text);
+        }
     }
 }

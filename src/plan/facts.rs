@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     /// Where the API server is reached: its own addresses and those of its
     /// Service; empty when they are not known.
     pub api_server: &'a [ApiServer],
+    /// The engines that provide something in the team's daily work.
+    pub work_engines: &'a BTreeSet<String>,
 }
 
 static NO_DATASETS: DatasetSettings = BTreeMap::new();
@@ -55,6 +57,7 @@ static NOTHING_WRITTEN: WrittenPrefixes = WrittenPrefixes { user: None, group: N
 static CORE: LazyLock<ServedKinds> = LazyLock::new(ServedKinds::default);
 static NO_CHOICES: Choices = Choices(BTreeMap::new());
 static STAND_IN: [ApiServer; 1] = [ApiServer { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), port: 443 }];
+static NO_ENGINES: BTreeSet<String> = BTreeSet::new();
 static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), counted: BTreeSet::new(), may_lower: true };
 
 impl<'a> Facts<'a> {
@@ -75,6 +78,7 @@ impl<'a> Facts<'a> {
             prefixes: &NO_PREFIXES,
             written: &NOTHING_WRITTEN,
             api_server: &STAND_IN,
+            work_engines: &NO_ENGINES,
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::choice::{Chosen, Want, choose, wants};
 use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
-use super::{Choice, Facts, Hold, Instance, InstanceId, Problem, Scope, inputs};
+use super::{ApiServer, Choice, Facts, Hold, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::Reason;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
@@ -114,7 +114,7 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
         .take()
         .or(failed)
         .or_else(|| outdated(instance, engine, team))
-        .or_else(|| unreachable(engine, path, facts));
+        .or_else(|| unreachable(engine, path, facts.api_server));
     let Ok((mut objects, connections)) = rendered else {
         instance.hold = kept;
         return;
@@ -137,7 +137,8 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
 
 /// Pods that need the API server get a way to its addresses, and to no others:
 /// they wait until those are known.
-fn unreachable(engine: &CompiledEngine, path: &str, facts: &Facts<'_>) -> Option<Hold> {
+#[must_use]
+pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Hold> {
     let message = || {
         format!(
             "{path}: the pods of {} reach the API server, and its addresses are not known yet, so nothing is written: \
@@ -146,7 +147,7 @@ fn unreachable(engine: &CompiledEngine, path: &str, facts: &Facts<'_>) -> Option
             engine.name()
         )
     };
-    let unknown = engine.spec().needs_api_server && facts.api_server.is_empty();
+    let unknown = engine.spec().needs_api_server && api_server.is_empty();
     unknown.then(|| Hold { reason: Reason::Progressing, message: message() })
 }
 

@@ -30,7 +30,7 @@ pub mod shares;
 pub mod stay;
 pub mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -41,6 +41,7 @@ pub use prefixes::WrittenPrefixes;
 pub use problem::{InstanceId, Problem, Refusal, Scope};
 pub use settings::{DatasetSettings, Settings};
 
+use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
 use crate::api::labels;
 use crate::api::quantity::Amount;
@@ -86,6 +87,8 @@ pub struct Plan {
     pub extras: Vec<ExtraObject>,
     /// Where the API server is reached, if known.
     pub api_server: Vec<ApiServer>,
+    /// The engines of daily work whose pods must reach it.
+    pub work_with_api_server: BTreeSet<String>,
 }
 
 /// An object that the Blueprint adds to a namespace.
@@ -310,8 +313,8 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     problems.extend(no_effect::no_effect(spec, site, &prefixes, &instances));
     problems.sort();
     let customers = spec.customers.iter().flat_map(|customer| customer.namespaces.clone());
-    let customers: std::collections::BTreeSet<String> = customers.collect();
-    Ok(Plan {
+    let customers: BTreeSet<String> = customers.collect();
+    let mut plan = Plan {
         identity: Identity { name, uid: team.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()) },
         blueprint: BlueprintReference { name: spec.blueprint.clone(), generation: facts.blueprint_generation },
         site: Arc::new(site.clone()),
@@ -328,5 +331,20 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         budget,
         connections,
         extras,
-    })
+        work_with_api_server: BTreeSet::new(),
+    };
+    plan.work_with_api_server = work_with_api_server(&plan, facts);
+    Ok(plan)
+}
+
+/// Of the engines that provide daily work, or may come to, those whose pods must reach
+/// the API server.
+fn work_with_api_server(plan: &Plan, facts: &Facts<'_>) -> BTreeSet<String> {
+    let candidates = DailyKind::ALL.iter().flat_map(|kind| daily::engine::candidates(plan, kind.capability()));
+    let all = candidates.chain(facts.work_engines.iter().map(String::as_str));
+    let needs = |name: &&str| {
+        let engine = facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok());
+        engine.is_some_and(|engine| engine.spec().needs_api_server)
+    };
+    all.filter(needs).map(str::to_owned).collect()
 }

@@ -4,12 +4,14 @@
 //! {"version": 1, "uid": "...", "withdrawn": false,
 //!  "team": {"blueprint": "default", "labels": {}, "customers": [{"name": "x", "namespaces": []}], "egress": []},
 //!  "namespaces": {"<name>": "<UID>"},
+//!  "volumes": {"<namespace>/<claim>": "<UID>"},
 //!  "choices": [{"namespace": "...", "capability": "Models", "engine": "mlflow", "revision": "1", "connections": {},
 //!               "ports": [], "podSecurity": "Restricted", "needsApiServer": false}],
 //!  "prefixes": {"user": "oidc:", "group": "oidc:"},
 //!  "rights": {"<role>": {"<layer>": ["<level>", "Guardrails", "Pipelines"]}},
 //!  "site": {"podSecurityVersion": "v1.36", "registries": [], "egress": [{"name": "x", "blocks": [], "ports": []}],
 //!           "metricsNamespace": "x", "gatewayNamespace": "x", "storageClasses": {"home": "x", "shared": "x"}},
+//!  "kinds": [{"group": "example.com", "version": "v1", "kind": "Widget"}],
 //!  "removed": [{"namespace": "...", "layer": "Live", "project": "x", "podSecurity": "Restricted"}]}
 //! ```
 //!
@@ -46,8 +48,14 @@ pub(super) fn write(record: &Record) -> String {
         "choices": choices(record),
         "removed": record.removed.iter().map(removed).collect::<Vec<_>>(),
     });
+    if !record.volumes.is_empty() {
+        whole["volumes"] = json!(record.volumes);
+    }
     if let Some(site) = &record.site {
         whole["site"] = json!(site);
+    }
+    if !record.kinds.is_empty() {
+        whole["kinds"] = json!(record.kinds);
     }
     if let Some(prefixes) = &record.prefixes {
         whole["prefixes"] = json!({"user": prefixes.user, "group": prefixes.group});
@@ -75,11 +83,13 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
         },
         team: TeamValues::read(&value["team"]),
         namespaces: texts(&value["namespaces"]),
+        volumes: texts(&value["volumes"]),
         choices,
         unread_choices,
         site: Site::read(&value["site"]),
         rights: value["rights"].as_object().map(Table::read),
         prefixes: prefixes(&value["prefixes"]),
+        kinds: readable(&value["kinds"]).into_iter().collect(),
         removed: list(&value["removed"]).filter_map(|entry| read_removed(&entry)).collect(),
     })
 }

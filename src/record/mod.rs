@@ -19,6 +19,7 @@ pub use site::{Customer, Site, TeamValues};
 use crate::api::team::AITeam;
 use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::desired::{Desired, ObjectKey, Ownership, Stage};
+use crate::engine::kinds::ObjectKind;
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
 
@@ -46,6 +47,8 @@ pub struct Record {
     pub team: TeamValues,
     /// The team's namespaces with their UIDs.
     pub namespaces: BTreeMap<String, String>,
+    /// The claims of engines that store, as `namespace/name`, with their UIDs.
+    pub volumes: BTreeMap<String, String>,
     /// The engines that were chosen, with their revisions.
     pub choices: Choices,
     /// Choices that this program cannot read, as they were written: kept for one
@@ -60,6 +63,9 @@ pub struct Record {
     pub prefixes: Option<Prefixes>,
     /// Namespaces of projects that were taken away, one entry each.
     pub removed: Vec<Retained>,
+    /// The kinds, beside Kubernetes' own, of which objects were written for the team: they
+    /// are watched though the engine that wrote them is gone.
+    pub kinds: BTreeSet<ObjectKind>,
 }
 
 impl Record {

@@ -47,6 +47,7 @@ fn record() -> Record {
         namespaces: [("abc--backbone".to_owned(), "1".to_owned())].into(),
         choices,
         removed: vec![removed],
+        kinds: [crate::engine::kinds::ObjectKind::new("example.com/v1", "Widget")].into(),
         prefixes: Some(Prefixes { user: "oidc:".to_owned(), group: String::new() }),
         ..Record::of("abc", &spec, &site)
     }
@@ -193,7 +194,7 @@ fn the_former_record_is_read() {
         "choices": {"abc--shared": {"Models": {"engine": "mlflow", "revision": "3", "ports": [5000], "podSecurity": "Baseline"}}},
         "removed": [{"namespace": "abc--q", "layer": "Workspace", "project": "q", "podSecurity": "Restricted"}],
     });
-    assert_eq!(Record::read(&data(&former)), Ok(Record { withdrawn: true, ..record() }));
+    assert_eq!(Record::read(&data(&former)), Ok(Record { withdrawn: true, kinds: BTreeSet::new(), ..record() }));
     // With a word in the Blueprint's part that nobody here knows.
     let mut unknown = former;
     unknown["site"]["rights"] = json!([{"role": "Dreamer", "layer": "Live", "level": "Own"}]);

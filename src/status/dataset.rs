@@ -6,6 +6,7 @@ use super::daily::Judged;
 use crate::api::Reason;
 use crate::api::daily::Dataset;
 use crate::api::daily::dataset::DatasetStatus;
+use crate::desired::stores::{self, Claim};
 use crate::error::Failure;
 use crate::plan::daily::Detail;
 use crate::plan::daily::dataset::{Reach, SHADOWED, too_large, waits_for_use};
@@ -24,7 +25,8 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
         _ => Default::default(),
     };
     let claim = claim.or_else(|| before.claim.clone());
-    let ready = match judged.trouble() {
+    let (volume, replaced) = volume(object, claim.as_deref(), judged);
+    let ready = match replaced.or_else(|| judged.trouble()) {
         Some(failure) => Err(waiting(failure, claim.as_deref(), judged)),
         None => reached(&connections, &reach).map(|()| {
             let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
@@ -36,7 +38,25 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
         connections,
         claim,
+        volume,
         engine: judged.engine(),
+    }
+}
+
+/// The UID of the claim that its data is on, and that what is there is another one.
+fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option<String>, Option<Failure>) {
+    let before = object.status.as_ref().and_then(|status| status.volume.clone());
+    let live = claim.and_then(|claim| Some((claim, (judged.live)("PersistentVolumeClaim", claim)?)));
+    let Some((name, live)) = live.filter(|(_, live)| live["metadata"]["deletionTimestamp"].is_null()) else {
+        return (before.filter(|_| claim.is_some()), None);
+    };
+    let Some(uid) = live["metadata"]["uid"].as_str().map(str::to_owned) else { return (before, None) };
+    let there = Claim { annotations: live["metadata"]["annotations"].clone(), uid };
+    let path = format!("{}/{name}", object.metadata.namespace.as_deref().unwrap_or_default());
+    let message = before.as_ref().and_then(|before| stores::message(&path, before, &there));
+    match message {
+        Some(message) => (before, Some(Failure::new(Reason::VolumeReplaced, message))),
+        None => (Some(there.uid), None),
     }
 }
 
@@ -85,6 +105,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::labels;
     use crate::plan::daily::Object;
     use crate::plan::daily::fixtures::{Scene, dataset};
     use crate::plan::settings::LeftOut;
@@ -154,6 +175,33 @@ mod tests {
             assert_eq!(said, expected);
             assert_eq!(status.claim.as_deref(), Some("dataset-big"));
         }
+    }
+
+    #[test]
+    fn another_volume_is_not_ready_until_it_is_accepted() {
+        let there = |uid: &str, accepted: &str| {
+            let annotations = json!({labels::ACCEPT_VOLUME: accepted});
+            json!({
+                "metadata": {"name": "dataset-big", "uid": uid, "annotations": annotations}, "status": {"phase": "Bound"},
+            })
+        };
+        let told = |before: Option<&str>, live: &Value| {
+            let mut object = dataset("fraud--chargeback", "big", 0, "{volume: {size: 10Gi}}");
+            let volume = before.map(str::to_owned);
+            object.status = Some(DatasetStatus { volume, ..DatasetStatus::default() });
+            let scene = Scene::new().given([("DATASET_BIG_PATH", "/data/big")]);
+            let scene = scene.live("PersistentVolumeClaim", "dataset-big", live.clone());
+            let status: DatasetStatus =
+                reported(&scene, "fraud--chargeback", "big", &Object::Dataset(Box::new(object)), &[]);
+            (ready(&status.conditions), status.volume.unwrap_or_default())
+        };
+        let fine = "True Ready a volume of 10Gi, found by DATASET_BIG_PATH".to_owned();
+        assert_eq!(told(None, &there("one", "")), (fine.clone(), "one".to_owned()));
+        assert_eq!(told(Some("one"), &there("one", "")), (fine.clone(), "one".to_owned()));
+        let (said, kept) = told(Some("one"), &there("two", "one"));
+        assert!(said.starts_with("False VolumeReplaced claim dataset-big of fraud--chargeback was deleted"), "{said}");
+        assert_eq!(kept, "one");
+        assert_eq!(told(Some("one"), &there("two", "two")), (fine, "two".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What is reported of a `Pipeline`: its order, and what became of the last
 //! execution by schedule.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::daily::Judged;
 use super::execution::{self, Progress, Words};
 use crate::api::daily::Pipeline;
-use crate::api::daily::pipeline::{Execution, PipelineStatus};
+use crate::api::daily::pipeline::{Concurrency, Execution, PipelineStatus};
 use crate::api::daily::run::RunState;
 use crate::api::status::READY;
 use crate::api::vocabulary::Capability;
@@ -14,7 +16,7 @@ use crate::error::Failure;
 use crate::plan::daily::Detail;
 
 /// How an execution fails.
-const ENDS: [Reason; 2] = [Reason::StepFailed, Reason::DeadlineExceeded];
+const ENDS: [Reason; 3] = [Reason::StepFailed, Reason::DeadlineExceeded, Reason::JobLost];
 
 /// The status of a `Pipeline`.
 #[must_use]
@@ -22,7 +24,7 @@ pub fn status(object: &Pipeline, judged: &Judged<'_>) -> PipelineStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let newest = newest(before.last.as_ref(), judged);
-    let last = last(before.last.as_ref(), newest.as_ref(), judged);
+    let last = last(object, before.last.as_ref(), newest.as_ref(), judged);
     let ready = ready(object, &before, last.as_ref(), newest.as_ref().map(|(_, progress)| progress), judged);
     let order = match &judged.plan.draft.detail {
         Detail::Pipeline { order, .. } => Some(order.clone()),
@@ -54,12 +56,20 @@ fn number(job: &str) -> u64 {
 }
 
 /// What became of the last execution. It stays once its pods are gone.
-fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judged: &Judged<'_>) -> Option<Execution> {
-    let Some((job, progress)) = newest else { return before.cloned() };
+fn last(
+    object: &Pipeline,
+    before: Option<&Execution>,
+    newest: Option<&(&str, Progress<'_>)>,
+    judged: &Judged<'_>,
+) -> Option<Execution> {
+    let Some((job, progress)) = newest else { return before.map(|before| gone(object, before, judged)) };
     let known = before.filter(|before| before.job == *job);
     let over = |before: &&Execution| matches!(before.state, RunState::Succeeded | RunState::Failed);
-    if let Some(kept) = known.filter(over).or_else(|| before.filter(|before| number(&before.job) > number(job))) {
+    if let Some(kept) = known.filter(over) {
         return Some(kept.clone());
+    }
+    if let Some(before) = before.filter(|before| number(&before.job) > number(job)) {
+        return Some(gone(object, before, judged));
     }
     let state = progress.state;
     let failure = (state == RunState::Failed).then(|| why(job, progress, judged));
@@ -76,6 +86,33 @@ fn last(before: Option<&Execution>, newest: Option<&(&str, Progress<'_>)>, judge
         reason: failure.as_ref().map(|failure| failure.reason.name().to_owned()),
         message: failure.map(|failure| text::message(&failure.message, 1024)),
     })
+}
+
+/// What is said of an execution whose Job and pods are gone: that it went on is not so any
+/// more. The schedule itself may know that it ended well; one that replaces executions
+/// takes them away itself, and the next is about to be seen.
+fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution {
+    let went_on = matches!(before.state, RunState::Running | RunState::Pending);
+    let schedule = (judged.live)("CronJob", &format!("pipeline-{}", judged.plan.id.name));
+    let (true, Some(schedule)) = (went_on && object.spec.concurrency != Concurrency::Replace, schedule) else {
+        return before.clone();
+    };
+    let ended_well = schedule["status"]["lastSuccessfulTime"]
+        .as_str()
+        .and_then(|text| text.parse().ok().map(Time))
+        .filter(|ended: &Time| ended.0 >= before.since.0);
+    if let Some(since) = ended_well {
+        return Execution { state: RunState::Succeeded, since, reason: None, message: None, ..before.clone() };
+    }
+    let message =
+        "its Job is gone, and nobody saw how it ended: somebody deleted it, or it ended while Strata was down";
+    Execution {
+        state: RunState::Failed,
+        since: judged.now.clone(),
+        reason: Some(Reason::JobLost.name().to_owned()),
+        message: Some(message.to_owned()),
+        ..before.clone()
+    }
 }
 
 /// Why an execution failed: the step, and what it said.

@@ -154,6 +154,30 @@ fn an_execution_past_its_deadline_is_told_though_its_pods_are_gone() {
 }
 
 #[test]
+fn an_execution_that_is_gone_does_not_run_for_ever() {
+    let running = [pod("pipeline-nightly-2", "Running", &["train+", "report"])];
+    let before = told(&scene(), NIGHTLY, None, &running, None);
+    let older = pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"]);
+    for pods in [&[][..], &[older]] {
+        let found = told(&scene(), NIGHTLY, Some(before.clone()), pods, None);
+        let last = found.last.unwrap();
+        assert_eq!((last.state, last.reason.as_deref()), (RunState::Failed, Some("JobLost")));
+        let said = ready(&found.conditions);
+        assert!(said.starts_with("False JobLost pipeline-nightly-2 failed: its Job is gone"), "{said}");
+    }
+    // The schedule knows that one ended well, not before this one began.
+    for (ended, state) in [(at(130), RunState::Succeeded), (at(1), RunState::Failed)] {
+        let cron = json!({"metadata": {"name": "pipeline-nightly"}, "status": {"lastSuccessfulTime": ended}});
+        let scene = scene().live("CronJob", "pipeline-nightly", cron);
+        let found = told(&scene, NIGHTLY, Some(before.clone()), &[], None);
+        assert_eq!(found.last.map(|last| last.state), Some(state));
+    }
+    // One that replaces executions takes them away itself.
+    let replaced = NIGHTLY.replacen('{', "{concurrency: Replace, ", 1);
+    assert_eq!(told(&scene(), &replaced, Some(before.clone()), &[], None).last, before.last);
+}
+
+#[test]
 fn what_keeps_an_execution_from_running_is_said() {
     let mut unpullable = pod("pipeline-nightly-1", "Pending", &["train", "report"]);
     unpullable.containers[0].waiting = Some(("ErrImagePull".to_owned(), "no such image".to_owned()));

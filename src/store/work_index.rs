@@ -83,8 +83,15 @@ impl WorkIndex {
         index.engines.get(team).is_some_and(|engines| engines.contains_key(engine))
     }
 
+    /// The engines that provide something in the team's daily work.
+    #[must_use]
+    pub fn engines(&self, team: &str) -> BTreeSet<String> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.engines.get(team).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
     /// Takes note of a change.
-    pub(super) fn take(&self, change: &Change<'_, Object>) {
+    pub(crate) fn take(&self, change: &Change<'_, Object>) {
         let Some((namespace, name)) = change.key.split_once('/') else { return };
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(Ok(before)) = change.before {
@@ -267,6 +274,7 @@ mod tests {
         index.take(&change("a--p/v", None, Some(&bench)));
         index.take(&change("a--p/w", Some(&bench), None));
         assert!(index.uses("a", "lab") && !index.uses("b", "lab"));
+        assert_eq!((index.engines("a"), index.engines("b")), (BTreeSet::from(["lab".to_owned()]), BTreeSet::new()));
         index.take(&change("a--p/v", Some(&bench), None));
         assert!(!index.uses("a", "lab"));
     }

@@ -1,5 +1,5 @@
 //! What keeps a namespace from going: the objects in it that somebody's finalizer
-//! holds, by name.
+//! holds, and the pods that have long to end, by name.
 //!
 //! Kubernetes tells the kinds and finalizers in the namespace's conditions, but no
 //! names, and of pods nothing while there are any: those go first. So the metadata of
@@ -22,6 +22,8 @@ use crate::request::request;
 const LOOKED_AT: u32 = 200;
 const LISTED: usize = 4;
 const NAMED: usize = 3;
+/// How many seconds a pod may take to end without being named.
+const LONG: i64 = 60;
 /// The most that is told of a name.
 const LENGTH: usize = 128;
 
@@ -36,7 +38,7 @@ pub async fn holders(client: &Client, requests: &Requests, namespace: &str, entr
     let rest = held.len().saturating_sub(NAMED);
     held.truncate(NAMED);
     if rest > 0 {
-        held.push(format!("and {rest} more objects with finalizers"));
+        held.push(format!("and {rest} more objects"));
     }
     let own = texts(entry, "held");
     let own = (!own.is_empty()).then(|| sentence("Namespace", namespace, &own));
@@ -75,9 +77,17 @@ async fn of_kind(client: &Client, requests: &Requests, kind: &Kind, namespace: &
 }
 
 fn held(kind: &str, metadata: &ObjectMeta) -> Option<String> {
-    let finalizers = metadata.finalizers.as_ref().filter(|all| !all.is_empty())?;
-    metadata.deletion_timestamp.as_ref()?;
-    Some(sentence(kind, metadata.name.as_deref().unwrap_or_default(), finalizers))
+    let until = metadata.deletion_timestamp.as_ref()?;
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match metadata.finalizers.as_ref().filter(|all| !all.is_empty()) {
+        Some(finalizers) => Some(sentence(kind, name, finalizers)),
+        None if metadata.deletion_grace_period_seconds.is_some_and(|seconds| seconds > LONG) => Some(format!(
+            "{kind} {} may take until {} to end, as its terminationGracePeriodSeconds says",
+            bounded(name.to_owned(), LENGTH),
+            until.0
+        )),
+        None => None,
+    }
 }
 
 fn sentence(kind: &str, name: &str, finalizers: &[String]) -> String {
@@ -114,6 +124,13 @@ mod tests {
         assert_eq!(held("Pod", &object(true, &["example.com/hold"])).as_deref(), Some(says));
         assert_eq!(held("Pod", &object(true, &[])), None);
         assert_eq!(held("Pod", &object(false, &["example.com/hold"])), None);
+        let grace = |seconds| ObjectMeta { deletion_grace_period_seconds: Some(seconds), ..object(true, &[]) };
+        assert_eq!(held("Pod", &grace(30)), None);
+        let said = held("Pod", &grace(86_400)).unwrap();
+        assert!(
+            said.starts_with("Pod stuck may take until ") && said.contains("terminationGracePeriodSeconds"),
+            "{said}"
+        );
         assert!(sentence("Pod", &"x".repeat(900), &vec!["f".repeat(900); 9]).len() < 700);
     }
 }

@@ -105,6 +105,22 @@ async fn what_an_engine_wrote_is_known_in_every_version() {
     team.edit(json!({"shared": {"experiments": null}})).await;
     stage.operator.resume().await.expect("started again");
     team.until_missing(&place("older")).await;
+
+    // The other engine goes as well while nobody looks: what it wrote is known by the record.
+    let record = team.object("ConfigMap", "backbone", "strata-record");
+    let names = |record: &Value| record["data"]["record.json"].as_str().is_some_and(|text| text.contains("Gadget"));
+    team.until_there(&record, names).await;
+    stage.operator.stop().await.expect("stopped");
+    // Something stays in Shared: without it the namespace would be retained as it is.
+    team.edit(json!({"shared": {"featureStore": null, "models": {}}})).await;
+    let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    for name in ["newer", "older"] {
+        let engine = path("Engine", "", name);
+        team.admin.merge(&engine, &meant).await.expect("meant");
+        team.admin.delete(&engine).await.expect("an engine goes");
+    }
+    stage.operator.resume().await.expect("started again");
+    team.until_missing(&place("newer")).await;
     team.delete().await;
 }
 

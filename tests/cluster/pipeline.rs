@@ -134,6 +134,32 @@ async fn a_schedule_is_a_cron_job_in_production() {
 }
 
 #[tokio::test]
+async fn a_schedule_rests_while_its_pipeline_says_so() {
+    let team = Team::ready(stage().await, "rests", at_work()).await;
+    component(&team, "first").await;
+    let mut spec = nightly();
+    spec["steps"] = json!([{"component": "first"}]);
+    let work = Work::create(&team, "Pipeline", "first--live", "nightly", spec).await;
+    work.until_ready().await;
+    due(&work, "pipeline-nightly-1").await;
+    work.until("tells of success", |seen| seen["status"]["last"]["state"] == "Succeeded").await;
+    work.edit(json!({"suspend": true})).await;
+    work.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == true).await;
+    let rests = |seen: &Value| condition(seen, "Ready")["reason"] == "Stopped";
+    let seen = work.until("says that it rests", rests).await;
+    assert_eq!(condition(&seen, "Ready")["status"], "True", "{seen}");
+    // What ran stays, and so does what is told of it.
+    assert_eq!(seen["status"]["last"]["state"], "Succeeded", "{seen}");
+    assert!(team.admin.find(&work.child("Job", "pipeline-nightly-1")).await.is_some(), "its Job went");
+    let resumed = Change::Merge(json!({"spec": {"suspend": false}}));
+    are_undone(&team, &work.child("CronJob", "pipeline-nightly"), vec![("a schedule that somebody resumes", resumed)])
+        .await;
+    work.edit(json!({"suspend": false})).await;
+    work.until_there("CronJob", "pipeline-nightly", |cron| cron["spec"]["suspend"] == false).await;
+    work.until("goes on", |seen| condition(seen, "Ready")["reason"] == "Ready").await;
+}
+
+#[tokio::test]
 async fn a_workspace_has_no_schedule() {
     let team = team().await;
     let work = Work::named(&team, "Pipeline", "first", "nightly");

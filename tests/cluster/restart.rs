@@ -1,10 +1,10 @@
 //! An operator that starts anew writes nothing where nothing changed.
 
 use harness::audit::Mark;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::count::{of_work, settled};
-use crate::spec::everything;
+use crate::spec::{everything, minimal};
 use crate::stage::{Stage, alone};
 use crate::team::Team;
 
@@ -48,4 +48,34 @@ async fn a_restart_writes_nothing() {
 async fn versions(team: &Team) -> Vec<(String, Value)> {
     let all = team.objects().await.into_iter();
     all.map(|(key, object)| (format!("{key:?}"), object["metadata"]["resourceVersion"].clone())).collect()
+}
+
+#[tokio::test]
+async fn glass_that_was_broken_ends_though_the_operator_was_down_then() {
+    let (_turn, stage) = alone().await;
+    let team = Team::ready(stage, "glass-down", minimal()).await;
+    let subject = json!({"kind": "User", "name": "eve@example.com", "apiGroup": "rbac.authorization.k8s.io"});
+    let until = |seconds: u64| jiff::Timestamp::now() + std::time::Duration::from_secs(seconds);
+    let over = until(4);
+    for (name, until) in [("ends-meanwhile", over), ("ends-later", until(25)), ("lasts", until(3600))] {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "subjects": [subject],
+            "metadata": {"name": name, "namespace": team.space("first"),
+                "annotations": {"strata-operator.dev/break-glass-until": until.to_string()}},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        });
+        team.admin.create(&binding).await.expect("an administrator breaks the glass");
+    }
+    stage.operator.kill().await.expect("killed");
+    let at = |name: &str| team.object("RoleBinding", "first", name);
+    while jiff::Timestamp::now() <= over {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(team.admin.find(&at("ends-meanwhile")).await.is_some(), "who removed it?");
+    stage.operator.resume().await.expect("started again");
+    team.until_missing(&at("ends-meanwhile")).await;
+    // Of what ends after the start the new process has its own timer.
+    team.until_missing(&at("ends-later")).await;
+    assert!(team.admin.find(&at("lasts")).await.is_some(), "it went too soon");
+    team.delete().await;
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::spec::minimal;
-use crate::stage::stage;
+use crate::stage::{alone, stage};
 use crate::team::Team;
 use crate::withdraw::{is_withdrawn, uid};
 
@@ -54,4 +54,32 @@ async fn what_is_retained_is_guarded_whatever_becomes_of_its_record() {
     team.until_missing(&backbone).await;
     team.admin.delete(&deny).await.expect("deleted");
     team.until_there(&deny, |_| true).await;
+}
+
+#[tokio::test]
+async fn without_a_record_nobody_gets_into_what_was_retained() {
+    let (_turn, stage) = alone().await;
+    let team = Team::ready(stage, "backless", minimal()).await;
+    team.delete().await;
+    team.until_gone().await;
+    is_withdrawn(&team, "first").await;
+    let backbone = team.space_path("backbone");
+    let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
+    team.admin.merge(&backbone, &meant).await.expect("meant");
+    team.admin.delete(&backbone).await.expect("deleted");
+    team.until_missing(&backbone).await;
+    stage.operator.stop().await.expect("stopped");
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "by-hand", "namespace": team.space("first")},
+        "subjects": [{"kind": "User", "name": "eve@example.com", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    });
+    team.admin.create(&binding).await.expect("by hand");
+    stage.operator.resume().await.expect("started again");
+    team.until_missing(&team.object("RoleBinding", "first", "by-hand")).await;
+    // What was there stays: nobody knows how else it was.
+    for (kind, name) in [("NetworkPolicy", "strata-default-deny"), ("ResourceQuota", "strata-quota")] {
+        assert!(team.admin.find(&team.object(kind, "first", name)).await.is_some(), "{kind} {name}");
+    }
 }

@@ -85,7 +85,12 @@ async fn the_operators_accounts_keep_their_secrets() {
         owner.patch(one, json!({"metadata": {"annotations": {"a": "c"}}})).await.passes();
         owner.patch(one, json!({"imagePullSecrets": null})).await.refused_by(ACCOUNTS, says);
         stage.keeper().await.patch(one, json!({"imagePullSecrets": null})).await.passes();
+        // Nor are they made again with other Secrets under the same name.
+        let kept = "ServiceAccount mlflow is the operator's and is not deleted";
+        owner.delete(one).await.refused_by(ACCOUNTS, kept);
         owner.post(all, account("own", json!({}))).await.passes();
         owner.patch(&format!("{all}/own"), json!({"imagePullSecrets": [{"name": "mine"}]})).await.passes();
+        owner.delete(&format!("{all}/own")).await.passes();
+        operator.delete(one).await.passes();
     }
 }

@@ -312,6 +312,13 @@ async fn an_image_is_pulled() {
     let controller = &everybody(stage).await[1];
     let answer = controller.post(pods, pod("x", &spec(&json!({"initContainers": [before]})))).await;
     answer.refused_by(PODS, "in container before");
+    // A volume that is an image is pulled as one that runs.
+    let volume = |policy: &str| {
+        let image = json!({"reference": "registry.example.com/data:1", "pullPolicy": policy});
+        spec(&json!({"volumes": [{"name": "data", "image": image}]}))
+    };
+    let says = "has `pullPolicy: Never` in volume data";
+    holds(stage, place, PODS, says, &volume("Never"), &volume("IfNotPresent")).await;
 }
 
 /// The label that somebody stripped, and a namespace without `--` that has one.

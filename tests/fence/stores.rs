@@ -171,3 +171,26 @@ async fn a_stateful_set_does_not_take_a_store_along() {
     assert_eq!(kept["metadata"]["ownerReferences"], Value::Null);
     assert_eq!(kept["metadata"]["deletionTimestamp"], Value::Null);
 }
+
+#[tokio::test]
+async fn another_volume_is_accepted_by_an_administrator() {
+    let stage = stage().await;
+    let project = Project::set(stage, "accepted").await;
+    let (operator, admin, own) = (stage.operator().await, stage.admin().await, project.person("olga", "own").await);
+    let all = &project.core("shared", "persistentvolumeclaims");
+    let one = &format!("{all}/mlflow");
+    operator.post(all, store("mlflow", "engine", "mlflow")).await.passes();
+    let accepts =
+        |uid: &Value| json!({"metadata": {"annotations": {"strata-operator.dev/accept-volume": uid, "note": "x"}}});
+    let says = "an administrator (who may override guardrails) sets it";
+    own.patch(one, accepts(&json!("any"))).await.refused_by(STORES, says);
+    let mut new = claim("other", &Value::Null);
+    new["metadata"]["annotations"] = json!({"strata-operator.dev/accept-volume": "any"});
+    own.post(all, new).await.refused_by(STORES, says);
+    own.patch(one, json!({"metadata": {"annotations": {"note": "x"}}})).await.passes();
+    admin.patch(one, accepts(&json!("any"))).await.passes();
+    // What is there already does not keep anybody from other changes.
+    own.patch(one, json!({"metadata": {"annotations": {"note": "y"}}})).await.passes();
+    own.patch(one, accepts(&json!("another"))).await.refused_by(STORES, says);
+    own.patch(one, accepts(&Value::Null)).await.passes();
+}

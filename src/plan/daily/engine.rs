@@ -13,7 +13,7 @@ use crate::api::vocabulary::Capability;
 use crate::engine::inputs::CredentialsInputs;
 use crate::engine::{CompiledEngine, Inputs, plain};
 use crate::plan::choice::{Chosen, Want, choose, path};
-use crate::plan::instances::UPGRADE;
+use crate::plan::instances::{UPGRADE, unreachable};
 use crate::plan::parameters::{over_the_sites, refused};
 use crate::plan::{Choice, Facts, Hold, Instance, Plan, inputs};
 
@@ -33,7 +33,9 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
     let asked = of_team.map(|_| path(plan.id.kind.capability()));
     // Of what is retained nothing is written: what it would be now holds up nothing.
     let unwritten = plan.retained && !plan.draft.write;
-    if let Some(hold) = refused(&engine, &inputs.parameters, asked, site).filter(|_| !unwritten) {
+    let refused = refused(&engine, &inputs.parameters, asked, site);
+    let held = refused.or_else(|| unreachable(&engine, path(plan.id.kind.capability()), &facts.plan.api_server));
+    if let Some(hold) = held.filter(|_| !unwritten) {
         return Err(hold);
     }
     let rendered = engine.render(&inputs.to_value());

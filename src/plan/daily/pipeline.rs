@@ -9,6 +9,10 @@ use crate::api::daily::pipeline::PipelineSpec;
 use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
 use crate::plan::Hold;
 
+/// How many seconds a Job of a schedule stays at least after its end, so that its end is
+/// seen and reported.
+const SEEN: i64 = 60;
+
 /// What a pipeline asks for. Without a schedule nothing is written, so that the
 /// `CronJob` of one that was taken away goes.
 pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
@@ -29,7 +33,10 @@ pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold>
     let run = schedule.map(|schedule| RunInputs {
         schedule: Some(schedule),
         active_deadline_seconds: spec.active_deadline_seconds.or(rules.active_deadline_seconds),
-        ttl_seconds_after_finished: spec.ttl_seconds_after_finished.or(rules.ttl_seconds_after_finished),
+        ttl_seconds_after_finished: spec
+            .ttl_seconds_after_finished
+            .or(rules.ttl_seconds_after_finished)
+            .map(|seconds| seconds.max(SEEN)),
         ..inputs(name, spec, resolved)
     });
     Ok(Draft { work: WorkInputs { run, ..WorkInputs::default() }, write: true, detail, ..Draft::default() })
