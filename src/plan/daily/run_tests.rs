@@ -87,6 +87,14 @@ fn a_run_waits_for_the_settings_of_the_datasets_that_its_steps_name() {
 }
 
 #[test]
+fn a_run_that_lacks_values_names_each() {
+    let two = "{parameters: [{name: b}, {name: c, default: '1'}, {name: a}], steps: [{component: read}]}";
+    let hold = drafted(&scene().pipeline(NAMESPACE, "two", two), &run("first", "{pipeline: two}")).unwrap_err();
+    let said = "pipeline two wants a value for 'b', 'a', without a default, and";
+    assert!(hold.message.starts_with(said), "{}", hold.message);
+}
+
+#[test]
 fn a_run_that_cannot_start_says_why() {
     for (spec, message) in [
         (
