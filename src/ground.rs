@@ -260,7 +260,8 @@ fn for_work(plan: Plan) -> Plan {
 /// What a namespace is granted of devices, which is what a size is held against.
 fn of_devices_alone(mut share: Share) -> Share {
     // A map that was emptied keeps its room; a new one takes none.
-    share.granted = share.granted.into_iter().filter(|(resource, _)| is_device(resource)).collect();
+    let devices = share.granted.iter().filter(|(resource, _)| is_device(resource));
+    share.granted = devices.map(|(resource, amount)| (resource.clone(), *amount)).collect();
     share.wanted = BTreeMap::new();
     share
 }
@@ -300,7 +301,9 @@ mod tests {
     fn teams_share_equal_inputs_and_blueprints() {
         let common = Common::default();
         let mut grounds = [ground("aaa", 1), ground("bbb", 1), ground("ccc", 2)];
-        grounds.iter_mut().for_each(|ground| common.share(ground));
+        for ground in &mut grounds {
+            common.share(ground);
+        }
         let [a, b, c] = &grounds;
         assert!(Arc::ptr_eq(inputs(a), inputs(b)));
         assert!(!Arc::ptr_eq(inputs(a), inputs(c)));

@@ -90,6 +90,7 @@ mod tests {
         desired(&plan(&AITeam::new("abc", spec), &Facts::offline(&site, &catalogue)).unwrap()).objects
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "a claim that is looked for is found or not")]
     fn claim(uid: &str, accepted: &str) -> Option<Claim> {
         Some(Claim { uid: uid.to_owned(), annotations: json!({labels::ACCEPT_VOLUME: accepted}) })
     }
