@@ -165,9 +165,11 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
     }
     context.follow_kinds(desires);
     let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
+    // Guardrails have names that nobody else may use: they wait for no question.
+    context.applier.apply(&owner, &wanted, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &wanted, &mut outcome).await;
     let free = context.applier.without_conflicts(&wanted, &outcome);
-    let before = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
+    let before = [Stage::Identity, Stage::Configuration];
     context.applier.apply(&owner, &free, &before, &mut outcome).await;
     // Nothing runs with what somebody else made meanwhile.
     let free = context.applier.without_conflicts(&wanted, &outcome);

@@ -9,8 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use serde_json::Value;
-
 use crate::api::daily::DailyKind;
 use crate::api::{AITeam, BlueprintSpec};
 use crate::apply::Outcome;
@@ -90,12 +88,13 @@ pub struct Planned {
     /// Namespaces that nothing is written into, and why.
     pub blocked: BTreeMap<String, Failure>,
     /// What of the record is in neither: choices of engines that this program cannot
-    /// read, or all of it, of a team of which only the record is left.
+    /// read, volumes, and kinds of engines; or all of it, of a team of which only the
+    /// record is left.
     recorded: Recorded,
 }
 
 enum Recorded {
-    Unread(Vec<Value>),
+    Partly(Box<Record>),
     Whole(Box<Record>),
 }
 
@@ -116,7 +115,7 @@ impl Ground {
     pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
-        let recorded = Recorded::Unread(Vec::new());
+        let recorded = Recorded::Partly(Box::default());
         let team = AITeam { metadata: team.metadata.clone(), spec: team.spec.clone(), status: None };
         let planned = Planned { team, blocked: blocked.collect(), plan: for_work(plan), recorded };
         let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
@@ -157,7 +156,12 @@ impl Ground {
     #[must_use]
     pub fn recorded(mut self, record: Option<&Record>) -> Self {
         if let (Some(planned), Some(record)) = (&mut self.planned, record) {
-            planned.recorded = Recorded::Unread(record.unread_choices.clone());
+            planned.recorded = Recorded::Partly(Box::new(Record {
+                unread_choices: record.unread_choices.clone(),
+                volumes: record.volumes.clone(),
+                kinds: record.kinds.clone(),
+                ..Record::default()
+            }));
         }
         self
     }
@@ -176,13 +180,12 @@ impl Ground {
     #[must_use]
     pub fn remembered(&self, uid: &str) -> Option<Record> {
         let planned = self.planned.as_ref().filter(|planned| planned.team.metadata.uid.as_deref() == Some(uid))?;
-        let Recorded::Unread(unread_choices) = &planned.recorded else { return None };
+        let Recorded::Partly(recorded) = &planned.recorded else { return None };
         Some(Record {
             uid: uid.to_owned(),
             choices: planned.plan.choices(),
-            unread_choices: unread_choices.clone(),
             prefixes: Some(planned.plan.prefixes.clone()),
-            ..Record::default()
+            ..(**recorded).clone()
         })
     }
 
@@ -191,7 +194,7 @@ impl Ground {
     pub fn remembered_whole(&self) -> Option<Record> {
         match &self.planned.as_ref()?.recorded {
             Recorded::Whole(record) => Some((**record).clone()),
-            Recorded::Unread(_) => None,
+            Recorded::Partly(_) => None,
         }
     }
 
@@ -295,6 +298,22 @@ mod tests {
 
     fn inputs(ground: &Ground) -> &Arc<Inputs> {
         &ground.planned.as_ref().unwrap().plan.instances[0].inputs
+    }
+
+    #[test]
+    fn what_the_record_knew_of_volumes_and_kinds_is_remembered() {
+        let kind = crate::engine::kinds::ObjectKind::new("example.com/v1", "Job");
+        let record = Record {
+            volumes: BTreeMap::from([("aaa--shared/mlflow".to_owned(), "one".to_owned())]),
+            kinds: BTreeSet::from([kind]),
+            ..Record::default()
+        };
+        let mut ground = ground("aaa", 1).recorded(Some(&record));
+        ground.planned.as_mut().unwrap().team.metadata.uid = Some("u".to_owned());
+        let remembered = ground.remembered("u").unwrap();
+        assert_eq!((&remembered.volumes, &remembered.kinds), (&record.volumes, &record.kinds));
+        assert_eq!(remembered.uid, "u");
+        assert_eq!(ground.remembered("another"), None);
     }
 
     #[test]

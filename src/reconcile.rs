@@ -237,6 +237,8 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         Some(failure) => drop(outcome.results.insert(crate::apply::key(&record), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
     }
+    // Guardrails have names that nobody else may use: they wait for no question.
+    context.applier.apply(&owner, &desires.objects, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &desires.objects, &mut outcome).await;
     let free = context.applier.without_conflicts(&desires.objects, &outcome);
     context.applier.apply(&owner, &free, &BEFORE_WORKLOADS, &mut outcome).await;
@@ -300,7 +302,7 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
         namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
-        volumes: volumes(context, desires, observed),
+        volumes: volumes(context, plan, desires, observed),
         choices: plan.choices(),
         removed: observed.retained.clone(),
         prefixes: Some(plan.prefixes.clone()),
@@ -310,9 +312,20 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
     .with_unread(observed.record.as_ref())
 }
 
-fn volumes(context: &Context, desires: &Desires, observed: &Observed) -> Volumes {
+/// The claims of its stores. One that is there may be asked for again, and what an
+/// instance that is held asks for may not be known now.
+fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observed) -> Volumes {
     let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
-    stores::remembered(&before, &desires.all(), |desired| claim(context, desired))
+    let unknown = |namespace: &str| {
+        let here = plan.instances.iter().filter(|instance| instance.id.namespace == namespace);
+        here.into_iter().any(|instance| instance.objects.is_empty())
+    };
+    let stays = |path: &str| {
+        let Some((namespace, name)) = path.split_once('/') else { return false };
+        let key = Key::new("", "PersistentVolumeClaim", Some(namespace), name);
+        context.mirror.get(&key).is_some_and(|entry| !entry.deleting) || unknown(namespace)
+    };
+    stores::remembered(&before, &desires.all(), |desired| claim(context, desired), stays)
 }
 
 /// Judges a team by what the mirror knows.

@@ -69,7 +69,7 @@ impl Answers {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = all.get(&entry.uid) else { return if is_slow(entry) { MENDED } else { PATIENCE } };
         let pause = if known.version == entry.version { pause(entry) } else { PATIENCE };
-        pause.saturating_sub(known.at.elapsed()).max(Duration::from_secs(1))
+        pause.saturating_sub(known.at.elapsed()).max(PATIENCE)
     }
 }
 

@@ -23,15 +23,22 @@ pub struct Claim {
 pub type Volumes = BTreeMap<String, String>;
 
 /// The claims to be remembered: those known before keep their UID until another is
-/// accepted, and those that nobody asks for any more are forgotten.
-pub fn remembered(before: &Volumes, objects: &[&Desired], live: impl Fn(&Desired) -> Option<Claim>) -> Volumes {
+/// accepted. Those that nobody asks for any more are forgotten, but for those of which
+/// `stays` says, by `namespace/name`, that they may be asked for again.
+pub fn remembered(
+    before: &Volumes,
+    objects: &[&Desired],
+    live: impl Fn(&Desired) -> Option<Claim>,
+    stays: impl Fn(&str) -> bool,
+) -> Volumes {
+    let kept = before.iter().filter(|(path, _)| stays(path)).map(|(path, uid)| (path.clone(), uid.clone()));
     let of_stores = objects.iter().filter_map(|desired| Some((path(desired)?, *desired)));
     let known = of_stores.filter_map(|(path, desired)| {
         let there = live(desired).filter(|claim| !before.contains_key(&path) || is_accepted(claim));
         let uid = there.map(|claim| claim.uid).or_else(|| before.get(&path).cloned())?;
         Some((path, uid))
     });
-    known.collect()
+    kept.chain(known).collect()
 }
 
 /// The components whose claim is another than the remembered one.
@@ -103,13 +110,13 @@ mod tests {
     fn the_first_claim_is_remembered_and_stays_so() {
         let objects = objects("{experiments: {}}");
         let all: Vec<_> = objects.iter().collect();
-        assert_eq!(remembered(&Volumes::new(), &all, |_| None), Volumes::new());
-        assert_eq!(remembered(&Volumes::new(), &all, |_| claim("one", "")), known("one"));
+        assert_eq!(remembered(&Volumes::new(), &all, |_| None, |_| false), Volumes::new());
+        assert_eq!(remembered(&Volumes::new(), &all, |_| claim("one", ""), |_| false), known("one"));
         for there in [None, claim("one", ""), claim("two", ""), claim("two", "one"), claim("two", "three")] {
             let there = || {
                 there.as_ref().and_then(|there| claim(&there.uid, there.annotations[labels::ACCEPT_VOLUME].as_str()?))
             };
-            assert_eq!(remembered(&known("one"), &all, |_| there()), known("one"));
+            assert_eq!(remembered(&known("one"), &all, |_| there(), |_| false), known("one"));
         }
     }
 
@@ -126,11 +133,12 @@ mod tests {
         assert_eq!((told[0].reason, told[0].blocking), (Reason::VolumeReplaced, true));
         assert!(told[0].message.contains("accept-volume=two"), "{}", told[0].message);
         assert!(problems(&known("one"), &|| claim("two", "two")).is_empty());
-        assert_eq!(remembered(&known("one"), &all, |_| claim("two", "two")), known("two"));
+        assert_eq!(remembered(&known("one"), &all, |_| claim("two", "two"), |_| true), known("two"));
     }
 
     #[test]
     fn what_nobody_asks_for_any_more_is_forgotten() {
-        assert_eq!(remembered(&known("one"), &[], |_| claim("one", "")), Volumes::new());
+        assert_eq!(remembered(&known("one"), &[], |_| None, |_| false), Volumes::new());
+        assert_eq!(remembered(&known("one"), &[], |_| None, |path| path == PATH), known("one"));
     }
 }

@@ -234,18 +234,20 @@ impl Watches {
     }
 
     /// The kinds that are still waited for: those that we may not read, or that
-    /// are not served, hold up nothing but themselves.
+    /// are not served, hold up nothing but themselves, and neither does a kind of an
+    /// engine that cannot be listed, for whatever reason.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
-        let waits = |health: &Health| match health.state() {
+        let waits = |health: &Health, always: bool| match health.state() {
             State::Listing => true,
-            State::Failing(failure) => failure.class() == Class::Transient && !health.was_synced(),
+            State::Failing(failure) => always && failure.class() == Class::Transient && !health.was_synced(),
             State::Synced => false,
         };
         let kinds = self.lock();
-        let all = kinds.values().map(|watch| &watch.health).chain(self.of_api_server());
-        let waiting = all.filter(|health| waits(health));
-        waiting.map(|health| health.name().to_owned()).collect()
+        let of_kinds = kinds.values().map(|watch| (&watch.health, watch.always));
+        let all = of_kinds.chain(self.of_api_server().into_iter().map(|health| (health, true)));
+        let waiting = all.filter(|(health, always)| waits(health, *always));
+        waiting.map(|(health, _)| health.name().to_owned()).collect()
     }
 
     /// The watches that are always there.

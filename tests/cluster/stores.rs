@@ -10,11 +10,11 @@ use crate::team::{Team, component};
 
 #[tokio::test]
 async fn an_emptied_store_is_not_ready_until_it_is_accepted() {
-    let team = Team::ready(stage().await, "emptied", everything()).await;
-    let claim = path("PersistentVolumeClaim", "emptied--shared", "mlflow");
+    let team = Team::ready(stage().await, "vanished", everything()).await;
+    let claim = path("PersistentVolumeClaim", "vanished--shared", "mlflow");
     let before = team.admin.get(&claim).await.expect("the claim")["metadata"]["uid"].clone();
     wait::until("the claim is recorded", 30, async || {
-        let record = team.admin.get(&path("ConfigMap", "emptied--backbone", "strata-record")).await;
+        let record = team.admin.get(&path("ConfigMap", "vanished--backbone", "strata-record")).await;
         let text = record.expect("the record")["data"]["record.json"].to_string();
         if text.contains(before.as_str().unwrap()) { Ok(()) } else { Err(text) }
     })
@@ -34,6 +34,20 @@ async fn an_emptied_store_is_not_ready_until_it_is_accepted() {
     })
     .await
     .unwrap();
+    // The record is written again, and forgets nothing.
+    let record = path("ConfigMap", "vanished--backbone", "strata-record");
+    team.admin.delete(&record).await.expect("deleted by somebody who may override");
+    wait::until("the record is there again", 30, async || {
+        let text = team.admin.get(&record).await.map(|record| record["data"]["record.json"].to_string());
+        if text.as_ref().is_ok_and(|text| text.contains(before.as_str().unwrap())) {
+            Ok(())
+        } else {
+            Err(format!("{text:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(component(&team.get().await, "Experiments")["reason"], "VolumeReplaced");
     let live = team.admin.get(&claim).await.expect("it was made again");
     assert_eq!(live["metadata"]["uid"], uid.as_str());
     assert_ne!(live["metadata"]["uid"], before);
