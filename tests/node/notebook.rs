@@ -77,5 +77,7 @@ async fn starts(ana: &Person, day: &str) {
         r#"patch workbench ana --namespace loans--risk --type=merge --patch '{{"spec":{{"start":"{day}"}}}}'"#
     ))
     .await;
+    // To wait for a pod that is not made yet fails at once.
+    ana.sees("get pods --namespace loans--risk", 60, |seen| seen.contains("workbench-ana-0")).await;
     ana.does("wait --for=condition=Ready pod/workbench-ana-0 --namespace loans--risk --timeout=180s").await;
 }
