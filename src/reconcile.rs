@@ -211,7 +211,7 @@ fn kept(left: &Retained) -> Problem {
     Problem::advice(Scope::Namespace(left.namespace.clone()), Reason::Retained, message)
 }
 
-const BEFORE_WORKLOADS: [Stage; 3] = [Stage::Guardrail, Stage::Identity, Stage::Configuration];
+const BEFORE_WORKLOADS: [Stage; 2] = [Stage::Identity, Stage::Configuration];
 
 async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
     let name = team.name();
@@ -312,13 +312,12 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
     .with_unread(observed.record.as_ref())
 }
 
-/// The claims of its stores. One that is there may be asked for again, and what an
-/// instance that is held asks for may not be known now.
+/// The claims of its stores. A claim that is there may be asked for again, and the
+/// claims of an instance that is held may be unknown now.
 fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observed) -> Volumes {
     let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
     let unknown = |namespace: &str| {
-        let here = plan.instances.iter().filter(|instance| instance.id.namespace == namespace);
-        here.into_iter().any(|instance| instance.objects.is_empty())
+        plan.instances.iter().any(|instance| instance.id.namespace == namespace && instance.objects.is_empty())
     };
     let stays = |path: &str| {
         let Some((namespace, name)) = path.split_once('/') else { return false };

@@ -34,8 +34,8 @@ pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
 /// On an `AITeam`: the prefixes to which all of its people and groups may be renamed,
 /// as [`super::Prefixes`] are written.
 pub const ACCEPT_PREFIX: &str = "strata-operator.dev/accept-prefix";
-/// On the claim of a store: the UID of that claim, by somebody who may override. The
-/// volume that was made in place of another is accepted by it.
+/// On the claim of a store: the UID of that claim. With it an administrator, who may
+/// override guardrails, accepts the volume in place of the one before.
 pub const ACCEPT_VOLUME: &str = "strata-operator.dev/accept-volume";
 /// On a namespace: what the API server puts before the names of people. Policies read it.
 pub const USER_PREFIX: &str = "strata-operator.dev/user-prefix";

@@ -150,7 +150,7 @@ reasons! {
     EngineInvalid: Invalid,
     /// The engine, or something that it is made of, says that it fails.
     EngineFailing: Invalid,
-    /// The volume of a store is another than the one before, and nobody accepted it.
+    /// The claim of a store was deleted and made again, and its volume is not accepted yet.
     VolumeReplaced: Invalid,
     /// The operator may not write a kind that the engine needs.
     RightsMissing: Invalid,

@@ -1,9 +1,9 @@
 //! What a conflict stops.
 //!
-//! Who has an object that is not known is asked before anything beside it is
-//! written: a Deployment is not made for an address that is somebody else's, nor an
-//! autoscaler over a Deployment that is. What is there already is kept as it is asked
-//! for, so that what serves goes on serving.
+//! An object that the cache does not know is looked up before anything of its component
+//! is written: no Deployment is made for a Service that is somebody else's, and no
+//! autoscaler for a Deployment that is. What exists already is still kept as desired, so
+//! that a model that serves goes on serving.
 
 use futures::StreamExt;
 
@@ -17,12 +17,13 @@ use crate::watch::{Key, State};
 /// Fields of a spec that name the object which it acts upon: of an autoscaler.
 const TARGETS: [&str; 2] = ["scaleTargetRef", "targetRef"];
 
-/// Whose an object is that is not known.
+/// The owner of an object that the cache does not know.
 enum Whose {
+    /// It does not exist.
     Nobodys,
-    /// Or it is left to the writing to tell.
+    /// It is ours, or its kind is not watched, and the write says so.
     Ours,
-    /// Or it could not be asked.
+    /// It is somebody else's, or the API server could not be asked.
     NotOurs(Failure),
 }
 

@@ -1,7 +1,7 @@
 //! Which volume a store had: the UID of its claim, as the record keeps it.
 //!
-//! Pure. A claim that was deleted is written again and is empty: an engine that runs
-//! on an empty volume has lost its data, whatever it says of itself.
+//! Pure. The operator writes a deleted claim again, and its volume is empty. The engine
+//! may run on it and be ready, although its data is lost.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub struct Claim {
 pub type Volumes = BTreeMap<String, String>;
 
 /// The claims to be remembered: those known before keep their UID until another is
-/// accepted. Those that nobody asks for any more are forgotten, but for those of which
-/// `stays` says, by `namespace/name`, that they may be asked for again.
+/// accepted. A claim that is not desired any more is forgotten, unless `stays` says, by
+/// `namespace/name`, that it may be desired again.
 pub fn remembered(
     before: &Volumes,
     objects: &[&Desired],
@@ -59,10 +59,9 @@ pub fn message(path: &str, before: &str, claim: &Claim) -> Option<String> {
     let (namespace, name) = path.split_once('/')?;
     (claim.uid != before && !is_accepted(claim)).then(|| {
         format!(
-            "claim {name} of {namespace} was deleted and made again: its volume is another one, without the data of the \
-             one before (claim UID {before}). Restore the data from a backup, or go without it; then somebody who may \
-             override accepts this volume: kubectl annotate persistentvolumeclaim {name} --namespace {namespace} \
-             --overwrite {}={}",
+            "claim {name} of {namespace} was deleted and made again (its UID was {before}): the volume is a new one, and the \
+             data may be lost. Restore the data if it is needed. An administrator (who may override guardrails) then \
+             accepts the volume: kubectl annotate persistentvolumeclaim {name} --namespace {namespace} --overwrite {}={}",
             labels::ACCEPT_VOLUME,
             claim.uid
         )

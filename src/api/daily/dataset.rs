@@ -145,7 +145,7 @@ pub struct DatasetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub claim: Option<String>,
-    /// The UID of the claim that its data is on: of another one, until that is accepted.
+    /// The UID of the claim that holds its data. A claim that was made again is recorded once it is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub volume: Option<String>,
