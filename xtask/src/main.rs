@@ -11,6 +11,7 @@ mod control_plane;
 mod demo;
 mod error;
 mod examples;
+mod failures;
 mod generate;
 mod intent;
 mod node;

@@ -12,6 +12,7 @@ use harness::node;
 
 use crate::cargo;
 use crate::error::Error;
+use crate::failures::Failures;
 use crate::table::table;
 
 /// Files in `tests/`, in the order in which they run; any other comes before the last.
@@ -61,6 +62,7 @@ struct Outcome {
     ignored: usize,
     seconds: u64,
     good: bool,
+    failures: Failures,
 }
 
 impl Test {
@@ -97,6 +99,9 @@ impl Test {
         }
         for line in left_out {
             println!("{line}");
+        }
+        for outcome in &outcomes {
+            print!("{}", outcome.failures.text(&outcome.kind));
         }
         println!("\n{}", summary(&outcomes));
         let failed: Vec<&str> =
@@ -155,10 +160,12 @@ fn steps(files: &BTreeSet<String>) -> Vec<Step> {
     steps
 }
 
-/// What needs a real node; of the tests that others ignore, too. What these measure is worth reading.
+/// What needs a real node; of the tests that others ignore, too. What these measure is worth reading. Two files
+/// have the name `node`: the second runs although the first failed.
 fn steps_of_node() -> Vec<Step> {
-    let step =
-        |file: &&str| Step::new(file, &format!("test --workspace --test {file} -- --include-ignored --show-output"));
+    let step = |file: &&str| {
+        Step::new(file, &format!("test --workspace --no-fail-fast --test {file} -- --include-ignored --show-output"))
+    };
     OF_NODE.iter().map(step).collect()
 }
 
@@ -191,6 +198,7 @@ fn run(step: &Step) -> Result<Outcome, Error> {
         let mut order = Order::default();
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             outcome.count(&line);
+            outcome.failures.read(&line);
             for line in order.next(line) {
                 let _ = writeln!(std::io::stdout(), "{line}");
             }
@@ -247,7 +255,7 @@ impl Outcome {
     }
 
     /// Failed tests; a step that failed without naming one counts as one.
-    fn failures(&self) -> usize {
+    fn failed(&self) -> usize {
         if self.good { 0 } else { self.failed.max(1) }
     }
 }
@@ -268,7 +276,7 @@ fn summary(outcomes: &[Outcome]) -> String {
     };
     let rows: Vec<_> = outcomes.iter().map(row).collect();
     let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
-    let failed: usize = outcomes.iter().map(Outcome::failures).sum();
+    let failed: usize = outcomes.iter().map(Outcome::failed).sum();
     let heading = ["KIND", "RESULT", "PASSED", "FAILED", "IGNORED", "TIME"];
     format!("{}\n{passed} passed, {failed} failed", table(&heading, &rows))
 }

@@ -272,6 +272,9 @@ impl Node {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
         self.kubectl_with(["create", "--filename=-"], Some(&list)).await?;
         self.until_ready().await?;
+        // Without it the API server refuses every pod of the namespace.
+        let account = ["get", "serviceaccounts", "default", "--namespace=default", "--output=name"];
+        self.until("the default account is there", 60, &account, |_| true).await?;
         let available = "--output=jsonpath={.status.availableReplicas}";
         let dns = ["get", "deployment", "coredns", "--namespace=kube-system", available];
         self.until("the cluster's DNS is ready", 120, &dns, |seen| seen == "1").await
