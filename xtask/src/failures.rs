@@ -9,6 +9,8 @@ const LINES: usize = 12;
 pub struct Failures {
     messages: Vec<String>,
     test: Option<String>,
+    /// Whether the lines are of tests that passed.
+    passed: bool,
     /// Lines of the present message that may still follow.
     room: usize,
 }
@@ -17,9 +19,10 @@ impl Failures {
     /// Takes the next line that cargo printed.
     pub fn read(&mut self, line: &str) {
         if let Some(test) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
-            self.test = Some(test.to_owned());
+            self.test = (!self.passed).then(|| test.to_owned());
             self.room = 0;
-        } else if line == "successes:" || line.starts_with("test result: ") {
+        } else if matches!(line, "successes:" | "failures:") || line.starts_with("test result: ") {
+            self.passed = line == "successes:";
             self.test = None;
             self.room = 0;
         } else if let Some((_, place)) = line.split_once("' panicked at ").or(line.split_once(") panicked at ")) {
@@ -38,7 +41,7 @@ impl Failures {
 
     /// A paragraph for each message, with the kind of test; nothing where nothing failed.
     pub fn text(&self, kind: &str) -> String {
-        self.messages.iter().map(|message| format!("failed: {kind}: {message}\n")).collect()
+        self.messages.iter().flat_map(|message| ["failed: ", kind, ": ", message, "\n"]).collect()
     }
 }
 
