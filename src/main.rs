@@ -9,13 +9,14 @@ use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
 use strata::api::text::visible_lines;
-use strata::cli::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions, RunOptions};
-use strata::engine_command;
-use strata::manifest::{Manifests, documents, generated};
-use strata::plan_command;
-use strata::render::render;
-use strata::retained_command;
-use strata::run::run;
+use strata::cli::args::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions};
+use strata::cli::engine;
+use strata::cli::manifest::{Manifests, documents, generated};
+use strata::cli::plan;
+use strata::cli::render::render;
+use strata::cli::retained;
+use strata::operator::options::RunOptions;
+use strata::operator::run::run;
 use tokio::runtime::{Builder, Runtime};
 
 /// The C library's allocator keeps for ever what a flood of large objects took; this
@@ -95,8 +96,8 @@ fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
     let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
     let documents = documents(&options.files).map_err(|errors| sentences(&errors))?;
     let answer = match command {
-        EngineCommand::Check(_) => engine_command::check(&documents),
-        EngineCommand::Roles(_) => engine_command::roles(&documents),
+        EngineCommand::Check(_) => engine::check(&documents),
+        EngineCommand::Roles(_) => engine::roles(&documents),
     };
     for warning in &answer.warnings {
         eprintln!("warning: {}", visible_lines(warning));
@@ -109,8 +110,7 @@ fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
     let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the client: {error}")])?;
     let given = Manifests::read(&options.filenames).map_err(|errors| sentences(&errors))?;
     let kubeconfig = options.kubeconfig.as_deref();
-    let planned =
-        runtime.block_on(plan_command::plan(kubeconfig, &given.teams, &options.teams, options.prefixes.given()));
+    let planned = runtime.block_on(plan::plan(kubeconfig, &given.teams, &options.teams, options.prefixes.given()));
     let planned = planned.map_err(|error| sentences(&[error]))?;
     for warning in &planned.warnings {
         eprintln!("warning: {}", visible_lines(warning));
@@ -127,13 +127,13 @@ fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
 
 fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {
     let runtime = Runtime::new().map_err(|error| vec![format!("cannot start the threads of the client: {error}")])?;
-    let found = runtime.block_on(retained_command::retained(options.kubeconfig.as_deref()));
+    let found = runtime.block_on(retained::retained(options.kubeconfig.as_deref()));
     let found = found.map_err(|error| sentences(&[error]))?;
     if found.is_empty() {
         eprintln!("nothing is retained: no team and no project left a namespace behind");
         return Ok(());
     }
-    print(visible_lines(&retained_command::table(&found)).as_bytes())
+    print(visible_lines(&retained::table(&found)).as_bytes())
 }
 
 /// Whether the kind goes by this name, as `kubectl` would take it.

@@ -18,8 +18,8 @@ use kube::core::{ApiResource, GroupVersionKind, Request};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use strata::api::crd::definitions;
-use strata::api::daily::DailyKind;
-use strata::manifest::documents;
+use strata::api::work::DailyKind;
+use strata::cli::manifest::documents;
 use tokio::sync::OnceCell;
 
 static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use strata::api::Prefixes;
+use strata::api::blueprint::DEFAULT_BLUEPRINT;
 use strata::api::crd::definitions;
-use strata::api::daily::DailyKind;
 use strata::api::team::blocks::BLOCKS;
-use strata::manifest::{Manifests, errors, generated};
-use strata::render::{DEFAULT_BLUEPRINT, default_blueprint, render};
+use strata::api::work::DailyKind;
+use strata::cli::manifest::{Manifests, errors, generated};
+use strata::cli::render::{default_blueprint, render};
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -11,10 +11,12 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use strata::api::kinds::built_in;
 use strata::api::{Reason, labels};
-use strata::apply::{Requests, Writer};
-use strata::kinds::built_in;
-use strata::watch::{Key, Watched};
+use strata::cluster::apply::Writer;
+use strata::cluster::key::Key;
+use strata::cluster::watch::Watched;
+use strata::telemetry::requests::Requests;
 
 /// A store of objects by path, with the answers that come instead of the right ones.
 #[derive(Default)]

@@ -15,9 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use strata::api::Prefixes;
-use strata::desired::Desired;
-use strata::manifest::{Manifests, yaml};
-use strata::render::{Team, teams};
+use strata::cli::manifest::{Manifests, yaml};
+use strata::cli::render::{Team, teams};
+use strata::objects::Desired;
 
 const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test golden";
 

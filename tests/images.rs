@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use strata::cli::manifest::Manifests;
+use strata::cli::render::teams;
 use strata::engine::Catalogue;
-use strata::manifest::Manifests;
-use strata::render::teams;
 
 /// A Containerfile's instructions, with its name and the folder that it is built in.
 struct Containerfile {

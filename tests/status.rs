@@ -11,18 +11,18 @@ use std::path::PathBuf;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
+use strata::api::kinds::{Keeping, built_in};
 use strata::api::status::ConditionStatus;
 use strata::api::{AITeam, AITeamStatus, Reason};
-use strata::apply::{Outcome, key};
-use strata::desired::{Desires, desired};
+use strata::cli::manifest::{Manifests, yaml};
+use strata::cluster::apply::{Outcome, key};
+use strata::cluster::cache::Mirror;
+use strata::cluster::error::Failure;
 use strata::engine::Catalogue;
-use strata::error::Failure;
-use strata::health::{Seen, Trouble, health};
-use strata::kinds::{Keeping, built_in};
-use strata::manifest::{Manifests, yaml};
+use strata::objects::{Desires, desired};
 use strata::plan::{Facts, Plan, plan};
-use strata::status::{Live, held, status};
-use strata::watch::Mirror;
+use strata::status::health::{Seen, Trouble, health};
+use strata::status::team::{Live, held, status};
 
 const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test status";
 
@@ -33,10 +33,10 @@ fn root() -> PathBuf {
 fn examples() -> Vec<(AITeam, Plan)> {
     let manifests = Manifests::read(&[root().join("deploy/examples")]).unwrap();
     let catalogue = Catalogue::builtin();
-    let default = strata::render::default_blueprint().unwrap();
+    let default = strata::cli::render::default_blueprint().unwrap();
     let planned = manifests.teams.iter().map(|team| {
         let mut team = team.clone();
-        team.metadata.uid = Some(strata::render::NO_UID.to_owned());
+        team.metadata.uid = Some(strata::cli::render::NO_UID.to_owned());
         team.metadata.generation = Some(1);
         let site = manifests.blueprints.get(&team.spec.blueprint).map_or(&default, |blueprint| &blueprint.spec);
         let facts = Facts { blueprint_generation: 1, ..Facts::offline(site, &catalogue) };
@@ -80,7 +80,8 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&M
     let desires = desired(plan);
     let mirror = mirror(&desires);
     change(&mirror);
-    let live = |key: &strata::watch::Key| Some(mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null());
+    let live =
+        |key: &strata::cluster::key::Key| Some(mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null());
     let found = health(
         plan,
         &desires,
@@ -121,7 +122,7 @@ fn every_example_is_ready_when_all_of_it_is() {
 }
 
 /// A watch says that the object is gone.
-fn is_gone(mirror: &Mirror, key: &strata::watch::Key) {
+fn is_gone(mirror: &Mirror, key: &strata::cluster::key::Key) {
     let uid = mirror.get(key).expect("it was there").uid;
     mirror.removed(key, &json!({"metadata": {"uid": uid, "resourceVersion": "2"}}));
 }
@@ -129,7 +130,7 @@ fn is_gone(mirror: &Mirror, key: &strata::watch::Key) {
 #[test]
 fn a_workload_that_is_not_there_keeps_the_team_from_being_ready() {
     let (team, plan) = examples().into_iter().find(|(team, _)| team.metadata.name.as_deref() == Some("fraud")).unwrap();
-    let mlflow = strata::watch::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let mlflow = strata::cluster::key::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
     let status = report(&team, &plan, Vec::new(), |mirror| is_gone(mirror, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "Progressing");
     assert_eq!(condition(&status, "SharedReady").unwrap().reason, "Progressing");
@@ -149,7 +150,7 @@ fn a_missing_secret_is_named() {
         reason: "CreateContainerConfigError".to_owned(),
         message: "secret \"database\" not found".to_owned(),
     };
-    let mlflow = strata::watch::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let mlflow = strata::cluster::key::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
     let status = report(&team, &plan, vec![trouble], |mirror| is_gone(mirror, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "SecretMissing");
     assert_eq!(status.missing.len(), 1);

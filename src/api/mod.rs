@@ -4,11 +4,14 @@
 //! Nothing in here talks to a cluster or decides anything.
 
 pub mod addresses;
+pub mod allowed;
 pub mod blueprint;
+pub mod content;
 pub mod crd;
-pub mod daily;
 pub mod engine;
+pub mod identity;
 pub mod image;
+pub mod kinds;
 pub mod labels;
 pub mod prefixes;
 pub mod quantity;
@@ -20,6 +23,7 @@ pub mod team;
 pub mod team_status;
 pub mod text;
 pub mod vocabulary;
+pub mod work;
 
 pub use blueprint::{Blueprint, BlueprintSpec};
 pub use engine::{Engine, EngineSpec};

@@ -6,6 +6,13 @@
 //! others are none the worse for it, and nothing falls back from it to the one
 //! that came along.
 
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+mod jobs_tests;
+#[cfg(test)]
+#[path = "jupyterlab_tests.rs"]
+mod jupyterlab_tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
@@ -174,10 +181,3 @@ impl Catalogue {
 #[cfg(test)]
 #[path = "catalogue_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "jobs_tests.rs"]
-mod jobs_tests;
-#[cfg(test)]
-#[path = "jupyterlab_tests.rs"]
-mod jupyterlab_tests;

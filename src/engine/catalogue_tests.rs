@@ -1,5 +1,8 @@
 //! The engines that come along, as teams would use them.
 
+#[path = "deployment_tests.rs"]
+mod deployment;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -373,9 +376,6 @@ fn one_that_cannot_be_read_does_not_fall_back_to_what_comes_along() {
         refreshed.agrees_on(&Catalogue::builtin(), "feast") && !refreshed.agrees_on(&Catalogue::builtin(), "mlflow")
     );
 }
-
-#[path = "deployment_tests.rs"]
-mod deployment;
 
 #[test]
 fn the_engines_that_come_along_cost_a_fifth_of_what_they_may() {

@@ -18,8 +18,8 @@ use super::template::{Place, RenderedObject, Template};
 use super::tree::Tree;
 use super::{EngineError, Fault};
 use crate::api::engine::EngineSpec;
+use crate::api::kinds::built_in;
 use crate::api::vocabulary::Capability;
-use crate::kinds::built_in;
 
 /// An engine whose file is sound.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use kube_cel::cel::Value as Cel;
 use kube_cel::cel::objects::{Key, Map};
 use serde_json::{Number, Value};
 
-use super::expression::ExpressionError;
+use super::expression::error::ExpressionError;
 
 /// JSON as a value of CEL.
 pub fn from_json(value: &Value) -> Cel {

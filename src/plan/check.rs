@@ -4,39 +4,14 @@
 //! speaks of what takes two, and of files that never saw an API server. Every
 //! message names the field and both sides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::budget::{self, Amounts, field};
+use super::budget::check::check_maximum;
 use super::cidr;
-use super::namespaces::Place;
-use super::{Problem, Refusal, Scope, units};
-use crate::api::Reason;
-use crate::api::blueprint::{PodRules, PriorityClasses};
-use crate::api::quantity::Amount;
-use crate::api::team::{AITeam, Member, Resources};
+use super::findings::Findings;
+use super::{Refusal, units};
+use crate::api::team::{AITeam, Member};
 use crate::api::{AITeamSpec, BlueprintSpec};
-
-/// What was found so far.
-#[derive(Default)]
-struct Findings(Vec<Problem>);
-
-impl Findings {
-    fn invalid(&mut self, message: impl Into<String>) {
-        self.0.push(Problem::blocking(Scope::Team, Reason::Invalid, message));
-    }
-
-    fn blueprint(&mut self, message: impl Into<String>) {
-        self.0.push(Problem::blocking(Scope::Team, Reason::BlueprintInvalid, message));
-    }
-}
-
-/// The refusal that these problems make.
-#[must_use]
-pub fn refusal(problems: Vec<Problem>) -> Refusal {
-    let reason = problems.first().map_or(Reason::Invalid, |problem| problem.reason);
-    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    Refusal { reason, message: messages.join("; "), problems }
-}
 
 /// Everything that keeps the spec as a whole from being planned.
 pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
@@ -51,7 +26,7 @@ pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
     for message in units::missing(spec) {
         findings.invalid(message);
     }
-    if findings.0.is_empty() { Ok(()) } else { Err(refusal(findings.0)) }
+    findings.verdict()
 }
 
 fn check_names(team: &AITeam, findings: &mut Findings) {
@@ -180,85 +155,6 @@ pub fn allowed_registries(team: &str, blueprint: &BlueprintSpec) -> Vec<String> 
     slashed.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What pods may have by this Blueprint: what its sizes and budgets give them, and what
-/// it lists beside that. Each once, in order.
-#[must_use]
-pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
-    let mut rules = blueprint.pods.clone().unwrap_or_default();
-    for size in blueprint.sizes.values() {
-        rules.devices.extend(size.devices.keys().cloned());
-        let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
-        rules.tolerations.extend(new);
-    }
-    let budgets = blueprint.budget.iter().flat_map(|rules| rules.default.iter().chain(&rules.maximum));
-    rules.devices.extend(budgets.flat_map(|budget| budget.devices.keys()).cloned());
-    let classes = blueprint.priority_classes.iter().flat_map(PriorityClasses::all);
-    rules.priority_classes.extend(classes.cloned());
-    for names in [&mut rules.devices, &mut rules.priority_classes] {
-        names.sort_unstable();
-        names.dedup();
-    }
-    rules
-}
-
-fn check_maximum(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
-    let rules = blueprint.budget.clone().unwrap_or_default();
-    let site = &spec.blueprint;
-    for (path, resources) in [("default", &rules.default), ("maximum", &rules.maximum)] {
-        if let Some(Err(error)) = resources.as_ref().map(budget::amounts) {
-            findings.blueprint(format!("Blueprint {site}: spec.budget.{path}: {error}"));
-        }
-    }
-    let Some(named) = amounts_at("spec.budget", spec.budget.as_ref(), findings) else { return };
-    let Some(Ok(maximum)) = rules.maximum.as_ref().map(budget::amounts) else { return };
-    for (resource, amount) in named {
-        let Some(most) = maximum.get(&resource).copied() else { continue };
-        if amount > most {
-            let field = field(&resource);
-            findings.invalid(format!("spec.budget.{field} is {amount}, and Blueprint {site} allows at most {most}"));
-        }
-    }
-}
-
-fn amounts_at(path: &str, resources: Option<&Resources>, findings: &mut Findings) -> Option<Amounts> {
-    match budget::amounts(resources?) {
-        Ok(amounts) => Some(amounts),
-        Err(error) => {
-            findings.invalid(format!("{path}: {error}"));
-            None
-        }
-    }
-}
-
-/// Explicit shares that are more than the budget together.
-pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Result<(), Refusal> {
-    let mut findings = Findings::default();
-    let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
-    for place in places {
-        let path = format!("the share of {}", place.name);
-        for (resource, amount) in
-            amounts_at(&path, super::division::explicit_share(spec, place), &mut findings).unwrap_or_default()
-        {
-            let sum = sums.entry(resource).or_default();
-            *sum = sum.plus(amount);
-        }
-    }
-    for (resource, sum) in sums {
-        let total = budget.get(&resource).copied();
-        // Limits of processors bind nobody unless the Blueprint asks for them.
-        if resource == budget::LIMITS_CPU && total.is_none() {
-            continue;
-        }
-        let total = total.unwrap_or_default();
-        if sum > total {
-            let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
-            let field = field(&resource);
-            findings.invalid(format!("the shares ask for {sum} of {field} together, and {whose} has {total}"));
-        }
-    }
-    if findings.0.is_empty() { Ok(()) } else { Err(refusal(findings.0)) }
-}
-
 fn joined<'a>(items: impl IntoIterator<Item = &'a String>) -> String {
     items.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -328,17 +224,5 @@ mod tests {
         for (team, blueprint, expected) in cases {
             assert_eq!(refused(team, blueprint), expected, "{team} {blueprint}");
         }
-    }
-
-    #[test]
-    fn shares_stay_within_the_budget() {
-        let spec: AITeamSpec = serde_saphyr::from_str(
-            "{budget: {requests: {cpu: '4'}}, projects: [{name: p, live: {}, share: {live: {requests: {cpu: '5'}}}}]}",
-        )
-        .unwrap();
-        let budget = budget::budget(&spec, &BlueprintSpec::default()).unwrap();
-        let places = crate::plan::namespaces::places("fraud", &spec);
-        let message = check_shares(&spec, &budget, &places).unwrap_err().message;
-        assert_eq!(message, "the shares ask for 5 of requests.cpu together, and spec.budget has 4");
     }
 }

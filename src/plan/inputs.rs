@@ -1,7 +1,7 @@
 //! What an engine's expressions speak of, gathered for one instance.
 
 use super::choice::Want;
-use super::instances::Merged;
+use super::merged::Merged;
 use super::namespaces::{name as namespace_name, places};
 use super::parameters::over_the_sites;
 use super::{Facts, InstanceId};

@@ -2,7 +2,7 @@
 //! namespaces, which engines, who may do what, who gets how much.
 //!
 //! Pure: no client, no clock. What the plan looks like as objects is decided in
-//! [`crate::desired`].
+//! [`crate::objects`].
 
 pub mod access;
 pub mod budget;
@@ -11,24 +11,24 @@ pub mod choice;
 pub mod cidr;
 pub mod connections;
 pub mod coverage;
-pub mod daily;
-pub mod division;
 pub mod extras;
 pub mod facts;
+pub mod findings;
 pub mod inputs;
 pub mod instances;
+pub mod merged;
 pub mod namespaces;
-pub mod needs;
 pub mod no_effect;
-pub mod not_yet;
 pub mod parameters;
+pub mod pod_rules;
 pub mod prefixes;
 pub mod problem;
 pub mod roles;
 pub mod settings;
-pub mod shares;
 pub mod stay;
+pub mod unimplemented;
 pub mod units;
+pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,13 +41,13 @@ pub use prefixes::WrittenPrefixes;
 pub use problem::{InstanceId, Problem, Refusal, Scope};
 pub use settings::{DatasetSettings, Settings};
 
-use crate::api::daily::DailyKind;
 use crate::api::engine::PodSecurity;
 use crate::api::labels;
 use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
+use crate::api::work::DailyKind;
 use crate::api::{BlueprintSpec, Prefixes, Reason};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
@@ -284,7 +284,7 @@ pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> 
     for namespace in &mut plan.namespaces {
         namespace.retained = true;
     }
-    plan.budget = plan.namespaces.iter().map(|namespace| shares::frozen(&namespace.name, facts)).collect();
+    plan.budget = plan.namespaces.iter().map(|namespace| budget::shares::frozen(&namespace.name, facts)).collect();
     Ok(plan)
 }
 
@@ -298,16 +298,16 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let name = team.metadata.name.clone().unwrap_or_default();
     let places = namespaces::places(&name, spec);
     let (instances, mut problems) = instances::instances(team, facts);
-    let (mut budget, more) = shares::shares(team, facts, &places, &instances)?;
+    let (mut budget, more) = budget::shares::shares(team, facts, &places, &instances)?;
     problems.extend(more);
     let namespaces = namespaces::planned(team, facts, &places, &instances);
     let retained = namespaces.iter().filter(|namespace| namespace.retained);
-    budget.extend(retained.map(|namespace| shares::frozen(&namespace.name, facts)));
+    budget.extend(retained.map(|namespace| budget::shares::frozen(&namespace.name, facts)));
     let (connections, more) = connections::connections(spec, site, &instances);
     problems.extend(more);
     let (extras, more) = extras::extras(team, site, &namespaces);
     problems.extend(more);
-    problems.extend(not_yet::not_yet(spec, site));
+    problems.extend(unimplemented::not_yet(spec, site));
     let (prefixes, waiting) = prefixes::in_effect(team, facts.written, facts.prefixes);
     problems.extend(waiting);
     problems.extend(no_effect::no_effect(spec, site, &prefixes, &instances));
@@ -340,7 +340,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 /// Of the engines that provide daily work, or may come to, those whose pods must reach
 /// the API server.
 fn work_with_api_server(plan: &Plan, facts: &Facts<'_>) -> BTreeSet<String> {
-    let candidates = DailyKind::ALL.iter().flat_map(|kind| daily::engine::candidates(plan, kind.capability()));
+    let candidates = DailyKind::ALL.iter().flat_map(|kind| work::engine::candidates(plan, kind.capability()));
     let all = candidates.chain(facts.work_engines.iter().map(String::as_str));
     let needs = |name: &&str| {
         let engine = facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok());

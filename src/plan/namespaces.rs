@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::budget;
 use super::settings::{self, Settings};
 use super::{Facts, Instance, NamespacePlan};
-use super::{budget, check};
 use crate::api::engine::PodSecurity;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Layer;
@@ -98,7 +98,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         datasets: Settings::default(),
         devices: devices.clone(),
         // What its project's priority was nobody knows any more, and its pods are made anew when a node goes.
-        priority_classes: check::pod_rules(facts.blueprint).priority_classes,
+        priority_classes: crate::plan::pod_rules::pod_rules(facts.blueprint).priority_classes,
         counts: budget::counts(facts.blueprint, left.layer, facts.usage),
         retained: true,
         waits: left.waits,

@@ -3,13 +3,13 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::daily::DailyKind;
 use crate::api::reason::Class;
 use crate::api::status::Finding;
 use crate::api::team_status::{ComponentState, ComponentStatus, PRODUCTION_READY, ProductionStatus};
+use crate::api::work::DailyKind;
 use crate::api::{Layer, Reason, text};
-use crate::health::summary::DailyHealth;
 use crate::plan::Plan;
+use crate::status::health::summary::DailyHealth;
 
 /// How many objects of daily work a team's status lists.
 const LISTED: usize = 100;

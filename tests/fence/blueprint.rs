@@ -3,7 +3,7 @@
 
 use harness::wait;
 use serde_json::{Value, json};
-use strata::manifest::documents;
+use strata::cli::manifest::documents;
 
 use crate::attempt::Actor;
 use crate::stage::stage;

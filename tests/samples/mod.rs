@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strata::api::daily::DailyKind;
+use strata::api::work::DailyKind;
 
 /// An object that is accepted.
 #[derive(Deserialize)]

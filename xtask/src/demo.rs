@@ -17,6 +17,7 @@ use crate::control_plane::wait_for_end;
 use crate::error::Error;
 use crate::examples::{Examples, Object};
 use crate::intent::{condition, judge};
+use crate::kubectl::{Clock, get};
 use crate::report;
 use crate::stage::Stage;
 
@@ -199,13 +200,6 @@ async fn apply(cluster: &Cluster, files: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads objects with kubectl.
-pub async fn get(cluster: &Cluster, what: &[&str]) -> Result<Value, Error> {
-    let arguments = ["get", "--output=json"].iter().chain(what);
-    let printed = cluster.kubectl(arguments).await?;
-    serde_json::from_str(&printed).map_err(|error| Error::Kubectl(what.join(" "), error))
-}
-
 /// What to try next.
 fn invitation(cluster: &Cluster) -> String {
     let kubectl = cluster.programs().kubectl.parent().unwrap_or(cluster.directory());
@@ -219,16 +213,6 @@ fn invitation(cluster: &Cluster) -> String {
         cluster.kubeconfig().display(),
         kubectl.display(),
     )
-}
-
-/// Seconds since the beginning, before each line.
-pub struct Clock(pub Instant);
-
-impl Clock {
-    /// Says what has just happened.
-    pub fn say(&self, text: &str) {
-        println!("{:6.1} s  {text}", self.0.elapsed().as_secs_f32());
-    }
 }
 
 #[cfg(test)]

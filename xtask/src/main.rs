@@ -14,6 +14,8 @@ mod examples;
 mod failures;
 mod generate;
 mod intent;
+mod kubectl;
+mod map;
 mod node;
 mod report;
 mod rights;
@@ -46,6 +48,8 @@ enum Command {
     /// Measure what Strata takes: `bench memory`
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Show the rooms of src: their floors, what they import, circles, the longest functions
+    Map,
     /// Write what nobody writes by hand: crds/, the charts' copies, tests/golden/
     Generate,
 }
@@ -58,6 +62,7 @@ async fn main() -> ExitCode {
         Command::ControlPlane => control_plane::run().await,
         Command::Node(node) => node.run().await,
         Command::Bench(bench) => bench.run().await,
+        Command::Map => map::run(),
         Command::Generate => generate::run(),
     };
     match done {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::Cluster;
 use serde_json::Value;
 
-use crate::demo::get;
 use crate::error::Error;
+use crate::kubectl::get;
 use crate::rights::{self, Binding};
 use crate::table::table;
 

@@ -8,10 +8,10 @@ use harness::operator::Install;
 use harness::{Cluster, ControlPlane, Node, NodeOptions, Operator, Options, image, node};
 
 use crate::cargo;
-use crate::demo::Clock;
 use crate::error::Error;
 use crate::examples::Object;
 use crate::intent::{FAILURES, told};
+use crate::kubectl::Clock;
 
 /// What of deploy/tour needs nobody to do something in between.
 const OF_TOUR: [&str; 5] = ["00-site.yaml", "10-teams.yaml", "20-data.yaml", "30-steps.yaml", "40-workbench.yaml"];

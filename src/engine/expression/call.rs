@@ -6,7 +6,8 @@ use kube_cel::cel::{ExecutionError, Value as Cel};
 use serde_json::Value;
 
 use super::bounds::{DEEP, Size, text_steps};
-use super::evaluate::{Evaluation, Stop};
+use super::error::Stop;
+use super::evaluate::Evaluation;
 use super::functions::{self, CONTEXT, FINGERPRINT, JSON, SIZE};
 use super::shape::callee;
 use super::values::{length_in, text_in, whole};

@@ -19,33 +19,11 @@ use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, I
 use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{ExecutionError, Value as Cel};
 
+use super::Scope;
 use super::bounds::{KEY, count, text_steps};
+use super::error::{ExpressionError, Stop};
 use super::shape::{Loop, literal_text};
-use super::values::{add, compare, few_enough, index, length_in, negate, short_enough, text_in};
-use super::{ExpressionError, Scope, explain};
-
-/// Why there is no value.
-pub enum Stop {
-    /// The expression fails on its values.
-    Failed(String),
-    /// It is beyond a limit.
-    Limit(ExpressionError),
-}
-
-impl From<ExecutionError> for Stop {
-    fn from(error: ExecutionError) -> Self {
-        Self::Failed(explain(&error))
-    }
-}
-
-impl From<Stop> for ExpressionError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Failed(message) => Self::Failed(message),
-            Stop::Limit(error) => error,
-        }
-    }
-}
+use super::values::{add, compare, few_enough, index, key_text, length_in, negate, short_enough, text_in};
 
 /// One evaluation.
 pub struct Evaluation<'a> {
@@ -254,14 +232,6 @@ impl<'a> Evaluation<'a> {
             self.locals[accumulator].1 = next;
         }
         self.node(&part.result)
-    }
-}
-
-/// Bytes of a key.
-pub fn key_text(key: &Key) -> u64 {
-    match key {
-        Key::String(text) => count(text.len()),
-        _ => 0,
     }
 }
 

@@ -7,14 +7,14 @@ use kube_cel::cel::common::ast::operators;
 use kube_cel::cel::objects::{Key, OptionalValue};
 use kube_cel::cel::{ExecutionError, Value as Cel};
 
-use super::ExpressionError;
-use super::bounds::{EQUAL, ITEMS, Size, TEXT, count, text_steps};
-use super::evaluate::{Evaluation, Stop, key_text};
+use super::bounds::{ITEMS, Size, TEXT, count, text_steps};
+use super::error::{ExpressionError, Stop};
 
 /// Opaque values of a fixed size; what others hold cannot be looked into.
 const SMALL: &[&str] = &["kubernetes.Quantity", "net.IP", "net.CIDR", "kubernetes.Format"];
 
-fn too_large(message: String) -> Stop {
+/// The limit on sizes was reached.
+pub fn too_large(message: String) -> Stop {
     Stop::Limit(ExpressionError::TooLarge(message))
 }
 
@@ -57,83 +57,6 @@ pub fn whole(value: &Cel, most: u64) -> Result<Size, Stop> {
     Ok(Size { text: text_in(value)?, length: length_in(value)?, weight: most - left })
 }
 
-impl Evaluation<'_> {
-    /// Whether the list has this item, or the map this key.
-    pub(super) fn contains(&self, container: &Cel, wanted: &Cel) -> Result<bool, Stop> {
-        let length = length_in(container)?;
-        let text = text_in(wanted)?;
-        match container {
-            Cel::List(items) => {
-                self.pay(1 + length)?;
-                let mut left = EQUAL;
-                for item in items.iter() {
-                    if self.same(item, wanted, &mut left)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            Cel::Map(map) => {
-                self.pay(1 + text_steps(text))?;
-                let key: Result<Key, _> = wanted.clone().try_into();
-                Ok(key.is_ok_and(|key| map.map.contains_key(&key)))
-            }
-            _ => Err(ExecutionError::NoSuchOverload.into()),
-        }
-    }
-
-    /// Whether the two are equal.
-    pub(super) fn equal(&self, left: &Cel, right: &Cel) -> Result<bool, Stop> {
-        self.same(left, right, &mut EQUAL.clone())
-    }
-
-    fn same(&self, left: &Cel, right: &Cel, most: &mut u64) -> Result<bool, Stop> {
-        let (a, b) = (text_of(left), text_of(right));
-        self.compared(if a == b { a } else { 0 }, most)?;
-        match (left, right) {
-            (Cel::List(a), Cel::List(b)) => {
-                if a.len() != b.len() {
-                    return Ok(false);
-                }
-                for (a, b) in a.iter().zip(b.iter()) {
-                    if !self.same(a, b, most)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            (Cel::Map(a), Cel::Map(b)) => {
-                if a.map.len() != b.map.len() {
-                    return Ok(false);
-                }
-                for (key, a) in a.map.iter() {
-                    self.compared(key_text(key), most)?;
-                    match b.map.get(key) {
-                        Some(b) if self.same(a, b, most)? => {}
-                        _ => return Ok(false),
-                    }
-                }
-                Ok(true)
-            }
-            _ => match (optional(left), optional(right)) {
-                (Some(a), Some(b)) => match (a.value(), b.value()) {
-                    (Some(a), Some(b)) => self.same(a, b, most),
-                    (a, b) => Ok(a.is_none() && b.is_none()),
-                },
-                _ => Ok(left == right),
-            },
-        }
-    }
-
-    /// Pays for the comparison of one pair.
-    fn compared(&self, text: u64, most: &mut u64) -> Result<(), Stop> {
-        let steps = 1 + text_steps(text);
-        *most =
-            most.checked_sub(steps).ok_or_else(|| too_large("two values are too large to be compared".to_owned()))?;
-        self.pay(steps)
-    }
-}
-
 /// Takes from `left` what it takes to go through the value; false once that is
 /// more than there is. A value that stands in it many times counts as often.
 fn weigh(value: &Cel, left: &mut u64) -> bool {
@@ -156,7 +79,8 @@ fn weigh(value: &Cel, left: &mut u64) -> bool {
     }
 }
 
-fn optional(value: &Cel) -> Option<&OptionalValue> {
+/// The optional value that this is, if it is one.
+pub fn optional(value: &Cel) -> Option<&OptionalValue> {
     match value {
         Cel::Opaque(opaque) => opaque.downcast_ref(),
         _ => None,
@@ -164,7 +88,7 @@ fn optional(value: &Cel) -> Option<&OptionalValue> {
 }
 
 /// Bytes of a text; of what cannot be looked into, the most that it may hold.
-fn text_of(value: &Cel) -> u64 {
+pub fn text_of(value: &Cel) -> u64 {
     match value {
         Cel::String(text) => count(text.len()),
         Cel::Bytes(bytes) => count(bytes.len()),
@@ -241,5 +165,13 @@ pub fn negate(value: &Cel) -> Result<Cel, Stop> {
         },
         Cel::Float(number) => Ok(Cel::Float(-number)),
         _ => Err(ExecutionError::NoSuchOverload.into()),
+    }
+}
+
+/// Bytes of a key.
+pub fn key_text(key: &Key) -> u64 {
+    match key {
+        Key::String(text) => count(text.len()),
+        _ => 0,
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use serde_json::Value;
+
 use super::*;
 use crate::api::{BlueprintSpec, EngineSpec};
 use crate::engine::Catalogue;
@@ -153,8 +155,8 @@ fn a_newer_revision_waits_until_it_is_asked_for() {
     assert!(message.contains("kubectl annotate aiteam abc --overwrite strata-operator.dev/upgrade=own=2"), "{message}");
     assert_eq!(only(&plan).revision, "1");
     assert!(plan.problems.iter().all(|problem| !problem.blocking));
-    let desires = crate::desired::desired(&plan);
-    let own = |desired: &crate::desired::Desired| desired.key.name == "own";
+    let desires = crate::objects::desired(&plan);
+    let own = |desired: &crate::objects::Desired| desired.key.name == "own";
     assert!(!desires.objects.iter().any(own) && desires.held.iter().any(own));
     team.metadata.annotations = Some([(UPGRADE.to_owned(), "other=9, own=2".to_owned())].into());
     let plan = site.plan_of(&team);

@@ -12,8 +12,8 @@ use super::intended;
 use super::process::{Resident, reset_peak, resident};
 use super::stage::Stage;
 use crate::cargo;
-use crate::demo::Clock;
 use crate::error::Error;
+use crate::kubectl::Clock;
 use crate::table::table;
 
 /// The operator's memory: with teams, after a restart, after a flood that is deleted again

@@ -9,8 +9,8 @@ use harness::operator::{Install, USER};
 use harness::{ControlPlane, Operator, Options};
 
 use super::intended;
-use crate::demo::Clock;
 use crate::error::Error;
+use crate::kubectl::Clock;
 
 /// Teams in one request to kubectl.
 const TEAMS_AT_ONCE: usize = 100;

@@ -1,0 +1,256 @@
+//! `Blueprint`: the reference architecture of a site. What it allows, what it
+//! prefers, and everything that differs from one site to the next.
+
+#![allow(clippy::duplicated_attributes, reason = "columns of one type are not the same column")]
+
+mod access;
+mod network;
+mod pods;
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::status::Condition;
+use super::team::Resources;
+use super::vocabulary::Layer;
+use super::{rules, schema};
+
+pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
+pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
+pub use pods::{
+    Limits, PodRules, PriorityClasses, Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator,
+    TrustBundle,
+};
+
+/// The built-in Blueprint `default`, as its file has it: for use without a cluster.
+pub const DEFAULT_BLUEPRINT: &str = include_str!("../../../blueprints/default.yaml");
+
+/// What a site allows and prefers.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "strata-operator.dev",
+    version = "v1alpha1",
+    kind = "Blueprint",
+    plural = "blueprints",
+    shortname = "bp",
+    category = "ai",
+    status = "BlueprintStatus",
+    derive = "PartialEq",
+    doc = "A reference architecture: what the site allows its AI teams, and what it prefers.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Archetype", type_ = "string", json_path = ".spec.archetype"),
+    printcolumn(name = "Teams", type_ = "integer", json_path = ".status.teams"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintSpec {
+    /// How the organisation does machine learning; it decides who answers for data and for production.
+    #[serde(default)]
+    #[schemars(default = "Archetype::default")]
+    pub archetype: Archetype,
+    /// Cells of the role table that differ here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role", "layer"]))]
+    pub rights: Vec<Cell>,
+    /// What team leads may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads: Option<LeadLimits>,
+    /// The version of the Pod Security standards, pinned so that an upgrade of the server changes nothing.
+    #[serde(default = "pod_security_version")]
+    #[schemars(length(max = 16), regex(pattern = "^(latest|v1[.][0-9]{1,3})$"))]
+    pub pod_security_version: String,
+    /// Who takes over what a removed team left behind.
+    #[serde(default)]
+    #[schemars(default = "Reclaim::default")]
+    pub reclaim: Reclaim,
+    /// Labels that teams must and may set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelRules>,
+    /// Where images come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registries: Option<Registries>,
+    /// The catalogue of images, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::images")]
+    pub images: BTreeMap<String, String>,
+    /// The catalogue of sizes, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("a size")))]
+    pub sizes: BTreeMap<String, Size>,
+    /// What pods may have beside what sizes give them; admission refuses everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<PodRules>,
+    /// The priority classes of pods. They are there before the Blueprint names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_classes: Option<PriorityClasses>,
+    /// How much one namespace may hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Storage classes by purpose; the cluster's default where one is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_classes: Option<StorageClasses>,
+    /// Certificates of the site, for pods to trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_bundle: Option<TrustBundle>,
+    /// Profiles that open the way out of a namespace, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("an egress profile")))]
+    pub egress: BTreeMap<String, EgressProfile>,
+    /// From where connections come in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+    /// What the ServiceAccounts of teams carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_accounts: Option<ServiceAccounts>,
+    /// Preferred engines by capability, the first that the cluster can run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "engine_preferences")]
+    pub engines: BTreeMap<String, Vec<String>>,
+    /// Parameters of engines by the engines' names, for whoever says nothing else: images, idle times.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "engine_parameters")]
+    pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Engines that run with rights of their own and are accepted all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::names")]
+    pub accept_privileged_engines: Vec<String>,
+    /// Budgets of teams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetRules>,
+    /// How long Runs may be under way and stay afterwards, where they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<RunRules>,
+    /// Objects that every namespace of a layer gets, in the template language of engines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub extras: Vec<Extra>,
+}
+
+/// The version of the Pod Security standards where nothing says another.
+#[must_use]
+pub fn pod_security_version() -> String {
+    "v1.36".to_owned()
+}
+
+fn engine_preferences(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 12,
+        "additionalProperties": {
+            "type": "array", "maxItems": 8, "x-kubernetes-list-type": "set",
+            "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+        },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(c, c in ['Delivery', 'Secrets', 'Queue', 'Metrics', 'Experiments', 'Models', 'FeatureStore', 'Pipelines', 'Data', 'Training', 'Notebook', 'Serving'])",
+            "message": "a key is a capability: Delivery, Secrets, Queue, Metrics, Experiments, Models, FeatureStore, Pipelines, Data, Training, Notebook or Serving"
+        }]
+    })
+}
+
+fn engine_parameters(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": schema::parameters(generator),
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$'))",
+            "message": "a key is the name of an engine: mlflow"
+        }]
+    })
+}
+
+/// How an organisation does machine learning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Archetype {
+    /// Nobody does it, or only when needed.
+    AdHoc,
+    /// Research before engineering; models are rarely deployed.
+    Research,
+    /// Engineering before research; everyone productionises their own models.
+    #[default]
+    ProductEmbedded,
+    /// Engineering and research together; models are handed to business lines and maintained.
+    Division,
+    /// Company-wide data infrastructure; users operate the models they are handed.
+    MLFirst,
+}
+
+const fn no() -> bool {
+    false
+}
+
+/// Who takes over what a removed team left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reclaim {
+    /// A team of the same name.
+    #[default]
+    ByName,
+    /// A team that names the UID of the one before.
+    Explicit,
+}
+
+/// Budgets of teams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::default_within_maximum()))]
+pub struct BudgetRules {
+    /// The budget of a team that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Resources>,
+    /// The most that a team may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<Resources>,
+    /// Whether quotas also bound CPU limits. Pods then must set them.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub cpu_limits: bool,
+}
+
+/// How long Runs, and executions by schedule, may be under way and stay afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRules {
+    /// How long one may be under way that says nothing, nor its pipeline. For ever
+    /// where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::active_deadline")]
+    pub active_deadline_seconds: Option<i64>,
+    /// How long one stays once it ended that says nothing. For ever where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::ttl")]
+    pub ttl_seconds_after_finished: Option<i64>,
+}
+
+/// An object that every namespace of a layer gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Extra {
+    /// The extra's name, for messages.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][-A-Za-z0-9]*$"))]
+    pub id: String,
+    /// The layer.
+    pub layer: Layer,
+    /// The object, with `${CEL}` expressions.
+    #[schemars(schema_with = "schema::template")]
+    pub template: Value,
+}
+
+/// The state of a Blueprint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintStatus {
+    /// The generation that this status speaks of; -1 until the operator saw the Blueprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: Option<i64>,
+    /// The aspects of the Blueprint's state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many teams use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub teams: Option<i64>,
+}

@@ -1,0 +1,417 @@
+//! `Engine`: one way to provide a capability, as data.
+//!
+//! An engine is a file: objects as YAML whose values may be CEL, rules that say
+//! when they are ready, and the settings that its consumers get. What the file
+//! means is in [`crate::engine`]; here is only its form.
+#![allow(clippy::duplicated_attributes, reason = "every printer column is an attribute of the same name")]
+
+mod schema;
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::status::Condition;
+use super::vocabulary::Capability;
+
+/// The longest CEL expression.
+pub const EXPRESSION: usize = 2048;
+/// The longest text with `${CEL}` in it.
+pub const TEXT: usize = 4096;
+
+/// One way to provide one or more capabilities.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "strata-operator.dev",
+    version = "v1alpha1",
+    kind = "Engine",
+    plural = "engines",
+    shortname = "eng",
+    category = "ai",
+    status = "EngineStatus",
+    derive = "PartialEq",
+    doc = "One way to provide one or more capabilities. An Engine by the name of one that Strata brings along takes its place.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Capabilities", type_ = "string", json_path = ".spec.capabilities"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".spec.revision"),
+    printcolumn(name = "Teams", type_ = "integer", json_path = ".status.teams"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message")
+)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own to whoever writes an engine")]
+pub struct EngineSpec {
+    /// What the engine is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// The capabilities that the engine provides.
+    #[schemars(length(min = 1, max = 12), extend("x-kubernetes-list-type" = "set"))]
+    pub capabilities: Vec<Capability>,
+    /// Whether one instance provides all the capabilities that one block of a
+    /// team asks of the engine (`MLflow` tracks experiments and holds models).
+    /// Without it, each capability has an instance and parameters of its own.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub together: bool,
+    /// Changed with whatever the engine writes. What runs keeps the revision it
+    /// was started with until moving is asked for.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"))]
+    pub revision: String,
+    /// The kinds that the API server must serve for the engine to work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["group", "kind"]))]
+    pub requires: Vec<RequiredKind>,
+    /// The JSON schema of the engine's parameters. Defaults in it are filled in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::parameters")]
+    pub parameters: BTreeMap<String, Value>,
+    /// The objects that the engine writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub objects: Vec<ObjectTemplate>,
+    /// What must be true of the live objects for the engine to be ready. Of a
+    /// standard kind that no rule speaks of, Strata knows when it is ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub ready: Vec<ReadyRule>,
+    /// What shows that the engine cannot become ready by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub failing: Vec<FailingRule>,
+    /// Where the engine is reached, for people: text with `${CEL}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = TEXT))]
+    pub endpoint: Option<String>,
+    /// The settings that workbenches, pipelines and services of the team get,
+    /// by the name of an environment variable: text with `${CEL}`. A value that
+    /// comes out as null is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::connections")]
+    pub connections: BTreeMap<String, String>,
+    /// What the engine lets people, work and the operator do. The platform
+    /// applies these rights with the engine; the operator never creates any.
+    #[serde(default, skip_serializing_if = "Rights::is_empty")]
+    pub rights: Rights,
+    /// The ports of the engine's pods that the team's other namespaces may reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub ports: Vec<Port>,
+    /// The Pod Security level that the engine's pods pass. Anything but
+    /// Restricted lowers the whole namespace, and the team's status says so.
+    #[serde(default)]
+    #[schemars(default = "PodSecurity::default")]
+    pub pod_security: PodSecurity,
+    /// Whether the engine's pods must reach the API server.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub needs_api_server: bool,
+    /// Whether the engine acts with rights of its own instead of the team's. It
+    /// is refused unless the Blueprint accepts that.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub runs_with_own_rights: bool,
+    /// What an engine for Queue deals out itself. Quotas count the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Queues>,
+    /// Whether whoever reaches the engine may do anything in it, whatever their
+    /// role: it knows no users. The team's status says so.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub knows_no_users: bool,
+}
+
+/// What a queue deals out itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Queues {
+    /// Whether it deals out devices: once it is ready, quotas do not count them.
+    #[serde(default)]
+    #[schemars(default = "no")]
+    pub devices: bool,
+}
+
+const fn no() -> bool {
+    false
+}
+
+/// A kind that the API server must serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RequiredKind {
+    /// The API group; empty for the core group.
+    #[schemars(length(max = 253), regex(pattern = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"))]
+    pub group: String,
+    /// The kind.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
+    pub kind: String,
+    /// The versions that will do, newest first.
+    #[schemars(schema_with = "schema::versions")]
+    pub versions: Vec<String>,
+}
+
+/// An object that the engine writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectTemplate {
+    /// The name that the rules of `ready` and `failing` know the object by.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][A-Za-z0-9]*$"))]
+    pub id: String,
+    /// The object. A value that is one `${CEL}` becomes what the expression
+    /// yields, with its type; inside other text it is put in as text. A null
+    /// that comes out of an expression drops the key. `$${` stands for `${`.
+    /// Beside the functions that Kubernetes has in CEL there are
+    /// `fingerprint(value)`, a short hash, and `json(value)`, a text.
+    #[schemars(schema_with = "schema::template")]
+    pub template: Value,
+    /// CEL that yields a list: one object per item, known as `item` and `index`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = EXPRESSION))]
+    pub for_each: Option<String>,
+    /// CEL that yields a bool: whether the object is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = EXPRESSION))]
+    pub when: Option<String>,
+    /// Where the object goes, if not into the layer's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
+    /// For kinds that do not come with Kubernetes: what others add to the content
+    /// of the object is taken out again. Not for kinds whose controllers write
+    /// into their own spec. Those of Kubernetes are always kept so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(default = "no", extend("default" = false))]
+    pub owned_whole: bool,
+}
+
+/// A place outside the team's namespaces. The names of objects there are forced
+/// to `<team>` or `<team>--...`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "(has(self.cluster) && self.cluster) != has(self.__namespace__)",
+    "message": "say either `cluster: true` or one `namespace`"
+}]))]
+pub struct Placement {
+    /// The object is cluster-scoped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(default = "no", extend("default" = false))]
+    pub cluster: bool,
+    /// One namespace by its literal name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A condition of readiness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadyRule {
+    /// CEL over `objects.<id>` that is true when this part is ready. While it
+    /// cannot be evaluated, because a field is not there yet, it is not.
+    #[schemars(length(min = 1, max = EXPRESSION))]
+    pub when: String,
+    /// What is waited for: text with `${CEL}`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub message: String,
+}
+
+/// A sign that something must be mended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailingRule {
+    /// CEL over `objects.<id>` that is true when this is wrong. While it cannot
+    /// be evaluated, it is not.
+    #[schemars(length(min = 1, max = EXPRESSION))]
+    pub when: String,
+    /// Why, as one word.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
+    pub reason: String,
+    /// Why, for people: text with `${CEL}`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub message: String,
+}
+
+/// What an engine lets people, work and the operator do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rights {
+    /// What people may do, by level.
+    #[serde(default, skip_serializing_if = "PeopleRights::is_empty")]
+    pub people: PeopleRights,
+    /// What the identities of workbenches, pipelines and services may do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub work: Vec<RightsRule>,
+    /// What the operator must be able to do to run the engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub operator: Vec<RightsRule>,
+}
+
+impl Rights {
+    /// Whether the engine asks for no rights at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.work.is_empty() && self.operator.is_empty()
+    }
+}
+
+/// What people may do, by level. Each level includes the ones before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PeopleRights {
+    /// For everyone who may see the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub view: Vec<RightsRule>,
+    /// For everyone who may use the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub r#use: Vec<RightsRule>,
+    /// For everyone who contributes to the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub contribute: Vec<RightsRule>,
+    /// For the owners of the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub own: Vec<RightsRule>,
+}
+
+impl PeopleRights {
+    /// Whether no level gets anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.view.is_empty() && self.r#use.is_empty() && self.contribute.is_empty() && self.own.is_empty()
+    }
+}
+
+/// One rule of a ClusterRole, without wildcards.
+#[allow(clippy::doc_markdown, reason = "the description is shown to users of the API")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "!('secrets' in self.resources && '' in self.apiGroups)",
+     "message": "an engine never deals out rights on Secrets: refer to them by name"},
+    {"rule": "!self.apiGroups.exists(group, group == 'rbac.authorization.k8s.io')",
+     "message": "an engine never deals out rights on rights"}
+]))]
+pub struct RightsRule {
+    /// The API groups; an empty word is the core group.
+    #[schemars(schema_with = "schema::groups")]
+    pub api_groups: Vec<String>,
+    /// The resources, in the plural, subresources after a slash.
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Vec<String>,
+    /// The names that the rule is limited to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::resource_names")]
+    pub resource_names: Vec<String>,
+    /// What may be done.
+    #[schemars(schema_with = "schema::verbs")]
+    pub verbs: Vec<String>,
+}
+
+/// A port that consumers reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Port {
+    /// The port's name.
+    #[schemars(length(min = 1, max = 15), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Its number on the pod.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+}
+
+/// A level of the Pod Security Standards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PodSecurity {
+    /// Hardened by the practice of the day.
+    #[default]
+    Restricted,
+    /// Known privilege escalations are prevented.
+    Baseline,
+    /// Nothing is prevented.
+    Privileged,
+}
+
+impl PodSecurity {
+    /// The level as the namespace label spells it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Restricted => "restricted",
+            Self::Baseline => "baseline",
+            Self::Privileged => "privileged",
+        }
+    }
+}
+
+/// The state of an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineStatus {
+    /// The generation that this status speaks of; -1 until the operator saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether the engine's file is sound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many teams use the engine. Over 0, deleting it needs the annotation
+    /// `strata-operator.dev/allow-deletion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub teams: Option<i64>,
+}
+
+/// The kinds of the core group that no engine may write.
+pub const FORBIDDEN_CORE: &[&str] =
+    &["Secret", "Namespace", "ResourceQuota", "LimitRange", "Node", "PersistentVolume", "Binding", "Endpoints"];
+
+/// The endings of kinds that no engine may write, in whatever group: a policy of any
+/// group adds to what is let through.
+pub const FORBIDDEN_ENDINGS: &[&str] = &["NetworkPolicy", "AuthorizationPolicy", "AdmissionPolicy"];
+
+/// The API groups whose kinds no engine may write: rights, admission, kinds, the API
+/// server itself; and what networks, meshes and policy engines add to or set beside
+/// network policies and admission.
+pub const FORBIDDEN_GROUPS: &[&str] = &[
+    "rbac.authorization.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "certificates.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "storage.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "strata-operator.dev",
+    // Networks.
+    "policy.networking.k8s.io",
+    "cilium.io",
+    "crd.projectcalico.org",
+    "projectcalico.org",
+    "crd.antrea.io",
+    "k8s.ovn.org",
+    "k8s.cni.cncf.io",
+    "network.openshift.io",
+    // Meshes.
+    "security.istio.io",
+    "policy.linkerd.io",
+    "kuma.io",
+    "consul.hashicorp.com",
+    // Admission and rights.
+    "kyverno.io",
+    "policies.kyverno.io",
+    "templates.gatekeeper.sh",
+    "constraints.gatekeeper.sh",
+    "mutations.gatekeeper.sh",
+    "authorization.openshift.io",
+    "security.openshift.io",
+];
+
+#[cfg(test)]
+mod tests;

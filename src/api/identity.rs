@@ -1,0 +1,48 @@
+//! What names a team, its namespaces, the objects of its members, and what is
+//! reconciled. Names only: nothing here says what they stand for.
+
+use std::fmt;
+
+use super::work::DailyKind;
+
+/// One object of daily work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DailyId {
+    /// Its kind.
+    pub kind: DailyKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for DailyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// What is reconciled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A team by its name, whether its object is there or not.
+    Team(String),
+    /// A Blueprint by its name.
+    Blueprint(String),
+    /// An Engine by its name.
+    Engine(String),
+    /// How many teams are ready.
+    Readiness,
+    /// Who depends on what changed in the daily work of a team.
+    Dependents(String),
+    /// The runs of a team whose time after their end may be over.
+    Expiry(String),
+    /// An object of daily work, whether it is there or not.
+    Daily(DailyId),
+}
+
+/// The team whose namespace this would be, by its name.
+#[must_use]
+pub fn team_of(namespace: &str) -> Option<&str> {
+    namespace.split_once("--").map(|(team, _)| team)
+}

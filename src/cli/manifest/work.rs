@@ -1,0 +1,125 @@
+//! Objects of daily work out of files: checked like the others, and kept as
+//! they are written. What they lead to is not known here.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Document, ManifestError, typed};
+use crate::api::work::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
+
+/// An object of daily work that the API server would accept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Daily {
+    /// Its kind.
+    pub kind: DailyKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The object as it is written.
+    pub value: Value,
+}
+
+impl Daily {
+    /// The object as its type.
+    pub fn object<K: DeserializeOwned>(&self) -> serde_json::Result<K> {
+        serde_json::from_value(self.value.clone())
+    }
+
+    /// The object of a document, or all that is wrong with it.
+    pub(super) fn read(kind: DailyKind, document: &Document) -> Result<Self, Vec<ManifestError>> {
+        let namespace = document.text("/metadata/namespace").unwrap_or_default().to_owned();
+        let mut errors = Vec::new();
+        if namespace.is_empty() {
+            errors.push(ManifestError::NoNamespace { place: document.place() });
+        }
+        errors.extend(checked(kind, document).err().into_iter().flatten());
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let name = document.text("/metadata/name").unwrap_or_default().to_owned();
+        Ok(Self { kind, namespace, name, value: document.value.clone() })
+    }
+}
+
+/// That the document is an object of the kind, by its rules and by its type.
+fn checked(kind: DailyKind, document: &Document) -> Result<(), Vec<ManifestError>> {
+    match kind {
+        DailyKind::Component => typed::<Component>(document, kind.name()).map(drop),
+        DailyKind::Dataset => typed::<Dataset>(document, kind.name()).map(drop),
+        DailyKind::Workbench => typed::<Workbench>(document, kind.name()).map(drop),
+        DailyKind::Pipeline => typed::<Pipeline>(document, kind.name()).map(drop),
+        DailyKind::Run => typed::<Run>(document, kind.name()).map(drop),
+        DailyKind::ModelService => typed::<ModelService>(document, kind.name()).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Manifests, read};
+    use super::*;
+
+    fn manifests(text: &str) -> Result<Manifests, Vec<String>> {
+        let documents = read::split("a.yaml", text).unwrap();
+        Manifests::of(&documents).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    }
+
+    fn object(kind: DailyKind, metadata: &str, spec: &str) -> String {
+        format!("{{apiVersion: strata-operator.dev/v1alpha1, kind: {kind}, metadata: {metadata}, spec: {spec}}}\n---\n")
+    }
+
+    const SPECS: [(DailyKind, &str); 6] = [
+        (DailyKind::Component, "{image: scipy}"),
+        (DailyKind::Dataset, "{uri: 's3://cards/v7'}"),
+        (DailyKind::Workbench, "{owner: ana, image: scipy}"),
+        (DailyKind::Pipeline, "{steps: [{component: train}]}"),
+        (DailyKind::Run, "{pipeline: nightly}"),
+        (DailyKind::ModelService, "{model: {name: score, version: '1'}, runtime: mlflow}"),
+    ];
+
+    #[test]
+    fn each_kind_is_read_and_kept_as_it_is_written() {
+        let text: String =
+            SPECS.iter().map(|(kind, spec)| object(*kind, "{name: x, namespace: fraud-score}", spec)).collect();
+        let manifests = manifests(&text).unwrap();
+        assert!(manifests.skipped.is_empty(), "{:?}", manifests.skipped);
+        let kinds: Vec<DailyKind> = manifests.daily.iter().map(|daily| daily.kind).collect();
+        assert_eq!(kinds, DailyKind::ALL);
+        let workbench = &manifests.daily[2];
+        assert_eq!((workbench.namespace.as_str(), workbench.name.as_str()), ("fraud-score", "x"));
+        assert_eq!(workbench.value["spec"], serde_json::json!({"owner": "ana", "image": "scipy"}));
+        let workbench: Workbench = workbench.object().unwrap();
+        // What the API server would put in is there once it is read.
+        assert_eq!((workbench.spec.size.as_str(), workbench.spec.storage.0.as_str()), ("small", "10Gi"));
+        assert!(workbench.spec.running);
+    }
+
+    #[test]
+    fn without_a_namespace_nobody_knows_whose_it_is() {
+        let errors = manifests(&object(DailyKind::Workbench, "{name: ana}", "{owner: ana}")).unwrap_err();
+        assert_eq!(
+            errors,
+            [
+                "a.yaml, document 1 (Workbench ana) says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared",
+                "a.yaml, document 1 (Workbench ana) is refused: spec: \"image\" is a required property",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_same_name_is_another_object_in_another_namespace() {
+        let run = |namespace: &str| {
+            object(DailyKind::Run, &format!("{{name: x, namespace: {namespace}}}"), "{pipeline: nightly}")
+        };
+        assert_eq!(manifests(&(run("a") + &run("b"))).unwrap().daily.len(), 2);
+        let errors = manifests(&(run("a") + &run("a"))).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].contains("stands in a.yaml, document 1 (Run x) already"), "{errors:?}");
+    }
+
+    #[test]
+    fn what_never_changes_is_no_matter_for_a_file() {
+        // Rules on what was before have nothing to say of what is new.
+        let text = object(DailyKind::Dataset, "{name: x, namespace: a}", "{volume: {size: 1Gi}}");
+        assert_eq!(manifests(&text).unwrap().daily.len(), 1);
+    }
+}

@@ -1,0 +1,153 @@
+//! `strata plan`: what the operator would change in a cluster, team by team.
+//!
+//! It looks through the operator's own eyes (the same watches, plan and
+//! comparison) and writes nothing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::identity::Key as Work;
+use crate::api::kinds::{Keeping, built_in};
+use crate::api::{AITeam, Prefixes};
+use crate::cluster::cache::Mirror;
+use crate::cluster::client::{ConnectError, connect};
+use crate::objects::{Desired, desired};
+use crate::reconcile::context::Context;
+use crate::reconcile::observe::{Recorded, observe};
+use crate::reconcile::start::start;
+use crate::reconcile::team::{desires, keep, planned};
+use crate::telemetry::metrics::Metrics;
+
+/// How long the cluster may take to list what is there.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than this program runs.
+const WATCH: Duration = Duration::from_secs(200);
+
+/// Why nothing can be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The cluster did not list everything in time.
+    #[error(
+        "failed to list {0} in a minute: is the cluster up, are Strata's definitions installed, and may you read them?"
+    )]
+    Unlisted(String),
+    /// A team that is asked for by name is not there.
+    #[error("there is no AITeam {0} in the cluster: name one that is there, or give its file with -f")]
+    Unknown(String),
+}
+
+/// What would be changed.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// The changes, for people.
+    pub text: String,
+    /// How many objects would be changed.
+    pub changes: usize,
+    /// What is not as the teams ask, one sentence each.
+    pub warnings: Vec<String>,
+    /// Teams of which nothing can be planned, and why.
+    pub held: Vec<String>,
+}
+
+/// Plans the teams given, else those named, else every team of the cluster.
+pub async fn plan(
+    kubeconfig: Option<&Path>,
+    given: &[AITeam],
+    names: &[String],
+    prefixes: Option<Prefixes>,
+) -> Result<Planned, PlanError> {
+    let client = connect(kubeconfig).await?;
+    let context = Context::new(client, "strata plan".to_owned(), Arc::new(Metrics::default()), WATCH, prefixes);
+    start(&context);
+    wait_until_listed(&context).await?;
+    let mut result = Planned::default();
+    for team in teams(&context, given, names)? {
+        of_team(&context, &team, &mut result).await?;
+    }
+    Ok(result)
+}
+
+async fn wait_until_listed(context: &Context) -> Result<(), PlanError> {
+    let begun = tokio::time::Instant::now();
+    while !context.listing().is_empty() {
+        if begun.elapsed() > PATIENCE {
+            return Err(PlanError::Unlisted(context.listing().join(", ")));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// The teams to plan, those from files as the objects in the cluster that they are.
+fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AITeam>, PlanError> {
+    let live = |name: &str| -> Option<AITeam> { Some((*context.store.teams.get(name)?.ok()?).clone()) };
+    if !given.is_empty() {
+        let as_live = given.iter().map(|team| {
+            let known = live(team.name()).unwrap_or_else(|| team.clone());
+            AITeam { spec: team.spec.clone(), ..known }
+        });
+        return Ok(as_live.collect());
+    }
+    if names.is_empty() {
+        return Ok(context.store.teams.names().iter().filter_map(|name| live(name)).collect());
+    }
+    names.iter().map(|name| live(name).ok_or_else(|| PlanError::Unknown(name.clone()))).collect()
+}
+
+async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Result<(), PlanError> {
+    let name = team.name();
+    let known = Recorded { mirror: &context.mirror, ground: None };
+    let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
+        .map_err(|failure| failure.message)
+        .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
+    let mut plan = match plan {
+        Ok(plan) => plan,
+        Err(why) => {
+            result.held.push(format!("team {name} is held as it is: {why}"));
+            return Ok(());
+        }
+    };
+    context.follow_kinds(&desired(&plan).objects);
+    wait_until_listed(context).await?;
+    let desires = desires(&context.mirror, &mut plan);
+    let problems = plan.problems.iter().chain(&desires.problems);
+    result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));
+    let mut changes: Vec<String> = desires
+        .objects
+        .iter()
+        .filter_map(|wanted| change(&context.mirror, &Work::Team(name.to_owned()), wanted))
+        .collect();
+    let keep = keep(team, &plan, &desires);
+    let gone = context.mirror.team(name).into_iter().filter(|(key, entry)| keep.prunes(key, entry));
+    changes.extend(gone.map(|(key, _)| format!("- {key}")));
+    result.changes += changes.len();
+    // Writing into a String cannot fail.
+    let _ = match changes.len() {
+        0 => writeln!(result.text, "team {name}: {} objects, all as they should be", desires.objects.len()),
+        number => writeln!(result.text, "team {name}: {number} of {} objects would be changed", desires.objects.len()),
+    };
+    for line in changes {
+        let _ = writeln!(result.text, "  {line}");
+    }
+    Ok(())
+}
+
+/// What would be done about one object, if anything.
+fn change(mirror: &Mirror, owner: &Work, wanted: &Desired) -> Option<String> {
+    let key = crate::cluster::apply::key(wanted);
+    let keeping = built_in(&key.group, &key.kind).map_or(Keeping::Applied, |kind| kind.keeping);
+    match mirror.get(&key) {
+        None => Some(format!("+ {key}")),
+        Some(entry) if entry.deleting => Some(format!("+ {key}, once the one that is being deleted is gone")),
+        Some(entry) if !crate::cluster::apply::is_ours(&entry, &key, owner) => {
+            Some(format!("! {key} is not Strata's: it would stay untouched"))
+        }
+        Some(_) if mirror.holds(&key, &wanted.object, keeping) => None,
+        Some(_) => Some(format!("~ {key}")),
+    }
+}

@@ -1,0 +1,204 @@
+//! What a conflict stops.
+//!
+//! An object that the cache does not know is looked up before anything of its component
+//! is written: no Deployment is made for a Service that is somebody else's, and no
+//! autoscaler for a Deployment that is. What exists already is still kept as desired, so
+//! that a model that serves goes on serving.
+
+use futures::StreamExt;
+
+use super::{Applier, IN_FLIGHT, Outcome, Result, key, write};
+use crate::api::Reason;
+use crate::api::identity::Key as Work;
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::watch::State;
+use crate::objects::{Desired, Stage};
+
+/// Fields of a spec that name the object which it acts upon: of an autoscaler.
+const TARGETS: [&str; 2] = ["scaleTargetRef", "targetRef"];
+
+/// The owner of an object that the cache does not know.
+enum Whose {
+    /// It does not exist.
+    Nobodys,
+    /// It is ours, or its kind is not watched, and the write says so.
+    Ours,
+    /// It is somebody else's, or the API server could not be asked.
+    NotOurs(Failure),
+}
+
+impl Applier {
+    /// Asks who has the objects that are not known, before any of them is written.
+    pub async fn look(&self, owner: &Work, objects: &[Desired], outcome: &mut Outcome) {
+        let mut asked = Vec::new();
+        for desired in objects.iter().filter(|desired| desired.key.namespace.is_some()) {
+            let key = key(desired);
+            if self.blocking(desired, outcome).is_some() {
+                continue;
+            }
+            match self.mirror.get(&key) {
+                Some(entry) if !entry.deleting && !write::entry_is_ours(&entry, &key, owner) => {
+                    let failure = write::known_conflict(&key, &entry);
+                    outcome.results.insert(key, Result::Failed(failure));
+                }
+                None if !outcome.is_nobody_elses(&key) => {
+                    asked.push(async move { (self.whose(&key, desired).await, key) });
+                }
+                _ => {}
+            }
+        }
+        let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(IN_FLIGHT).collect().await;
+        for (whose, key) in answers {
+            match whose {
+                Whose::Nobodys => drop(outcome.nobodys.insert(key)),
+                Whose::Ours => {}
+                Whose::NotOurs(failure) => {
+                    outcome.not_ours.insert(key.clone());
+                    outcome.results.insert(key, Result::Failed(failure));
+                }
+            }
+        }
+    }
+
+    async fn whose(&self, key: &Key, desired: &Desired) -> Whose {
+        let known = self.watches.version(&key.group, &key.kind, &desired.key.version);
+        // Of a kind that is not followed nothing is written: that is told there.
+        let Some(known) = known.filter(|known| matches!(known.state, State::Synced)) else { return Whose::Ours };
+        match self.writer.get(&known.kind, key).await {
+            Ok(None) => Whose::Nobodys,
+            Ok(Some(live)) if self.writer.is_ours(&live, key, &desired.object) => Whose::Ours,
+            Ok(Some(live)) => Whose::NotOurs(write::conflict(key, &live)),
+            Err(failure) => Whose::NotOurs(failure),
+        }
+    }
+
+    /// The objects that may be written while some of them are somebody else's.
+    #[must_use]
+    pub fn without_conflicts(&self, objects: &[Desired], outcome: &Outcome) -> Vec<Desired> {
+        let theirs: Vec<&Desired> = objects.iter().filter(|desired| is_not_ours(desired, outcome)).collect();
+        let there = |key: &Key| self.mirror.get(key).is_some();
+        objects.iter().filter(|desired| goes_on(desired, &theirs, &there)).cloned().collect()
+    }
+}
+
+/// Whether the object acts upon one of these that is somebody else's: it must not be
+/// there, either.
+#[must_use]
+pub fn acts_on_anothers(desired: &Desired, objects: &[Desired], outcome: &Outcome) -> bool {
+    objects.iter().any(|other| is_conflict(other, outcome) && acts_on(desired, other))
+}
+
+fn is_conflict(desired: &Desired, outcome: &Outcome) -> bool {
+    outcome.failure(&key(desired)).is_some_and(|failure| failure.reason == Reason::Conflict)
+}
+
+fn is_not_ours(desired: &Desired, outcome: &Outcome) -> bool {
+    is_conflict(desired, outcome) || outcome.not_ours.contains(&key(desired))
+}
+
+/// Whether the object is written although these are not ours: it is neither one of
+/// them nor acts on one, it loads none, and if they are of its own component, it is
+/// there already.
+fn goes_on(desired: &Desired, theirs: &[&Desired], there: &dyn Fn(&Key) -> bool) -> bool {
+    if theirs.iter().any(|other| other.key == desired.key || acts_on(desired, other)) {
+        return false;
+    }
+    let mut beside = theirs.iter().filter(|other| other.component.is_some() && other.component == desired.component);
+    match desired.stage {
+        Stage::Namespace | Stage::Guardrail | Stage::Binding => true,
+        Stage::Identity | Stage::Configuration => beside.next().is_none() || there(&key(desired)),
+        Stage::Workload => beside.all(|other| other.stage == Stage::Workload && there(&key(desired))),
+    }
+}
+
+fn acts_on(desired: &Desired, other: &Desired) -> bool {
+    let same_place = desired.key.namespace == other.key.namespace;
+    let names = |field: &str| {
+        let target = &desired.object["spec"][field];
+        target["kind"] == other.key.kind.as_str() && target["name"] == other.key.name.as_str()
+    };
+    same_place && TARGETS.iter().any(|field| names(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::{ObjectKey, Ownership};
+    use crate::plan::InstanceId;
+    use serde_json::{Value, json};
+
+    fn object(stage: Stage, kind: &str, component: Option<&str>, spec: &Value) -> Desired {
+        let key = ObjectKey {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some("a--p--live".to_owned()),
+            name: "service-x".to_owned(),
+        };
+        let component = component.map(|engine| InstanceId {
+            namespace: "a--p--live".to_owned(),
+            engine: engine.to_owned(),
+            capability: None,
+        });
+        let object = json!({"kind": kind, "spec": spec});
+        Desired { stage, ownership: Ownership::Applied, key, component, template: None, object }
+    }
+
+    fn service() -> Vec<Desired> {
+        let target = json!({"scaleTargetRef": {"kind": "Deployment", "name": "service-x"}});
+        vec![
+            object(Stage::Guardrail, "NetworkPolicy", None, &Value::Null),
+            object(Stage::Configuration, "ConfigMap", Some("deployment"), &Value::Null),
+            object(Stage::Workload, "Deployment", Some("deployment"), &Value::Null),
+            object(Stage::Workload, "HorizontalPodAutoscaler", Some("deployment"), &target),
+            object(Stage::Workload, "Service", Some("deployment"), &Value::Null),
+            object(Stage::Workload, "CronJob", Some("another"), &Value::Null),
+        ]
+    }
+
+    /// The kinds that are written while one is somebody else's and these are there.
+    fn written(theirs: &str, there: &[&str]) -> Vec<String> {
+        let objects = service();
+        let theirs: Vec<&Desired> = objects.iter().filter(|desired| desired.key.kind == theirs).collect();
+        let there = |key: &Key| there.contains(&key.kind.as_str());
+        let written = objects.iter().filter(|desired| goes_on(desired, &theirs, &there));
+        written.map(|desired| desired.key.kind.clone()).collect()
+    }
+
+    #[test]
+    fn nothing_new_is_made_beside_what_is_somebody_elses() {
+        for theirs in ["ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Service"] {
+            assert_eq!(written(theirs, &[]), ["NetworkPolicy", "CronJob"], "{theirs}");
+        }
+        assert_eq!(written("nothing", &[]).len(), 6);
+    }
+
+    #[test]
+    fn what_is_there_is_kept_unless_it_loads_or_scales_what_is_somebody_elses() {
+        let all = ["ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Service"];
+        let kept = |theirs: &str| {
+            let there: Vec<&str> = all.iter().filter(|kind| **kind != theirs).copied().collect();
+            let of_core = |kind: &String| !["NetworkPolicy", "CronJob"].contains(&kind.as_str());
+            written(theirs, &there).into_iter().filter(of_core).collect::<Vec<_>>()
+        };
+        assert_eq!(kept("Service"), ["ConfigMap", "Deployment", "HorizontalPodAutoscaler"]);
+        assert_eq!(kept("Deployment"), ["ConfigMap", "Service"]);
+        assert!(kept("ConfigMap").is_empty());
+    }
+
+    #[test]
+    fn an_autoscaler_goes_where_its_target_is_somebody_elses_and_not_where_that_is_not_known() {
+        let objects = service();
+        let going = |reason: Reason| {
+            let mut outcome = Outcome::default();
+            let failure = Failure::new(reason, "of the Deployment");
+            outcome.not_ours.insert(key(&objects[2]));
+            outcome.results.insert(key(&objects[2]), Result::Failed(failure));
+            let going = objects.iter().filter(|desired| acts_on_anothers(desired, &objects, &outcome));
+            going.map(|desired| desired.key.kind.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(going(Reason::Conflict), ["HorizontalPodAutoscaler"]);
+        assert!(going(Reason::ApiFailing).is_empty());
+    }
+}

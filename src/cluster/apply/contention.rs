@@ -1,0 +1,217 @@
+//! Who else keeps writing the fields that we own.
+//!
+//! After five repairs of one object in a minute it is contested: guardrails are
+//! then repaired at a bounded rate for ever, everything else at a slow pace. No
+//! write wars, and no open window.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cluster::key::Key;
+
+/// So many repairs within [`WINDOW`] make an object contested.
+const ROUNDS: usize = 5;
+/// How far back repairs count.
+const WINDOW: Duration = Duration::from_secs(60);
+/// How often a contested guardrail is repaired.
+const GUARDRAIL: Duration = Duration::from_secs(1);
+/// How often anything else that is contested is repaired.
+const OTHER: Duration = Duration::from_secs(60);
+/// Guardrails count as contested until they were left alone for this long.
+const QUIET: usize = 5;
+/// So many objects are known without a look at which of them are gone.
+const FEW: usize = 1024;
+
+/// What is known of objects, each by a number: there are many, and of most of them
+/// nothing is known but what was written last.
+#[derive(Default)]
+struct Known {
+    /// The intent that was written.
+    intents: HashMap<u64, u64>,
+    /// When those that were repaired were.
+    repairs: HashMap<u64, VecDeque<Instant>>,
+    /// What of those that were repaired had been changed last.
+    fields: HashMap<u64, String>,
+    /// How many may be known before it is tidied up.
+    tidy_at: usize,
+}
+
+/// The repairs of the last minute, by object. It holds at most twice as many as
+/// are there or were fought over in that minute.
+#[derive(Default)]
+pub struct Contests {
+    numbers: RandomState,
+    known: Mutex<Known>,
+}
+
+/// Whether an object may be repaired now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// It is written because what we want changed, or for the first time.
+    Update,
+    /// It is written because somebody changed it.
+    Repair {
+        /// Whether that happens again and again.
+        contested: bool,
+    },
+    /// It is contested, and not written before so much time has passed.
+    Wait(Duration),
+}
+
+impl Contests {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Rounds are counted one by one: none can be left half-written.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks to write an object that differs from the intent.
+    /// `field` is what is different, where that is known.
+    pub fn ask(&self, key: &Key, intent: u64, guardrail: bool, field: Option<String>) -> Permission {
+        let (now, number) = (Instant::now(), self.number(key));
+        let mut known = self.lock();
+        if known.intents.get(&number) != Some(&intent) {
+            return Permission::Update;
+        }
+        let Known { repairs, fields, .. } = &mut *known;
+        if let Some(field) = field {
+            fields.insert(number, field);
+        }
+        let repairs = repairs.entry(number).or_default();
+        while repairs.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
+            repairs.pop_front();
+        }
+        let contested = repairs.len() >= ROUNDS;
+        if contested {
+            let pace = if guardrail { GUARDRAIL } else { OTHER };
+            let last = repairs.back().copied().unwrap_or(now);
+            let since = now.duration_since(last);
+            if since < pace {
+                return Permission::Wait(pace.saturating_sub(since));
+            }
+        }
+        repairs.push_back(now);
+        if repairs.len() > ROUNDS + QUIET {
+            repairs.pop_front();
+        }
+        Permission::Repair { contested }
+    }
+
+    /// We wrote this intent: what differs from now on was changed by somebody.
+    pub fn wrote(&self, key: &Key, intent: u64) {
+        let number = self.number(key);
+        let mut known = self.lock();
+        if known.intents.insert(number, intent) != Some(intent) {
+            known.repairs.remove(&number);
+            known.fields.remove(&number);
+        }
+    }
+
+    /// What of the object was changed last.
+    #[must_use]
+    pub fn field(&self, key: &Key) -> Option<String> {
+        self.lock().fields.get(&self.number(key)).cloned()
+    }
+
+    /// Whether the object was repaired that often within the last minute.
+    #[must_use]
+    pub fn contested(&self, key: &Key) -> bool {
+        let (known, now) = (self.lock(), Instant::now());
+        known
+            .repairs
+            .get(&self.number(key))
+            .is_some_and(|repairs| repairs.iter().filter(|at| now.duration_since(**at) <= WINDOW).count() >= ROUNDS)
+    }
+
+    /// The object is no longer ours to keep.
+    pub fn forget(&self, key: &Key) {
+        let number = self.number(key);
+        let mut known = self.lock();
+        known.intents.remove(&number);
+        known.repairs.remove(&number);
+        known.fields.remove(&number);
+    }
+
+    /// Forgets, where many are known, objects that are no longer there and that
+    /// nobody fights over: they went without us. `each` shows those that are there.
+    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&Key))) {
+        let (mut known, now) = (self.lock(), Instant::now());
+        if known.intents.len() < known.tidy_at.max(FEW) {
+            return;
+        }
+        let mut there = HashSet::new();
+        each(&mut |key| {
+            there.insert(self.number(key));
+        });
+        known.repairs.retain(|_, repairs| repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW));
+        let Known { intents, repairs, fields, .. } = &mut *known;
+        fields.retain(|number, _| repairs.contains_key(number));
+        intents.retain(|number, _| repairs.contains_key(number) || there.contains(number));
+        intents.shrink_to_fit();
+        known.tidy_at = known.intents.len() * 2;
+    }
+
+    fn number(&self, key: &Key) -> u64 {
+        self.numbers.hash_one(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key::new("", "ConfigMap", Some("a--b"), "connections")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_field_fought_over_is_written_at_a_bounded_rate() {
+        let contests = Contests::default();
+        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Update);
+        contests.wrote(&key(), 1);
+        for _ in 0..ROUNDS {
+            assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: false });
+        }
+        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Wait(_)));
+        tokio::time::advance(GUARDRAIL).await;
+        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: true });
+        assert!(contests.contested(&key()));
+        tokio::time::advance(WINDOW + GUARDRAIL).await;
+        assert!(!contests.contested(&key()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_intent_is_no_contest() {
+        let contests = Contests::default();
+        for intent in 0..20 {
+            assert_eq!(contests.ask(&key(), intent + 1, false, None), Permission::Update);
+            contests.wrote(&key(), intent + 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_that_went_without_us_take_no_room_for_ever() {
+        let contests = Contests::default();
+        let object = |number: usize| Key::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
+        let stay = |each: &mut dyn FnMut(&Key)| (0..500).for_each(|number| each(&object(number * 100)));
+        contests.wrote(&key(), 1);
+        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Repair { .. }));
+        for number in 0..50_000 {
+            contests.wrote(&object(number), 1);
+            contests.tidy(stay);
+            assert!(contests.lock().intents.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
+        }
+        assert_eq!(contests.ask(&object(49_900), 1, false, None), Permission::Repair { contested: false });
+        assert!(
+            contests.lock().intents.contains_key(&contests.number(&key())),
+            "what was fought over just now is known"
+        );
+        tokio::time::advance(WINDOW * 2).await;
+        (0..2000).for_each(|number| contests.wrote(&object(number), 2));
+        contests.tidy(stay);
+        assert!(!contests.lock().intents.contains_key(&contests.number(&key())));
+    }
+}

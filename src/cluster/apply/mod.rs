@@ -1,0 +1,338 @@
+//! Makes the cluster hold what is desired, and removes what no longer is.
+//!
+//! Stage by stage, so many requests at once, one object's failure stopping
+//! nothing but what depends on it. What the mirror says is already there costs
+//! no request. Decides nothing about what is desired.
+
+mod clear;
+mod conflicts;
+mod contention;
+pub mod outcome;
+mod prune;
+mod revocation;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Client;
+use serde_json::Value;
+
+use crate::telemetry::requests::Requests;
+use clear::{Cleared, Clearer, Left};
+pub use conflicts::acts_on_anothers;
+pub use contention::Contests;
+use contention::Permission;
+pub use outcome::{Contender, Outcome, Result};
+pub use prune::Keep;
+pub use revocation::Revocation;
+pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
+
+use crate::api::Reason;
+use crate::api::identity::Key as Work;
+use crate::api::kinds::{Keeping, clearing};
+use crate::cluster::cache::values::digest;
+use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::watch::{Known, State, Watched, Watches};
+use crate::objects::{Desired, Stage};
+
+/// How many requests of one team are under way at once.
+const IN_FLIGHT: usize = 16;
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// Writes and removes the objects of teams.
+pub struct Applier {
+    writer: Writer,
+    mirror: Arc<Mirror>,
+    watches: Arc<Watches>,
+    contests: Contests,
+    left: Left,
+}
+
+impl Applier {
+    /// An applier through this client.
+    #[must_use]
+    pub fn new(client: Client, mirror: Arc<Mirror>, watches: Arc<Watches>, requests: Requests) -> Self {
+        let writer = Writer::new(client, requests, REQUEST).knowing(Arc::clone(&mirror));
+        Self { writer, mirror, watches, contests: Contests::default(), left: Left::default() }
+    }
+
+    /// Brings the objects of these stages, written for this owner, to what is
+    /// desired, in the order of the stages.
+    pub async fn apply(&self, owner: &Work, objects: &[Desired], stages: &[Stage], outcome: &mut Outcome) {
+        for stage in stages {
+            let of_stage = objects.iter().filter(|desired| desired.stage == *stage);
+            let (free, blocked): (Vec<_>, Vec<_>) =
+                of_stage.partition(|desired| self.blocking(desired, outcome).is_none());
+            for desired in blocked {
+                if let Some(failure) = self.blocking(desired, outcome) {
+                    outcome.results.insert(key(desired), Result::Failed(failure));
+                }
+            }
+            let mut steps = Vec::with_capacity(free.len());
+            for desired in free {
+                let nobody_elses = outcome.is_nobody_elses(&key(desired));
+                steps.push(async move { (desired, self.one(owner, desired, nobody_elses).await) });
+            }
+            let done: Vec<_> = futures::stream::iter(steps).buffer_unordered(IN_FLIGHT).collect().await;
+            for (desired, step) in done {
+                take(outcome, desired, step);
+            }
+        }
+    }
+
+    /// Why nothing may be written into the object's namespace.
+    fn blocking(&self, desired: &Desired, outcome: &Outcome) -> Option<Failure> {
+        let namespace = desired.key.namespace.as_ref()?;
+        if let Some(failure) = outcome.blocked.get(namespace) {
+            return Some(failure.clone());
+        }
+        let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace));
+        entry.is_some_and(|entry| entry.deleting).then(|| {
+            Failure::new(
+                Reason::Terminating,
+                format!("namespace {namespace} is being deleted: nothing can be written into it"),
+            )
+        })
+    }
+
+    async fn one(&self, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
+        let key = key(desired);
+        let Some(known) = self.watches.version(&key.group, &key.kind, &desired.key.version) else {
+            return Step::failed(Failure::new(
+                Reason::Unavailable,
+                format!("{} is not served by this cluster", key.kind),
+            ));
+        };
+        match known.state {
+            State::Synced => self.step(&known.kind, &key, owner, desired, nobody_elses).await,
+            State::Listing => Step::failed(Failure::new(
+                Reason::Progressing,
+                format!("the first list of {} is not complete", known.kind.resource.plural),
+            )),
+            // What was known once and is always written can be written safely: each
+            // write looks before it takes. But nothing says that it stays.
+            State::Failing(failure) if known.always && known.was_synced => {
+                self.step(&known.kind, &key, owner, desired, nobody_elses).await.unknown(failure)
+            }
+            State::Failing(failure) => Step::failed(failure),
+        }
+    }
+
+    async fn step(&self, kind: &Watched, key: &Key, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
+        match self.mirror.get(key) {
+            Some(entry) if entry.deleting => Step::failed(Failure::new(
+                Reason::Deleting,
+                format!("{key} is being deleted, and is created again once it is gone"),
+            )),
+            Some(entry) if !write::entry_is_ours(&entry, key, owner) => {
+                Step::failed(write::known_conflict(key, &entry))
+            }
+            Some(entry) => self.known(kind, key, desired, entry).await,
+            None => self.missing(kind, key, desired, nobody_elses).await,
+        }
+    }
+
+    /// Says of objects that are not applied, and whose kind is not known to be
+    /// followed, that how they are is not known.
+    pub fn note_unknown(&self, objects: &[Desired], outcome: &mut Outcome) {
+        for desired in objects {
+            let known = self.watches.version(&desired.key.group, &desired.key.kind, &desired.key.version);
+            if let Some(State::Failing(failure)) = known.map(|known| known.state) {
+                outcome.results.insert(key(desired), Result::Failed(failure));
+            }
+        }
+    }
+
+    /// Changes one field of the spec alone, if it differs: `replicas`, `suspend`. It
+    /// is never applied, so that no repair of anything else disturbs what runs.
+    pub async fn set(&self, key: &Key, field: &str, wanted: &Value, outcome: &mut Outcome) {
+        let Some(entry) = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
+        let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
+        if entry.view.state()["spec"][field] == *wanted {
+            return;
+        }
+        // Fought over apart from what is applied, and at the same pace.
+        let (apart, intent) = (Key { name: format!("{}.{field}", key.name), ..key.clone() }, digest(wanted));
+        let permission = self.contests.ask(&apart, intent, false, Some(format!("spec.{field}")));
+        if let Permission::Wait(pause) = permission {
+            let contender = Contender { by: entry.other_writer, field: self.contests.field(&apart) };
+            let step = Step::contested(key, contender, pause);
+            outcome.again = outcome::soonest([outcome.again, step.again]);
+            outcome.results.insert(key.clone(), step.result);
+            return;
+        }
+        match self.writer.set(&kind, key, field, wanted).await {
+            Ok(live) => {
+                self.contests.wrote(&apart, intent);
+                self.mirror.changed(key, &live, kind.keeping);
+            }
+            Err(failure) => {
+                outcome.results.insert(key.clone(), Result::Failed(failure));
+            }
+        }
+    }
+
+    async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, entry: Entry) -> Step {
+        let intent = digest(&desired.object);
+        if self.mirror.holds(key, &desired.object, kind.keeping) {
+            self.remember(key, intent);
+            let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
+            return Step { contested, ..Step::of(Result::Unchanged) };
+        }
+        let field = entry.difference(&desired.object, kind.keeping);
+        let Entry { uid, other_writer: by, .. } = entry;
+        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key), field);
+        if let Permission::Wait(pause) = permission {
+            return Step::contested(key, self.contender(key, by), pause);
+        }
+        let written = match kind.keeping {
+            Keeping::Whole(_) => self.writer.replace(kind, key, &desired.object).await,
+            Keeping::Applied | Keeping::Cleared(_) => self.writer.apply(kind, key, &desired.object, &uid).await,
+        };
+        self.written(kind, key, desired, written, permission, by).await
+    }
+
+    fn contender(&self, key: &Key, by: Option<String>) -> Contender {
+        Contender { by, field: self.contests.field(key) }
+    }
+
+    /// Remembers what an object holds, and forgets objects that went without us.
+    fn remember(&self, key: &Key, intent: u64) {
+        self.contests.wrote(key, intent);
+        self.contests.tidy(|look| self.mirror.each_key(look));
+        self.left.tidy(|look| self.mirror.each_key(look));
+    }
+
+    async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, nobody_elses: bool) -> Step {
+        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
+        if let Permission::Wait(pause) = permission {
+            return Step::contested(key, self.contender(key, None), pause);
+        }
+        let written = match kind.keeping {
+            Keeping::Whole(_) => self.writer.create(kind, key, &desired.object).await,
+            Keeping::Applied | Keeping::Cleared(_) => {
+                self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
+            }
+        };
+        let step = self.written(kind, key, desired, written, permission, None).await;
+        let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
+        Step { fresh, ..step }
+    }
+
+    async fn written(
+        &self,
+        kind: &Watched,
+        key: &Key,
+        desired: &Desired,
+        written: std::result::Result<Value, Failure>,
+        permission: Permission,
+        by: Option<String>,
+    ) -> Step {
+        let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
+            (Ok(live), Some(clearing)) => {
+                let (writer, left, intent) = (&self.writer, &self.left, &desired.object);
+                Clearer { writer, left, kind, key, clearing, intent }.clear(live).await
+            }
+            (Ok(live), None) => Ok(Cleared { live, left: Vec::new() }),
+            (Err(failure), _) => Err(failure),
+        };
+        let Cleared { live, left } = match cleared {
+            Ok(cleared) => cleared,
+            Err(failure) => return Step::failed(failure),
+        };
+        self.mirror.wrote(key, &live, kind.keeping, &desired.object);
+        self.remember(key, digest(&desired.object));
+        match permission {
+            Permission::Repair { contested } => {
+                let contested = contested.then(|| self.contender(key, by.clone()));
+                Step { contested, left, ..Step::of(Result::Repaired { by }) }
+            }
+            Permission::Update | Permission::Wait(_) => Step { left, ..Step::of(Result::Written) },
+        }
+    }
+}
+
+/// What came of one object, with what else must be remembered of it.
+struct Step {
+    result: Result,
+    /// Who keeps changing it, if somebody does.
+    contested: Option<Contender>,
+    again: Option<Duration>,
+    fresh: bool,
+    /// What others put into it and is left there from now on.
+    left: Vec<String>,
+}
+
+impl Step {
+    const fn of(result: Result) -> Self {
+        Self { result, contested: None, again: None, fresh: false, left: Vec::new() }
+    }
+
+    const fn failed(failure: Failure) -> Self {
+        Self::of(Result::Failed(failure))
+    }
+
+    /// Whatever was written: whether it is there is not known.
+    fn unknown(self, failure: Failure) -> Self {
+        match self.result {
+            Result::Failed(_) => self,
+            _ => Self { result: Result::Failed(failure), ..self },
+        }
+    }
+
+    fn contested(key: &Key, contender: Contender, pause: Duration) -> Self {
+        let failed = Self::failed(contender.failure(key));
+        Self { contested: Some(contender), again: Some(pause), ..failed }
+    }
+}
+
+fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
+    let key = key(desired);
+    if step.fresh {
+        outcome.fresh.insert(key.name.clone());
+    }
+    if let Some(contender) = step.contested {
+        outcome.contested.insert(key.clone(), contender);
+    }
+    if !step.left.is_empty() {
+        outcome.left.insert(key.clone(), step.left);
+    }
+    if let Some(again) = step.again {
+        outcome.again = outcome::soonest([outcome.again, Some(again)]);
+    }
+    if let Result::Failed(failure) = &step.result {
+        match desired.stage {
+            // Nothing goes into a namespace that is not ours or not there.
+            Stage::Namespace => {
+                outcome.blocked.insert(key.name.clone(), failure.clone());
+            }
+            // Nothing runs and nobody comes in where a guardrail is missing; but a
+            // guardrail that is only fought over is there again in a moment.
+            Stage::Guardrail if failure.reason != Reason::Contested => {
+                if let Some(namespace) = &desired.key.namespace {
+                    outcome.blocked.insert(namespace.clone(), failure.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    outcome.results.insert(key, step.result);
+}
+
+/// The key by which the mirror knows the object.
+#[must_use]
+pub fn key(desired: &Desired) -> Key {
+    let key = &desired.key;
+    Key { group: key.group.clone(), kind: key.kind.clone(), namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+/// Bindings, policies, quotas and the Pod Security labels of namespaces: what
+/// must never stay open because somebody keeps opening it.
+fn is_guardrail(keeping: Keeping, key: &Key) -> bool {
+    write::is_whole(keeping) || key.kind == "Namespace"
+}

@@ -1,0 +1,164 @@
+//! What came of applying: plain data, for judging and reporting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::has_reserved_name;
+use crate::api::Reason;
+use crate::api::reason::Class;
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::queue::Again;
+
+/// What came of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Result {
+    /// It was as desired.
+    Unchanged,
+    /// It was created, or brought to a changed wish.
+    Written,
+    /// Somebody had changed it, and it was put back.
+    Repaired {
+        /// Who had changed it, where that can be told.
+        by: Option<String>,
+    },
+    /// It is not as desired.
+    Failed(Failure),
+}
+
+/// Whoever keeps changing an object, and what of it, where that can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contender {
+    /// The field manager.
+    pub by: Option<String>,
+    /// The field.
+    pub field: Option<String>,
+}
+
+impl Contender {
+    /// Why the object is not as desired.
+    #[must_use]
+    pub fn failure(&self, key: &Key) -> Failure {
+        let writer = self.by.as_deref().unwrap_or("another writer");
+        let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
+        let message =
+            format!("{key} is changed again and again by {writer}{field}: have it leave alone what Strata sets");
+        Failure::new(Reason::Contested, message)
+    }
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// By object.
+    pub results: BTreeMap<Key, Result>,
+    /// Objects that were removed.
+    pub removed: Vec<Key>,
+    /// Objects that could not be removed.
+    pub not_removed: BTreeMap<Key, Failure>,
+    /// Objects that somebody keeps changing.
+    pub contested: BTreeMap<Key, Contender>,
+    /// What admission put into objects, and was left there, told for the first time.
+    pub left: BTreeMap<Key, Vec<String>>,
+    /// When a contested object may be written again.
+    pub again: Option<Duration>,
+    /// Namespaces that were created just now: nothing of others can be in them.
+    pub(super) fresh: BTreeSet<String>,
+    /// Objects that nobody had when that was asked.
+    pub(super) nobodys: BTreeSet<Key>,
+    /// Objects that somebody else has, or that may be somebody else's: it could not be
+    /// asked.
+    pub(super) not_ours: BTreeSet<Key>,
+    /// Namespaces that nothing more is written into, and why.
+    pub(super) blocked: BTreeMap<String, Failure>,
+}
+
+impl Outcome {
+    /// Why the object is not as desired, if it is not.
+    #[must_use]
+    pub fn failure(&self, key: &Key) -> Option<&Failure> {
+        match self.results.get(key)? {
+            Result::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Why nothing more was written into a namespace.
+    #[must_use]
+    pub fn blocked(&self, namespace: &str) -> Option<&Failure> {
+        self.blocked.get(namespace)
+    }
+
+    /// Whether an object that is not known can be nobody else's.
+    pub(super) fn is_nobody_elses(&self, key: &Key) -> bool {
+        // Namespaces and the team's own roles are watched whoever made them.
+        let Some(namespace) = &key.namespace else { return true };
+        self.fresh.contains(namespace) || has_reserved_name(key) || self.nobodys.contains(key)
+    }
+
+    /// Says better why an object, and everything in the namespace that it is, failed.
+    pub fn explain(&mut self, key: &Key, failure: Failure) {
+        self.blocked.insert(key.name.clone(), failure.clone());
+        self.results.insert(key.clone(), Result::Failed(failure));
+    }
+
+    /// Every failure, in the order of the objects.
+    pub fn failures(&self) -> impl Iterator<Item = (&Key, &Failure)> {
+        let failed = self.results.iter().filter_map(|(key, result)| match result {
+            Result::Failed(failure) => Some((key, failure)),
+            _ => None,
+        });
+        failed.chain(self.not_removed.iter())
+    }
+
+    /// When to look again: as soon as the objects wish, or `wish`. What fails and
+    /// passes by itself backs off, but no longer than that; without it, what a person
+    /// must mend is looked at again after `recheck`.
+    pub fn requeue(&self, wish: Again, recheck: Again) -> std::result::Result<Again, Failure> {
+        let again = soonest([self.again, wish]);
+        match self.failures().find(|(_, failure)| passes(failure)) {
+            Some((_, failure)) => Err(failure.clone().wishing(again)),
+            None => Ok(soonest([again, recheck])),
+        }
+    }
+}
+
+/// The soonest of some wishes when to look again.
+#[must_use]
+pub fn soonest<const N: usize>(wishes: [Again; N]) -> Again {
+    wishes.into_iter().flatten().min()
+}
+
+/// Whether a failure ends without anybody doing anything.
+fn passes(failure: &Failure) -> bool {
+    failure.class() == Class::Transient
+        || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contested_guardrail_keeps_its_pace_beside_other_failures() {
+        let second = Some(Duration::from_secs(1));
+        let mut outcome = Outcome { again: second, ..Outcome::default() };
+        let mut fail = |name: &str, reason: Reason| {
+            let key = Key::new("", "ConfigMap", Some("a--b"), name);
+            outcome.results.insert(key, Result::Failed(Failure::new(reason, name)));
+            outcome.requeue(None, Some(Duration::from_secs(60)))
+        };
+        assert_eq!(fail("contested", Reason::Contested), Ok(second));
+        let failed = fail("hangs", Reason::ApiFailing).unwrap_err();
+        assert_eq!((failed.reason, failed.again), (Reason::ApiFailing, second));
+    }
+
+    #[test]
+    fn the_soonest_wish_counts() {
+        let (second, minute) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)));
+        let outcome = Outcome { again: minute, ..Outcome::default() };
+        assert_eq!(outcome.requeue(None, second), Ok(second));
+        assert_eq!(outcome.requeue(second, None), Ok(second));
+        assert_eq!(Outcome::default().requeue(None, None), Ok(None));
+    }
+}

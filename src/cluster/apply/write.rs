@@ -1,0 +1,411 @@
+//! One object, one write: created, put back whole, or applied.
+//!
+//! Looks before calling anything a conflict. Never touches what is not ours.
+
+use std::sync::Arc;
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::api::identity::Key as Work;
+use crate::api::kinds::Keeping;
+use crate::api::{Reason, labels};
+use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
+use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::watch::{Watched, value};
+use crate::telemetry::requests::Requests;
+
+type Object = kube::api::DynamicObject;
+
+/// Writes single objects.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    requests: Requests,
+    deadline: std::time::Duration,
+    mirror: Option<Arc<Mirror>>,
+}
+
+impl Writer {
+    /// A writer through this client; every request is counted, and given up
+    /// after the deadline.
+    #[must_use]
+    pub fn new(client: Client, requests: Requests, deadline: std::time::Duration) -> Self {
+        Self { client, requests, deadline, mirror: None }
+    }
+
+    /// The writer, knowing objects that were ours until somebody took their labels.
+    #[must_use]
+    pub fn knowing(self, mirror: Arc<Mirror>) -> Self {
+        Self { mirror: Some(mirror), ..self }
+    }
+
+    pub(super) fn is_ours(&self, live: &Value, key: &Key, intent: &Value) -> bool {
+        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
+        let was_ours = || self.mirror.as_ref().is_some_and(|mirror| mirror.was_ours(key, uid));
+        is_ours(live, key, intent) || live["metadata"]["labels"][labels::TEAM].is_null() && was_ours()
+    }
+
+    fn api(&self, kind: &Watched, key: &Key) -> Api<Object> {
+        match &key.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &kind.resource),
+            None => Api::all_with(self.client.clone(), &kind.resource),
+        }
+    }
+
+    async fn request<T>(
+        &self,
+        verb: &'static str,
+        key: &Key,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failed> {
+        let action = format!("{verb} {key}");
+        let answer = tokio::time::timeout(self.deadline, request).await;
+        let result = match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Failed::new(&error, &action)),
+            Err(_) => Err(Failed {
+                failure: Failure::new(
+                    Reason::ApiFailing,
+                    format!("failed to {action}: no answer within {} s", self.deadline.as_secs()),
+                ),
+                code: 0,
+            }),
+        };
+        self.requests.count(verb, &key.kind, result.is_ok());
+        result
+    }
+
+    /// The object as it is, if it is there.
+    pub async fn get(&self, kind: &Watched, key: &Key) -> Result<Option<Value>, Failure> {
+        let api = self.api(kind, key);
+        Ok(self.request("get", key, api.get_opt(&key.name)).await?.map(|object| value(&object)))
+    }
+
+    /// Creates an object that is owned whole.
+    pub async fn create(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        match self.post(kind, key, &object(intent)?).await {
+            Ok(created) => Ok(created),
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) if self.is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
+                Some(live) => Err(conflict(key, &live)),
+                None => Err(failed.failure),
+            },
+            Err(failed) => Err(failed.failure),
+        }
+    }
+
+    /// Puts an object that is owned whole back, and leaves foreign labels and
+    /// annotations as they are.
+    pub async fn replace(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        match self.get(kind, key).await? {
+            Some(live) => self.replace_live(kind, key, intent, live).await,
+            None => self.create_missing(kind, key, intent).await,
+        }
+    }
+
+    async fn create_missing(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+        Ok(self.post(kind, key, &object(intent)?).await?)
+    }
+
+    async fn post(&self, kind: &Watched, key: &Key, object: &Object) -> Result<Value, Failed> {
+        let api = self.api(kind, key);
+        Ok(value(&self.request("create", key, api.create(&as_us(), object)).await?))
+    }
+
+    /// Writes an object whole, in the version that it names.
+    pub(super) async fn put(&self, kind: &Watched, key: &Key, whole: &Value) -> Result<Value, Failed> {
+        let (api, whole) = (self.api(kind, key), object(whole).map_err(|failure| Failed { failure, code: 0 })?);
+        Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), &whole)).await?))
+    }
+
+    async fn replace_live(&self, kind: &Watched, key: &Key, intent: &Value, live: Value) -> Result<Value, Failure> {
+        if live["roleRef"] != intent["roleRef"] || is_locked(&live, intent) {
+            // A roleRef cannot change, nor what somebody made immutable: the object makes
+            // way for the one we mean.
+            self.delete(kind, key, live["metadata"]["uid"].as_str().unwrap_or_default(), None).await?;
+            return self.create_missing(kind, key, intent).await;
+        }
+        let merged = with_foreign_metadata(intent, &live);
+        Ok(self.put(kind, key, &merged).await?)
+    }
+
+    /// Leaves only these subjects in a binding.
+    pub async fn narrow(&self, kind: &Watched, key: &Key, subjects: &Value) -> Result<Option<Value>, Failure> {
+        let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
+        live["subjects"] = subjects.clone();
+        Ok(Some(self.put(kind, key, &live).await?))
+    }
+
+    /// Puts the label on a namespace that says which team's it is.
+    pub async fn label(&self, kind: &Watched, key: &Key, uid: &str, team: &str) -> Result<Option<Value>, Failure> {
+        let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
+        let Some(mut live) = live else { return Ok(None) };
+        live["metadata"]["labels"][labels::TEAM] = team.into();
+        Ok(Some(self.put(kind, key, &live).await?))
+    }
+
+    /// Applies an object that is known by this UID: only the fields of the intent become
+    /// ours. One that took its name since is left alone.
+    pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value, uid: &str) -> Result<Value, Failure> {
+        let mut exact = intent.clone();
+        exact["metadata"]["uid"] = uid.into();
+        match self.patch(kind, key, &exact, true).await {
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) if !self.is_ours(&live, key, intent) => Err(conflict(key, &live)),
+                // The watch tells how it is by now.
+                _ => Err(failed.failure),
+            },
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Applies an object that is not known. Unless nobody else can have it, looks first
+    /// whether somebody does. It takes no field from anybody: whoever creates it in the
+    /// same moment keeps it.
+    pub async fn apply_new(
+        &self,
+        kind: &Watched,
+        key: &Key,
+        intent: &Value,
+        nobody_elses: bool,
+    ) -> Result<Value, Failure> {
+        if !nobody_elses && let Some(live) = self.get(kind, key).await? {
+            return self.apply_live(kind, key, intent, &live).await;
+        }
+        match self.patch(kind, key, intent, false).await {
+            Ok(live) if other_writer(&live).is_some() && !has_reserved_name(key) => {
+                self.give_back(kind, key, &live).await?;
+                Err(conflict(key, &Value::Null))
+            }
+            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+                Some(live) => self.apply_live(kind, key, intent, &live).await,
+                None => Err(failed.failure),
+            },
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn apply_live(&self, kind: &Watched, key: &Key, intent: &Value, live: &Value) -> Result<Value, Failure> {
+        if !self.is_ours(live, key, intent) {
+            return Err(conflict(key, live));
+        }
+        self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
+    }
+
+    /// Takes our fields off an object that somebody created in the same moment.
+    async fn give_back(&self, kind: &Watched, key: &Key, live: &Value) -> Result<(), Failure> {
+        let nothing = json!({
+            "apiVersion": live["apiVersion"], "kind": live["kind"],
+            "metadata": {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]},
+        });
+        Ok(self.patch(kind, key, &nothing, true).await.map(drop)?)
+    }
+
+    async fn patch(&self, kind: &Watched, key: &Key, intent: &Value, force: bool) -> Result<Value, Failed> {
+        let api = self.api(kind, key);
+        let parameters = PatchParams { force, ..PatchParams::apply(labels::FIELD_MANAGER) };
+        Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
+    }
+
+    /// Sets one field of the spec, under a field manager of its own: whoever applies
+    /// the rest neither owns nor drops it.
+    pub async fn set(&self, kind: &Watched, key: &Key, field: &str, wanted: &Value) -> Result<Value, Failure> {
+        let api = self.api(kind, key);
+        let manager = Some(labels::SCALE_FIELD_MANAGER.to_owned());
+        let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
+        let patch = json!({"spec": {field: wanted}});
+        Ok(value(&self.request("patch", key, api.patch(&key.name, &parameters, &Patch::Merge(&patch))).await?))
+    }
+
+    /// Deletes exactly the object with this UID, in this version if it is given.
+    pub async fn delete(&self, kind: &Watched, key: &Key, uid: &str, version: Option<u64>) -> Result<(), Failure> {
+        let api = self.api(kind, key);
+        let preconditions =
+            Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
+        // Only by its StatefulSet can be told that a pod made a moment ago is gone too.
+        let with_pods = if key.kind == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..with_pods };
+        match self.request("delete", key, api.delete(&key.name, &parameters)).await {
+            Ok(_) => Ok(()),
+            Err(failed) if failed.code == 404 => Ok(()),
+            Err(failed) => Err(failed.failure),
+        }
+    }
+}
+
+/// A failure with the status code of the answer.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) code: u16,
+}
+
+impl Failed {
+    fn new(error: &kube::Error, action: &str) -> Self {
+        let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
+        Self { failure: Failure::of_request(error, action), code }
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        failed.failure
+    }
+}
+
+/// Writes under our own field manager.
+fn as_us() -> PostParams {
+    PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+fn object(intent: &Value) -> Result<Object, Failure> {
+    serde_json::from_value(intent.clone()).map_err(|error| {
+        Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}"))
+    })
+}
+
+/// Whether the content of an object is not what is meant and can never be again.
+fn is_locked(live: &Value, intent: &Value) -> bool {
+    live["immutable"] == true && ["data", "binaryData", "immutable"].iter().any(|part| live[*part] != intent[*part])
+}
+
+/// Whether the object is ours: by our label; because its name is reserved in a
+/// namespace of ours; or because we wrote it and somebody took the label off.
+/// Whoever calls has made sure that the namespace is ours.
+fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
+    let team = &intent["metadata"]["labels"][labels::TEAM];
+    let label = &live["metadata"]["labels"][labels::TEAM];
+    let labelled = label == team && team.is_string();
+    labelled || has_reserved_name(key) || label.is_null() && (written_by_us(live) || has_word_of_ours(live, intent))
+}
+
+/// Whether a label of ours that the intent has is left on the object: nobody else may
+/// write one.
+fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
+    let mut ours = intent["metadata"]["labels"].as_object().into_iter().flatten();
+    ours.any(|(name, value)| name.starts_with(labels::PREFIX) && live["metadata"]["labels"][name] == *value)
+}
+
+/// Whether the name belongs to Strata wherever a team's objects are.
+#[must_use]
+pub fn has_reserved_name(key: &Key) -> bool {
+    match key.namespace {
+        Some(_) => labels::is_reserved(&key.name) || (key.kind == "ServiceAccount" && key.name == "default"),
+        None => key.name.starts_with("strata:team:"),
+    }
+}
+
+/// Whether a known object is ours to write. One of an engine that lost the label
+/// of the daily work which it was written for counts as the team's until then.
+#[must_use]
+pub fn entry_is_ours(entry: &Entry, key: &Key, owner: &Work) -> bool {
+    let lost = matches!((owner, &entry.work), (Work::Daily(_), Work::Team(_))) && entry.engine.is_some();
+    (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
+}
+
+pub(super) fn conflict(key: &Key, live: &Value) -> Failure {
+    let owner = live["metadata"]["labels"][labels::TEAM].as_str();
+    let whose = owner
+        .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));
+    // Of one whose labels somebody took off, with all that shows who wrote it.
+    let team = key.namespace.as_deref().and_then(crate::api::identity::team_of).filter(|_| owner.is_none());
+    let lost = team.map_or_else(String::new, |team| {
+        format!(". If it is Strata's and lost its labels, whoever may override puts {}: {team} back", labels::TEAM)
+    });
+    Failure::new(
+        Reason::Conflict,
+        format!("{key} exists already and {whose}: it was not touched; remove it or choose another name{lost}"),
+    )
+}
+
+/// The failure for a known object that is not ours.
+#[must_use]
+pub fn known_conflict(key: &Key, entry: &Entry) -> Failure {
+    if entry.view.state()["annotations"][labels::ADOPT].is_string() {
+        let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
+        return Failure::new(Reason::NotYet, message);
+    }
+    if entry.is_ours() {
+        let message = format!(
+            "{key} is the team's, and its labels do not say that it was written for this: somebody took them off, or it \
+             was written for something else; it was not touched. Delete it, and it is written anew, or choose another \
+             name"
+        );
+        return Failure::new(Reason::Conflict, message);
+    }
+    conflict(key, &Value::Null)
+}
+
+/// The intent with what others put into the object's metadata.
+fn with_foreign_metadata(intent: &Value, live: &Value) -> Value {
+    let mut merged = intent.clone();
+    for part in ["labels", "annotations"] {
+        let foreign = live["metadata"][part].as_object().into_iter().flatten();
+        for (name, value) in foreign.filter(|(name, _)| !name.starts_with("strata-operator.dev/")) {
+            if merged["metadata"][part][name].is_null() {
+                merged["metadata"][part][name] = value.clone();
+            }
+        }
+    }
+    merged["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+    merged["metadata"]["uid"] = live["metadata"]["uid"].clone();
+    for part in ["ownerReferences", "finalizers"] {
+        if live["metadata"][part].is_array() {
+            merged["metadata"][part] = json!(live["metadata"][part]);
+        }
+    }
+    merged
+}
+
+/// Whether a kind is owned whole.
+#[must_use]
+pub const fn is_whole(keeping: Keeping) -> bool {
+    matches!(keeping, Keeping::Whole(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_metadata_stays_and_stray_labels_of_ours_go() {
+        let intent = json!({"metadata": {"name": "x", "labels": {"strata-operator.dev/team": "a"}}, "spec": {}});
+        let live = json!({"metadata": {"resourceVersion": "7", "uid": "u", "labels": {
+            "strata-operator.dev/team": "b", "strata-operator.dev/stray": "x", "foreign": "y"}}});
+        let merged = with_foreign_metadata(&intent, &live);
+        assert_eq!(merged["metadata"]["labels"], json!({"strata-operator.dev/team": "a", "foreign": "y"}));
+        assert_eq!(merged["metadata"]["resourceVersion"], "7");
+    }
+
+    #[test]
+    fn an_object_is_ours_by_label_or_by_reserved_name() {
+        let intent = json!({"metadata": {"labels": {"strata-operator.dev/team": "a"}}});
+        let key = |name: &str| Key::new("", "ConfigMap", Some("a--b"), name);
+        assert!(is_ours(&json!({}), &key("connections"), &intent));
+        assert!(!is_ours(&json!({}), &key("mine"), &intent));
+        assert!(is_ours(&intent, &key("mine"), &intent));
+        assert!(!is_ours(&json!({"metadata": {"labels": {"strata-operator.dev/team": "b"}}}), &key("mine"), &intent));
+    }
+
+    #[test]
+    fn what_lost_a_label_is_ours_by_another() {
+        let key = Key::new("", "ConfigMap", Some("a--shared"), "mlflow");
+        let words = json!({"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "u"});
+        let intent = json!({"metadata": {"name": "mlflow", "labels": words}});
+        let live = |labels: Value| json!({"metadata": {"name": "mlflow", "labels": labels}});
+        assert!(is_ours(&live(json!({"strata-operator.dev/team-uid": "u"})), &key, &intent));
+        for foreign in [
+            json!({}),
+            json!({"strata-operator.dev/team-uid": "other"}),
+            json!({"strata-operator.dev/team": "b", "strata-operator.dev/team-uid": "u"}),
+        ] {
+            assert!(!is_ours(&live(foreign.clone()), &key, &intent), "{foreign}");
+        }
+        let said = conflict(&key, &live(json!({}))).message;
+        assert!(said.contains("nothing on it says that Strata made it"), "{said}");
+        assert!(said.contains("strata-operator.dev/team: a"), "{said}");
+    }
+}

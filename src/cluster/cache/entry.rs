@@ -1,0 +1,148 @@
+//! One object reduced to what matters of it: whose it is, what it was written for,
+//! and one number for the fields we own. Reads what a watch or an answer gave;
+//! keeps nothing ([`super`] does) and asks nobody.
+
+use crate::api::identity::team_of;
+use serde_json::{Map, Value};
+
+use super::compact::{applied_part, difference_as_text, text};
+use super::fingerprint::{fingerprint, other_writer};
+use super::state;
+use super::state::View;
+use super::text::Text;
+use crate::api::identity::DailyId;
+use crate::api::identity::Key as Work;
+use crate::api::kinds::{Keeping, is_only_read};
+use crate::api::labels;
+use crate::api::work::DailyKind;
+use crate::cluster::key::Key;
+
+/// What is known of one object.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its UID.
+    pub uid: String,
+    /// Its resource version, which etcd counts up over all objects.
+    pub version: u64,
+    /// The team that its label, or else its namespace's name, says.
+    pub team: String,
+    /// What it was written for: the team itself, or an object of its daily work.
+    pub work: Work,
+    /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
+    pub controller: Option<String>,
+    /// Whether it is the team's by its label, which only we may write, or, a namespace,
+    /// by another word of ours.
+    pub(super) labelled: bool,
+    /// The team's UID by the label; empty where there is none.
+    pub team_uid: String,
+    /// The engine it was written for.
+    pub engine: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The fields we own, as one number.
+    pub fingerprint: u64,
+    /// The intent that the object was seen to hold, with the fingerprint it had then.
+    pub(super) verified: Option<(u64, u64)>,
+    /// An applied object that was not yet compared with an intent, as text: what
+    /// [`super::compact::holds_as_text`] looks at.
+    pub(super) unverified: Option<Text>,
+    /// What judging needs of it.
+    pub view: View,
+    /// Who changed it last, besides us.
+    pub other_writer: Option<String>,
+}
+
+impl Entry {
+    /// Whether our label is on it.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.labelled
+    }
+
+    /// The first field in which an applied object is not as intended, where that can
+    /// be told.
+    #[must_use]
+    pub fn difference(&self, intent: &Value, keeping: Keeping) -> Option<String> {
+        difference_as_text(self.unverified.as_ref()?, intent, keeping)
+    }
+}
+
+/// The object reduced to what matters; nothing if it does not matter at all.
+pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
+    let metadata = &object["metadata"];
+    let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
+    let team_uid = label(labels::TEAM_UID).unwrap_or_default();
+    let by_label =
+        label(labels::TEAM).filter(|team| may_belong(team, key, metadata["labels"][labels::ENGINE].is_string()));
+    let labelled = by_label.is_some() || is_marked(key, metadata);
+    let team = match by_label {
+        Some(team) => team,
+        None => team_of_namespace(key)?.to_owned(),
+    };
+    let daily = daily(key, &metadata["labels"]).filter(|_| labelled);
+    let view = state::of(key, object)?;
+    Some(Entry {
+        uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
+        version: version(object).unwrap_or_default(),
+        work: daily.map_or_else(|| Work::Team(team.clone()), Work::Daily),
+        controller: controller(metadata),
+        team,
+        labelled,
+        team_uid,
+        engine: label(labels::ENGINE),
+        deleting: metadata["deletionTimestamp"].is_string(),
+        fingerprint: fingerprint(object, keeping),
+        verified: None,
+        unverified: (keeping.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
+        view,
+        other_writer: other_writer(object),
+    })
+}
+
+/// Whether it is a team's namespace by its name and by another word of ours: somebody
+/// took or changed the label that says so. All but [`labels::ADOPT`] only we may write.
+fn is_marked(key: &Key, metadata: &Value) -> bool {
+    let words = ["labels", "annotations"].into_iter().filter_map(|part| metadata[part].as_object());
+    let mut ours = words.flat_map(Map::keys).filter(|word| word.starts_with(labels::PREFIX));
+    key.kind == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
+}
+
+/// Its resource version, a number since Kubernetes 1.35 by its contract and before by use.
+pub(super) fn version(object: &Value) -> Option<u64> {
+    object["metadata"]["resourceVersion"].as_str()?.parse().ok()
+}
+
+/// The object of daily work that something in its namespace was written for, by
+/// its label.
+fn daily(key: &Key, labels: &Value) -> Option<DailyId> {
+    let namespace = key.namespace.clone()?;
+    let named = |kind: &DailyKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
+    let (kind, name) = DailyKind::ALL.iter().find_map(named)?;
+    Some(DailyId { kind, namespace, name })
+}
+
+/// The UID of the object's controlling owner.
+fn controller(metadata: &Value) -> Option<String> {
+    let owners = metadata["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str().map(str::to_owned)
+}
+
+/// Whether an object in this place can be the team's. Outside of namespaces of
+/// teams anybody may write the label, so it is believed only of what an engine
+/// may place there: named after the team, and nothing that is only read.
+pub(super) fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
+    let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
+    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let named = key.name == team || is_teams(&key.name);
+    let placed = of_engine && named && !is_only_read(&key.kind);
+    match namespace {
+        Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
+        None => placed || key.name.strip_prefix("strata:team:") == Some(team),
+    }
+}
+
+/// The team by the name of the object's namespace, or of the namespace itself.
+fn team_of_namespace(key: &Key) -> Option<&str> {
+    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    team_of(namespace?)
+}

@@ -1,0 +1,134 @@
+//! Where objects are found: by their key, by what they were written for, and in
+//! the lists that are under way. It finds and forgets; what is believed of what
+//! comes is decided in [`super`].
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use super::Entry;
+use super::Wake;
+use super::objects::{Id, Objects, Slot};
+use super::tombstones::Gone;
+use crate::api::identity::Key as Work;
+use crate::api::identity::team_of;
+use crate::cluster::key::Key;
+
+/// What is known, and where.
+#[derive(Default)]
+pub struct Index {
+    pub objects: Objects,
+    pub works: HashMap<Work, HashSet<Id>>,
+    /// The pods of daily work, by team.
+    pub pods: HashMap<String, HashSet<Id>>,
+    /// The lists under way, by group, kind and version.
+    pub listing: HashMap<(String, String, String), Listing>,
+    pub gone: Gone,
+}
+
+/// A list under way.
+#[derive(Default)]
+pub struct Listing {
+    /// What it named, or what was written since it began.
+    pub seen: HashSet<Id>,
+    /// What was written since it began: of that the list may be older.
+    pub answered: HashSet<Id>,
+}
+
+impl Index {
+    pub fn known(&self, key: &Key) -> Option<&Slot> {
+        self.objects.slot(self.objects.id(key)?)
+    }
+
+    pub fn known_mut(&mut self, key: &Key) -> Option<&mut Slot> {
+        self.objects.slot_mut(self.objects.id(key)?)
+    }
+
+    /// These objects with what names them.
+    pub fn keys(&self, ids: &[Id]) -> Vec<(Id, Key)> {
+        ids.iter().filter_map(|id| Some((*id, self.objects.key(*id)?))).collect()
+    }
+
+    /// The lists of a kind that are under way.
+    pub fn lists_of<'a>(&'a mut self, key: &'a Key) -> impl Iterator<Item = &'a mut Listing> {
+        let all = self.listing.iter_mut();
+        all.filter(|((group, kind, _), _)| *group == key.group && *kind == key.kind).map(|(_, listing)| listing)
+    }
+
+    /// Notes in the lists under way that there is an object.
+    pub fn note(&mut self, key: &Key, id: Id, answered: bool) {
+        for listing in self.lists_of(key) {
+            listing.seen.insert(id);
+            if answered {
+                listing.answered.insert(id);
+            }
+        }
+    }
+
+    /// Whether a list under way may be older than what is known of the object.
+    pub fn may_be_older(&mut self, key: &Key, id: Id) -> bool {
+        self.lists_of(key).any(|listing| listing.answered.contains(&id))
+    }
+
+    pub fn forget(&mut self, key: &Key) -> Wake {
+        self.objects.id(key).map(|id| self.let_go(key, id)).unwrap_or_default()
+    }
+
+    /// Forgets an object. Its number may be another's from now on.
+    pub fn let_go(&mut self, key: &Key, id: Id) -> Wake {
+        for listing in self.lists_of(key) {
+            listing.seen.remove(&id);
+            listing.answered.remove(&id);
+        }
+        let Some(owner) = self.objects.remove(id) else { return Wake::new() };
+        self.leave(&owner.work, &key.kind, id);
+        vec![owner.work.clone()]
+    }
+
+    pub fn leave(&mut self, work: &Work, kind: &str, id: Id) {
+        remove(&mut self.works, work, id);
+        if let Some(team) = team_of_pod(work, kind) {
+            remove(&mut self.pods, team, id);
+        }
+    }
+
+    pub fn enter(&mut self, work: &Work, kind: &str, id: Id) {
+        if let Some(ids) = self.works.get_mut(work) {
+            ids.insert(id);
+        } else {
+            self.works.insert(work.clone(), HashSet::from([id]));
+        }
+        if let Some(team) = team_of_pod(work, kind) {
+            self.pods.entry(team.to_owned()).or_default().insert(id);
+        }
+    }
+
+    /// These objects, in the order of their keys.
+    pub fn sorted(&self, ids: impl Iterator<Item = Id>) -> Vec<(Key, Entry)> {
+        let mut found: Vec<_> = ids.filter_map(|id| self.objects.both(id)).collect();
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        found
+    }
+}
+
+/// Removes a number, and its set with the last one.
+fn remove<K, Q>(sets: &mut HashMap<K, HashSet<Id>>, of: &Q, id: Id)
+where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
+{
+    if let Some(ids) = sets.get_mut(of) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            sets.remove(of);
+        }
+    }
+}
+
+/// The team whose daily work the pod is for.
+fn team_of_pod<'a>(work: &'a Work, kind: &str) -> Option<&'a str> {
+    match work {
+        Work::Daily(id) if kind == "Pod" => team_of(&id.namespace),
+        _ => None,
+    }
+}

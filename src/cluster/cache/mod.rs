@@ -1,0 +1,291 @@
+//! What is known of every object that matters: who it is, whose it is, one
+//! number for the fields we own, and for the few that are judged, their state.
+//!
+//! Fed by the watches and by the answers to our own writes; read by `observe`,
+//! `apply` and `health`. It never asks the cluster anything.
+
+pub mod added;
+pub(crate) mod compact;
+pub(crate) mod container;
+pub(crate) mod entry;
+pub mod fingerprint;
+pub(crate) mod index;
+pub(crate) mod objects;
+pub(crate) mod pod;
+pub(crate) mod state;
+pub(crate) mod text;
+pub(crate) mod tombstones;
+pub(crate) mod uid;
+pub mod values;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::key::Key;
+use super::watch::api_server::ApiServers;
+use crate::api::identity::Key as Work;
+use crate::api::identity::team_of;
+use crate::api::kinds::Keeping;
+use compact::holds_as_text;
+pub use entry::Entry;
+use entry::{entry, version};
+use fingerprint::fingerprint;
+use index::{Index, Listing};
+pub use state::mark;
+use values::digest;
+
+/// What has to be looked at again.
+pub type Wake = Vec<Work>;
+
+/// Who says how an object is.
+#[derive(PartialEq, Eq)]
+enum From {
+    Watch,
+    /// A watch that lists anew: what it says is so, whatever was known.
+    List,
+    /// The API server, of a write of ours; of a whole intent, with its digest.
+    Answer(Option<u64>),
+}
+
+/// What is known of every object that matters.
+#[derive(Default)]
+pub struct Mirror {
+    index: RwLock<Index>,
+    /// Where the API server is reached.
+    pub api_server: Arc<ApiServers>,
+}
+
+impl Mirror {
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        // Nothing that is done under the lock can panic half-way, short of an allocator
+        // that fails, which ends the process.
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of one object.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Entry> {
+        let index = self.read();
+        index.objects.entry(index.objects.id(key)?)
+    }
+
+    /// Shows which objects anything is known of.
+    pub fn each_key(&self, look: &mut dyn FnMut(&Key)) {
+        let index = self.read();
+        index.objects.ids().filter_map(|id| index.objects.key(id)).for_each(|key| look(&key));
+    }
+
+    /// Everything that was written for a team itself, in the order of its keys.
+    #[must_use]
+    pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {
+        self.of(&Work::Team(team.to_owned()))
+    }
+
+    /// Everything that was written for a team itself or for an object of daily
+    /// work, in the order of its keys.
+    #[must_use]
+    pub fn of(&self, work: &Work) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        index.sorted(index.works.get(work).into_iter().flatten().copied())
+    }
+
+    /// Every binding in a team's namespaces and of the team itself, whatever it was
+    /// written for, in the order of their keys.
+    #[must_use]
+    pub fn bindings(&self, team: &str) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        let of_team = index.works.iter().filter(|(work, _)| match work {
+            Work::Team(name) => name == team,
+            Work::Daily(id) => team_of(&id.namespace) == Some(team),
+            _ => false,
+        });
+        let ids = of_team.flat_map(|(_, ids)| ids).copied();
+        index.sorted(ids.filter(|id| index.objects.is_any(*id, &["RoleBinding", "ClusterRoleBinding"])))
+    }
+
+    /// What anything is known of.
+    #[must_use]
+    pub fn works(&self) -> Vec<Work> {
+        self.read().works.keys().cloned().collect()
+    }
+
+    /// The pods of a team's daily work.
+    #[must_use]
+    pub fn daily_pods(&self, team: &str) -> Vec<(Key, Entry)> {
+        let index = self.read();
+        index.sorted(index.pods.get(team).into_iter().flatten().copied())
+    }
+
+    /// Whether an object, as it is, holds this intent. Remembers that it does.
+    pub fn holds(&self, key: &Key, intent: &Value, keeping: Keeping) -> bool {
+        let index = self.read();
+        let Some(known) = index.known(key) else { return false };
+        let (known, unverified) = match keeping {
+            Keeping::Whole(_) => return known.fingerprint == fingerprint(intent, keeping),
+            Keeping::Applied | Keeping::Cleared(_) => ((known.verified, known.fingerprint), known.unverified.clone()),
+        };
+        drop(index);
+        let wanted = Some((digest(intent), known.1));
+        if known.0 == wanted {
+            return true;
+        }
+        let holds = unverified.is_some_and(|live| holds_as_text(&live, intent, keeping));
+        if holds && let Some(known) = self.write().known_mut(key).filter(|now| now.fingerprint == known.1) {
+            known.verified = wanted;
+            known.unverified = None;
+        }
+        holds
+    }
+
+    /// An object as a watch gives it. Returns who has to look again: nobody if
+    /// nothing that matters changed.
+    pub fn observe(&self, key: &Key, object: &Value, keeping: Keeping) -> Wake {
+        self.take(key, object, keeping, &From::Watch)
+    }
+
+    /// An object as a list gives it: its version counts, even if it is older than what
+    /// was known (the cluster may have been restored from a backup).
+    pub fn listed(&self, key: &Key, object: &Value, keeping: Keeping) -> Wake {
+        self.take(key, object, keeping, &From::List)
+    }
+
+    /// An object that a list names and another watch of its kind takes.
+    pub fn still_there(&self, key: &Key) {
+        let mut index = self.write();
+        if let Some(id) = index.objects.id(key) {
+            index.note(key, id, false);
+        }
+    }
+
+    /// The answer to a write of ours that changed some of an object.
+    pub fn changed(&self, key: &Key, object: &Value, keeping: Keeping) {
+        self.take(key, object, keeping, &From::Answer(None));
+    }
+
+    /// The answer to our own write of an intent: it holds it, by definition.
+    pub fn wrote(&self, key: &Key, object: &Value, keeping: Keeping, intent: &Value) {
+        self.take(key, object, keeping, &From::Answer(Some(digest(intent))));
+    }
+
+    fn take(&self, key: &Key, object: &Value, keeping: Keeping, from: &From) -> Wake {
+        let Some(mut entry) = entry(key, object, keeping) else {
+            return self.write().forget(key);
+        };
+        let mut index = self.write();
+        let intent = match from {
+            From::Watch | From::List => None,
+            // Somebody deleted it before its answer came, and whoever it was written
+            // for looks again already: what is not there must not seem to be.
+            From::Answer(_) if index.gone.outdates(&entry.uid, entry.version) => return Wake::new(),
+            From::Answer(intent) => *intent,
+        };
+        let answered = matches!(from, From::Answer(_));
+        let id = index.objects.id(key);
+        let older = id.is_some_and(|id| index.may_be_older(key, id));
+        let anew = *from == From::List && !older;
+        if let Some(id) = id
+            && let Some(known) = index.objects.slot_mut(id).filter(|known| known.uid == *entry.uid)
+            && (known.version > entry.version || known.version == entry.version && intent.is_none())
+            && !(anew && (known.version, known.fingerprint) != (entry.version, entry.fingerprint))
+        {
+            // The watch was quicker than the answer to our own write: what it says
+            // is newer, and all that the answer adds is what we wrote.
+            if let Some(intent) = intent {
+                known.verified = Some((intent, entry.fingerprint));
+            }
+            index.note(key, id, answered);
+            return Wake::new();
+        }
+        let before = id.and_then(|id| index.objects.slot(id));
+        // The label that names an object of daily work may have been taken off: what
+        // was written for it is still its own, and gets the label back.
+        if let Some(known) = before.filter(|known| known.uid == *entry.uid && known.owner.team == entry.team)
+            && matches!((&known.owner.work, &entry.work), (Work::Daily(_), Work::Team(_)))
+            && entry.labelled
+        {
+            entry.work = known.owner.work.clone();
+        }
+        let same = before.is_some_and(|before| before.says_the_same_as(&entry));
+        let known = before.filter(|before| before.uid == *entry.uid).and_then(|before| before.verified);
+        entry.verified = intent.map(|intent| (intent, entry.fingerprint)).or(known);
+        if entry.verified.is_some_and(|(_, verified)| verified == entry.fingerprint) {
+            entry.unverified = None;
+        }
+        let mut wake: Wake = before.map(|before| before.owner.work.clone()).into_iter().collect();
+        if wake.first() != Some(&entry.work) {
+            if let (Some(old), Some(id)) = (wake.first(), id) {
+                index.leave(old, &key.kind, id);
+            }
+            wake.push(entry.work.clone());
+        }
+        let work = entry.work.clone();
+        let id = index.objects.insert(key, entry);
+        index.enter(&work, &key.kind, id);
+        index.note(key, id, answered);
+        if same { Wake::new() } else { wake }
+    }
+
+    /// The object is gone, as a watch says, unless its name is another's by now.
+    pub fn removed(&self, key: &Key, object: &Value) -> Wake {
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+        let mut index = self.write();
+        index.gone.add(uid, version(object).unwrap_or(u64::MAX), Instant::now());
+        let other = index.known(key).is_some_and(|known| known.uid != *uid);
+        if other { Wake::new() } else { index.forget(key) }
+    }
+
+    /// Whether this very object was a team's until a moment ago: its watch lost it, and
+    /// there it still is, so somebody took its label off.
+    #[must_use]
+    pub fn was_ours(&self, key: &Key, uid: &str) -> bool {
+        key.namespace.as_deref().is_some_and(|namespace| team_of(namespace).is_some()) && self.read().gone.knows(uid)
+    }
+
+    /// We asked for the deletion of the object with this UID and the API server
+    /// agreed. What has its name by now is another object.
+    pub fn deleted(&self, key: &Key, uid: &str) {
+        if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.uid == *uid) {
+            entry.deleting = true;
+        }
+    }
+
+    /// A list of this kind begins, in this version.
+    pub fn list_begins(&self, group: &str, kind: &str, version: &str) {
+        self.write().listing.insert((group.to_owned(), kind.to_owned(), version.to_owned()), Listing::default());
+    }
+
+    /// The kind is not watched any more: nothing is known of it.
+    pub fn forget_kind(&self, group: &str, kind: &str) -> Wake {
+        let mut index = self.write();
+        index.listing.retain(|(of_group, of_kind, _), _| of_group != group || of_kind != kind);
+        let keys = index.keys(&index.objects.of_kind(group, kind));
+        keys.iter().flat_map(|(id, key)| index.let_go(key, *id)).collect()
+    }
+
+    /// A list of this kind is complete: what it did not name is gone.
+    pub fn list_ends(&self, group: &str, kind: &str, version: &str) -> Wake {
+        let mut index = self.write();
+        let name = (group.to_owned(), kind.to_owned(), version.to_owned());
+        let Some(Listing { seen, .. }) = index.listing.remove(&name) else { return Wake::new() };
+        let mut gone = index.objects.of_kind(group, kind);
+        gone.retain(|id| !seen.contains(id));
+        let now = Instant::now();
+        let mut wake = Wake::new();
+        for (id, key) in index.keys(&gone) {
+            if let Some(uid) = index.objects.slot(id).map(|slot| slot.uid.to_string()) {
+                index.gone.add(&uid, u64::MAX, now);
+            }
+            wake.extend(index.let_go(&key, id));
+        }
+        wake
+    }
+}
+
+#[cfg(test)]
+mod tests;

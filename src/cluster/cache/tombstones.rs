@@ -1,0 +1,62 @@
+//! Which objects a watch said to be gone, by UID, for as long as an answer to a
+//! write of ours may still be on its way. Such an answer tells how an object was,
+//! not that it is there. It knows nothing of what the objects are.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Longer than any request may take ([`crate::cluster::apply`] gives up after ten seconds).
+const LATEST: Duration = Duration::from_secs(60);
+
+/// Objects that are gone, each with the resource version in which it went.
+#[derive(Default)]
+pub struct Gone {
+    versions: HashMap<String, u64>,
+    since: VecDeque<(Instant, String)>,
+}
+
+impl Gone {
+    /// The object with this UID went in this version.
+    pub fn add(&mut self, uid: &str, version: u64, now: Instant) {
+        while let Some((at, old)) = self.since.front()
+            && now.duration_since(*at) > LATEST
+        {
+            self.versions.remove(old);
+            self.since.pop_front();
+        }
+        if self.versions.insert(uid.to_owned(), version).is_none() {
+            self.since.push_back((now, uid.to_owned()));
+        }
+    }
+
+    /// Whether the object with this UID went not long ago.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.versions.contains_key(uid)
+    }
+
+    /// Whether this version of the object was before it went. (One that only lost the
+    /// label by which it is watched may have got it back since.)
+    #[must_use]
+    pub fn outdates(&self, uid: &str, version: u64) -> bool {
+        self.versions.get(uid).is_some_and(|gone| version <= *gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_known_for_a_while_and_takes_no_room_for_ever() {
+        let (mut gone, begun) = (Gone::default(), Instant::now());
+        gone.add("a", 5, begun);
+        gone.add("b", 7, begun + LATEST);
+        assert!(gone.outdates("a", 5) && !gone.outdates("a", 6) && gone.outdates("b", 6) && !gone.outdates("c", 1));
+        gone.add("a", 8, begun + LATEST);
+        assert!(gone.outdates("a", 6));
+        gone.add("c", 9, begun + LATEST + Duration::from_secs(1));
+        assert!(!gone.outdates("a", 5) && gone.outdates("b", 7) && gone.outdates("c", 9));
+        assert_eq!(gone.since.len(), gone.versions.len());
+    }
+}

@@ -1,0 +1,324 @@
+//! The queue of what has to be reconciled.
+//!
+//! A key is never worked on twice at once, however often it is added; what is
+//! added while it is worked on is worked on once more. Teams take turns, so that
+//! hundreds of runs of one hold up nobody of another. It holds keys and times only.
+//!
+//! One rule says when a key that failed is worked on again: after its backoff,
+//! which grows alone and with jitter; sooner if its pass wished so or something
+//! was added meanwhile; never before the shortest pause, so that events which its
+//! own failure causes make no tight loop.
+//!
+//! The runtime's `Controller` is not used: it keys by the objects of one store,
+//! while a team that was taken away still has guardrails to repair; it shares
+//! one backoff between all of its triggers; and its error policy knows no count.
+
+use crate::api::identity::Key;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::api::identity::team_of;
+
+/// When to look again at the latest, if nothing happens before.
+pub type Again = Option<Duration>;
+
+/// The first pause after a failure, and the shortest.
+const FIRST: Duration = Duration::from_millis(500);
+/// The longest pause after failures.
+const LONGEST: Duration = Duration::from_secs(300);
+/// How long a key waits for more of the same burst before it is worked on.
+const SETTLE: Duration = Duration::from_millis(20);
+/// How long changes of teams are collected before anything is counted over them.
+const COUNTING: Duration = Duration::from_millis(200);
+/// How long changes of daily work are collected before its dependents are looked for.
+const GATHERING: Duration = Duration::from_millis(50);
+/// How long changes of daily work are collected before a team tells of them.
+const SUMMING: Duration = Duration::from_secs(2);
+
+/// A team, or what belongs to none.
+type Lane = Option<String>;
+
+/// The failures of a key since it was last worked on without one.
+#[derive(Clone, Copy)]
+struct Failing {
+    count: u32,
+    /// It is not worked on before, whatever adds it.
+    rests_until: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is ready, by team, so that the work of one never waits for that of another.
+    lanes: HashMap<Lane, VecDeque<Key>>,
+    /// The lanes that hold something, in the order of their turns.
+    turns: VecDeque<Lane>,
+    waiting: BTreeMap<(Instant, u64), Key>,
+    /// When a key is due, if it waits.
+    due: HashMap<Key, (Instant, u64)>,
+    queued: HashSet<Key>,
+    working: HashSet<Key>,
+    again: HashSet<Key>,
+    failures: HashMap<Key, Failing>,
+    known: HashSet<Key>,
+    counter: u64,
+    /// Whether nothing is taken.
+    closed: bool,
+}
+
+/// The queue; clones are the same queue.
+#[derive(Clone, Default)]
+pub struct Queue {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Keys and times only: nothing can be left half-written.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the key worked on soon.
+    pub fn add(&self, key: Key) {
+        self.add_after(key, SETTLE);
+    }
+
+    /// Has the key worked on after a while, or sooner if it is added sooner.
+    pub fn add_after(&self, key: Key, pause: Duration) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        if state.working.contains(&key) && pause <= SETTLE {
+            state.again.insert(key);
+            return;
+        }
+        if state.queued.contains(&key) {
+            return;
+        }
+        state.schedule(key, Instant::now() + pause);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Takes nothing until it is opened: whoever waits for another replica to end
+    /// would only collect what is looked at anyway once it works.
+    pub fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Takes what is added from now on.
+    pub fn open(&self) {
+        self.lock().closed = false;
+    }
+
+    /// Whether what is added is taken.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.lock().closed
+    }
+
+    /// Remembers a key that [`Queue::add_known`] adds.
+    pub fn know(&self, key: Key) {
+        self.lock().known.insert(key);
+    }
+
+    /// Forgets a key: its failures too.
+    pub fn forget(&self, key: &Key) {
+        let mut state = self.lock();
+        state.known.remove(key);
+        state.failures.remove(key);
+    }
+
+    /// Has every known key worked on: something changed that concerns them all.
+    pub fn add_known(&self) {
+        let known: Vec<_> = self.lock().known.iter().cloned().collect();
+        for key in known {
+            self.add(key);
+        }
+    }
+
+    /// Has a Blueprint or an Engine told how many teams use it, after a burst.
+    pub fn add_count(&self, key: Key) {
+        self.add_after(key, COUNTING);
+    }
+
+    /// Has the teams counted that are ready, after a burst.
+    pub fn add_readiness(&self) {
+        self.add_after(Key::Readiness, COUNTING);
+    }
+
+    /// Has those looked for who depend on what changed in a team, after a burst.
+    pub fn add_dependents(&self, team: &str) {
+        self.add_after(Key::Dependents(team.to_owned()), GATHERING);
+    }
+
+    /// Has the runs of a team looked for that are to be deleted, after a burst.
+    pub fn add_expiry(&self, team: &str) {
+        self.add_after(Key::Expiry(team.to_owned()), GATHERING);
+    }
+
+    /// Has a team tell of its daily work again, after a burst.
+    pub fn add_summary(&self, team: &str) {
+        self.add_after(Key::Team(team.to_owned()), SUMMING);
+    }
+
+    /// The next key to work on. It is not given out again before [`Queue::done`].
+    pub async fn next(&self) -> Key {
+        loop {
+            // Registered before it is looked: what is added in between wakes somebody.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let pause = {
+                let mut state = self.lock();
+                state.promote(Instant::now());
+                if let Some(key) = state.take() {
+                    if !state.turns.is_empty() {
+                        self.changed.notify_one();
+                    }
+                    return key;
+                }
+                state.waiting.keys().next().map(|(at, _)| *at)
+            };
+            match pause {
+                Some(at) => {
+                    tokio::select! { () = changed => {}, () = tokio::time::sleep_until(at) => {} }
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    /// The key was worked on, or it failed and backs off: either with the wish when
+    /// to look again at the latest.
+    pub fn done(&self, key: &Key, outcome: Result<Again, Again>) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.working.remove(key);
+        let added = state.again.remove(key).then_some(SETTLE);
+        let pause = match outcome {
+            Ok(wish) => {
+                state.failures.remove(key);
+                added.or(wish.map(|wish| wish.max(SETTLE)))
+            }
+            Err(wish) => Some(state.back_off(key, added.or(wish), now)),
+        };
+        let Some(pause) = pause else { return };
+        state.schedule(key.clone(), now + pause);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// How many keys wait or are ready.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let state = self.lock();
+        state.lanes.values().map(VecDeque::len).sum::<usize>() + state.waiting.len()
+    }
+}
+
+impl State {
+    /// Has the key worked on at this time, or sooner if it is due sooner, but not
+    /// while it rests after a failure.
+    fn schedule(&mut self, key: Key, at: Instant) {
+        let rests_until = self.failures.get(&key).map_or(at, |failing| failing.rests_until);
+        let before = self.due.get(&key).copied();
+        let at = before.map_or(at, |due| due.0.min(at)).max(rests_until);
+        if let Some(due) = before {
+            if due.0 == at {
+                return;
+            }
+            self.waiting.remove(&due);
+        }
+        self.counter += 1;
+        let due = (at, self.counter);
+        self.due.insert(key.clone(), due);
+        self.waiting.insert(due, key);
+    }
+
+    /// Counts a failure, and says how long the key waits for its next try.
+    fn back_off(&mut self, key: &Key, wish: Again, now: Instant) -> Duration {
+        let shortest = backoff(1);
+        let failing = self.failures.entry(key.clone()).or_insert(Failing { count: 0, rests_until: now });
+        failing.count = failing.count.saturating_add(1);
+        failing.rests_until = now + shortest;
+        let pause = backoff(failing.count);
+        wish.map_or(pause, |wish| wish.min(pause)).max(shortest)
+    }
+
+    fn promote(&mut self, now: Instant) {
+        while let Some((&due, _)) = self.waiting.first_key_value() {
+            if due.0 > now {
+                break;
+            }
+            let Some(key) = self.waiting.remove(&due) else { break };
+            self.due.remove(&key);
+            if self.working.contains(&key) {
+                self.again.insert(key);
+            } else if self.queued.insert(key.clone()) {
+                self.line_up(key);
+            }
+        }
+    }
+
+    /// Puts a key at the end of its lane; a team before its own daily work, which
+    /// stands on its plan.
+    fn line_up(&mut self, key: Key) {
+        let lane = lane(&key);
+        let waiting = self.lanes.entry(lane.clone()).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(lane);
+        }
+        if matches!(key, Key::Team(_)) {
+            waiting.push_front(key);
+        } else {
+            waiting.push_back(key);
+        }
+    }
+
+    /// The next key of the lane whose turn it is.
+    fn take(&mut self) -> Option<Key> {
+        let lane = self.turns.pop_front()?;
+        let waiting = self.lanes.get_mut(&lane)?;
+        let key = waiting.pop_front()?;
+        if waiting.is_empty() {
+            self.lanes.remove(&lane);
+        } else {
+            self.turns.push_back(lane);
+        }
+        self.queued.remove(&key);
+        self.working.insert(key.clone());
+        Some(key)
+    }
+}
+
+fn lane(key: &Key) -> Lane {
+    match key {
+        Key::Team(team) | Key::Dependents(team) | Key::Expiry(team) => Some(team.clone()),
+        Key::Daily(id) => team_of(&id.namespace).map(str::to_owned),
+        Key::Blueprint(_) | Key::Engine(_) | Key::Readiness => None,
+    }
+}
+
+/// The pause after so many failures in a row: doubled each time, and spread so
+/// that teams which failed together do not come back together.
+fn backoff(failures: u32) -> Duration {
+    let doubled = FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
+    doubled.min(LONGEST).mul_f64(0.75 + spread() / 2.0)
+}
+
+/// A number from 0 to 1 that differs from call to call. Nothing secret hangs on it.
+fn spread() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(0) % 1000;
+    f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

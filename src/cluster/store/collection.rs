@@ -1,0 +1,188 @@
+//! The objects of one kind, each parsed once when it comes in. One that cannot
+//! be read is kept as that, with what is needed to say so: it blinds nobody to
+//! the rest, and nobody takes it for absent.
+//!
+//! It holds objects and says what changed; who is concerned is not known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::api::labels;
+use crate::api::work::DailyKind;
+use crate::cluster::watch::Lean;
+
+/// An object that this version cannot read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unreadable {
+    /// Its metadata, as far as anything is read of it.
+    pub metadata: ObjectMeta,
+    /// Its spec as it was written: part of it may be readable.
+    pub spec: Value,
+    /// Its status as it was written, so that nothing is said of it twice.
+    pub status: Value,
+    /// What the parser says.
+    pub error: String,
+}
+
+/// An object as it is kept.
+pub type Known<K> = Result<Arc<K>, Arc<Unreadable>>;
+
+/// What happened to an object.
+#[derive(Debug)]
+pub struct Change<'a, K> {
+    /// Its name; in namespaces `namespace/name`.
+    pub key: &'a str,
+    /// How it was before; nothing if it is new.
+    pub before: Option<&'a Known<K>>,
+    /// How it is now; nothing if it is gone.
+    pub after: Option<&'a Known<K>>,
+    /// Whether somebody besides Strata has a part in its status.
+    pub others: bool,
+    /// Whether it is part of the first list: then everything is new.
+    pub first: bool,
+}
+
+/// An object on its way in.
+pub(super) struct Incoming<K> {
+    pub key: String,
+    pub object: Known<K>,
+    pub others: bool,
+}
+
+/// The objects of one kind, by name; in namespaces by `namespace/name`.
+#[derive(Debug)]
+pub struct Collection<K> {
+    objects: RwLock<BTreeMap<String, Known<K>>>,
+    synced: AtomicBool,
+}
+
+impl<K> Default for Collection<K> {
+    fn default() -> Self {
+        Self { objects: RwLock::default(), synced: AtomicBool::new(false) }
+    }
+}
+
+impl<K> Collection<K> {
+    /// The object of this name, readable or not.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Known<K>> {
+        self.read().get(name).cloned()
+    }
+
+    /// All of them, in the order of their names.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, Known<K>)> {
+        self.read().iter().map(|(name, object)| (name.clone(), object.clone())).collect()
+    }
+
+    /// All names, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.read().keys().cloned().collect()
+    }
+
+    /// Those whose name begins so, by the rest of their names. It costs what is found.
+    #[must_use]
+    pub fn beginning(&self, prefix: &str) -> Vec<(String, Known<K>)> {
+        let objects = self.read();
+        let from = objects.range(prefix.to_owned()..);
+        from.map_while(|(key, object)| Some((key.strip_prefix(prefix)?.to_owned(), object.clone()))).collect()
+    }
+
+    /// Whether there is one whose name begins so.
+    #[must_use]
+    pub fn any_beginning(&self, prefix: &str) -> bool {
+        self.read().range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
+    }
+
+    /// Whether the first list was complete.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Known<K>>> {
+        // Objects are replaced whole: nothing can be left half-written.
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an object, and says what was there before.
+    pub(crate) fn set(&self, key: &str, object: Known<K>) -> Option<Known<K>> {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), object)
+    }
+
+    /// Forgets an object, and says what it was.
+    pub(super) fn remove(&self, key: &str) -> Option<Known<K>> {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+
+    /// A list was complete: the names that it did not have.
+    pub(super) fn complete(&self, listed: &BTreeSet<String>) -> Vec<String> {
+        self.synced.store(true, Ordering::Release);
+        self.read().keys().filter(|name| !listed.contains(*name)).cloned().collect()
+    }
+}
+
+/// The name that an object is kept under.
+pub(super) fn key_of(metadata: &ObjectMeta) -> String {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    metadata.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// An object as it comes from a watch, parsed, without what nobody reads: who
+/// wrote which field, and others' annotations.
+pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K, String>) -> Incoming<K> {
+    let whole = serde_json::from_value(object.value());
+    // With metadata that nobody can read it is unreadable, under its name.
+    let whole =
+        whole.unwrap_or_else(|_| DynamicObject { types: None, metadata: object.meta().clone(), data: Value::Null });
+    let DynamicObject { types, metadata, mut data } = whole;
+    let others = have_a_part_in_status(&metadata);
+    let is_run = types.as_ref().is_some_and(|types| types.kind == DailyKind::Run.name());
+    let metadata = reduced(metadata, is_run);
+    let key = key_of(&metadata);
+    if let Some(fields) = data.as_object_mut() {
+        let types = types.unwrap_or_default();
+        fields.insert("apiVersion".to_owned(), types.api_version.into());
+        fields.insert("kind".to_owned(), types.kind.into());
+        // Metadata has string keys: it can be written.
+        fields.insert("metadata".to_owned(), serde_json::to_value(&metadata).unwrap_or_default());
+    }
+    let object = match parse(&data) {
+        Ok(object) => Ok(Arc::new(object)),
+        Err(error) => {
+            Err(Arc::new(Unreadable { metadata, spec: data["spec"].take(), status: data["status"].take(), error }))
+        }
+    };
+    Incoming { key, object, others }
+}
+
+/// Of a run also whether a tool tracks it, though not as what.
+fn reduced(mut metadata: ObjectMeta, is_run: bool) -> ObjectMeta {
+    metadata.managed_fields = None;
+    metadata.owner_references = None;
+    let tracking = |of: &[(&str, &str)], all: &Option<BTreeMap<String, String>>| -> BTreeMap<String, String> {
+        let names = of.iter().filter(|(name, _)| is_run && all.as_ref().is_some_and(|all| all.contains_key(*name)));
+        names.map(|(name, _)| ((*name).to_owned(), String::new())).collect()
+    };
+    let tracked = tracking(labels::TRACKING_ANNOTATIONS, &metadata.annotations);
+    let mut annotations = metadata.annotations.take().unwrap_or_default();
+    annotations.retain(|name, _| name.starts_with(labels::PREFIX));
+    annotations.extend(tracked);
+    metadata.annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    metadata.labels = Some(tracking(labels::TRACKING_LABELS, &metadata.labels)).filter(|labels| !labels.is_empty());
+    metadata
+}
+
+/// Whether anybody but Strata wrote into the status.
+fn have_a_part_in_status(metadata: &ObjectMeta) -> bool {
+    let fields = metadata.managed_fields.iter().flatten();
+    let of_status = fields.filter(|fields| fields.subresource.as_deref() == Some("status"));
+    of_status.into_iter().any(|fields| fields.manager.as_deref() != Some(labels::STATUS_FIELD_MANAGER))
+}

@@ -1,0 +1,176 @@
+//! From a plan to the full, ordered list of objects.
+//!
+//! Pure, and it cannot fail: what could go wrong went into the plan's problems.
+//! The same plan gives the same list, to the byte.
+
+pub mod access;
+pub mod components;
+pub mod connections;
+pub mod identity;
+pub mod namespaces;
+pub mod network;
+pub mod object;
+pub mod pods;
+pub mod quota;
+pub mod record;
+pub mod stores;
+pub mod volumes;
+pub mod work;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::api::Reason;
+use crate::plan::{InstanceId, Plan, Problem, Scope};
+
+/// When an object is written: in this order on the way in, the other way round
+/// on the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The namespaces with their Pod Security labels.
+    Namespace,
+    /// Quotas, limits, network policies.
+    Guardrail,
+    /// ServiceAccounts.
+    Identity,
+    /// ConfigMaps and whatever else workloads load.
+    Configuration,
+    /// What runs.
+    Workload,
+    /// People's and the deployer's rights.
+    Binding,
+}
+
+/// How an object is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ownership {
+    /// All of its content is ours: it is put back whole.
+    Whole,
+    /// Only the fields that are sent are ours: server-side apply.
+    Applied,
+}
+
+/// What names an object in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The version.
+    pub version: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace; none for what is cluster-scoped.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+/// One object that is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// When it is written.
+    pub stage: Stage,
+    /// How it is kept.
+    pub ownership: Ownership,
+    /// What names it.
+    pub key: ObjectKey,
+    /// The instance that it belongs to; none for the isolation core.
+    pub component: Option<InstanceId>,
+    /// The id of the engine's template that it comes from, for judging.
+    pub template: Option<TemplateId>,
+    /// The object, without status.
+    pub object: Value,
+}
+
+/// Where in an engine an object comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TemplateId {
+    /// The template's id.
+    pub id: String,
+    /// The position, if the template has `forEach`.
+    pub index: Option<usize>,
+}
+
+/// Everything that is to be for one team.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desires {
+    /// What is to be written, in the order of writing.
+    pub objects: Vec<Desired>,
+    /// The objects of held instances as their engine would write them now, and
+    /// what cannot be said yet: to be watched and judged, never written and never
+    /// pruned.
+    pub held: Vec<Desired>,
+    /// What the plan could not know: two that want the same object.
+    pub problems: Vec<Problem>,
+}
+
+impl Desires {
+    /// What is to be written and what is held.
+    #[must_use]
+    pub fn all(&self) -> Vec<&Desired> {
+        self.objects.iter().chain(&self.held).collect()
+    }
+}
+
+/// The objects that make the plan real.
+#[must_use]
+pub fn desired(plan: &Plan) -> Desires {
+    let (mut objects, mut held) = (Vec::new(), Vec::new());
+    for namespace in &plan.namespaces {
+        objects.push(namespaces::namespace(plan, namespace));
+        objects.extend(quota::objects(plan, namespace));
+        objects.extend(network::policies(plan, namespace));
+        if plan.api_server.is_empty() {
+            held.extend(network::to_api_server(plan, namespace));
+        } else {
+            objects.extend(network::to_api_server(plan, namespace));
+        }
+        objects.extend(identity::default_account(plan, namespace));
+        objects.extend(connections::connections(plan, namespace));
+    }
+    objects.extend(access::bindings(plan));
+    objects.extend(access::deployer(plan));
+    objects.extend(access::readers(plan));
+    // The core comes first: where an engine wants an object of the same name,
+    // the core has it.
+    let mut desires = Desires { objects, held, ..Desires::default() };
+    for instance in &plan.instances {
+        let component = components::objects(plan, instance);
+        if instance.hold.is_some() {
+            desires.held.extend(component);
+        } else {
+            desires.objects.extend(component);
+        }
+    }
+    desires.objects.extend(components::extras(plan));
+    desires.problems = only_once(&mut desires.objects);
+    let known: BTreeSet<ObjectKey> = desires.objects.iter().map(|desired| desired.key.clone()).collect();
+    desires.held.retain(|desired| !known.contains(&desired.key));
+    desires.objects.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
+    desires.held.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
+    desires
+}
+
+/// Leaves each object to the first that wants it, and tells of the others.
+fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    objects.retain(|desired| {
+        // Two versions of a kind are the same object.
+        let key = ObjectKey { version: String::new(), ..desired.key.clone() };
+        let fresh = seen.insert(key);
+        if !fresh {
+            let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
+            let ObjectKey { kind, name, namespace, .. } = &desired.key;
+            let place = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+            let message = format!("{kind} {name}{place} is wanted twice: the first keeps it, this one does not get it");
+            problems.push(Problem::blocking(scope, Reason::Invalid, message));
+        }
+        fresh
+    });
+    problems
+}
+
+#[cfg(test)]
+mod tests;

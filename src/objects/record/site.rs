@@ -1,0 +1,218 @@
+//! What guardrails need of a team's spec and of its Blueprint, resolved: the
+//! values, and nothing of the fields that they were read from.
+//!
+//! What shapes only what runs (images, sizes, parameters of engines) is not here:
+//! of a team that was taken away nothing starts, and what serves is left as it is.
+//! What its pods may have is: they are made anew when a node goes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::format::{readable, texts};
+use crate::api::blueprint::{
+    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses, Toleration,
+    TolerationOperator, pod_security_version,
+};
+use crate::api::team::{self, Backbone};
+use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::plan::check::allowed_registries;
+use crate::plan::cidr;
+use crate::plan::pod_rules::pod_rules;
+
+/// Who uses what the team has in production.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The customer's name.
+    pub name: String,
+    /// The namespaces from which the customer calls.
+    #[serde(default)]
+    pub namespaces: Vec<String>,
+}
+
+/// What guardrails need of a spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TeamValues {
+    /// The Blueprint's name.
+    pub blueprint: String,
+    /// The labels of the team's namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// Who calls what serves, less people.
+    pub customers: Vec<Customer>,
+    /// The names of the ways out.
+    pub egress: Vec<String>,
+}
+
+impl TeamValues {
+    /// What is needed of this spec.
+    #[must_use]
+    pub fn of(spec: &AITeamSpec) -> Self {
+        let customer = |customer: &team::Customer| Customer {
+            name: customer.name.clone(),
+            namespaces: customer.namespaces.clone(),
+        };
+        Self {
+            blueprint: spec.blueprint.clone(),
+            labels: spec.labels.clone(),
+            customers: spec.customers.iter().map(customer).collect(),
+            egress: spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn read(value: &Value) -> Self {
+        Self {
+            blueprint: value["blueprint"].as_str().unwrap_or("default").to_owned(),
+            labels: texts(&value["labels"]),
+            customers: readable(&value["customers"]),
+            egress: readable(&value["egress"]),
+        }
+    }
+
+    /// A spec that says this and nothing else. Of the ways out those that are known.
+    #[must_use]
+    pub fn spec(&self, site: &Site) -> AITeamSpec {
+        let known = |name: &&String| site.egress.iter().any(|way| way.name == **name);
+        let customer = |customer: &Customer| team::Customer {
+            name: customer.name.clone(),
+            namespaces: customer.namespaces.clone(),
+            groups: Vec::new(),
+        };
+        AITeamSpec {
+            blueprint: self.blueprint.clone(),
+            labels: self.labels.clone(),
+            customers: self.customers.iter().map(customer).collect(),
+            backbone: Some(Backbone {
+                egress: self.egress.iter().filter(known).cloned().collect(),
+                ..Backbone::default()
+            }),
+            ..AITeamSpec::default()
+        }
+    }
+}
+
+/// A way out of the team's namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayOut {
+    /// The profile's name.
+    pub name: String,
+    /// Blocks of addresses.
+    #[serde(default)]
+    pub blocks: Vec<String>,
+    /// TCP ports; none stands for all.
+    #[serde(default)]
+    pub ports: Vec<i32>,
+}
+
+/// What guardrails need of a Blueprint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Site {
+    /// The version of the Pod Security standards.
+    pub pod_security_version: String,
+    /// From where images may come, each ending in a slash.
+    pub registries: Vec<String>,
+    /// The ways out that the team uses.
+    pub egress: Vec<WayOut>,
+    /// Where metrics are collected from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_namespace: Option<String>,
+    /// Where the gateway in front of production is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_namespace: Option<String>,
+    /// The storage classes of volumes, by purpose.
+    pub storage_classes: BTreeMap<String, String>,
+    /// What pods may have.
+    pub pods: PodRules,
+}
+
+impl Site {
+    /// What is needed of this Blueprint for this team.
+    #[must_use]
+    pub fn of(name: &str, spec: &AITeamSpec, site: &BlueprintSpec) -> Self {
+        let way = |name: &String| {
+            let profile = site.egress.get(name)?;
+            Some(WayOut { name: name.clone(), blocks: profile.cidrs.clone(), ports: profile.ports.clone() })
+        };
+        let ingress = site.ingress.clone().unwrap_or_default();
+        let classes = site.storage_classes.clone().unwrap_or_default();
+        let classes = [("home", classes.home), ("shared", classes.shared)].into_iter();
+        Self {
+            pod_security_version: site.pod_security_version.clone(),
+            registries: allowed_registries(name, site),
+            egress: spec.backbone.iter().flat_map(|backbone| &backbone.egress).filter_map(way).collect(),
+            metrics_namespace: ingress.metrics.map(|metrics| metrics.namespace),
+            gateway_namespace: ingress.gateway.map(|gateway| gateway.namespace),
+            storage_classes: classes.filter_map(|(purpose, class)| Some((purpose.to_owned(), class?))).collect(),
+            pods: of_team(pod_rules(site), spec),
+        }
+    }
+
+    /// What is known of the Blueprint; nothing if it is not known from where images
+    /// may come, for that would open what was closed.
+    pub(super) fn read(value: &Value) -> Option<Self> {
+        let text = |key: &str| value[key].as_str().map(str::to_owned);
+        let registries: Vec<String> = readable(&value["registries"]);
+        if registries.is_empty() && !value["registries"].as_array()?.is_empty() {
+            return None;
+        }
+        Some(Self {
+            pod_security_version: text("podSecurityVersion").unwrap_or_else(pod_security_version),
+            registries,
+            egress: readable(&value["egress"]),
+            metrics_namespace: text("metricsNamespace"),
+            gateway_namespace: text("gatewayNamespace"),
+            storage_classes: texts(&value["storageClasses"]),
+            pods: pods(&value["pods"]),
+        })
+    }
+
+    /// A Blueprint that says this and nothing else, for planning the guardrails of a
+    /// team with these labels.
+    #[must_use]
+    pub fn blueprint(&self, labels: &BTreeMap<String, String>) -> BlueprintSpec {
+        let profile = |way: &WayOut| {
+            let blocks = way.blocks.iter().filter(|block| cidr::Block::parse(block).is_ok()).cloned();
+            let profile =
+                EgressProfile { cidrs: blocks.collect(), ports: way.ports.clone(), ..EgressProfile::default() };
+            (way.name.clone(), profile)
+        };
+        let mirrors = self.registries.iter().map(|prefix| (prefix.clone(), prefix.clone())).collect();
+        let class = |purpose: &str| self.storage_classes.get(purpose).cloned();
+        BlueprintSpec {
+            pod_security_version: self.pod_security_version.clone(),
+            labels: Some(LabelRules { allowed: labels.keys().cloned().collect(), ..LabelRules::default() }),
+            registries: Some(Registries { mirrors, ..Registries::default() }),
+            pods: Some(self.pods.clone()),
+            storage_classes: Some(StorageClasses { home: class("home"), shared: class("shared") }),
+            egress: self.egress.iter().map(profile).collect(),
+            ingress: Some(Ingress {
+                metrics: self.metrics_namespace.clone().map(|namespace| MetricsIngress { namespace }),
+                gateway: self.gateway_namespace.clone().map(|namespace| Gateway { namespace, name: None, host: None }),
+            }),
+            ..BlueprintSpec::default()
+        }
+    }
+}
+
+/// What pods may have, with the devices of the team's own budget.
+fn of_team(mut rules: PodRules, spec: &AITeamSpec) -> PodRules {
+    rules.devices.extend(spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned());
+    rules.devices.sort_unstable();
+    rules.devices.dedup();
+    rules
+}
+
+/// What pods may have. Where it was not recorded yet, any taint may be tolerated: what
+/// served must come back when its node goes.
+fn pods(value: &Value) -> PodRules {
+    if value.is_null() {
+        let every = Toleration { operator: Some(TolerationOperator::Exists), ..Toleration::default() };
+        return PodRules { tolerations: vec![every], ..PodRules::default() };
+    }
+    PodRules {
+        priority_classes: readable(&value["priorityClasses"]),
+        devices: readable(&value["devices"]),
+        tolerations: readable(&value["tolerations"]),
+    }
+}

@@ -1,0 +1,63 @@
+//! From the plan of one object of daily work to the ordered list of objects.
+//!
+//! Pure, and it cannot fail, like that of teams.
+
+use serde_json::{Value, json};
+
+use super::components::{Fitting, stage};
+use super::object::key;
+use super::{Desired, Ownership, TemplateId, network};
+use crate::api::work::DailyKind;
+use crate::api::{GROUP, VERSION};
+use crate::engine::Place;
+use crate::plan::work::DailyPlan;
+use crate::plan::{InstanceId, Plan};
+
+/// The objects that make the plan real, whether they are to be written or only judged.
+#[must_use]
+pub fn desired(team: &Plan, plan: &DailyPlan) -> Vec<Desired> {
+    let engine = plan.engine.as_ref().map(|engine| engine.name());
+    let site = Fitting {
+        plan: team,
+        layer: plan.layer,
+        project: plan.project.as_deref(),
+        engine,
+        work: Some((plan.id.kind.label(), &plan.id.name)),
+    };
+    let component = engine.map(|engine| InstanceId {
+        namespace: plan.id.namespace.clone(),
+        engine: engine.to_owned(),
+        capability: Some(plan.id.kind.capability()),
+    });
+    let rendered = plan.objects.iter().map(|rendered| {
+        let mut object = rendered.object.clone();
+        site.fit(&mut object, rendered.place == Place::Layer);
+        if plan.id.kind == DailyKind::Run {
+            belongs_to_run(&mut object, plan);
+        }
+        Desired {
+            stage: stage(&object),
+            ownership: Ownership::Applied,
+            key: key(&object),
+            component: component.clone(),
+            template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
+            object,
+        }
+    });
+    let mut objects: Vec<Desired> = rendered.collect();
+    let place = team.namespace(&plan.id.namespace);
+    if let (Some(callers), Some(namespace)) = (&plan.draft.callers, place) {
+        objects.push(network::callers(team, namespace, &plan.id.name, callers));
+    }
+    objects.sort_by(|left, right| (left.stage, &left.key).cmp(&(right.stage, &right.key)));
+    objects
+}
+
+/// What executes a run goes with it, and nothing else does so: a run is over
+/// when it is deleted, while what serves and what stores is not.
+fn belongs_to_run(object: &mut Value, plan: &DailyPlan) {
+    object["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": plan.id.kind.name(), "name": plan.id.name, "uid": plan.uid,
+        "controller": true, "blockOwnerDeletion": false,
+    }]);
+}

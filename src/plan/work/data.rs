@@ -1,0 +1,147 @@
+//! Which dataset a name means in a namespace, and what of it a pod is given.
+//!
+//! A namespace's own goes before that of Shared. What Shared says reaches no Secret
+//! and no volume that the namespace did not give away itself: in a Workspace by a
+//! Secret of a name made for it, in Live by listing the component as it was looked at.
+
+use super::{DailyFacts, Lookup, invalid};
+use crate::api::work::Dataset;
+use crate::api::work::dataset::{AccessMode, UsedBy};
+use crate::api::{Layer, Reason};
+use crate::engine::work::MountedInputs;
+use crate::plan::Hold;
+
+/// Who uses a dataset.
+#[derive(Clone, Copy, Debug)]
+pub enum User<'a> {
+    /// A person, in their workbench.
+    Person,
+    /// A component, with the digest of its content.
+    Component {
+        /// Its name.
+        name: &'a str,
+        /// The digest of its content.
+        digest: &'a str,
+        /// What a model in production pinned when it first named its monitor.
+        pinned: Option<&'a UsedBy>,
+    },
+}
+
+/// A dataset as a namespace knows it.
+pub struct Found {
+    /// The dataset; where one of the namespace stands for one of Shared, with the address of that.
+    pub dataset: Dataset,
+    /// Whether it is of the namespace itself.
+    pub own: bool,
+}
+
+/// The name of the Secret by which a Workspace gives credentials for a dataset of Shared.
+#[must_use]
+pub fn consent(dataset: &str) -> String {
+    format!("dataset-{dataset}")
+}
+
+/// Whether the dataset stands for the one of its name in Shared.
+#[must_use]
+pub const fn stands_for_shared(dataset: &Dataset) -> bool {
+    dataset.spec.uri.is_none() && dataset.spec.volume.is_none()
+}
+
+/// What the name means here.
+pub fn find(name: &str, facts: &DailyFacts<'_>) -> Lookup<Found> {
+    let shared = || facts.neighbours.dataset(&facts.shared(), name);
+    let Some(own) = facts.neighbours.dataset(&facts.namespace.name, name)? else {
+        return Ok(shared()?.map(|dataset| Found { dataset, own: false }));
+    };
+    let dataset = if stands_for_shared(&own) { addressed(own, name, facts)? } else { own };
+    Ok(Some(Found { dataset, own: true }))
+}
+
+/// One that stands for a dataset of Shared, with the address and the splits of that.
+pub fn addressed(mut own: Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<Dataset, Hold> {
+    let (here, shared) = (&facts.namespace.name, facts.shared());
+    let of_shared = if *here == shared { None } else { facts.neighbours.dataset(&shared, name)? };
+    let Some((uri, of_shared)) = of_shared.and_then(|found| Some((found.spec.uri.clone()?, found))) else {
+        return Err(invalid(format!(
+            "dataset {here}/{name} says neither `uri` nor `volume`, and {shared} has no dataset {name} with an address \
+             that it could stand for"
+        )));
+    };
+    own.spec.uri = Some(uri);
+    own.spec.splits = of_shared.spec.splits;
+    Ok(own)
+}
+
+/// The datasets that something names, as its pod is given them.
+pub fn given(
+    field: &str,
+    names: &[String],
+    user: User<'_>,
+    facts: &DailyFacts<'_>,
+) -> Result<Vec<MountedInputs>, Hold> {
+    let given = names.iter().map(|name| {
+        let found = find(name, facts)?.ok_or_else(|| {
+            let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
+            invalid(format!("{field} names dataset '{name}', and {places} has one of that name: create it first"))
+        })?;
+        one(field, name, &found, user, facts)
+    });
+    given.collect()
+}
+
+fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &DailyFacts<'_>) -> Result<MountedInputs, Hold> {
+    let spec = &found.dataset.spec;
+    if !found.own && spec.volume.is_some() {
+        return Err(invalid(format!(
+            "{field} names dataset '{name}', which {} has with a volume: a volume is readable in its own namespace alone",
+            facts.shared()
+        )));
+    }
+    let private = spec.credentials.is_some() || spec.volume.is_some();
+    if facts.is_live() && private {
+        listed(name, found, user, facts)?;
+    }
+    let mounted = mounted(&found.dataset, name);
+    if found.own || facts.namespace.layer == Layer::Shared {
+        return Ok(mounted);
+    }
+    Ok(MountedInputs { secret: mounted.secret.map(|_| consent(name)), ..mounted })
+}
+
+/// In Live the dataset must list the component as it is now.
+fn listed(name: &str, found: &Found, user: User<'_>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let User::Component { name: component, digest, pinned } = user else { return Ok(()) };
+    let known = found.dataset.spec.used_by.iter().find(|used| used.component == component).filter(|_| found.own);
+    let is_it = |used: &UsedBy| used.component == component && used.digest == digest;
+    if known.is_some_and(is_it) || (found.own && pinned.is_some_and(is_it)) {
+        return Ok(());
+    }
+    let here = &facts.namespace.name;
+    let why = match known {
+        Some(_) => format!("changed since dataset {here}/{name} listed it: look at it, and"),
+        None if found.own => format!("is not listed by dataset {here}/{name}: look at it, and"),
+        None => format!(
+            "takes dataset {name}, which has credentials: create a dataset {name} in {here} with that namespace's own, and"
+        ),
+    };
+    let message =
+        format!("component {component} {why} write {{component: {component}, digest: {digest}}} into its `usedBy`");
+    Err(Hold { reason: Reason::NotListed, message })
+}
+
+/// A dataset of the namespace as a pod uses it.
+#[must_use]
+pub fn mounted(dataset: &Dataset, name: &str) -> MountedInputs {
+    MountedInputs {
+        name: name.to_owned(),
+        path: format!("/data/{name}"),
+        claim: dataset.spec.volume.as_ref().map(|_| format!("dataset-{name}")),
+        read_only: dataset.spec.read_only
+            || dataset.spec.volume.as_ref().is_some_and(|volume| volume.access_mode == AccessMode::ReadOnlyMany),
+        secret: dataset.spec.credentials.as_ref().map(|credentials| credentials.secret.clone()),
+    }
+}
+
+#[cfg(test)]
+#[path = "data_tests.rs"]
+mod tests;

@@ -1,0 +1,255 @@
+//! `Dataset`: settings for those who may use it, and a volume where it has one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{DailyFacts, Detail, Draft, data, invalid};
+use crate::api::Layer;
+use crate::api::quantity::Amount;
+use crate::api::work::Dataset;
+use crate::api::work::dataset::{AccessMode, Volume};
+use crate::engine::work::{DatasetInputs, VolumeInputs, WorkInputs};
+use crate::plan::settings::{LARGEST, LeftOut, bytes};
+use crate::plan::{Hold, NamespacePlan};
+
+/// The longest setting.
+pub const VALUE: usize = 1024;
+
+/// The word for one whose place another takes in a namespace.
+pub const SHADOWED: &str = "shadowed in";
+
+/// How the settings of a dataset reach those who may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// A namespace where they are not yet.
+    pub awaited: Option<String>,
+    /// Namespaces that have no room for them.
+    pub too_large: Vec<String>,
+    /// Namespaces where their own dataset goes first, with its name.
+    pub shadowed: Vec<(String, String)>,
+}
+
+/// What a dataset asks for.
+pub fn draft(dataset: &Dataset, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+    let name = dataset.metadata.name.clone().unwrap_or_default();
+    let here = &facts.namespace.name;
+    place(dataset, &name, facts)?;
+    let of_shared =
+        data::stands_for_shared(dataset).then(|| data::addressed(dataset.clone(), &name, facts)).transpose()?;
+    let addressed = of_shared.as_ref().unwrap_or(dataset);
+    let connections = connections(addressed, here, &name);
+    whole(&connections)?;
+    apart(addressed, &name, &connections, facts)?;
+    fits(&name, &connections, facts)?;
+    let volume = dataset.spec.volume.as_ref().map(|volume| inputs(volume, &claim(&name), facts)).transpose()?;
+    let (volume, advice) = volume.unzip();
+    let detail = Detail::Dataset {
+        reach: reach(&name, &connections, facts),
+        connections,
+        claim: volume.as_ref().map(|_| claim(&name)),
+        advice: advice.flatten(),
+    };
+    let work = WorkInputs { dataset: Some(DatasetInputs { name, volume }), ..WorkInputs::default() };
+    Ok(Draft { work, write: true, detail, ..Draft::default() })
+}
+
+/// A setting that is cut would be another address.
+fn whole(settings: &BTreeMap<String, String>) -> Result<(), Hold> {
+    let Some((name, value)) = settings.iter().find(|(_, value)| value.len() > VALUE) else { return Ok(()) };
+    Err(invalid(format!(
+        "the setting {name} has {} bytes, and {VALUE} is the most: shorten the address, or the path of the split",
+        value.len()
+    )))
+}
+
+/// The namespaces that find the settings: its own, and of Shared all that may use it.
+fn places<'a>(facts: &'a DailyFacts<'_>) -> impl Iterator<Item = &'a NamespacePlan> {
+    let of_shared = facts.namespace.layer == Layer::Shared;
+    let all = facts.plan.namespaces.iter().filter(move |_| of_shared);
+    let all = all.filter(|place| matches!(place.layer, Layer::Workspace | Layer::Live) && !place.retained);
+    all.chain(Some(facts.namespace).filter(move |_| !of_shared))
+}
+
+/// That no namespace is filled up by what is new in this dataset: those that are
+/// there already keep their place.
+fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let (new, me) = (bytes(settings), (facts.namespace.name.clone(), name.to_owned()));
+    for place in places(facts) {
+        let known = &place.datasets;
+        let there = known.values.iter().filter(|(key, _)| !settings.contains_key(*key));
+        let others: usize = there.map(|(key, value)| key.len() + value.len()).sum();
+        let shadowed = matches!(known.left_out.get(&me), Some(LeftOut::Shadowed(_)));
+        // What is planned already stays, and is judged by what the team left out.
+        let grows = settings.iter().any(|(key, value)| known.values.get(key) != Some(value));
+        if grows && !shadowed && others + new > LARGEST {
+            return Err(too_large(new, &place.name));
+        }
+    }
+    Ok(())
+}
+
+/// What is said where there is no room.
+#[must_use]
+pub fn too_large(new: usize, place: &str) -> Hold {
+    invalid(format!(
+        "`connections` of {place} has no room for the {new} bytes of its settings: all datasets there have {LARGEST} \
+         together. Take splits away here, or datasets that nobody uses"
+    ))
+}
+
+/// How the settings reach those who may use them.
+fn reach(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Reach {
+    let (mut reach, me) = (Reach::default(), (facts.namespace.name.clone(), name.to_owned()));
+    for place in places(facts) {
+        match place.datasets.left_out.get(&me) {
+            Some(LeftOut::Shadowed(by)) => reach.shadowed.push((place.name.clone(), by.clone())),
+            Some(LeftOut::TooLarge) => reach.too_large.push(place.name.clone()),
+            None if settings.iter().any(|(key, value)| place.datasets.values.get(key) != Some(value)) => {
+                reach.awaited.get_or_insert_with(|| place.name.clone());
+            }
+            None => {}
+        }
+    }
+    reach
+}
+
+fn claim(name: &str) -> String {
+    format!("dataset-{name}")
+}
+
+/// The settings that pods of this namespace find in `connections`. A volume gives
+/// them in its own namespace alone: it cannot be mounted elsewhere.
+#[must_use]
+pub fn connections(dataset: &Dataset, namespace: &str, name: &str) -> BTreeMap<String, String> {
+    let spec = &dataset.spec;
+    let (kind, root) = match (&spec.uri, &spec.volume) {
+        (Some(uri), _) => ("URI", uri.clone()),
+        (None, Some(_)) if dataset.metadata.namespace.as_deref().is_none_or(|own| own == namespace) => {
+            ("PATH", format!("/data/{name}"))
+        }
+        _ => return BTreeMap::new(),
+    };
+    let split = |(split, path): (&String, &String)| {
+        (setting(name, split), format!("{}/{}", root.trim_end_matches('/'), path.trim_start_matches('/')))
+    };
+    let mut settings: BTreeMap<String, String> = spec.splits.iter().map(split).collect();
+    settings.insert(setting(name, kind), root);
+    settings
+}
+
+fn setting(name: &str, part: &str) -> String {
+    format!("DATASET_{}_{}", name.replace('-', "_"), part).to_uppercase()
+}
+
+/// A volume cannot be mounted from another namespace, so Shared holds none; only
+/// Live says which components it gives what is its own.
+fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let here = &facts.namespace.name;
+    if dataset.spec.volume.is_some() && facts.namespace.layer == Layer::Shared {
+        return Err(invalid(format!(
+            "a volume is readable in its own namespace alone, and {here} is Shared: give the dataset a `uri`, or create \
+             it in the namespace that uses it"
+        )));
+    }
+    if !dataset.spec.used_by.is_empty() && !facts.is_live() {
+        return Err(invalid(format!(
+            "`usedBy` says who is given what is Live's own, and {here} is {}: take it away here",
+            facts.namespace.layer.name()
+        )));
+    }
+    if dataset.spec.volume.is_some() && dataset.spec.splits.contains_key("path") {
+        return Err(invalid(format!(
+            "split 'path' would be the setting {}, which is the volume's own path: rename the split",
+            setting(name, "path")
+        )));
+    }
+    Ok(())
+}
+
+/// Of two datasets of one namespace that would have the same setting, the older one
+/// keeps it: a newcomer takes nothing away. One of Shared gives way to those of a
+/// namespace in that namespace alone, which the plan of the team sees to.
+fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let here = &facts.namespace.name;
+    let age = |dataset: &Dataset, name: &str| (dataset.metadata.creation_timestamp.clone(), name.to_owned());
+    for key in own.keys() {
+        for other in namesakes(key).into_iter().filter(|other| other != name) {
+            // One that cannot be read says nothing of its settings.
+            let Ok(Some(found)) = facts.neighbours.dataset(here, &other) else { continue };
+            if age(&found, &other) < age(dataset, name) && connections(&found, here, &other).contains_key(key) {
+                return Err(invalid(format!(
+                    "dataset {here}/{other} has the setting {key} already: rename this dataset, or the split of one of \
+                     the two"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names of the datasets that could have a setting of this one, its own too:
+/// whether it gives its settings depends on them.
+#[must_use]
+pub fn rivals(dataset: &Dataset, name: &str) -> std::collections::BTreeSet<String> {
+    let place = dataset.metadata.namespace.clone().unwrap_or_default();
+    connections(dataset, &place, name).keys().flat_map(|key| namesakes(key)).chain([name.to_owned()]).collect()
+}
+
+/// The names of the datasets that could have this setting.
+fn namesakes(key: &str) -> Vec<String> {
+    let rest = key.strip_prefix("DATASET_").unwrap_or_default().to_lowercase();
+    rest.match_indices('_').map(|(end, _)| rest[..end].replace('_', "-")).collect()
+}
+
+/// The volume as it is asked for, and advice where it stays larger. What cannot
+/// change of one that is there stays.
+fn inputs(volume: &Volume, claim: &str, facts: &DailyFacts<'_>) -> Result<(VolumeInputs, Option<String>), Hold> {
+    let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
+    let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
+    let mut advice = None;
+    if let Some(size) = live["resources"]["requests"]["storage"].as_str()
+        && let (Ok(has), Ok(asked)) = (Amount::parse(size), Amount::parse(&wanted))
+        && asked < has
+    {
+        advice = Some(format!(
+            "spec.volume.size is {wanted}, and volume {claim} is there with {size}: it stays, a volume can only grow"
+        ));
+        size.clone_into(&mut wanted);
+    }
+    if let Some(has) = live["accessModes"][0].as_str()
+        && has != mode
+    {
+        return Err(invalid(format!(
+            "spec.volume.accessMode is {mode}, and volume {claim} is there with {has}, which never changes: ask for \
+             {has}, or name the dataset otherwise"
+        )));
+    }
+    let classes = facts.plan.site.storage_classes.clone().unwrap_or_default();
+    let of_site = match volume.access_mode {
+        AccessMode::ReadWriteOnce => classes.home,
+        AccessMode::ReadWriteMany | AccessMode::ReadOnlyMany => classes.shared,
+    };
+    // The class of a claim never changes, whatever the Blueprint says by now.
+    let class = live["storageClassName"].as_str().map(str::to_owned).or_else(|| volume.class.clone()).or(of_site);
+    if let (Some(class), Some(asked)) = (&class, &volume.class)
+        && class != asked
+    {
+        return Err(invalid(format!(
+            "spec.volume.class is {asked}, and volume {claim} is there with class {class}, which never changes: ask for \
+             {class}, or name the dataset otherwise"
+        )));
+    }
+    Ok((VolumeInputs { size: wanted, class, access_mode: mode.to_owned() }, advice))
+}
+
+/// Whether the volume of a dataset waits for its first pod: a claim of most
+/// classes is bound to a volume when a pod that uses it is scheduled.
+#[must_use]
+pub fn waits_for_use(claim: &Value) -> bool {
+    matches!(claim["status"]["phase"].as_str(), None | Some("Pending"))
+}
+
+#[cfg(test)]
+#[path = "dataset_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! Datasets of the project chargeback.
+
+use serde_json::json;
+
+use super::*;
+use crate::plan::work::fixtures::{Scene, dataset};
+
+fn scene() -> Scene {
+    Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards/v7', splits: {v7_train: a}}").dataset(
+        "fraud--chargeback",
+        "notes",
+        "{uri: 's3://notes', splits: {old_train: a}}",
+    )
+}
+
+fn drafted(scene: &Scene, namespace: &str, name: &str, spec: &str) -> Result<Draft, String> {
+    let dataset = dataset(namespace, name, 10, spec);
+    scene.facts(namespace, |facts| draft(&dataset, facts)).map_err(|hold| hold.message)
+}
+
+fn settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+    settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn data_is_reached_by_settings_of_its_name() {
+    for (spec, expected, claim) in [
+        (
+            "{uri: 's3://bucket/v1/', splits: {train: parts/train, hold_out: 'h.csv'}}",
+            settings(&[
+                ("DATASET_BIG_DATA_URI", "s3://bucket/v1/"),
+                ("DATASET_BIG_DATA_TRAIN", "s3://bucket/v1/parts/train"),
+                ("DATASET_BIG_DATA_HOLD_OUT", "s3://bucket/v1/h.csv"),
+            ]),
+            None,
+        ),
+        (
+            "{volume: {size: 10Gi}, splits: {test: t}}",
+            settings(&[("DATASET_BIG_DATA_PATH", "/data/big-data"), ("DATASET_BIG_DATA_TEST", "/data/big-data/t")]),
+            Some("dataset-big-data".to_owned()),
+        ),
+    ] {
+        let draft = drafted(&scene(), "fraud--chargeback", "big-data", spec).unwrap();
+        assert!(draft.write);
+        let Detail::Dataset { connections, claim: found, advice: None, reach } = draft.detail else { panic!("{spec}") };
+        assert_eq!((connections, found), (expected, claim));
+        assert_eq!(reach.awaited.as_deref(), Some("fraud--chargeback"));
+    }
+    let volume = dataset("fraud--chargeback", "a", 0, "{volume: {size: 1Gi}}");
+    assert_eq!(connections(&volume, "fraud--chargeback--live", "a"), settings(&[]));
+}
+
+#[test]
+fn a_volume_is_of_the_class_for_its_access_mode_until_it_is_there() {
+    let claim = |class: &str| json!({"spec": {"storageClassName": class, "accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "10Gi"}}}});
+    let there = |class: &str| scene().live("PersistentVolumeClaim", "dataset-data", claim(class));
+    for (scene, spec, size, class, mode) in [
+        (&scene(), "{volume: {size: 10Gi}}", "10Gi", "efs", "ReadWriteMany"),
+        (&scene(), "{volume: {size: 10Gi, accessMode: ReadOnlyMany}}", "10Gi", "efs", "ReadOnlyMany"),
+        (&scene(), "{volume: {size: 10Gi, accessMode: ReadWriteOnce}}", "10Gi", "gp3", "ReadWriteOnce"),
+        (&scene(), "{volume: {size: 10Gi, class: fast}}", "10Gi", "fast", "ReadWriteMany"),
+        (&there("old"), "{volume: {size: 20Gi}}", "20Gi", "old", "ReadWriteMany"),
+        (&there("fast"), "{volume: {size: 10Gi, class: fast}}", "10Gi", "fast", "ReadWriteMany"),
+    ] {
+        let draft = drafted(scene, "fraud--chargeback", "data", spec).unwrap();
+        let found = draft.work.dataset.unwrap().volume.unwrap();
+        let expected =
+            VolumeInputs { size: size.to_owned(), class: Some(class.to_owned()), access_mode: mode.to_owned() };
+        assert_eq!(found, expected, "{spec}");
+    }
+    // Less than what is there is told, and keeps nothing from being ready.
+    let draft = drafted(&there("old"), "fraud--chargeback", "data", "{volume: {size: 5Gi}}").unwrap();
+    assert_eq!(draft.work.dataset.unwrap().volume.unwrap().size, "10Gi");
+    let Detail::Dataset { advice: Some(advice), .. } = draft.detail else { panic!("no advice") };
+    assert_eq!(
+        advice,
+        "spec.volume.size is 5Gi, and volume dataset-data is there with 10Gi: it stays, a volume can only grow"
+    );
+    for (spec, message) in [
+        (
+            "{volume: {size: 10Gi, accessMode: ReadWriteOnce}}",
+            "spec.volume.accessMode is ReadWriteOnce, and volume dataset-data is there with ReadWriteMany, which never changes: ask for ReadWriteMany, or name the dataset otherwise",
+        ),
+        (
+            "{volume: {size: 10Gi, class: fast}}",
+            "spec.volume.class is fast, and volume dataset-data is there with class old, which never changes: ask for old, or name the dataset otherwise",
+        ),
+    ] {
+        assert_eq!(drafted(&there("old"), "fraud--chargeback", "data", spec).err().as_deref(), Some(message));
+    }
+}
+
+#[test]
+fn two_datasets_never_answer_for_one_setting() {
+    let taken = |of: &str, key: &str| {
+        format!("dataset {of} has the setting {key} already: rename this dataset, or the split of one of the two")
+    };
+    for (namespace, name, spec, message) in [
+        ("fraud--shared", "cards", "{uri: 's3://cards/v7', splits: {v7_train: a}}", String::new()),
+        ("fraud--chargeback", "notes", "{uri: 's3://notes', splits: {old_train: a}}", String::new()),
+        ("fraud--chargeback--live", "notes-old", "{uri: 's3://x', splits: {train: a}}", String::new()),
+        (
+            "fraud--chargeback",
+            "notes-old",
+            "{uri: 's3://x', splits: {train: a}}",
+            taken("fraud--chargeback/notes", "DATASET_NOTES_OLD_TRAIN"),
+        ),
+        // In a namespace its own goes first, whatever Shared has.
+        ("fraud--chargeback", "cards-v7", "{uri: 's3://x', splits: {train: a}}", String::new()),
+        ("fraud--chargeback", "cards", "{uri: 's3://x'}", String::new()),
+        (
+            "fraud--shared",
+            "cards-v7",
+            "{uri: 's3://x', splits: {train: a}}",
+            taken("fraud--shared/cards", "DATASET_CARDS_V7_TRAIN"),
+        ),
+        (
+            "fraud--chargeback",
+            "cards",
+            "{uri: 's3://x', usedBy: [{component: a, digest: b}]}",
+            "`usedBy` says who is given what is Live's own, and fraud--chargeback is Workspace: take it away here".to_owned(),
+        ),
+        (
+            "fraud--chargeback",
+            "cards-v8",
+            "{usedBy: []}",
+            "dataset fraud--chargeback/cards-v8 says neither `uri` nor `volume`, and fraud--shared has no dataset cards-v8 with an address that it could stand for".to_owned(),
+        ),
+        ("fraud--chargeback--live", "cards", "{usedBy: []}", String::new()),
+        (
+            "fraud--shared",
+            "big",
+            "{volume: {size: 1Gi}}",
+            "a volume is readable in its own namespace alone, and fraud--shared is Shared: give the dataset a `uri`, or create it in the namespace that uses it".to_owned(),
+        ),
+        (
+            "fraud--chargeback",
+            "big",
+            "{volume: {size: 1Gi}, splits: {path: a}}",
+            "split 'path' would be the setting DATASET_BIG_PATH, which is the volume's own path: rename the split".to_owned(),
+        ),
+    ] {
+        let found = drafted(&scene(), namespace, name, spec);
+        assert_eq!(found.err().unwrap_or_default(), message, "{namespace}/{name}");
+    }
+}
+
+#[test]
+fn a_newcomer_takes_nothing_from_an_older_dataset() {
+    // It is created at second 10; `notes` was at second 0.
+    let scene = Scene::new().dataset("fraud--chargeback", "notes-old", "{uri: 's3://x', splits: {train: a}}");
+    let older = dataset("fraud--chargeback", "notes", -10, "{uri: 's3://notes', splits: {old_train: a}}");
+    assert!(scene.facts("fraud--chargeback", |facts| draft(&older, facts)).is_ok());
+    let shared = scene.dataset("fraud--shared", "notes-old", "{uri: 's3://x', splits: {train: a}}");
+    assert!(shared.facts("fraud--chargeback", |facts| draft(&older, facts)).is_ok());
+}
+
+#[test]
+fn a_setting_is_whole_or_its_length_is_told() {
+    let spec =
+        |length: usize| format!("{{uri: 's3://{}', splits: {{train: {}}}}}", "b".repeat(length), "t".repeat(512));
+    let fits = drafted(&scene(), "fraud--shared", "big", &spec(506)).unwrap();
+    let Detail::Dataset { connections, .. } = fits.detail else { panic!("no detail") };
+    assert_eq!(connections["DATASET_BIG_TRAIN"].len(), 1024);
+    assert_eq!(
+        drafted(&scene(), "fraud--shared", "big", &spec(507)).unwrap_err(),
+        "the setting DATASET_BIG_TRAIN has 1025 bytes, and 1024 is the most: shorten the address, or the path of the split"
+    );
+}
+
+#[test]
+fn what_does_not_fit_says_so_and_takes_no_others_place() {
+    let full: Vec<(String, String)> = (0..640).map(|number| (format!("S{number:04}"), "x".repeat(1019))).collect();
+    let scene = scene().given(full.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let large = format!("{{uri: 's3://{}'}}", "b".repeat(400));
+    for namespace in ["fraud--shared", "fraud--chargeback"] {
+        let message = drafted(&scene, namespace, "more", &large).unwrap_err();
+        assert!(message.starts_with("`connections` of fraud--chargeback has no room for the 4"), "{message}");
+    }
+    // What is there already stays, when its status is told again.
+    let there = scene.given([("DATASET_THERE_URI", "s3://there")]);
+    assert!(drafted(&there, "fraud--chargeback", "there", "{uri: 's3://there'}").is_ok());
+}

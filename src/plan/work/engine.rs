@@ -1,0 +1,123 @@
+//! Which engine provides an object of daily work, and what it makes of it.
+//!
+//! The choice sticks to the object: neither a newly installed engine nor a newer
+//! revision takes over what runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{DailyFacts, DailyPlan, Object};
+use crate::api::Reason;
+use crate::api::vocabulary::Capability;
+use crate::api::work::DailyKind;
+use crate::engine::inputs::CredentialsInputs;
+use crate::engine::{CompiledEngine, Inputs, plain};
+use crate::plan::choice::{Chosen, Want, choose, path};
+use crate::plan::instances::{UPGRADE, unreachable};
+use crate::plan::parameters::{over_the_sites, refused};
+use crate::plan::{Choice, Facts, Hold, Instance, Plan, inputs};
+
+/// Chooses the engine and renders its objects.
+pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let chosen = chosen(plan, facts);
+    if let Some(hold) = chosen.hold {
+        return Err(hold);
+    }
+    let Some(engine) = chosen.engine else {
+        let message = format!("engine '{}' is not there", chosen.name);
+        return Err(Hold { reason: Reason::EngineMissing, message });
+    };
+    let of_team = of_team(plan, &engine, facts);
+    let inputs = of(plan, &engine, of_team, facts);
+    let site = (facts.team.spec.blueprint.as_str(), &*facts.plan.site);
+    let asked = of_team.map(|_| path(plan.id.kind.capability()));
+    // Of what is retained nothing is written: what it would be now holds up nothing.
+    let unwritten = plan.retained && !plan.draft.write;
+    let refused = refused(&engine, &inputs.parameters, asked, site);
+    let held = refused.or_else(|| unreachable(&engine, path(plan.id.kind.capability()), &facts.plan.api_server));
+    if let Some(hold) = held.filter(|_| !unwritten) {
+        return Err(hold);
+    }
+    let rendered = engine.render(&inputs.to_value());
+    plan.inputs = Some(inputs);
+    plan.engine = Some(Arc::clone(&engine));
+    plan.objects = match rendered {
+        Ok(objects) => objects,
+        Err(_) if unwritten => Vec::new(),
+        Err(error) => return Err(Hold { reason: Reason::EngineInvalid, message: error.to_string() }),
+    };
+    facts.served.place(&mut plan.objects, &engine.spec().requires);
+    outdated(plan, &engine, object)?;
+    plan.choice = Some((engine.name().to_owned(), engine.spec().revision.clone()));
+    Ok(())
+}
+
+/// The engine that was recorded, else the team's for the capability, else by the
+/// Blueprint's preference.
+fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
+    let capability = plan.id.kind.capability();
+    let of_team = facts.plan.instances.iter().find(|instance| instance.capabilities.contains(&capability));
+    let choice = |engine: &str| Choice { engine: engine.to_owned(), ..Choice::default() };
+    let recorded = plan.choice.as_ref().map(|(engine, _)| choice(engine));
+    let recorded = recorded.or_else(|| of_team.map(|instance| choice(&instance.id.engine)));
+    let general = Facts { served: facts.served, ..Facts::offline(&facts.plan.site, facts.catalogue) };
+    let want = Want { capability, layer: plan.layer, engine: None, parameters: None, storage: None, secret: None };
+    choose(&want, recorded.as_ref(), &general)
+}
+
+/// The engines that could come to provide the capability where nothing is
+/// recorded: the team's for it, else those that the site prefers, and the plain one.
+#[must_use]
+pub fn candidates(plan: &Plan, capability: Capability) -> Vec<&str> {
+    if let Some(instance) = plan.instances.iter().find(|instance| instance.capabilities.contains(&capability)) {
+        return vec![&instance.id.engine];
+    }
+    let preferred = plan.site.engines.get(capability.name()).into_iter().flatten().map(String::as_str);
+    preferred.chain(plain(capability)).collect()
+}
+
+/// What the team has of this engine for the capability.
+fn of_team<'a>(plan: &DailyPlan, engine: &CompiledEngine, facts: &'a DailyFacts<'_>) -> Option<&'a Instance> {
+    let capability = plan.id.kind.capability();
+    let mut instances = facts.plan.instances.iter();
+    instances.find(|instance| instance.capabilities.contains(&capability) && instance.id.engine == engine.name())
+}
+
+/// The inputs: those of the place, the team's parameters of the engine or else the
+/// site's, and the object's.
+fn of(plan: &DailyPlan, engine: &CompiledEngine, of_team: Option<&Instance>, facts: &DailyFacts<'_>) -> Inputs {
+    let base = inputs::base(facts.team, &facts.plan.site, &plan.id.namespace, plan.layer, plan.project.as_deref());
+    // Where the registry wants a login, its engine names the Secret to its consumers.
+    let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == DailyKind::ModelService);
+    Inputs {
+        credentials: registry.map(|secret| CredentialsInputs { secret: secret.clone() }),
+        capabilities: vec![plan.id.kind.capability()],
+        parameters: of_team.map_or_else(
+            || over_the_sites(&facts.plan.site, engine.name(), BTreeMap::new()),
+            |instance| instance.inputs.parameters.clone(),
+        ),
+        work: plan.draft.work.clone(),
+        ..base
+    }
+}
+
+/// What serves is left as it is until moving is asked for. All else moves by
+/// itself: a workbench when it starts again, a pipeline with its next run.
+fn outdated(plan: &DailyPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Hold> {
+    let newest = &engine.spec().revision;
+    let Some((name, revision)) = &plan.choice else { return Ok(()) };
+    if plan.id.kind != DailyKind::ModelService || name != engine.name() || revision == newest {
+        return Ok(());
+    }
+    let wanted = format!("{name}={newest}");
+    let asked = object.metadata().annotations.as_ref().and_then(|annotations| annotations.get(UPGRADE));
+    if asked.is_some_and(|asked| asked.split(',').any(|entry| entry.trim() == wanted)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{name} runs in revision {revision}, and {newest} is at hand: what serves is left as it is until you write \
+         `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
+        plan.id.name, plan.id.namespace
+    );
+    Err(Hold { reason: Reason::UpgradeAvailable, message })
+}

@@ -1,0 +1,90 @@
+//! What planning an object of daily work knows: the team's plan, the objects
+//! that it may refer to, and what was seen of what was written for it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::pod_state::Pod;
+use crate::api::identity::DailyId;
+use crate::api::vocabulary::Layer;
+use crate::api::work::{Component, Dataset, Pipeline, Run, Workbench};
+use crate::api::{AITeam, Reason};
+use crate::engine::Catalogue;
+use crate::plan::{Hold, NamespacePlan, Plan, ServedKinds};
+
+/// Everything that the plan of an object of daily work depends on besides itself.
+#[derive(Clone, Copy)]
+pub struct DailyFacts<'a> {
+    /// The team.
+    pub team: &'a AITeam,
+    /// The team's plan.
+    pub plan: &'a Plan,
+    /// The object's namespace. `retained` there: nothing new starts.
+    pub namespace: &'a NamespacePlan,
+    /// The engines, compiled.
+    pub catalogue: &'a Catalogue,
+    /// The kinds that the API server serves.
+    pub served: &'a ServedKinds,
+    /// The objects that it may refer to.
+    pub neighbours: &'a dyn Neighbours,
+    /// What the mirror keeps of an object in its namespace, by kind and name: for
+    /// workloads the whole object without `metadata` that others write.
+    pub live: &'a dyn Fn(&str, &str) -> Option<Value>,
+    /// Its pods: only those whose controlling owner is, by UID, an object that was
+    /// written for it.
+    pub pods: &'a [Pod],
+}
+
+/// An object that another refers to: nothing if it is not there, and a hold if it
+/// is there and cannot be read.
+pub type Lookup<K> = Result<Option<K>, Hold>;
+
+/// Why nothing can be made of an object that is there and cannot be read.
+#[must_use]
+pub fn unreadable(id: &DailyId, error: &str) -> Hold {
+    let message = format!(
+        "{id} is there and this version of Strata cannot read it: {error}; use a version that can, or write it as this \
+         one reads it"
+    );
+    Hold { reason: Reason::Invalid, message }
+}
+
+/// The objects of daily work that another may refer to.
+pub trait Neighbours {
+    /// A component.
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component>;
+    /// A dataset.
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset>;
+    /// A pipeline.
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline>;
+    /// The names of the components of a namespace, for messages.
+    fn components(&self, namespace: &str) -> Vec<String>;
+    /// The Secrets that the datasets of a namespace name as their credentials, each
+    /// with the dataset.
+    fn credentials(&self, _namespace: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    /// How many other workbenches of its owner are older, in its namespace, counted up to
+    /// a limit.
+    fn older_workbenches(&self, _namespace: &str, _workbench: &Workbench, _limit: usize) -> usize {
+        0
+    }
+    /// Whether so many runs of its pipeline ended after this one did; never while
+    /// it runs.
+    fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool;
+}
+
+impl DailyFacts<'_> {
+    /// The name of the team's Shared namespace.
+    #[must_use]
+    pub fn shared(&self) -> String {
+        format!("{}--shared", self.plan.identity.name)
+    }
+
+    /// Whether the object stands in production.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.namespace.layer == Layer::Live
+    }
+}

@@ -1,0 +1,356 @@
+//! From one object of daily work, the plan of its team and what was seen to
+//! what is to be for it.
+//!
+//! Pure: no client, no clock. An object that cannot be as it asks is held, with
+//! a message that names both sides: nothing of it is started, changed or removed.
+
+pub mod component;
+pub mod data;
+pub mod dataset;
+pub mod engine;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod graph;
+pub mod lookup;
+pub mod model_service;
+pub mod node;
+pub mod pipeline;
+pub mod pod;
+pub mod pod_state;
+pub mod release;
+pub mod run;
+#[cfg(test)]
+pub(crate) mod serving_stage;
+pub mod steps;
+pub mod values;
+pub mod workbench;
+
+use crate::api::identity::DailyId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Hold;
+use crate::api::status::Condition;
+use crate::api::work::dataset::UsedBy;
+use crate::api::work::model_service::Release;
+use crate::api::work::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
+use crate::api::{Layer, Reason};
+use crate::engine::work::WorkInputs;
+use crate::engine::{CompiledEngine, Inputs, RenderedObject};
+pub use lookup::{DailyFacts, Lookup, Neighbours, unreadable};
+
+/// An object of daily work, as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A reusable pipeline step.
+    Component(Box<Component>),
+    /// Data with its splits.
+    Dataset(Box<Dataset>),
+    /// A notebook server of one person.
+    Workbench(Box<Workbench>),
+    /// Components in order.
+    Pipeline(Box<Pipeline>),
+    /// One execution of a pipeline.
+    Run(Box<Run>),
+    /// A model in production.
+    ModelService(Box<ModelService>),
+}
+
+/// The same expression for whatever kind an object is of.
+macro_rules! of_each {
+    ($object:expr, $inner:ident => $expression:expr) => {
+        match $object {
+            Object::Component($inner) => $expression,
+            Object::Dataset($inner) => $expression,
+            Object::Workbench($inner) => $expression,
+            Object::Pipeline($inner) => $expression,
+            Object::Run($inner) => $expression,
+            Object::ModelService($inner) => $expression,
+        }
+    };
+}
+
+/// What a kind asks for, once everything it names was found.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The variables of the engine's expressions.
+    pub work: WorkInputs,
+    /// Whether the engine's objects are to be written at all. Without it, those
+    /// that are there stay as they are (a run that has started, what is retained).
+    pub write: bool,
+    /// How many replicas a `StatefulSet` of this template is to have. They are never
+    /// applied: they are changed by themselves, when they differ.
+    pub scale: Option<Scale>,
+    /// Who may connect to it from outside of its namespace.
+    pub callers: Option<Callers>,
+    /// What its status tells beyond how it does.
+    pub detail: Detail,
+}
+
+/// How many replicas are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// The id of the engine's template.
+    pub template: String,
+    /// The number.
+    pub replicas: i64,
+}
+
+/// Who may connect to a model in production.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callers {
+    /// Namespaces of the customers that it names: sorted, each once.
+    pub namespaces: Vec<String>,
+    /// The port.
+    pub port: i32,
+}
+
+/// What the status of a kind tells beyond how it does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    None,
+    /// Of a component.
+    Component {
+        /// The image in full.
+        image: String,
+        /// The digest of its content.
+        digest: String,
+        /// Advice: what projects that use it must have.
+        advice: Option<String>,
+    },
+    /// Of a dataset.
+    Dataset {
+        /// The settings that those who may use it get.
+        connections: BTreeMap<String, String>,
+        /// How these reach them.
+        reach: dataset::Reach,
+        /// The claim of its volume.
+        claim: Option<String>,
+        /// Advice: what is not as it is asked, and keeps nothing from being ready.
+        advice: Option<String>,
+    },
+    /// Of a workbench.
+    Workbench(workbench::WorkbenchDetail),
+    /// Of a pipeline.
+    Pipeline {
+        /// The steps in their order: `a, b, c`.
+        order: String,
+        /// Advice: what this engine does otherwise than the graph says.
+        advice: Option<String>,
+    },
+    /// Of a run.
+    Run(run::RunDetail),
+    /// Of a model in production.
+    ModelService {
+        /// The releases to be recorded, the newest first.
+        releases: Vec<Release>,
+        /// Why the newest one that is asked for failed.
+        failed: Option<String>,
+        /// Whether one is under way.
+        releasing: bool,
+        /// The component of the monitor as it is pinned.
+        monitored: Option<UsedBy>,
+        /// Why the monitor may not have its datasets.
+        unlisted: Option<String>,
+    },
+}
+
+/// What is to be for one object of daily work.
+#[derive(Clone, Debug)]
+pub struct DailyPlan {
+    /// Whose plan it is.
+    pub id: DailyId,
+    /// Its UID.
+    pub uid: String,
+    /// The layer of its namespace.
+    pub layer: Layer,
+    /// The project of its namespace.
+    pub project: Option<String>,
+    /// Whether its team or project was taken away: nothing new starts.
+    pub retained: bool,
+    /// While a pod of it waits: the Secrets that datasets name as their credentials,
+    /// each with the dataset.
+    pub credentials: BTreeMap<String, String>,
+    /// The engine, if it is in the catalogue and sound.
+    pub engine: Option<Arc<CompiledEngine>>,
+    /// The engine's name and revision, as they are to be recorded.
+    pub choice: Option<(String, String)>,
+    /// What the engine's expressions speak of.
+    pub inputs: Option<Inputs>,
+    /// What it is made of.
+    pub objects: Vec<RenderedObject>,
+    /// Present: nothing of it is written or removed.
+    pub hold: Option<Hold>,
+    /// What the kind asks for.
+    pub draft: Draft,
+}
+
+/// Why something cannot be as it is asked.
+pub(crate) fn invalid(message: impl Into<String>) -> Hold {
+    Hold { reason: Reason::Invalid, message: message.into() }
+}
+
+impl Object {
+    /// The object of this kind, from its JSON.
+    pub fn read(kind: DailyKind, value: &serde_json::Value) -> Result<Self, String> {
+        fn of<K: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<Box<K>, String> {
+            K::deserialize(value).map(Box::new).map_err(|error| error.to_string())
+        }
+        Ok(match kind {
+            DailyKind::Component => Self::Component(of(value)?),
+            DailyKind::Dataset => Self::Dataset(of(value)?),
+            DailyKind::Workbench => Self::Workbench(of(value)?),
+            DailyKind::Pipeline => Self::Pipeline(of(value)?),
+            DailyKind::Run => Self::Run(of(value)?),
+            DailyKind::ModelService => Self::ModelService(of(value)?),
+        })
+    }
+
+    /// The object's metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &kube::api::ObjectMeta {
+        of_each!(self, object => &object.metadata)
+    }
+
+    /// The object's status as JSON; empty where there is none.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        // A typed status has string keys and finite numbers only: writing it has no failing case.
+        of_each!(self, object => serde_json::json!(object.status.clone().unwrap_or_default()))
+    }
+
+    /// The object with this status.
+    pub fn with_status(&self, status: serde_json::Value) -> Result<Self, String> {
+        let mut object = self.clone();
+        of_each!(&mut object, object => {
+            object.status = serde_json::from_value(status).map_err(|error| error.to_string())?;
+        });
+        Ok(object)
+    }
+
+    /// The conditions of its status.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        of_each!(self, object => object.status.as_ref().map_or(&[], |status| &status.conditions))
+    }
+
+    /// The generation that its status speaks of.
+    #[must_use]
+    pub fn observed_generation(&self) -> Option<i64> {
+        of_each!(self, object => object.status.as_ref()?.observed_generation)
+    }
+
+    /// Whether both ask for the same.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => one.spec == other.spec,
+            (Self::Dataset(one), Self::Dataset(other)) => one.spec == other.spec,
+            (Self::Workbench(one), Self::Workbench(other)) => one.spec == other.spec,
+            (Self::Pipeline(one), Self::Pipeline(other)) => one.spec == other.spec,
+            (Self::Run(one), Self::Run(other)) => one.spec == other.spec,
+            (Self::ModelService(one), Self::ModelService(other)) => one.spec == other.spec,
+            _ => false,
+        }
+    }
+
+    /// Whether both have the same status.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => one.status == other.status,
+            (Self::Dataset(one), Self::Dataset(other)) => one.status == other.status,
+            (Self::Workbench(one), Self::Workbench(other)) => one.status == other.status,
+            (Self::Pipeline(one), Self::Pipeline(other)) => one.status == other.status,
+            (Self::Run(one), Self::Run(other)) => one.status == other.status,
+            (Self::ModelService(one), Self::ModelService(other)) => one.status == other.status,
+            _ => false,
+        }
+    }
+
+    /// What was recorded as the engine that provides it.
+    #[must_use]
+    pub fn recorded_engine(&self) -> Option<&crate::api::work::EngineStatus> {
+        match self {
+            Self::Component(_) => None,
+            Self::Dataset(object) => object.status.as_ref()?.engine.as_ref(),
+            Self::Workbench(object) => object.status.as_ref()?.engine.as_ref(),
+            Self::Pipeline(object) => object.status.as_ref()?.engine.as_ref(),
+            Self::Run(object) => object.status.as_ref()?.engine.as_ref(),
+            Self::ModelService(object) => object.status.as_ref()?.engine.as_ref(),
+        }
+    }
+}
+
+/// What is to be for this object.
+#[must_use]
+pub fn plan(id: &DailyId, object: &Object, facts: &DailyFacts<'_>) -> DailyPlan {
+    let mut plan = DailyPlan {
+        id: id.clone(),
+        uid: object.metadata().uid.clone().unwrap_or_default(),
+        layer: facts.namespace.layer,
+        project: facts.namespace.project.clone(),
+        retained: facts.namespace.retained,
+        credentials: credentials(facts),
+        engine: None,
+        choice: object.recorded_engine().map(|engine| (engine.name.clone(), engine.revision.clone())),
+        inputs: None,
+        objects: Vec::new(),
+        hold: None,
+        draft: Draft::default(),
+    };
+    if let Err(hold) = fill(&mut plan, object, facts) {
+        plan.hold = Some(hold);
+        if let Object::ModelService(service) = object {
+            plan.draft.callers = Some(model_service::still_known(service, facts));
+        }
+    }
+    plan
+}
+
+/// Whose credentials a pod may be waiting for; looked up only while one waits.
+fn credentials(facts: &DailyFacts<'_>) -> BTreeMap<String, String> {
+    let waits = facts.pods.iter().flat_map(|pod| &pod.containers).any(|container| container.waiting.is_some());
+    if !waits {
+        return BTreeMap::new();
+    }
+    let mut all = facts.neighbours.credentials(&facts.namespace.name);
+    let of_shared = facts.neighbours.credentials(&facts.shared()).into_values();
+    all.extend(of_shared.map(|dataset| (data::consent(&dataset), dataset)));
+    all
+}
+
+fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    in_its_layer(&plan.id, facts)?;
+    plan.draft = match object {
+        Object::Component(object) => component::draft(object, facts)?,
+        Object::Dataset(object) => dataset::draft(object, facts)?,
+        Object::Workbench(object) => workbench::draft(object, facts)?,
+        Object::Pipeline(object) => pipeline::draft(object, facts)?,
+        Object::Run(object) => run::draft(object, facts)?,
+        Object::ModelService(object) => model_service::draft(object, facts)?,
+    };
+    if plan.id.kind == DailyKind::Component {
+        // A component is nothing by itself: pipelines give it to their engine.
+        return Ok(());
+    }
+    engine::fill(plan, object, facts)
+}
+
+/// Each kind stands in its own layers; an admission policy says so first.
+fn in_its_layer(id: &DailyId, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+    let layers = id.kind.layers();
+    if layers.contains(&facts.namespace.layer) {
+        return Ok(());
+    }
+    let names: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
+    Err(invalid(format!(
+        "a {} lives in a namespace of layer {}, and {} is {}: create it there",
+        id.kind,
+        names.join(" or "),
+        id.namespace,
+        facts.namespace.layer.name()
+    )))
+}

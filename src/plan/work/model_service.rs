@@ -1,0 +1,245 @@
+//! `ModelService`: what is released, pinned, and who may call it.
+
+use super::release::{self, Decision};
+use super::{Callers, DailyFacts, Detail, Draft, component, data, invalid, pod};
+use crate::api::Reason;
+use crate::api::work::dataset::{AccessMode, UsedBy};
+use crate::api::work::model_service::{Capture, Monitor};
+use crate::api::work::{Component, ModelService};
+use crate::engine::work::{
+    CaptureInputs, ModelInputs, MonitorInputs, ReleaseInputs, ReplicasInputs, ServiceInputs, SizedInputs, StepInputs,
+    VariableInputs, WorkInputs,
+};
+use crate::plan::Hold;
+
+/// Where a model answers.
+const PORT: i32 = 8080;
+
+/// What a model in production asks for.
+pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+    let spec = &service.spec;
+    // What is retained is not written, so nothing that shapes it need be there.
+    let written = !facts.namespace.retained;
+    let sized = if written { pod::sized("spec.size", &spec.size, facts)? } else { SizedInputs::default() };
+    let callers = Callers { namespaces: callers(service, facts)?, port: PORT };
+    let capture = spec.capture.as_ref().filter(|_| written).map(|capture| captured(capture, facts)).transpose()?;
+    let monitor = match spec.monitor.as_ref().filter(|_| written) {
+        Some(monitor) => monitored(service, monitor, facts)?,
+        None => Monitored::default(),
+    };
+    let decision = decide(service, &sized, facts)?;
+    let served = served(service, &decision);
+    let work = ServiceInputs {
+        name: service.metadata.name.clone().unwrap_or_default(),
+        sized: in_production(sized, facts),
+        replicas: ReplicasInputs { min: spec.replicas.min, max: spec.replicas.max.unwrap_or(spec.replicas.min) },
+        resolve: decision.resolve,
+        // An image captures its own requests, one that still serves too.
+        capture: capture.filter(|_| served.image.is_none()),
+        monitor: monitor.inputs,
+        ..served
+    };
+    Ok(Draft {
+        work: WorkInputs { service: Some(work), ..WorkInputs::default() },
+        write: written,
+        callers: Some(callers),
+        detail: Detail::ModelService {
+            releases: decision.releases,
+            failed: decision.failed,
+            releasing: decision.releasing,
+            monitored: monitor.pinned,
+            unlisted: monitor.unlisted,
+        },
+        ..Draft::default()
+    })
+}
+
+/// What serves goes before workbenches and runs, where the site has a class for it.
+fn in_production(sized: SizedInputs, facts: &DailyFacts<'_>) -> SizedInputs {
+    let classes = facts.plan.site.priority_classes.as_ref();
+    match classes.and_then(|classes| classes.production.clone()) {
+        Some(class) => SizedInputs { priority_class_name: Some(class), ..sized },
+        None => sized,
+    }
+}
+
+/// Of a project that was taken away, what serves goes on serving and nothing
+/// new is released.
+fn decide(service: &ModelService, sized: &SizedInputs, facts: &DailyFacts<'_>) -> Result<Decision, Hold> {
+    if facts.namespace.retained {
+        return Ok(Decision { releases: release::recorded(service, facts), ..Decision::default() });
+    }
+    Ok(match &service.spec.image {
+        Some(image) => release::of_image(service, &pod::image("spec.image", image, facts)?, facts),
+        None => release::of_registry(service, sized, facts),
+    })
+}
+
+/// What is to serve: the first of the releases, whatever the spec asks for next.
+fn served(service: &ModelService, decision: &Decision) -> ServiceInputs {
+    let asked = &service.spec.model.name;
+    let Some(first) = decision.releases.first() else {
+        let runtime = service.spec.runtime.map(|_| MLFLOW.to_owned());
+        return ServiceInputs { runtime, model: ModelInputs { name: asked.clone() }, ..ServiceInputs::default() };
+    };
+    let image = release::is_image(first).then(|| first.model.clone());
+    let name = if image.is_some() { asked.clone() } else { first.model.clone() };
+    ServiceInputs {
+        runtime: image.is_none().then(|| MLFLOW.to_owned()),
+        image,
+        model: ModelInputs { name },
+        release: Some(ReleaseInputs { version: first.version.clone(), digest: first.digest.clone() }),
+        ..ServiceInputs::default()
+    }
+}
+
+/// The one runtime that there is, as engines know it.
+const MLFLOW: &str = "mlflow";
+
+/// Who may call while nothing else of the service can be as it is asked: whom the
+/// team still names. Taking away never waits; adding does.
+#[must_use]
+pub fn still_known(service: &ModelService, facts: &DailyFacts<'_>) -> Callers {
+    let named = |customer: &&crate::api::team::Customer| service.spec.customers.contains(&customer.name);
+    let known = facts.team.spec.customers.iter().filter(named);
+    let namespaces: std::collections::BTreeSet<String> =
+        known.flat_map(|customer| customer.namespaces.iter().cloned()).collect();
+    Callers { namespaces: namespaces.into_iter().collect(), port: PORT }
+}
+
+/// The namespaces of the customers that may call.
+fn callers(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Vec<String>, Hold> {
+    let known = &facts.team.spec.customers;
+    let mut namespaces = Vec::new();
+    for name in &service.spec.customers {
+        let Some(customer) = known.iter().find(|customer| customer.name == *name) else {
+            let names: Vec<&str> = known.iter().map(|customer| customer.name.as_str()).collect();
+            return Err(invalid(format!(
+                "spec.customers names '{name}', and spec.customers of AITeam {} has: {}. Add it there, or remove it here",
+                facts.plan.identity.name,
+                pod::listed(&names)
+            )));
+        };
+        namespaces.extend(customer.namespaces.iter().cloned());
+    }
+    namespaces.sort();
+    namespaces.dedup();
+    Ok(namespaces)
+}
+
+/// The volume that requests are written to.
+fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, Hold> {
+    let (name, here) = (&capture.dataset, &facts.namespace.name);
+    let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', and {why}"));
+    let dataset = facts
+        .neighbours
+        .dataset(here, name)?
+        .ok_or_else(|| refused(&format!("{here} has no dataset of that name: create it first, with a volume")))?;
+    let Some(volume) = &dataset.spec.volume else {
+        return Err(refused("that dataset is at an address: requests are written to one with a `volume`"));
+    };
+    if dataset.spec.read_only || volume.access_mode == AccessMode::ReadOnlyMany {
+        return Err(refused("that dataset can only be read: name one that can be written to"));
+    }
+    let mounted = data::mounted(&dataset, name);
+    Ok(CaptureInputs {
+        sample: capture.sample,
+        path: mounted.path,
+        claim: mounted.claim.unwrap_or_default(),
+        one_node: volume.access_mode == AccessMode::ReadWriteOnce,
+    })
+}
+
+/// What looks at a model.
+#[derive(Default)]
+struct Monitored {
+    /// What the engine makes of it; nothing of one that may not have its datasets.
+    inputs: Option<MonitorInputs>,
+    /// The component as it was when the service first named it.
+    pinned: Option<UsedBy>,
+    /// Why it may not have its datasets.
+    unlisted: Option<String>,
+}
+
+/// The component is pinned when the service first names it. One that was changed in
+/// Shared since then is given what is Live's own when a dataset lists it, and what
+/// serves does not wait for that.
+fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) -> Result<Monitored, Hold> {
+    let (name, shared) = (&monitor.component, facts.shared());
+    let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
+    let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {
+        let known = facts.neighbours.components(&shared);
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        refused(format!("{shared} has the components: {}. Create it there, or name one of those", pod::listed(&known)))
+    })?;
+    if let Some(input) = component.spec.inputs.first() {
+        return Err(refused(format!("that component reads input '{}', which no step hands to a monitor", input.name)));
+    }
+    if let Some(parameter) = component.spec.parameters.iter().find(|parameter| parameter.default.is_none()) {
+        return Err(refused(format!("its parameter '{}' has no default: give it one", parameter.name)));
+    }
+    let of = |field: &str| format!("{field} of component {name} in {shared}");
+    let sized = pod::sized(&of("spec.size"), &component.spec.size, facts)?;
+    let image = pod::image(&of("spec.image"), &component.spec.image, facts)?;
+    let digest = component::digest(&component.spec, &image, facts);
+    let before = service.status.as_ref().and_then(|status| status.monitored.clone());
+    let pinned = before
+        .filter(|before| before.component == *name)
+        .unwrap_or_else(|| UsedBy { component: name.clone(), digest: digest.clone() });
+    let user = data::User::Component { name, digest: &digest, pinned: Some(&pinned) };
+    let datasets = match data::given(&of("spec.datasets"), &component.spec.datasets, user, facts) {
+        Ok(datasets) => datasets,
+        Err(hold) if hold.reason == Reason::NotListed => {
+            return Ok(Monitored { inputs: None, pinned: Some(pinned), unlisted: Some(hold.message) });
+        }
+        Err(hold) => return Err(hold),
+    };
+    let spread = service.metadata.name.iter().flat_map(|name| name.bytes()).map(u32::from).sum();
+    let inputs = MonitorInputs {
+        cron: cron(&monitor.every, spread),
+        step: step(name, &component, image, &sized),
+        datasets,
+        sized,
+    };
+    Ok(Monitored { inputs: Some(inputs), pinned: Some(pinned), unlisted: None })
+}
+
+fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -> StepInputs {
+    let spec = &component.spec;
+    let words = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
+    let parameters = spec.parameters.iter().map(|parameter| {
+        // Kubernetes expands `$(name)` in values: a doubled `$` is a `$`.
+        let value = parameter.default.clone().unwrap_or_default().replace('$', "$$");
+        VariableInputs { name: parameter.name.clone(), value }
+    });
+    let outputs = spec
+        .outputs
+        .iter()
+        .map(|output| VariableInputs { name: output.name.clone(), value: format!("/tmp/{}", output.name) });
+    StepInputs {
+        name: name.to_owned(),
+        image,
+        command: words(&spec.command),
+        args: words(&spec.args),
+        env: parameters.chain(outputs).collect(),
+        resources: sized.resources.clone(),
+        datasets: Vec::new(),
+    }
+}
+
+/// `15m` and `6h` as cron spells them. The spread keeps the monitors of many
+/// services from starting in the same minute.
+fn cron(every: &str, spread: u32) -> String {
+    let number = every.trim_end_matches(['m', 'h']).parse().unwrap_or(1).max(1);
+    let hour = spread % 60;
+    match (every.ends_with('m'), number) {
+        (true, minutes) => format!("{}-59/{minutes} * * * *", spread % minutes),
+        (false, 1) => format!("{hour} * * * *"),
+        (false, 24) => format!("{hour} 0 * * *"),
+        (false, hours) => format!("{hour} */{hours} * * *"),
+    }
+}
+
+#[cfg(test)]
+#[path = "model_service_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! `Pipeline`: its steps resolved and ordered; with a schedule, a `CronJob`.
+
+use std::collections::BTreeMap;
+
+use super::steps::{self, Resolved};
+use super::{DailyFacts, Detail, Draft, invalid};
+use crate::api::work::Pipeline;
+use crate::api::work::pipeline::PipelineSpec;
+use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
+use crate::plan::Hold;
+
+/// How many seconds a Job of a schedule stays at least after its end, so that its end is
+/// seen and reported.
+const SEEN: i64 = 60;
+
+/// What a pipeline asks for. Without a schedule nothing is written, so that the
+/// `CronJob` of one that was taken away goes.
+pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+    let spec = &pipeline.spec;
+    if facts.namespace.retained {
+        // Its CronJob is suspended as it is: what it names may be gone with the team.
+        return Ok(Draft::default());
+    }
+    let schedule = schedule(spec, facts)?;
+    let resolved = steps::resolve(spec, &defaults(spec), facts)?;
+    let order: Vec<&str> = resolved.steps.iter().map(|step| step.name.as_str()).collect();
+    let advice = resolved.side_by_side.as_ref().map(|(first, second)| {
+        format!("{first} and {second} could run side by side: on plain Kubernetes they run one after another")
+    });
+    let detail = Detail::Pipeline { order: order.join(", "), advice };
+    let name = format!("pipeline-{}", pipeline.metadata.name.as_deref().unwrap_or_default());
+    let rules = facts.plan.site.runs.clone().unwrap_or_default();
+    let run = schedule.map(|schedule| RunInputs {
+        schedule: Some(schedule),
+        active_deadline_seconds: spec.active_deadline_seconds.or(rules.active_deadline_seconds),
+        ttl_seconds_after_finished: spec
+            .ttl_seconds_after_finished
+            .or(rules.ttl_seconds_after_finished)
+            .map(|seconds| seconds.max(SEEN)),
+        ..inputs(name, spec, resolved)
+    });
+    Ok(Draft { work: WorkInputs { run, ..WorkInputs::default() }, write: true, detail, ..Draft::default() })
+}
+
+/// What an engine executes.
+#[must_use]
+pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved) -> RunInputs {
+    RunInputs {
+        name,
+        steps: resolved.steps,
+        retries: spec.retries,
+        sized: resolved.sized,
+        datasets: resolved.datasets,
+        files: resolved.files,
+        ..RunInputs::default()
+    }
+}
+
+fn schedule(spec: &PipelineSpec, facts: &DailyFacts<'_>) -> Result<Option<ScheduleInputs>, Hold> {
+    let Some(cron) = &spec.schedule else { return Ok(None) };
+    if !facts.is_live() {
+        return Err(invalid(format!(
+            "spec.schedule is '{cron}', and {} is {}: pipelines run by themselves in Live alone; take the schedule away \
+             here, or create the pipeline in the Live namespace of the project",
+            facts.namespace.name,
+            facts.namespace.layer.name()
+        )));
+    }
+    if let Some(open) = spec.parameters.iter().find(|parameter| parameter.default.is_none()) {
+        return Err(invalid(format!(
+            "parameter '{}' has no default, and nobody gives it a value when the schedule '{cron}' is due: give it a \
+             default",
+            open.name
+        )));
+    }
+    Ok(Some(ScheduleInputs {
+        cron: cron.clone(),
+        time_zone: spec.time_zone.clone(),
+        concurrency: spec.concurrency.name().to_owned(),
+        suspend: spec.suspend.unwrap_or(false),
+        keep: spec.keep,
+    }))
+}
+
+/// A value for every parameter. What has no default is empty here: only a Run,
+/// which gives it one, is executed.
+fn defaults(spec: &PipelineSpec) -> BTreeMap<String, String> {
+    let values = spec.parameters.iter();
+    values.map(|parameter| (parameter.name.clone(), parameter.default.clone().unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

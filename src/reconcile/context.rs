@@ -1,0 +1,259 @@
+//! What every reconcile shares: the client, what is known, and the writers.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::runtime::events::Reporter;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::api::identity::Key;
+use crate::api::{AITeamStatus, Prefixes};
+use crate::cluster::apply::Applier;
+use crate::cluster::cache::Mirror;
+use crate::cluster::events::Events;
+use crate::cluster::queue::Queue;
+use crate::cluster::store::Store;
+use crate::cluster::tasks::Tasks;
+use crate::cluster::watch::follow::Opener;
+use crate::cluster::watch::{State, Watches};
+use crate::objects::Desired;
+use crate::reconcile::engine_kinds;
+use crate::reconcile::engine_uses::EngineUses;
+use crate::reconcile::holders::Answers;
+use crate::reconcile::observe::recorded::record;
+use crate::reconcile::snapshot::{Common, Ground, Moved};
+use crate::reconcile::status_cache::StatusCache;
+use crate::reconcile::triggers::causes::Causes;
+use crate::reconcile::work::aside::Aside;
+use crate::reconcile::work::refused::Refused;
+use crate::telemetry::metrics::{Metrics, Watched};
+use crate::telemetry::requests::Requests;
+
+/// How often an overdrawn quota may be lowered towards what is in use.
+pub const LOWERING: Duration = Duration::from_secs(60);
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The client, for status, finalizers and Events.
+    pub client: Client,
+    /// What is known of the objects that Strata keeps.
+    pub mirror: Arc<Mirror>,
+    /// The watches that feed the mirror.
+    pub watches: Arc<Watches>,
+    /// What people wrote.
+    pub store: Arc<Store>,
+    /// What is to be worked on.
+    pub queue: Queue,
+    /// Writes objects.
+    pub applier: Applier,
+    /// Events for people, on their way.
+    pub events: Arc<Events>,
+    reporter: Reporter,
+    pub(super) tasks: Tasks,
+    /// What the API server puts before the names of people and groups, as this
+    /// program was told; where it was not, what is written on namespaces holds.
+    pub prefixes: Option<Prefixes>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The statuses of teams last written.
+    pub reported: StatusCache<AITeamStatus>,
+    /// The statuses of daily work last written.
+    pub told: StatusCache<Value>,
+    /// The daily work that is refused.
+    pub refused: Refused,
+    /// The runs whose deletion failed.
+    pub aside: Aside,
+    /// Who holds namespaces that do not go.
+    pub stalled: Answers,
+    /// What changed whose dependents were not looked for yet.
+    pub causes: Causes,
+    /// Which engines each team uses.
+    pub uses: EngineUses,
+    /// What the daily work of each team stands on.
+    grounds: Mutex<HashMap<String, Arc<Ground>>>,
+    common: Common,
+    /// When a quota of a team was lowered last.
+    lowered: Mutex<HashMap<String, Instant>>,
+    /// Whether the fence was seen to stand.
+    fenced: AtomicBool,
+}
+
+impl Context {
+    /// A context through this client; nothing is watched yet.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        instance: String,
+        metrics: Arc<Metrics>,
+        watch_timeout: Duration,
+        prefixes: Option<Prefixes>,
+    ) -> Arc<Self> {
+        let opener = Opener::new(client.clone(), watch_timeout);
+        let queue = Queue::default();
+        let mirror = Arc::new(Mirror::default());
+        let watches = Watches::new(opener.clone(), Arc::clone(&mirror), queue.clone());
+        let store = Store::new(opener);
+        let requests: Requests = metrics.requests.clone();
+        let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
+        let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
+        let events = Arc::new(Events::new(metrics.events.clone(), Arc::clone(&mirror)));
+        Arc::new(Self {
+            client,
+            mirror,
+            watches,
+            store,
+            queue,
+            applier,
+            events,
+            reporter,
+            tasks: Tasks::default(),
+            prefixes,
+            metrics,
+            reported: StatusCache::default(),
+            told: StatusCache::default(),
+            refused: Refused::default(),
+            aside: Aside::default(),
+            stalled: Answers::default(),
+            causes: Causes::default(),
+            uses: EngineUses::default(),
+            grounds: Mutex::default(),
+            common: Common::default(),
+            lowered: Mutex::default(),
+            fenced: AtomicBool::new(false),
+        })
+    }
+
+    /// The Events, and by whom they are posted.
+    pub(crate) fn posting(&self) -> (Arc<Events>, Client, Reporter) {
+        (Arc::clone(&self.events), self.client.clone(), self.reporter.clone())
+    }
+
+    /// Waits until something has ended without which the rest must not go on.
+    pub async fn defect(&self) -> String {
+        tokio::select! {
+            how = self.tasks.ended() => how,
+            how = self.store.tasks.ended() => how,
+            how = self.watches.tasks.ended() => how,
+        }
+    }
+
+    /// What this replica does not know yet, or not any more, for `/readyz`.
+    #[must_use]
+    pub fn unready(&self) -> Vec<String> {
+        let always = self.store.watches().chain(self.watches.always());
+        let unready = always.filter_map(|health| match health.state() {
+            State::Synced => None,
+            State::Listing => Some(health.name().to_owned()),
+            State::Failing(failure) => Some(format!("{} ({}: {failure})", health.name(), failure.reason)),
+        });
+        let mut all: Vec<String> = unready.collect();
+        if !self.fenced.load(Ordering::Acquire) {
+            all.push("the fence".to_owned());
+        }
+        all
+    }
+
+    /// The metrics, as they are now.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let ages = &self.metrics.watch_age;
+        // What is not watched any more has no age.
+        ages.clear();
+        let always = self.store.watches().chain(self.watches.always());
+        for health in always.chain(self.watches.of_engines()) {
+            ages.get_or_create(&Watched { kind: health.name().to_owned() }).set(health.age().as_secs_f64());
+        }
+        self.metrics.text()
+    }
+
+    /// Watches the kinds of all engines and of these objects, as far as they are served,
+    /// and no kind that is served no more.
+    pub fn follow_kinds(&self, objects: &[Desired]) {
+        self.watches.end_unserved(|watched| engine_kinds::is_served(&self.store, watched));
+        for kind in engine_kinds::wanted(&self.store, objects) {
+            self.watches.ensure(kind);
+        }
+    }
+
+    /// Watches the kinds that the records of teams name: an engine may be gone that wrote
+    /// some of them.
+    pub fn follow_recorded(&self) {
+        let teams = self.mirror.works().into_iter().filter_map(|work| match work {
+            Key::Team(team) => Some(team),
+            _ => None,
+        });
+        // A record that cannot be read holds its team, which says so.
+        for record in teams.filter_map(|team| record(&team, &self.mirror).ok().flatten()) {
+            for kind in engine_kinds::recorded(&self.store, &record) {
+                self.watches.ensure(kind);
+            }
+        }
+    }
+
+    /// What is waited for before anything may be judged missing.
+    #[must_use]
+    pub fn listing(&self) -> Vec<String> {
+        let mut all = self.store.unsynced();
+        if all.is_empty() {
+            self.follow_kinds(&[]);
+            if self.watches.listing().is_empty() {
+                self.follow_recorded();
+            }
+        }
+        all.extend(self.watches.listing());
+        all
+    }
+
+    /// The fence was seen to stand, or is not asked for.
+    pub fn fence_stands(&self) {
+        self.fenced.store(true, Ordering::Release);
+    }
+
+    /// What the daily work of a team stands on, if the team was looked at.
+    #[must_use]
+    pub fn ground(&self, team: &str) -> Option<Arc<Ground>> {
+        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
+    }
+
+    /// What the daily work of all teams stands on.
+    #[must_use]
+    pub fn grounds(&self) -> Vec<(String, Arc<Ground>)> {
+        let grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
+        grounds.iter().map(|(team, ground)| (team.clone(), Arc::clone(ground))).collect()
+    }
+
+    /// Puts a team's daily work on this ground, and says what that changes.
+    pub fn stand_on(&self, team: &str, mut ground: Ground) -> Moved {
+        self.common.share(&mut ground);
+        let ground = Arc::new(ground);
+        let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = grounds.insert(team.to_owned(), Arc::clone(&ground));
+        before.map_or(Moved::Everything, |before| ground.moved(&before))
+    }
+
+    /// Forgets a team that is gone.
+    pub fn forget(&self, team: &str, uid: &str) {
+        self.reported.forget(uid);
+        self.uses.forget(team);
+        self.aside.forget(team);
+        self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+    }
+
+    /// Whether a quota of the team may be lowered now: at most once a minute.
+    #[must_use]
+    pub fn may_lower(&self, team: &str) -> bool {
+        let mut lowered = self.lowered.lock().unwrap_or_else(PoisonError::into_inner);
+        lowered.retain(|_, last| last.elapsed() < LOWERING);
+        !lowered.contains_key(team)
+    }
+
+    /// A quota of the team was lowered just now.
+    pub fn remember_lowering(&self, team: &str) {
+        self.lowered.lock().unwrap_or_else(PoisonError::into_inner).insert(team.to_owned(), Instant::now());
+    }
+}

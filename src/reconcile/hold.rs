@@ -1,0 +1,110 @@
+//! Holds a team: nothing of it can be planned, or nothing may be written. Rights go
+//! all the same, as far as it is known who was meant.
+
+use crate::api::reason::Class;
+use crate::api::team::Readable;
+use crate::api::{AITeam, AITeamSpec, Reason};
+use crate::cluster::apply::Outcome;
+use crate::cluster::apply::outcome::soonest;
+use crate::cluster::error::Failure;
+use crate::cluster::queue::Again;
+use crate::cluster::store::Unreadable;
+use crate::reconcile::context::Context;
+use crate::reconcile::observe;
+use crate::reconcile::publish::publish;
+use crate::reconcile::report::{now, report, tell_of_repairs, with_newest_status};
+use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::snapshot::Ground;
+use crate::reconcile::{revoke, teardown};
+use crate::status::team::held;
+
+/// Holds a team whose spec can be read.
+pub async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+    hold_as_read(context, team, &Readable::from(&team.spec), failure).await
+}
+
+/// A team that this version of the operator cannot read, as far as it can.
+pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<Again, Failure> {
+    let people = Readable::of(&object.spec);
+    let policy = people.deletion_policy;
+    let bare = AITeam {
+        metadata: object.metadata.clone(),
+        status: serde_json::from_value(object.status.clone()).ok(),
+        ..AITeam::new(name, AITeamSpec { deletion_policy: policy.unwrap_or_default(), ..people.spec.clone() })
+    };
+    let bare = with_newest_status(context, bare);
+    let message = format!(
+        "the spec cannot be read by this version of Strata, so everything is held as it is: {}. Run the version \
+         that can, or take out what it does not know",
+        object.error
+    );
+    let failure = Failure::new(Reason::Invalid, message);
+    match (bare.metadata.deletion_timestamp.is_some(), policy) {
+        (false, _) => hold_as_read(context, &bare, &people, &failure).await,
+        (true, Some(_)) => teardown::teardown(context, &bare).await,
+        // The deletion policy is unreadable, so everything else stays until a version reads it.
+        (true, None) => teardown::take_people_away(context, &bare, &failure).await,
+    }
+}
+
+async fn hold_as_read(
+    context: &Context,
+    team: &AITeam,
+    people: &Readable,
+    failure: &Failure,
+) -> Result<Again, Failure> {
+    let name = team.name();
+    let mut outcome = Outcome::default();
+    let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    // The fence refuses it where a namespace lost its label.
+    if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
+        outcome.not_removed.clear();
+        told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    }
+    let failure = told;
+    publish(context, name, Ground::held(&failure));
+    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    tell_of_repairs(context, team, &outcome);
+    report(context, team, held(team, &failure, &now())).await?;
+    match outcome.failures().next() {
+        Some((_, unwritten)) => Err(unwritten.clone().wishing(outcome.again)),
+        None => Ok(soonest([outcome.again, (failure.class() == Class::Invalid).then_some(RECHECK)])),
+    }
+}
+
+/// Takes those out of the bindings who left, and says what there is to say of it: a
+/// record that cannot be read, and why nobody was removed.
+async fn revoke_who_left(
+    context: &Context,
+    name: &str,
+    people: &Readable,
+    failure: &Failure,
+    outcome: &mut Outcome,
+) -> Failure {
+    let record = observe::record(name, &context.mirror);
+    let site = context.store.blueprints.get(&people.spec.blueprint).and_then(Result::ok);
+    let known = record.as_ref().ok().and_then(Option::as_ref);
+    let stay = revoke::staying(
+        name,
+        people,
+        site.as_ref().map(|site| &site.spec),
+        known,
+        &context.mirror,
+        context.prefixes.as_ref(),
+    );
+    let mut failure = match record {
+        Err(unread) if unread.reason != failure.reason => unread.and(&failure.message),
+        _ => failure.clone(),
+    };
+    match stay {
+        Ok(stay) => {
+            let revocations = revoke::revocations(&stay, context.mirror.bindings(name));
+            context.applier.revoke(revocations, outcome).await;
+        }
+        Err(why) => {
+            failure = failure.and(&format!("Nobody is removed from bindings meanwhile, for {why}"));
+        }
+    }
+    failure
+}

@@ -1,0 +1,26 @@
+//! What is done for one team ([`team`]) and for one object of its members ([`work`]), in
+//! the same six steps: observe, plan, make objects, apply, judge, report. Beside them
+//! stand the ways out ([`teardown`], [`retained`], [`revoke`]) and who looks again
+//! ([`triggers`]).
+
+pub mod context;
+pub mod engine_kinds;
+pub mod engine_uses;
+pub mod finalizer;
+pub mod hold;
+pub mod holders;
+pub mod observe;
+pub mod publish;
+pub mod report;
+pub mod requeue;
+pub mod retained;
+pub mod revoke;
+pub mod snapshot;
+pub mod stalled;
+pub mod start;
+pub mod status_cache;
+pub mod team;
+pub mod teardown;
+pub mod triggers;
+pub mod usage;
+pub mod work;

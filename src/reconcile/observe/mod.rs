@@ -1,0 +1,369 @@
+//! Gathers the facts that a plan depends on. Asks nobody: everything is in the
+//! store and the mirror already.
+
+pub mod recorded;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::api::engine::PodSecurity;
+use crate::api::quantity::Amount;
+use crate::api::work::DailyKind;
+use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
+use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::error::Failure;
+use crate::cluster::store::Store;
+use crate::cluster::watch::State;
+use crate::engine::Catalogue;
+use crate::objects::record::Record;
+use crate::plan::budget;
+use crate::plan::settings::Given;
+use crate::plan::work::Object;
+use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
+use crate::reconcile::context::Context;
+
+pub use recorded::{Recorded, newer, record};
+
+/// What was seen: the facts, owned.
+pub struct Observed {
+    /// What the Blueprint says.
+    pub blueprint: BlueprintSpec,
+    /// Its generation.
+    pub blueprint_generation: i64,
+    /// The engines.
+    pub catalogue: Arc<Catalogue>,
+    /// The kinds that are served.
+    pub served: Arc<ServedKinds>,
+    /// What the record says was chosen.
+    pub choices: Choices,
+    /// What the quotas grant and what is in use.
+    pub usage: Usage,
+    /// The settings of the team's datasets.
+    pub datasets: DatasetSettings,
+    /// Namespaces of ours that the spec no longer asks for.
+    pub retained: Vec<Retained>,
+    /// Namespaces of ours that go, because the spec no longer asks for them.
+    pub going: Vec<String>,
+    /// The prefixes of people and groups that the operator was told.
+    pub prefixes: Prefixes,
+    /// Those that are written on the team's namespaces.
+    pub written: WrittenPrefixes,
+    /// Where the API server is reached; empty while that is not known.
+    pub api_server: Vec<ApiServer>,
+    /// The engines that provide something in its daily work.
+    pub work_engines: BTreeSet<String>,
+    /// The record, if there is one.
+    pub record: Option<Record>,
+}
+
+impl Observed {
+    /// The facts, for planning.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            blueprint: &self.blueprint,
+            blueprint_generation: self.blueprint_generation,
+            catalogue: &self.catalogue,
+            served: &self.served,
+            choices: &self.choices,
+            usage: &self.usage,
+            retained: &self.retained,
+            datasets: &self.datasets,
+            prefixes: &self.prefixes,
+            written: &self.written,
+            api_server: &self.api_server,
+            work_engines: &self.work_engines,
+        }
+    }
+}
+
+impl Observed {
+    /// Whether one of these engines changed since, or whether what it speaks of is served.
+    #[must_use]
+    pub fn is_outdated(&self, engines: &BTreeSet<String>, store: &Store) -> bool {
+        let (catalogue, served) = (store.catalogue(), store.served());
+        let same_engines = Arc::ptr_eq(&catalogue, &self.catalogue)
+            || engines.iter().all(|name| catalogue.agrees_on(&self.catalogue, name));
+        let agree = |name: &String| {
+            let spoken = catalogue.get(name).map(|entry| entry.kinds()).unwrap_or_default();
+            spoken.iter().all(|(group, kind)| served.agrees_on(&self.served, group, kind))
+        };
+        !same_engines || !(Arc::ptr_eq(&served, &self.served) || engines.iter().all(agree))
+    }
+}
+
+/// The facts for a team, or why its Blueprint cannot be followed.
+/// Without prefixes (`told`), those that are written hold.
+pub fn observe(
+    team: &AITeam,
+    store: &Store,
+    known: &Recorded<'_>,
+    may_lower: bool,
+    told: Option<&Prefixes>,
+) -> Result<Observed, Failure> {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
+    let (record, mirror) = (known.record(team)?, known.mirror);
+    let written = written_prefixes(name, mirror);
+    Ok(Observed {
+        blueprint,
+        blueprint_generation,
+        catalogue: store.catalogue(),
+        served: store.served(),
+        choices: record.as_ref().map(|record| record.choices.clone()).unwrap_or_default(),
+        usage: usage(name, mirror, may_lower),
+        datasets: datasets(name, store),
+        retained: Vec::new(),
+        going: Vec::new(),
+        prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
+        written,
+        api_server: mirror.api_server.all(),
+        work_engines: store.work.engines(name),
+        record,
+    })
+}
+
+/// The settings of the team's datasets, as the datasets themselves report them.
+fn datasets(team: &str, store: &Store) -> DatasetSettings {
+    let mut all = DatasetSettings::new();
+    for (id, object) in store.daily_of_team(DailyKind::Dataset, team) {
+        let (metadata, said) = match object.as_deref() {
+            Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
+            Ok(Object::Dataset(dataset)) => {
+                (&dataset.metadata, dataset.status.as_ref().map(|status| status.connections.clone()))
+            }
+            Ok(_) => continue,
+            // What it said before it could not be read any more still stands.
+            Err(unreadable) => {
+                (&unreadable.metadata, serde_json::from_value(unreadable.status["connections"].clone()).ok())
+            }
+        };
+        let created = metadata.creation_timestamp.clone();
+        let given = Given { name: id.name, created, settings: said.unwrap_or_default() };
+        all.entry(id.namespace).or_default().push(given);
+    }
+    all
+}
+
+fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {
+    match store.blueprints.get(name) {
+        Some(Ok(found)) => Ok((found.metadata.generation.unwrap_or_default(), found.spec.clone())),
+        Some(Err(object)) => Err(Failure::new(
+            Reason::BlueprintInvalid,
+            format!(
+                "spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {}",
+                object.error
+            ),
+        )),
+        None => {
+            let others = store.blueprints.names();
+            let known = if others.is_empty() {
+                "there is none in the cluster".to_owned()
+            } else {
+                format!("there are: {}", others.join(", "))
+            };
+            Err(Failure::new(
+                Reason::BlueprintMissing,
+                format!("spec.blueprint: Blueprint {name} does not exist, so everything is held as it is; {known}"),
+            ))
+        }
+    }
+}
+
+/// The prefixes of people and groups that are written on the team's namespaces: on
+/// its Backbone, or else on the first that has them, or else in the record.
+#[must_use]
+pub fn written_prefixes(team: &str, mirror: &Mirror) -> WrittenPrefixes {
+    let (namespaces, backbone) = (namespaces(team, mirror), format!("{team}--backbone"));
+    let mut all: Vec<_> = namespaces.iter().collect();
+    all.sort_by_key(|(name, _)| **name != backbone);
+    let first = |key: &str| {
+        all.iter().find_map(|(_, entry)| entry.view.state()["annotations"][key].as_str().map(str::to_owned))
+    };
+    let (user, group) = (first(labels::USER_PREFIX), first(labels::GROUP_PREFIX));
+    if user.is_some() && group.is_some() {
+        return WrittenPrefixes { user, group };
+    }
+    // What an earlier version did not write there, the record may have.
+    let recorded = record(team, mirror).ok().flatten().and_then(|record| record.prefixes);
+    let (of_users, of_groups) = recorded.map(|recorded| (recorded.user, recorded.group)).unzip();
+    WrittenPrefixes { user: user.or(of_users), group: group.or(of_groups) }
+}
+
+/// Why it is not known which objects of a built-in kind there are, if it is not.
+#[must_use]
+pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Failure> {
+    match context.watches.kind(group, kind)?.state {
+        State::Synced => None,
+        State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
+        State::Failing(failure) => Some(failure),
+    }
+}
+
+/// The namespaces of ours that carry the team's label, with what is known of them.
+#[must_use]
+pub fn namespaces(team: &str, mirror: &Mirror) -> BTreeMap<String, Entry> {
+    let all = mirror.team(team).into_iter();
+    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours())
+        .map(|(key, entry)| (key.name, entry))
+        .collect()
+}
+
+/// The layer of a namespace of a team: by its label, or else by its name, which
+/// nobody can take off.
+#[must_use]
+pub fn layer(name: &str, entry: &Entry) -> Layer {
+    let label = &entry.view.state()["layer"];
+    let by_label = Layer::ALL.iter().copied().find(|layer| *label == layer.name());
+    by_label.unwrap_or_else(|| match name.split_once("--").map_or("", |(_, rest)| rest) {
+        "backbone" => Layer::Backbone,
+        "shared" => Layer::Shared,
+        rest if rest.ends_with("--live") => Layer::Live,
+        _ => Layer::Workspace,
+    })
+}
+
+/// The project of a namespace of a team, likewise.
+fn project(name: &str, entry: &Entry) -> Option<String> {
+    if let Some(label) = entry.view.state()["project"].as_str() {
+        return Some(label.to_owned());
+    }
+    let rest = name.split_once("--")?.1;
+    match layer(name, entry) {
+        Layer::Backbone | Layer::Shared => None,
+        Layer::Workspace | Layer::Live => Some(rest.strip_suffix("--live").unwrap_or(rest).to_owned()),
+    }
+}
+
+/// What a namespace is told of that is a team's by its UID and not by its label.
+#[must_use]
+pub fn lost_label(team: &str, namespace: &str) -> Failure {
+    Failure::new(
+        Reason::Conflict,
+        format!(
+            "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \
+             kubectl label namespace {namespace} {label}={team}",
+            label = labels::TEAM
+        ),
+    )
+}
+
+/// A namespace that nothing asks for any more, as it is retained.
+#[must_use]
+pub fn retained(name: &str, entry: &Entry) -> Retained {
+    let state = entry.view.state();
+    let pod_security = match state["podSecurity"].as_str() {
+        Some("privileged") => PodSecurity::Privileged,
+        Some("baseline") => PodSecurity::Baseline,
+        _ => PodSecurity::Restricted,
+    };
+    Retained {
+        namespace: name.to_owned(),
+        layer: layer(name, entry),
+        project: project(name, entry),
+        pod_security,
+        frozen: !state["annotations"][labels::RETAINED].is_null(),
+        waits: false,
+    }
+}
+
+/// What the quotas of a team grant and what is in use.
+#[must_use]
+pub fn usage(team: &str, mirror: &Mirror, may_lower: bool) -> Usage {
+    let mut usage = Usage { may_lower, ..Usage::default() };
+    for (key, entry) in mirror.team(team) {
+        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
+        if key.name != "strata-quota" {
+            continue;
+        }
+        let state = entry.view.state();
+        let resources = state["hard"].as_object().into_iter().flatten();
+        let used = resources.map(|(resource, hard)| {
+            let amounts = Used { hard: amount(hard), used: amount(&state["used"][resource]) };
+            (resource.clone(), amounts)
+        });
+        usage.namespaces.insert(namespace.clone(), used.collect());
+        if *namespace == format!("{team}--backbone") {
+            let known = state["used"].as_object().into_iter().flatten().map(|(resource, _)| resource.clone());
+            usage.counted = known.filter(|resource| budget::is_count(resource)).collect();
+        }
+    }
+    usage
+}
+
+fn amount(value: &Value) -> Amount {
+    value.as_str().and_then(|text| Amount::parse(text).ok()).unwrap_or(Amount::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::kinds::built_in;
+    use crate::cluster::key::Key;
+    use serde_json::json;
+
+    fn mirror(namespaces: &[(&str, Value)], record: Option<&Value>) -> Mirror {
+        let mirror = Mirror::default();
+        let take = |key: Key, metadata: Value, data: Value| {
+            let mut object = json!({"metadata": metadata, "data": data});
+            object["metadata"]["name"] = json!(key.name);
+            object["metadata"]["uid"] = json!(key.name);
+            object["metadata"]["resourceVersion"] = json!("1");
+            object["metadata"]["labels"] =
+                json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
+            let keeping = built_in("", &key.kind).unwrap().keeping;
+            mirror.observe(&key, &object, keeping);
+        };
+        for (name, annotations) in namespaces {
+            take(Key::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);
+        }
+        if let Some(record) = record {
+            let key = Key::new("", "ConfigMap", Some("a--backbone"), labels::RECORD);
+            take(key, json!({"namespace": "a--backbone"}), json!({"record.json": record.to_string()}));
+        }
+        mirror
+    }
+
+    fn both(user: Option<&str>, group: Option<&str>) -> WrittenPrefixes {
+        WrittenPrefixes { user: user.map(str::to_owned), group: group.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_backbone_says_which_prefixes_are_written() {
+        let annotations = |user: &str, group: &str| json!({labels::USER_PREFIX: user, labels::GROUP_PREFIX: group});
+        let spaces = [("a--aaa", annotations("old:", "old:")), ("a--backbone", annotations("oidc:", ""))];
+        assert_eq!(written_prefixes("a", &mirror(&spaces, None)), both(Some("oidc:"), Some("")));
+        let lost = [("a--backbone", json!({})), ("a--p", annotations("oidc:", "g:"))];
+        assert_eq!(written_prefixes("a", &mirror(&lost, None)), both(Some("oidc:"), Some("g:")));
+        assert_eq!(written_prefixes("a", &mirror(&[("a--backbone", json!({}))], None)), both(None, None));
+        assert_eq!(written_prefixes("a", &Mirror::default()), both(None, None));
+    }
+
+    #[test]
+    fn the_record_tells_what_no_namespace_does() {
+        let space = [("a--backbone", json!({labels::USER_PREFIX: "oidc:"}))];
+        let former = |site: Value| json!({"uid": "u", "spec": {}, "site": site});
+        for (record, group) in [
+            (former(json!({"identity": {"userPrefix": "x:", "groupPrefix": "g:"}})), Some("g:")),
+            (former(json!({"archetype": "AdHoc"})), Some("")),
+            (json!({"version": 1, "uid": "u", "prefixes": {"user": "x:", "group": "g:"}}), Some("g:")),
+            (json!({"version": 1, "uid": "u"}), None),
+            (json!("nothing that can be read"), None),
+        ] {
+            assert_eq!(written_prefixes("a", &mirror(&space, Some(&record))), both(Some("oidc:"), group), "{record}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_not_written_over_in_the_middle_of_a_pass() {
+        let of = |record: &Value| newer("a", &mirror(&[("a--backbone", json!({}))], Some(record)));
+        let failure = of(&json!({"version": 9, "team": "a"})).unwrap();
+        assert_eq!(failure.reason, Reason::RecordUnreadable);
+        // One that somebody damaged is put back, and one that is as it should be, too.
+        assert_eq!(of(&json!("nothing that can be read")), None);
+        assert_eq!(of(&json!({"version": 1, "uid": "u"})), None);
+        assert_eq!(newer("a", &Mirror::default()), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the record of a team is read: from its ConfigMap, or from what this process
+//! planned by where the ConfigMap is gone or damaged. Asks nobody, and writes nothing.
+
+use tracing::warn;
+
+use crate::api::{AITeam, Reason, labels};
+use crate::cluster::cache::Mirror;
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::objects::record::{Record, Unread};
+use crate::reconcile::snapshot::Ground;
+
+/// Where the record of a team is known from.
+pub struct Recorded<'a> {
+    /// The ConfigMap, among everything that is there.
+    pub mirror: &'a Mirror,
+    /// The team as this process planned it last.
+    pub ground: Option<&'a Ground>,
+}
+
+impl Recorded<'_> {
+    /// The record of a team whose object is gone, or nothing. Says also whether it is to
+    /// be written again: this process knew it, and somebody took it away or damaged it.
+    #[must_use]
+    pub fn retained(&self, team: &str) -> Option<(Record, bool)> {
+        match read(team, self.mirror) {
+            Ok(Some(found)) => return Some((found, false)),
+            Ok(None) => {}
+            Err(error) => {
+                let known = self.known_whole().filter(|_| matches!(error, Unread::Damaged(_)));
+                if known.is_none() {
+                    warn!(team, "what was retained is left as it is: {}", unreadable(team, &error));
+                }
+                return Some((known?, true));
+            }
+        }
+        Some((self.known_whole()?, true))
+    }
+
+    fn known_whole(&self) -> Option<Record> {
+        self.ground?.remembered_whole()
+    }
+
+    /// The record. A process that planned the team by it can write it again: one that is
+    /// gone or damaged since costs no choice of an engine. One of a newer version stays.
+    pub(super) fn record(&self, team: &AITeam) -> Result<Option<Record>, Failure> {
+        let uid = team.metadata.uid.as_deref().unwrap_or_default();
+        let remembered = || self.ground.and_then(|ground| ground.remembered(uid));
+        let name = team.metadata.name.as_deref().unwrap_or_default();
+        match read(name, self.mirror) {
+            Ok(found) => Ok(found.or_else(remembered)),
+            Err(error) => {
+                let known = remembered().filter(|_| matches!(error, Unread::Damaged(_)));
+                known.map(Some).ok_or_else(|| unreadable(name, &error))
+            }
+        }
+    }
+}
+
+/// The record of a team, from its Backbone namespace, if there is one; or why the
+/// one that is there cannot be read.
+pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
+    read(team, mirror).map_err(|error| unreadable(team, &error))
+}
+
+/// Why the record may not be written: a newer version of Strata wrote it, by now.
+#[must_use]
+pub fn newer(team: &str, mirror: &Mirror) -> Option<Failure> {
+    let error = read(team, mirror).err().filter(|error| matches!(error, Unread::Newer(_)))?;
+    Some(unreadable(team, &error))
+}
+
+fn read(team: &str, mirror: &Mirror) -> Result<Option<Record>, Unread> {
+    let namespace = format!("{team}--backbone");
+    let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
+    Record::read(&entry.view.state()).map(Some)
+}
+
+fn unreadable(team: &str, error: &Unread) -> Failure {
+    let name = labels::RECORD;
+    let remedy = match error {
+        Unread::Newer(_) => "Run the version that wrote it",
+        Unread::Damaged(_) => "It was changed by somebody else: restore its data from a backup",
+    };
+    let message = format!(
+        "the record, ConfigMap {name} in {team}--backbone, cannot be read by this version of Strata, so everything is held as it is: \
+         {error}. {remedy}, or delete the ConfigMap: it is written anew, and engines are chosen anew"
+    );
+    Failure::new(Reason::RecordUnreadable, message)
+}

@@ -1,0 +1,274 @@
+//! Writes what was found: a team's status, and Events where a person should
+//! notice. Writes nothing that was said already.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, api::ApiResource};
+use serde_json::{Value, json};
+use tracing::info;
+
+use crate::api::kinds::built_in;
+use crate::api::reason::Class;
+use crate::api::status::{Condition, READY};
+use crate::api::team_status::ComponentState;
+use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::request::request;
+use crate::plan::Retained;
+use crate::reconcile::context::Context;
+
+/// The present, to the second, as conditions tell it.
+#[must_use]
+pub fn now() -> Time {
+    let now = k8s_openapi::jiff::Timestamp::now();
+    Time(k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// The team with the newest status that is known of it.
+#[must_use]
+pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
+    let (uid, version) = (uid(&team), version(team.metadata.resource_version.as_ref()));
+    team.status = context.reported.newer(&uid, version).or(team.status);
+    team
+}
+
+fn uid(team: &AITeam) -> String {
+    team.metadata.uid.clone().unwrap_or_default()
+}
+
+fn version(text: Option<&String>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Writes the status of a team, if it says something new, and tells of what
+/// turned.
+pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Failure> {
+    let before = team.status.clone().unwrap_or_default();
+    if before == status {
+        return Ok(());
+    }
+    let name = team.metadata.name.clone().unwrap_or_default();
+    let written = write_status(
+        context,
+        &ApiResource::erase::<AITeam>(&()),
+        "AITeam",
+        &name,
+        team.metadata.uid.as_deref(),
+        json!(status),
+    )
+    .await?;
+    let read = || match context.store.teams.get(&name) {
+        Some(Ok(team)) => version(team.metadata.resource_version.as_ref()),
+        Some(Err(team)) => version(team.metadata.resource_version.as_ref()),
+        None => 0,
+    };
+    context.reported.remember(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone(), read);
+    for event in turns(&before, &status) {
+        context.events.record(team.object_ref(&()), event);
+    }
+    Ok(())
+}
+
+/// Writes a status by server-side apply: what it no longer says goes.
+pub async fn write_status(
+    context: &Context,
+    resource: &ApiResource,
+    kind: &str,
+    name: &str,
+    uid: Option<&str>,
+    status: Value,
+) -> Result<DynamicObject, Failure> {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), resource);
+    let patch = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind,
+        "metadata": {"name": name, "uid": uid}, "status": status,
+    });
+    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
+    let patch = Patch::Apply(&patch);
+    let write = api.patch_status(name, &parameters, &patch);
+    let written = request(&context.metrics.requests, "apply status", kind, write).await;
+    written.map_err(|error| error.failure(&format!("write the status of {kind} {name}")))
+}
+
+/// What turned between two statuses, as Events.
+fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
+    let mut events = Vec::new();
+    let ready = |status: &AITeamStatus| status.conditions.iter().find(|condition| condition.type_ == READY).cloned();
+    let (old, new) = (ready(before), ready(after));
+    events.extend(turned(old.as_ref(), new.as_ref()));
+    let failed = |status: &AITeamStatus| -> BTreeSet<(String, String)> {
+        let failed = status
+            .components
+            .iter()
+            // Daily work has Events of its own.
+            .filter(|component| component.state == ComponentState::Failed && component.object.is_none());
+        failed.map(|component| (component.namespace.clone(), component.engine.clone())).collect()
+    };
+    for (namespace, engine) in failed(after).difference(&failed(before)) {
+        let component =
+            after.components.iter().find(|component| component.namespace == *namespace && component.engine == *engine);
+        let message = component.and_then(|component| component.message.clone()).unwrap_or_default();
+        events.push(event(EventType::Warning, "ComponentFailed", format!("{engine} in {namespace}: {message}")));
+    }
+    events
+}
+
+/// The Event of a condition that turned, if that is news.
+#[must_use]
+pub fn turned(old: Option<&Condition>, new: Option<&Condition>) -> Option<Event> {
+    let new = new.filter(|new| is_news(&new.reason))?;
+    old.is_none_or(|old| old.status != new.status || old.reason != new.reason).then(|| of_condition(new))
+}
+
+fn known(word: &str) -> Option<Reason> {
+    Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word)
+}
+
+/// What every team passes through while it comes up is no news.
+fn is_news(word: &str) -> bool {
+    !matches!(
+        known(word),
+        Some(Reason::Progressing | Reason::TeamNotReady | Reason::Unschedulable | Reason::ApiFailing)
+    )
+}
+
+fn of_condition(condition: &Condition) -> Event {
+    let type_ = match known(&condition.reason) {
+        Some(Reason::Suspended | Reason::Deleting) => EventType::Normal,
+        Some(reason) if reason.class() == Class::Fine => EventType::Normal,
+        _ => EventType::Warning,
+    };
+    event(type_, &condition.reason, condition.message.clone())
+}
+
+/// An Event of what was found in a reconcile.
+#[must_use]
+pub fn event(type_: EventType, reason: &str, note: impl Into<String>) -> Event {
+    Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(crate::api::text::message(&note.into(), 1000)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    }
+}
+
+/// Tells of objects that somebody had changed and that were put back.
+pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluster::apply::Outcome) {
+    let name = team.metadata.name.as_deref().unwrap_or_default();
+    for (key, by) in crate::status::health::repaired(outcome) {
+        context.metrics.repairs.inc();
+        let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
+        info!(team = name, object = %key, "put back{by}");
+        let told = Event {
+            secondary: Some(reference(key)),
+            ..event(EventType::Normal, "Repaired", format!("put back {key}{by}"))
+        };
+        context.events.record_repeating(team.object_ref(&()), told);
+    }
+    tell_of_left(context, &team.object_ref(&()), outcome);
+    for key in
+        outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
+    {
+        let note = format!("removed {key}: people get their rights from the AITeam alone");
+        let told =
+            Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
+        context.events.record_repeating(team.object_ref(&()), told);
+    }
+}
+
+/// Tells of what left the spec: namespaces and what provided a capability, kept or gone.
+pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outcome: &crate::cluster::apply::Outcome) {
+    let kept = left.iter().filter(|left| !left.frozen);
+    let kept = kept.map(|left| {
+        let key = Key::new("", "Namespace", None, &left.namespace);
+        let note = format!("{key} left the spec: it is kept with its data, people lose their rights there");
+        (key, EventType::Warning, "LeftSpec", note)
+    });
+    let stores =
+        |key: &&Key| matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment");
+    let gone = outcome.removed.iter().filter(stores);
+    let gone = gone.map(|key| {
+        (key.clone(), EventType::Warning, "Removed", format!("removed {key}: the spec no longer asks for it"))
+    });
+    for (key, type_, reason, note) in kept.chain(gone) {
+        let told = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
+        context.events.record(team.object_ref(&()), told);
+    }
+}
+
+/// Tells, once, of what admission puts into objects and is left there.
+pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate::cluster::apply::Outcome) {
+    for (key, fields) in &outcome.left {
+        let fields = fields.join(", ");
+        info!(object = %key, fields, "admission adds to it, and that is left");
+        let note = format!("admission adds to {key}, and that is left: {fields}");
+        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
+        context.events.record_repeating(about.clone(), told);
+    }
+}
+
+/// The object that an Event is also about. It keeps Events of the same reason apart.
+fn reference(key: &Key) -> ObjectReference {
+    ObjectReference {
+        api_version: built_in(&key.group, &key.kind).map(|kind| match kind.group {
+            "" => kind.version.to_owned(),
+            group => format!("{group}/{}", kind.version),
+        }),
+        kind: Some(key.kind.clone()),
+        namespace: key.namespace.clone(),
+        name: Some(key.name.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::api::status::{Finding, conditions};
+
+    fn status(reason: Reason, message: &str) -> AITeamStatus {
+        let finding = Finding::new(READY, reason == Reason::Ready, reason, message);
+        AITeamStatus { conditions: conditions(&[], &[finding], 1, &now()), ..AITeamStatus::default() }
+    }
+
+    /// While Events get no answer, a status does.
+    #[tokio::test(start_paused = true)]
+    async fn three_hundred_events_do_not_delay_a_status() {
+        let client = crate::cluster::fake_api::client(|asked| async move {
+            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, asked.body) }
+        });
+        let context =
+            Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200), None);
+        let (events, client, reporter) = context.posting();
+        let posting = tokio::spawn(async move { events.post(client, reporter).await });
+        let team = AITeam::new("a", crate::api::AITeamSpec::default());
+        let mut outcome = crate::cluster::apply::Outcome::default();
+        for number in 0..300 {
+            let key = Key::new("", "ConfigMap", Some("a--first"), &format!("m{number}"));
+            outcome.results.insert(key, crate::cluster::apply::Result::Repaired { by: None });
+        }
+        let begun = tokio::time::Instant::now();
+        tell_of_repairs(&context, &team, &outcome);
+        report(&context, &team, status(Reason::Conflict, "d")).await.unwrap();
+        assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "it waited for an Event");
+        posting.abort();
+    }
+
+    #[test]
+    fn only_what_turned_is_told() {
+        let progressing = status(Reason::Progressing, "a");
+        assert!(turns(&AITeamStatus::default(), &progressing).is_empty());
+        assert!(turns(&progressing, &status(Reason::Progressing, "b")).is_empty());
+        assert_eq!(turns(&progressing, &status(Reason::Ready, "c"))[0].reason, "Ready");
+        let conflict = turns(&progressing, &status(Reason::Conflict, "d"));
+        assert!(matches!(conflict[0].type_, EventType::Warning));
+    }
+}

@@ -1,0 +1,102 @@
+//! Takes rights away while nothing else may be written: under `suspend`, or with
+//! the Blueprint missing. Revoking is never stopped; nothing is added.
+//!
+//! Who may stay is decided by the plan's own grants ([`crate::plan::stay`]); here
+//! it is gathered what is known for that, and said what the bindings shrink to.
+
+use serde_json::{Value, json};
+
+use crate::api::team::Readable;
+use crate::api::{BlueprintSpec, Prefixes, labels};
+use crate::cluster::apply::Revocation;
+use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::key::Key;
+use crate::objects::record::Record;
+use crate::plan::Subject;
+use crate::plan::roles::rights;
+use crate::plan::stay::{KnownPrefixes, Stay};
+use crate::reconcile::observe;
+
+/// Who may stay in a team's bindings, by its Blueprint, or else by its record; or
+/// why that is not known, so that nobody leaves.
+pub fn staying(
+    team: &str,
+    people: &Readable,
+    site: Option<&BlueprintSpec>,
+    record: Option<&Record>,
+    mirror: &Mirror,
+    told: Option<&Prefixes>,
+) -> Result<Stay, String> {
+    if let Some(field) = people.lost {
+        return Err(format!("{field} cannot be read at all"));
+    }
+    let prefixes = written_prefixes(team, mirror, record, told);
+    if prefixes.users.is_empty() && prefixes.groups.is_empty() {
+        return Err("it is not known what stood before the names of people".to_owned());
+    }
+    if let Some(site) = site {
+        return Ok(Stay::of(team, people, &|role, layer| Some(rights(site, role, layer)), prefixes));
+    }
+    let table = record.and_then(|record| record.rights.as_ref());
+    let table = table.ok_or("neither the Blueprint nor the record says what roles may do")?;
+    Ok(Stay::of(team, people, &|role, layer| table.rights(role, layer), prefixes))
+}
+
+/// What stood before names when bindings were written: as the namespaces say, on
+/// which Strata writes it, and as the record does; and once that is known, what the
+/// operator was told, for a change of prefixes may be half written.
+fn written_prefixes(team: &str, mirror: &Mirror, record: Option<&Record>, told: Option<&Prefixes>) -> KnownPrefixes {
+    let mut known = KnownPrefixes::default();
+    for entry in observe::namespaces(team, mirror).values() {
+        let written = |key: &str| entry.view.state()["annotations"][key].as_str().map(str::to_owned);
+        known.users.extend(written(labels::USER_PREFIX));
+        known.groups.extend(written(labels::GROUP_PREFIX));
+    }
+    if let Some(recorded) = record.and_then(|record| record.prefixes.as_ref()) {
+        known.users.insert(recorded.user.clone());
+        known.groups.insert(recorded.group.clone());
+    }
+    for (known, told) in
+        [(&mut known.users, told.map(|told| &told.user)), (&mut known.groups, told.map(|told| &told.group))]
+    {
+        if !known.is_empty() {
+            known.extend(told.cloned());
+        }
+    }
+    known
+}
+
+/// The bindings that name somebody who may not stay.
+#[must_use]
+pub fn revocations(stay: &Stay, bindings: Vec<(Key, Entry)>) -> Vec<(Key, Entry, Revocation)> {
+    let ours = bindings.into_iter().filter(|(_, entry)| entry.is_ours());
+    ours.filter_map(|(key, entry)| {
+        let state = entry.view.state();
+        let role = state["roleRef"]["name"].as_str().unwrap_or_default();
+        let subjects = state["subjects"].as_array()?;
+        let kept: Vec<_> = subjects.iter().filter(|subject| stays(stay, &key, role, subject)).cloned().collect();
+        let revocation = match kept.len() {
+            same if same == subjects.len() => return None,
+            // One that somebody's finalizer holds can only be emptied.
+            0 if !entry.deleting => Revocation::Remove,
+            _ => Revocation::Keep(json!(kept)),
+        };
+        Some((key, entry, revocation))
+    })
+    .collect()
+}
+
+fn stays(stay: &Stay, key: &Key, role: &str, subject: &Value) -> bool {
+    let name = || subject["name"].as_str().unwrap_or_default().to_owned();
+    let subject = match subject["kind"].as_str() {
+        Some("User") => Subject::User(name()),
+        Some("Group") => Subject::Group(name()),
+        // Identities of work are no people.
+        _ => return true,
+    };
+    stay.may(key.namespace.as_deref(), role, &subject)
+}
+
+#[cfg(test)]
+#[path = "revoke_tests.rs"]
+mod tests;

@@ -1,0 +1,321 @@
+//! What the daily work of a team stands on: the team as it was planned last, or
+//! why nothing may be written for it now.
+//!
+//! Handed from the reconcile of the team to those of its daily work, so that
+//! hundreds of them do not plan the team hundreds of times. Engines and served
+//! kinds are no part of it: whoever plans takes them as they are then, and is
+//! woken when they change ([`crate::reconcile::triggers`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::api::content;
+use crate::api::work::DailyKind;
+use crate::api::{AITeam, BlueprintSpec};
+use crate::cluster::apply::Outcome;
+use crate::cluster::error::Failure;
+use crate::engine::Inputs;
+use crate::objects::record::Record;
+use crate::plan::budget::is_device;
+use crate::plan::work::engine::candidates;
+use crate::plan::{Instance, Plan, Share};
+
+/// What the daily work of a team stands on.
+pub struct Ground {
+    /// The team as it was planned; what it says last stays true while it is held.
+    pub planned: Option<Planned>,
+    /// Why nothing is written for the team: it is suspended, its Blueprint is missing.
+    pub held: Option<Failure>,
+    /// The engines that the plan of the team looked at.
+    pub engines: BTreeSet<String>,
+    /// Those that its daily work may come to use.
+    pub work_engines: BTreeSet<String>,
+    /// The kinds, group first, that it writes and that only a definition brings.
+    pub kinds: BTreeSet<(String, String)>,
+    content: u64,
+    settings: u64,
+}
+
+/// What the grounds of many teams have in common: of equal ones all share the first.
+#[derive(Default)]
+pub struct Common {
+    blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
+    /// The inputs of instances, by the number of their content.
+    inputs: Mutex<HashMap<u64, Weak<Inputs>>>,
+}
+
+impl Common {
+    /// Has the ground stand on the Blueprint and the inputs of others, where theirs are equal.
+    pub fn share(&self, ground: &mut Ground) {
+        let Some(planned) = &mut ground.planned else { return };
+        self.share_blueprint(&mut planned.plan.site);
+        self.share_inputs(&mut planned.plan.instances);
+    }
+
+    fn share_blueprint(&self, own: &mut Arc<BlueprintSpec>) {
+        let mut blueprints = self.blueprints.lock().unwrap_or_else(PoisonError::into_inner);
+        blueprints.retain(|blueprint| blueprint.strong_count() > 0);
+        match blueprints.iter().filter_map(Weak::upgrade).find(|blueprint| *blueprint == *own) {
+            Some(blueprint) => *own = blueprint,
+            None => blueprints.push(Arc::downgrade(own)),
+        }
+    }
+
+    fn share_inputs(&self, instances: &mut [Instance]) {
+        let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, inputs| inputs.strong_count() > 0);
+        for Instance { inputs: own, .. } in instances {
+            let number = content::number(&**own);
+            match known.get(&number).and_then(Weak::upgrade) {
+                Some(inputs) if inputs == *own => *own = inputs,
+                Some(_) => {}
+                None => {
+                    known.insert(number, Arc::downgrade(own));
+                }
+            }
+        }
+    }
+}
+
+/// A team as it was planned.
+pub struct Planned {
+    /// The team, without its status.
+    pub team: AITeam,
+    /// Its plan.
+    pub plan: Plan,
+    /// Namespaces that nothing is written into, and why.
+    pub blocked: BTreeMap<String, Failure>,
+    /// What of the record is in neither: choices of engines that this program cannot
+    /// read, volumes, and kinds of engines; or all of it, of a team of which only the
+    /// record is left.
+    recorded: Recorded,
+}
+
+enum Recorded {
+    Partly(Box<Record>),
+    Whole(Box<Record>),
+}
+
+/// What changed for those who stand on a ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// Nothing.
+    Nothing,
+    /// The settings that datasets give; they let runs begin.
+    Settings,
+    /// Anything else.
+    Everything,
+}
+
+impl Ground {
+    /// The ground of a team that was planned and applied.
+    #[must_use]
+    pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
+        let places = plan.namespaces.iter();
+        let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
+        let recorded = Recorded::Partly(Box::default());
+        let team = AITeam { metadata: team.metadata.clone(), spec: team.spec.clone(), status: None };
+        let planned = Planned { team, blocked: blocked.collect(), plan: for_work(plan), recorded };
+        let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
+        Self {
+            work_engines: work.map(str::to_owned).collect(),
+            content: planned.content(),
+            settings: planned.settings(),
+            planned: Some(planned),
+            ..Self::empty()
+        }
+    }
+
+    /// With what the plan of the team looked at.
+    #[must_use]
+    pub fn looked_at(self, engines: BTreeSet<String>, kinds: BTreeSet<(String, String)>) -> Self {
+        Self { engines, kinds, ..self }
+    }
+
+    /// The ground of a team for which nothing may be written now.
+    #[must_use]
+    pub fn held(failure: &Failure) -> Self {
+        Self { held: Some(failure.clone()), content: content::number(&failure.message), ..Self::empty() }
+    }
+
+    const fn empty() -> Self {
+        Self {
+            planned: None,
+            held: None,
+            engines: BTreeSet::new(),
+            work_engines: BTreeSet::new(),
+            kinds: BTreeSet::new(),
+            content: 0,
+            settings: 0,
+        }
+    }
+
+    /// With the record by which it was planned.
+    #[must_use]
+    pub fn recorded(mut self, record: Option<&Record>) -> Self {
+        if let (Some(planned), Some(record)) = (&mut self.planned, record) {
+            planned.recorded = Recorded::Partly(Box::new(Record {
+                unread_choices: record.unread_choices.clone(),
+                volumes: record.volumes.clone(),
+                kinds: record.kinds.clone(),
+                ..Record::default()
+            }));
+        }
+        self
+    }
+
+    /// With all of the record by which it was planned: the team itself is gone.
+    #[must_use]
+    pub fn retained(mut self, record: Record) -> Self {
+        if let Some(planned) = &mut self.planned {
+            planned.recorded = Recorded::Whole(Box::new(record));
+        }
+        self
+    }
+
+    /// What the record of this team said, as far as it is needed, where somebody took it
+    /// away or damaged it since the team was planned.
+    #[must_use]
+    pub fn remembered(&self, uid: &str) -> Option<Record> {
+        let planned = self.planned.as_ref().filter(|planned| planned.team.metadata.uid.as_deref() == Some(uid))?;
+        let Recorded::Partly(recorded) = &planned.recorded else { return None };
+        Some(Record {
+            uid: uid.to_owned(),
+            choices: planned.plan.choices(),
+            prefixes: Some(planned.plan.prefixes.clone()),
+            ..(**recorded).clone()
+        })
+    }
+
+    /// The record of a team of which nothing else is left.
+    #[must_use]
+    pub fn remembered_whole(&self) -> Option<Record> {
+        match &self.planned.as_ref()?.recorded {
+            Recorded::Whole(record) => Some((**record).clone()),
+            Recorded::Partly(_) => None,
+        }
+    }
+
+    /// What is another ground to those who stood on the one before.
+    #[must_use]
+    pub fn moved(&self, before: &Self) -> Moved {
+        if self.content != before.content || self.held.is_some() != before.held.is_some() {
+            Moved::Everything
+        } else if self.settings != before.settings {
+            Moved::Settings
+        } else {
+            Moved::Nothing
+        }
+    }
+}
+
+impl Planned {
+    /// A number for everything that daily work depends on but settings.
+    fn content(&self) -> u64 {
+        let plan = &self.plan;
+        let instances: Vec<_> = plan
+            .instances
+            .iter()
+            .map(|instance| {
+                let id = &instance.id;
+                (&id.namespace, &id.engine, &instance.capabilities, &instance.inputs.parameters)
+            })
+            .collect();
+        let places = plan.namespaces.iter().map(|place| {
+            (&place.name, place.layer, &place.project, &place.labels, place.pod_security, &place.egress, place.retained)
+        });
+        let of_share = |share: &Share| -> Vec<(String, String)> {
+            share.granted.iter().map(|(device, amount)| (device.clone(), amount.canonical())).collect()
+        };
+        let devices: Vec<_> = plan.budget.iter().map(|share| (&share.namespace, of_share(share))).collect();
+        let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
+        content::number(&(
+            (&self.team.metadata.uid, &self.team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
+            (instances, places.collect::<Vec<_>>(), &plan.grants, devices, blocked, plan.api_server.is_empty()),
+        ))
+    }
+
+    /// A number for the settings that datasets give.
+    fn settings(&self) -> u64 {
+        let settings = self
+            .plan
+            .namespaces
+            .iter()
+            .map(|place| (&place.name, &place.datasets.values, place.datasets.left_out.keys().collect::<Vec<_>>()));
+        content::number(&settings.collect::<Vec<_>>())
+    }
+}
+
+/// The plan without what only the team itself is made of: it is kept for each team.
+fn for_work(plan: Plan) -> Plan {
+    let instances = plan.instances.into_iter();
+    let instances = instances.map(|instance| {
+        let inputs = Arc::new(instance.inputs.parameters_alone());
+        Instance { objects: Vec::new(), inputs, ..instance }
+    });
+    let budget = plan.budget.into_iter().map(of_devices_alone);
+    let (budget, problems, extras) = (budget.collect(), Vec::new(), Vec::new());
+    Plan { instances: instances.collect(), budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
+}
+
+/// What a namespace is granted of devices, which is what a size is held against.
+fn of_devices_alone(mut share: Share) -> Share {
+    // A map that was emptied keeps its room; a new one takes none.
+    let devices = share.granted.iter().filter(|(resource, _)| is_device(resource));
+    share.granted = devices.map(|(resource, amount)| (resource.clone(), *amount)).collect();
+    share.wanted = BTreeMap::new();
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Catalogue;
+    use crate::plan::Facts;
+
+    fn ground(name: &str, replicas: u32) -> Ground {
+        let spec = format!("{{shared: {{experiments: {{parameters: {{replicas: {replicas}}}}}}}}}");
+        let team = AITeam::new(name, serde_saphyr::from_str(&spec).unwrap());
+        let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+        let plan = crate::plan::plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
+        Ground::planned(&team, plan, &Outcome::default())
+    }
+
+    fn inputs(ground: &Ground) -> &Arc<Inputs> {
+        &ground.planned.as_ref().unwrap().plan.instances[0].inputs
+    }
+
+    #[test]
+    fn what_the_record_knew_of_volumes_and_kinds_is_remembered() {
+        let kind = crate::engine::kinds::ObjectKind::new("example.com/v1", "Job");
+        let record = Record {
+            volumes: BTreeMap::from([("aaa--shared/mlflow".to_owned(), "one".to_owned())]),
+            kinds: BTreeSet::from([kind]),
+            ..Record::default()
+        };
+        let mut ground = ground("aaa", 1).recorded(Some(&record));
+        ground.planned.as_mut().unwrap().team.metadata.uid = Some("u".to_owned());
+        let remembered = ground.remembered("u").unwrap();
+        assert_eq!((&remembered.volumes, &remembered.kinds), (&record.volumes, &record.kinds));
+        assert_eq!(remembered.uid, "u");
+        assert_eq!(ground.remembered("another"), None);
+    }
+
+    #[test]
+    fn teams_share_equal_inputs_and_blueprints() {
+        let common = Common::default();
+        let mut grounds = [ground("aaa", 1), ground("bbb", 1), ground("ccc", 2)];
+        for ground in &mut grounds {
+            common.share(ground);
+        }
+        let [a, b, c] = &grounds;
+        assert!(Arc::ptr_eq(inputs(a), inputs(b)));
+        assert!(!Arc::ptr_eq(inputs(a), inputs(c)));
+        assert_eq!(inputs(c).parameters["replicas"], 2);
+        let site = |ground: &Ground| Arc::as_ptr(&ground.planned.as_ref().unwrap().plan.site);
+        assert_eq!(site(a), site(c));
+        drop(grounds);
+        common.share(&mut ground("ddd", 3));
+        assert_eq!(common.inputs.lock().unwrap().len(), 1, "those of teams that are gone are forgotten");
+    }
+}

@@ -1,0 +1,44 @@
+//! Namespaces that are being deleted and do not go: what keeps them, for the status.
+
+use std::time::Duration;
+
+use super::holders::is_slow;
+use crate::api::Reason;
+use crate::cluster::cache::Entry;
+use crate::cluster::holders::remaining;
+use crate::cluster::queue::Again;
+use crate::plan::{Problem, Scope};
+use crate::reconcile::context::Context;
+use crate::reconcile::observe;
+
+/// Why a namespace is still there, one text; nothing if it takes its time, or is not
+/// being deleted.
+pub async fn why(context: &Context, name: &str, entry: &Entry) -> Option<String> {
+    let why = match (entry.deleting, is_slow(entry)) {
+        (false, _) => Vec::new(),
+        (true, false) => remaining(entry),
+        (true, true) => context.stalled.of(&context.client, &context.metrics.requests, name, entry).await,
+    };
+    (!why.is_empty()).then(|| format!("{name}: {}", why.join("; ")))
+}
+
+/// What is told of the team's namespaces that do not go, and when to look again: what
+/// holds them may change without a word.
+pub async fn of_team(context: &Context, team: &str) -> (Vec<Problem>, Again) {
+    let namespaces = observe::namespaces(team, &context.mirror);
+    let deleting = || namespaces.iter().filter(|(_, entry)| entry.deleting);
+    let mut problems = Vec::new();
+    for (name, entry) in deleting() {
+        if let Some(why) = why(context, name, entry).await {
+            let message = format!("namespace {why}; it is being deleted until then");
+            problems.push(Problem::advice(Scope::Namespace(name.clone()), Reason::Deleting, message));
+        }
+    }
+    (problems, deleting().map(|(_, entry)| again(context, entry)).min())
+}
+
+/// When to look again at a namespace that is being deleted.
+#[must_use]
+pub fn again(context: &Context, entry: &Entry) -> Duration {
+    context.stalled.again(entry)
+}

@@ -1,0 +1,390 @@
+//! Brings one team's world to what its spec asks for, in six steps: observe,
+//! plan, desire, apply, judge, report.
+//!
+//! Level-triggered: it is not told why it was called, assumes nothing, and may
+//! be stopped after any step.
+
+use std::collections::BTreeSet;
+
+use crate::api::allowed::Allowed;
+use crate::api::identity::Key as Work;
+use crate::api::kinds::built_in;
+use crate::api::team::{DeletionPolicy, Mode};
+use crate::api::work::DailyKind;
+use crate::api::{AITeam, AITeamSpec, Reason, labels};
+use crate::cluster::apply::outcome::soonest;
+use crate::cluster::apply::{Keep, Outcome, Result as Written, acts_on_anothers};
+use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::queue::Again;
+use crate::objects::record::Record;
+use crate::objects::stores;
+use crate::objects::stores::{Claim, Volumes};
+use crate::objects::{Desired, Desires, Stage, desired, volumes as sizes};
+use crate::plan::budget::shares;
+use crate::plan::choice::looked_at;
+use crate::plan::work::engine::candidates;
+use crate::plan::{Plan, Problem, Retained, Scope, plan};
+use crate::reconcile::context::{Context, LOWERING};
+use crate::reconcile::hold::{hold, unreadable};
+use crate::reconcile::observe;
+use crate::reconcile::observe::{Observed, Recorded, observe};
+use crate::reconcile::publish::publish;
+use crate::reconcile::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
+use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::snapshot::Ground;
+use crate::reconcile::{engine_kinds, finalizer, retained, stalled, teardown, usage};
+use crate::status::health::summary;
+use crate::status::health::summary::DailyHealth;
+use crate::status::health::{Health, Missing, Seen, health, troubles};
+use crate::status::team::{Live, held, status};
+
+/// Reconciles the team of this name, whether its object is there or not.
+pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
+    let team = match context.store.teams.get(name) {
+        None => return retained::reconcile(context, name).await,
+        Some(Ok(team)) => with_newest_status(context, (*team).clone()),
+        Some(Err(object)) => return Box::pin(unreadable(context, name, &object)).await,
+    };
+    if team.metadata.deletion_timestamp.is_some() {
+        return teardown::teardown(context, &team).await;
+    }
+    Box::pin(present(context, &team)).await
+}
+
+async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+    if let Some(failure) = context.store.unknown() {
+        return hold(context, team, &failure).await;
+    }
+    finalizer::add(context, team).await?;
+    if team.spec.suspend {
+        let failure =
+            Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
+        return hold(context, team, &failure).await;
+    }
+    if team.spec.mode == Mode::Observe {
+        // Whoever asks to be observed does not ask to be changed.
+        let message = "spec.mode Observe: what would change is not reported yet, and nothing is written but the removal of rights; \
+                       `strata render` shows what Enforce would write";
+        return hold(context, team, &Failure::new(Reason::NotYet, message)).await;
+    }
+    let name = team.name();
+    // 1 observe
+    let (ground, prefixes) = (context.ground(name), context.prefixes.as_ref());
+    let known = Recorded { mirror: &context.mirror, ground: ground.as_deref() };
+    let mut observed = match observe(team, &context.store, &known, context.may_lower(name), prefixes) {
+        Ok(observed) => observed,
+        Err(failure) => return hold(context, team, &failure).await,
+    };
+    // A record that is not seen because nothing is seen is not a record that is not there.
+    if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
+        return hold(context, team, &failure).await;
+    }
+    if let Some(failure) = taken(context, team, &observed) {
+        return hold(context, team, &failure).await;
+    }
+    // 2 plan
+    let mut plan = match planned(context, team, &mut observed) {
+        Ok(plan) => plan,
+        Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
+    };
+    // 3 desire
+    let desires = desires(&context.mirror, &mut plan);
+    plan.problems.extend(replaced(context, &desires, &observed));
+    // 4 apply
+    let outcome = write(context, team, &plan, &desires, &observed).await;
+    let (holding, later) = stalled::of_team(context, name).await;
+    plan.problems.extend(holding);
+    give_ground(context, team, &plan, &desires, &observed, &outcome);
+    usage::chose(context, observed.record.as_ref().map(|record| &record.choices), &plan.choices());
+    tell_of_repairs(context, team, &outcome);
+    tell_of_losses(context, team, &observed.retained, &outcome);
+    // 5 judge
+    let health = judge(context, name, &plan, &desires, &outcome);
+    // 6 report
+    let told = status(team, &plan, &health, &Live { mirror: &context.mirror }, &now());
+    let dealt = shares::deals_out_devices(team, &plan.instances);
+    let judged = AITeam { status: Some(told.clone()), ..AITeam::new(name, AITeamSpec::default()) };
+    report(context, team, told).await?;
+    if dealt != shares::deals_out_devices(&judged, &plan.instances) {
+        // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
+        context.queue.add(Work::Team(name.to_owned()));
+    }
+    next(context, name, &plan, &health, &outcome, later)
+}
+
+/// The objects, with volumes that are there left as large as they are.
+pub(crate) fn desires(mirror: &Mirror, plan: &mut Plan) -> Desires {
+    let mut desires = desired(plan);
+    let live = |desired: &Desired| Some(mirror.get(&crate::cluster::apply::key(desired))?.view.state());
+    let told = sizes::keep(plan, &mut desires.objects, live);
+    plan.problems.extend(told);
+    desires
+}
+
+/// The stores whose volume is another than the recorded one.
+fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Problem> {
+    let Some(record) = &observed.record else { return Vec::new() };
+    stores::replaced(&record.volumes, &desires.all(), |desired| claim(context, desired))
+}
+
+fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
+    let entry = context.mirror.get(&crate::cluster::apply::key(desired)).filter(|entry| !entry.deleting)?;
+    Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
+}
+
+/// Gives daily work its ground. What changed of engines since the plan looked at
+/// them woke nobody who was not known to look, so that is caught up with here.
+fn give_ground(
+    context: &Context,
+    team: &AITeam,
+    plan: &Plan,
+    desires: &Desires,
+    observed: &Observed,
+    outcome: &Outcome,
+) {
+    let engines = looked_at(&team.spec, &observed.facts());
+    let objects = desires.objects.iter().chain(&desires.held).filter(|desired| !is_built_in(desired));
+    let kinds = objects.map(|desired| (desired.key.group.clone(), desired.key.kind.clone())).collect();
+    let ground = Ground::planned(team, plan.clone(), outcome);
+    let ground = ground.recorded(observed.record.as_ref()).looked_at(engines, kinds);
+    let engines = ground.engines.clone();
+    publish(context, team.name(), ground);
+    if observed.is_outdated(&engines, &context.store) {
+        context.queue.add(Work::Team(team.name().to_owned()));
+    }
+}
+
+fn is_built_in(desired: &Desired) -> bool {
+    built_in(&desired.key.group, &desired.key.kind).is_some()
+}
+
+/// Whether the namespaces were retained from an earlier team of the name, and
+/// the Blueprint wants that team named before they are taken over.
+fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failure> {
+    if observed.blueprint.reclaim != crate::api::blueprint::Reclaim::Explicit {
+        return None;
+    }
+    let uid = team.metadata.uid.as_deref().unwrap_or_default();
+    let named = team.metadata.annotations.as_ref().and_then(|all| all.get(labels::RECLAIM));
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    let earlier = namespaces.values().map(|entry| entry.team_uid.as_str()).find(|other| *other != uid)?;
+    (named.map(String::as_str) != Some(earlier)).then(|| {
+        Failure::new(
+            Reason::Conflict,
+            format!(
+                "namespaces of an earlier team of this name are retained, and the Blueprint wants it named: to take them over, set the annotation {}: {earlier}",
+                labels::RECLAIM
+            ),
+        )
+    })
+}
+
+/// The plan, with the guardrails of namespaces that the spec no longer asks for.
+pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
+    let first = plan(team, &observed.facts())?;
+    let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    let leftover = observe::namespaces(team.name(), &context.mirror)
+        .into_iter()
+        .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
+    let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
+    for (name, entry) in leftover {
+        // What was taken away under `Retain` stays, whatever the policy says now.
+        let left_before = entry.view.state()["annotations"][labels::RETAINED] == "true";
+        if allowed.namespace(&name) && !left_before {
+            observed.going.push(name);
+        } else {
+            let waits = deletes && !left_before;
+            observed.retained.push(Retained { waits, ..observe::retained(&name, &entry) });
+        }
+    }
+    let mut plan = if observed.retained.is_empty() { first } else { plan(team, &observed.facts())? };
+    plan.problems.extend(observed.retained.iter().filter(|left| left.waits).map(kept));
+    Ok(plan)
+}
+
+fn kept(left: &Retained) -> Problem {
+    let message = format!(
+        "namespace {} left the spec and is kept with its data: put it back, or allow its deletion by the annotation {}={} (several names with commas between them)",
+        left.namespace,
+        labels::ALLOW_DELETION,
+        left.namespace,
+    );
+    Problem::advice(Scope::Namespace(left.namespace.clone()), Reason::Retained, message)
+}
+
+const BEFORE_WORKLOADS: [Stage; 2] = [Stage::Identity, Stage::Configuration];
+
+async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
+    let name = team.name();
+    let mut outcome = Outcome::default();
+    let owner = Work::Team(name.to_owned());
+    context.follow_kinds(&desires.objects);
+    let mut keep = keep(team, plan, desires);
+    // Whoever lost a right loses it before anything else happens.
+    context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    // The fence refuses it where a namespace lost its label.
+    if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
+        outcome.not_removed.clear();
+        context.applier.prune_bindings(name, &keep, &mut outcome).await;
+    }
+    let bound: Vec<Desired> = known_bindings(context, &desires.objects);
+    context.applier.apply(&owner, &bound, &[Stage::Binding], &mut outcome).await;
+    context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;
+    explain_lost_labels(context, name, observed, &mut outcome);
+    let record = record(context, team, plan, desires, observed);
+    let record = record.desired(&plan.identity);
+    match observe::newer(name, &context.mirror) {
+        // It came during this pass; the next holds the team.
+        Some(failure) => drop(outcome.results.insert(crate::cluster::apply::key(&record), Written::Failed(failure))),
+        None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
+    }
+    // Guardrails have names that nobody else may use: they wait for no question.
+    context.applier.apply(&owner, &desires.objects, &[Stage::Guardrail], &mut outcome).await;
+    context.applier.look(&owner, &desires.objects, &mut outcome).await;
+    let free = context.applier.without_conflicts(&desires.objects, &outcome);
+    context.applier.apply(&owner, &free, &BEFORE_WORKLOADS, &mut outcome).await;
+    let rest = context.applier.without_conflicts(&desires.objects, &outcome);
+    context.applier.apply(&owner, &rest, &[Stage::Workload, Stage::Binding], &mut outcome).await;
+    let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    let scaled = desires.objects.iter().filter(|desired| acts_on_anothers(desired, &desires.objects, &outcome));
+    keep.desired = &keep.desired - &scaled.map(crate::cluster::apply::key).collect();
+    context.applier.prune(name, &keep, &mut outcome).await;
+    context.applier.note_unknown(&desires.held, &mut outcome);
+    if !observed.going.is_empty() {
+        context.applier.relabel_namespaces(name, &mut outcome).await;
+    }
+    context.applier.remove_namespaces(name, &observed.going, &mut outcome).await;
+    outcome
+}
+
+/// A namespace of the team by its recorded UID that lost our label is no
+/// stranger's, but the fence keeps us from writing it.
+fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outcome: &mut Outcome) {
+    for (namespace, uid) in observed.record.iter().flat_map(|record| &record.namespaces) {
+        let key = Key::new("", "Namespace", None, namespace);
+        let lost = context.mirror.get(&key).is_some_and(|entry| entry.uid == *uid && !entry.is_ours());
+        if lost && outcome.failure(&key).is_some() {
+            outcome.explain(&key, observe::lost_label(team, namespace));
+        }
+    }
+}
+
+fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
+    let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
+    bindings.filter(|desired| context.mirror.get(&crate::cluster::apply::key(desired)).is_some()).cloned().collect()
+}
+
+/// What must stay.
+pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
+    // Of a held component what runs stays, of the engine before as well.
+    let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
+        let before = instance.choice.iter().map(|choice| choice.engine.clone());
+        let engines = before.chain([instance.id.engine.clone()]);
+        engines.map(|engine| (instance.id.namespace.clone(), engine))
+    });
+    let retained = plan.namespaces.iter().filter(|namespace| namespace.retained);
+    Keep {
+        desired: desires.objects.iter().chain(&desires.held).map(crate::cluster::apply::key).collect(),
+        held: held.collect(),
+        retained: retained.map(|namespace| namespace.name.clone()).collect(),
+        claims: Allowed::of(team),
+    }
+}
+
+/// What is to be remembered of the team.
+fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Record {
+    let mut engines = observed.work_engines.clone();
+    let candidates = DailyKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
+    engines.extend(candidates.map(str::to_owned));
+    let objects = desires.objects.iter().chain(&desires.held);
+    let kinds = engine_kinds::to_record(&context.store, objects, &engines, observed.record.as_ref());
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    Record {
+        uid: team.metadata.uid.clone().unwrap_or_default(),
+        namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
+        volumes: volumes(context, plan, desires, observed),
+        choices: plan.choices(),
+        removed: observed.retained.clone(),
+        prefixes: Some(plan.prefixes.clone()),
+        kinds,
+        ..Record::of(team.name(), &team.spec, &plan.site)
+    }
+    .with_unread(observed.record.as_ref())
+}
+
+/// The claims of its stores. A claim that is there may be asked for again, and the
+/// claims of an instance that is held may be unknown now.
+fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observed) -> Volumes {
+    let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
+    let unknown = |namespace: &str| {
+        plan.instances.iter().any(|instance| instance.id.namespace == namespace && instance.objects.is_empty())
+    };
+    let stays = |path: &str| {
+        let Some((namespace, name)) = path.split_once('/') else { return false };
+        let key = Key::new("", "PersistentVolumeClaim", Some(namespace), name);
+        context.mirror.get(&key).is_some_and(|entry| !entry.deleting) || unknown(namespace)
+    };
+    stores::remembered(&before, &desires.all(), |desired| claim(context, desired), stays)
+}
+
+/// Judges a team by what the mirror knows.
+#[must_use]
+pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
+    let pods = context.mirror.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let probes = &context.watches.probes;
+    let seen = Seen {
+        live: &|key| Some(context.mirror.get(key)?.view.state()).filter(|state| !state.is_null()),
+        troubles: pods.flat_map(|(key, entry)| troubles(&key, &entry.view.state(), probes.of(&entry.uid))).collect(),
+        daily: daily_work(context, plan),
+        waiting: context.mirror.daily_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
+    };
+    health(plan, desires, outcome, &seen)
+}
+
+/// The daily work in the team's namespaces, as it reports itself; runs never.
+fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
+    let kinds = DailyKind::ALL.iter().filter(|kind| **kind != DailyKind::Run);
+    let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
+    let all = places.flat_map(|(kind, place)| {
+        let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
+        objects.map(|(id, object)| match object {
+            Ok(object) => summary::of(&id, place, &object),
+            Err(object) => summary::unreadable(&id, place, &object.error),
+        })
+    });
+    all.collect()
+}
+
+/// Secrets that a pod of daily work waits for.
+fn waiting(entry: &Entry) -> Vec<Missing> {
+    let Work::Daily(id) = &entry.work else { return Vec::new() };
+    let pod = serde_json::from_value(entry.view.state()).unwrap_or_default();
+    summary::missing(id, &pod)
+}
+
+/// Says in the status why a reconcile came to no end of its own.
+pub async fn report_failure(context: &Context, name: &str, failure: &Failure) -> Result<(), Failure> {
+    let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
+    let team = with_newest_status(context, (*team).clone());
+    report(context, &team, held(&team, failure, &now())).await
+}
+
+fn next(
+    context: &Context,
+    name: &str,
+    plan: &Plan,
+    health: &Health,
+    outcome: &Outcome,
+    later: Again,
+) -> Result<Again, Failure> {
+    let over = plan.budget.iter().any(|share| share.over);
+    if over && context.may_lower(name) {
+        context.remember_lowering(name);
+    }
+    let to_mend =
+        outcome.failures().next().is_some() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
+    outcome.requeue(soonest([over.then_some(LOWERING), later]), to_mend.then_some(RECHECK))
+}

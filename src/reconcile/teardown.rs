@@ -1,0 +1,209 @@
+//! Takes a deleted team away. Its people lose their rights first, whatever else is
+//! there or not; then under `Retain` everything else stays, and under `Delete` its
+//! namespaces go, in order.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::Api;
+use serde_json::json;
+
+use crate::api::identity::Key;
+use crate::api::team::DeletionPolicy;
+use crate::api::{AITeam, GROUP, Layer, Reason};
+use crate::cluster::apply::Outcome;
+use crate::cluster::apply::Revocation;
+use crate::cluster::cache::Entry;
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key as WatchKey;
+use crate::cluster::queue::Again;
+use crate::cluster::request::request;
+use crate::objects::record::Record;
+use crate::plan::Identity;
+use crate::reconcile::context::Context;
+use crate::reconcile::observe;
+use crate::reconcile::publish::publish;
+use crate::reconcile::report::{now, report};
+use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::snapshot::Ground;
+use crate::reconcile::{finalizer, retained, stalled};
+use crate::status::team::held;
+
+/// Takes the team away and lets its object go once that is done.
+pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+    if !finalizer::is_set(team) {
+        return Ok(None);
+    }
+    // A CRD's deletion takes its objects along, past every admission policy: that
+    // is nobody's wish for this team, so everything stays, whatever its policy.
+    let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
+    if !done {
+        // What holds a namespace is watched as little as who lets it go.
+        let namespaces = observe::namespaces(team.name(), &context.mirror);
+        return Ok(namespaces
+            .values()
+            .filter(|entry| entry.deleting)
+            .map(|entry| stalled::again(context, entry))
+            .min());
+    }
+    finalizer::remove(context, team).await?;
+    context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());
+    Ok(None)
+}
+
+/// Takes the people of a deleted team away and nothing else: what becomes of the rest
+/// cannot be read, so the team stays and says so.
+pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+    if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
+        return Ok(None);
+    }
+    report(context, team, held(team, failure, &now())).await?;
+    Ok(Some(RECHECK))
+}
+
+/// Whether the kind's own definition is being deleted, or is gone.
+pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Failure> {
+    let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
+    let name = format!("{plural}.{GROUP}");
+    let read = api.get_metadata_opt(&name);
+    let read = request(&context.metrics.requests, "get", "CustomResourceDefinition", read).await;
+    let definition =
+        read.map_err(|error| error.failure(&format!("read the definition of {plural} before removing anything")))?;
+    Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
+}
+
+/// Takes the team away. Says whether nothing is left to wait for.
+async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = team.name();
+    if !nobody_is_left(context, team).await? {
+        return Ok(false);
+    }
+    match team.spec.deletion_policy {
+        DeletionPolicy::Retain => {
+            if let Err(failure) = withdraw(context, team).await {
+                report(context, team, held(team, &failure, &now())).await?;
+                return Err(failure);
+            }
+            retained::reconcile(context, name).await?;
+            Ok(true)
+        }
+        DeletionPolicy::Delete => delete(context, team).await,
+    }
+}
+
+/// Removes every binding of the team, wherever it is, and says whether none that
+/// names anybody is left. Needs neither Backbone nor record.
+async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = team.name();
+    let mut outcome = Outcome::default();
+    context.applier.relabel_namespaces(name, &mut outcome).await;
+    let bound =
+        || context.mirror.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
+    // What somebody's finalizer holds is emptied until they let it go.
+    let kept = bound().filter(|(_, entry)| entry.deleting);
+    let emptied = kept.map(|(key, entry)| (key, entry, Revocation::Keep(json!([]))));
+    context.applier.revoke(emptied.collect(), &mut outcome).await;
+    context.applier.remove_bindings(name, &mut outcome).await;
+    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
+    let unknown = ["RoleBinding", "ClusterRoleBinding"]
+        .into_iter()
+        .find_map(|kind| observe::unwatched(context, "rbac.authorization.k8s.io", kind));
+    let refused = || outcome.failures().next().map(|(_, failure)| failure.clone());
+    // Of a namespace without our label nothing can be removed: that says more than each refusal.
+    let failed = outcome.failures().next().and(lost(context, name)).or_else(refused).or(unknown);
+    if let Some(failure) = failed {
+        report(context, team, held(team, &failure, &now())).await?;
+        return Err(failure);
+    }
+    // The watch tells of each that is gone, and has the team looked at again.
+    Ok(bound().next().is_none())
+}
+
+fn names_anybody(entry: &Entry) -> bool {
+    entry.view.state()["subjects"].as_array().is_some_and(|subjects| !subjects.is_empty())
+}
+
+/// Writes into the record that the team was withdrawn, before that takes effect.
+async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
+    let name = team.name();
+    let uid = team.metadata.uid.clone().unwrap_or_default();
+    // One that cannot be read is not written over: the team waits for who can.
+    let Some(mut record) = observe::record(name, &context.mirror)?.or_else(|| from_scratch(context, team)) else {
+        return Ok(());
+    };
+    record.withdrawn = true;
+    let mut outcome = Outcome::default();
+    let owner = Key::Team(name.to_owned());
+    let desired = record.desired(&Identity { name: name.to_owned(), uid });
+    context.applier.apply(&owner, &[desired], &[crate::objects::Stage::Guardrail], &mut outcome).await;
+    outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
+        // There is no Backbone to keep the record in, and so nothing to retain.
+        Reason::Terminating | Reason::Progressing | Reason::Conflict => Ok(()),
+        _ => Err(failure.clone()),
+    })
+}
+
+/// A record for a team whose own was lost: only if a namespace is there to keep it.
+fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
+    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    namespaces.contains_key(&format!("{}--backbone", team.name())).then(|| {
+        let site = context.store.blueprints.get(&team.spec.blueprint).and_then(Result::ok);
+        let known = site.map(|site| Record::of(team.name(), &team.spec, &site.spec));
+        Record {
+            uid: team.metadata.uid.clone().unwrap_or_default(),
+            namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
+            ..known.unwrap_or_default()
+        }
+    })
+}
+
+/// What goes first: what serves, then what was worked on, then what was shared.
+const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::Backbone];
+
+async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+    let name = team.name();
+    let mut outcome = Outcome::default();
+    let going = Failure::new(Reason::Deleting, "the team is being deleted with everything in it");
+    publish(context, name, Ground::held(&going));
+    context.applier.remove_outside(name, &mut outcome).await;
+    let namespaces = observe::namespaces(name, &context.mirror);
+    let of = |layer: Layer| -> Vec<(String, &Entry)> {
+        let of_layer = namespaces.iter().filter(move |(name, entry)| observe::layer(name, entry) == layer);
+        of_layer.map(|(name, entry)| (name.clone(), entry)).collect()
+    };
+    let next = ORDER.into_iter().map(of).find(|of_layer| !of_layer.is_empty());
+    let waiting = match next {
+        Some(of_layer) => {
+            let mut why = Vec::new();
+            for (name, entry) in &of_layer {
+                why.extend(stalled::why(context, name, entry).await.map(|why| format!("; {why}")));
+            }
+            let names: Vec<_> = of_layer.into_iter().map(|(name, _)| name).collect();
+            context.applier.remove_namespaces(name, &names, &mut outcome).await;
+            format!("waiting for the API server to remove {}{}", names.join(", "), why.join(""))
+        }
+        None => String::new(),
+    };
+    if let Some(failure) = lost(context, name) {
+        report(context, team, held(team, &failure, &now())).await?;
+        return Err(failure);
+    }
+    if let Some((_, failure)) = outcome.failures().next() {
+        report(context, team, held(team, failure, &now())).await?;
+        return Err(failure.clone());
+    }
+    if waiting.is_empty() {
+        return Ok(true);
+    }
+    report(context, team, held(team, &Failure::new(Reason::Deleting, waiting), &now())).await?;
+    Ok(false)
+}
+
+/// Why a namespace that is the team's own by its recorded UID cannot be removed: it
+/// lost our label.
+fn lost(context: &Context, team: &str) -> Option<Failure> {
+    let record = observe::record(team, &context.mirror).ok().flatten()?;
+    record.namespaces.iter().find_map(|(namespace, uid)| {
+        let entry = context.mirror.get(&WatchKey::new("", "Namespace", None, namespace))?;
+        (entry.uid == *uid && !entry.is_ours() && !entry.deleting).then(|| observe::lost_label(team, namespace))
+    })
+}

@@ -1,0 +1,32 @@
+//! What changed that others depend on, until those are looked for.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use crate::api::identity::DailyId;
+
+/// What changed of what others depend on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// An object of daily work.
+    Object(DailyId),
+    /// An engine, or whether what it requires is served.
+    Engine(String),
+}
+
+/// What changed by team since its dependents were looked for last.
+#[derive(Debug, Default)]
+pub struct Causes {
+    teams: Mutex<HashMap<String, BTreeSet<Cause>>>,
+}
+
+impl Causes {
+    pub(super) fn add(&self, team: &str, cause: Cause) {
+        let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
+        teams.entry(team.to_owned()).or_default().insert(cause);
+    }
+
+    pub(super) fn take(&self, team: &str) -> BTreeSet<Cause> {
+        self.teams.lock().unwrap_or_else(PoisonError::into_inner).remove(team).unwrap_or_default()
+    }
+}

@@ -1,0 +1,165 @@
+//! What changed of an object, for whom: for itself, for those that refer to it,
+//! for the team that tells of it.
+//!
+//! Pure. Two objects are compared by what they ask for; what Strata reports of
+//! them is no reason to look again.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::work::{DailyKind, Dataset, ModelService, Pipeline, Run};
+use crate::api::{AITeam, Blueprint, Engine, labels};
+use crate::cluster::store::{Change, Known};
+use crate::plan::work::Object;
+use crate::plan::work::run::{expires, is_kept};
+
+/// An object that is compared with what it was.
+pub(super) trait Compared {
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
+    /// Whether both have the same spec.
+    fn asks_the_same(&self, other: &Self) -> bool;
+    /// Whether both have the same status.
+    fn says_the_same(&self, other: &Self) -> bool;
+}
+
+macro_rules! compared {
+    ($($kind:ty),+) => {
+        $(impl Compared for $kind {
+            fn metadata(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn asks_the_same(&self, other: &Self) -> bool {
+                self.spec == other.spec
+            }
+            fn says_the_same(&self, other: &Self) -> bool {
+                self.status == other.status
+            }
+        })+
+    };
+}
+compared!(AITeam, Blueprint, Engine);
+
+impl Compared for Object {
+    fn metadata(&self) -> &ObjectMeta {
+        self.metadata()
+    }
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.asks_the_same(other)
+    }
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.says_the_same(other)
+    }
+}
+
+/// Whether the object itself has to be looked at.
+pub(super) fn concerns_itself<K: Compared>(change: &Change<'_, K>) -> bool {
+    match (change.before, change.after) {
+        (Some(Ok(before)), Some(Ok(after))) => {
+            !is_same(before.metadata(), after.metadata())
+                || !before.asks_the_same(after)
+                // What others write into a status is put back.
+                || change.others && !before.says_the_same(after)
+        }
+        (Some(Err(before)), Some(Err(after))) => {
+            before.metadata.generation != after.metadata.generation
+                || !is_same(&before.metadata, &after.metadata)
+                || before.error != after.error
+        }
+        _ => true,
+    }
+}
+
+/// Whether it means another thing to those who refer to it.
+pub(super) fn concerns_others<K: Compared>(change: &Change<'_, K>) -> bool {
+    match (change.before, change.after) {
+        (Some(Ok(before)), Some(Ok(after))) => {
+            let (old, new) = (before.metadata(), after.metadata());
+            old.uid != new.uid || old.deletion_timestamp != new.deletion_timestamp || !before.asks_the_same(after)
+        }
+        (Some(Err(before)), Some(Err(after))) => before.error != after.error,
+        _ => true,
+    }
+}
+
+/// Whether metadata says the same to whoever brings the object about. That our
+/// finalizer was set is no news, that somebody took it off is.
+fn is_same(before: &ObjectMeta, after: &ObjectMeta) -> bool {
+    let held = |metadata: &ObjectMeta| metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER);
+    before.uid == after.uid
+        && before.deletion_timestamp == after.deletion_timestamp
+        && before.annotations == after.annotations
+        && (held(after) || !held(before))
+}
+
+/// The metadata of an object, readable or not.
+pub(super) fn metadata<K: Compared>(known: &Known<K>) -> &ObjectMeta {
+    match known {
+        Ok(object) => object.metadata(),
+        Err(unreadable) => &unreadable.metadata,
+    }
+}
+
+/// The UID and the resource version.
+pub(super) fn identity(metadata: &ObjectMeta) -> (&str, u64) {
+    let version = metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
+    (metadata.uid.as_deref().unwrap_or_default(), version.unwrap_or_default())
+}
+
+/// Whether others depend on the object, and on what changed of it.
+pub(super) fn has_dependents(kind: DailyKind, change: &Change<'_, Object>) -> bool {
+    match kind {
+        DailyKind::Component | DailyKind::Dataset | DailyKind::Pipeline => concerns_others(change),
+        // One that ended may make an older one's Job one too many.
+        DailyKind::Run => {
+            let ended =
+                |known: Option<&Known<Object>>| run(known).and_then(|run| run.status.as_ref()?.finished.clone());
+            change.after.is_some() && ended(change.before) != ended(change.after)
+        }
+        DailyKind::Workbench | DailyKind::ModelService => false,
+    }
+}
+
+/// Whether a run ended, or is to be deleted after all.
+pub(super) fn expires_anew(change: &Change<'_, Object>) -> bool {
+    let end = |known| run(known).filter(|run| !is_kept(run)).and_then(|run| expires(run, Some(0)));
+    end(change.after).is_some_and(|time| end(change.before) != Some(time))
+}
+
+fn run(known: Option<&Known<Object>>) -> Option<&Run> {
+    match known?.as_deref() {
+        Ok(Object::Run(run)) => Some(run),
+        _ => None,
+    }
+}
+
+/// Whether a team tells the same of the object.
+pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Known<Object>>) -> bool {
+    let (Some(Ok(before)), Some(Ok(after))) = (before, after) else { return false };
+    let same = before.conditions().len() == after.conditions().len()
+        && before.conditions().iter().zip(after.conditions()).all(|(old, new)| {
+            (&old.type_, &old.status, &old.reason, &old.message) == (&new.type_, &new.status, &new.reason, &new.message)
+        })
+        && before.observed_generation() == after.observed_generation()
+        && before.metadata().deletion_timestamp == after.metadata().deletion_timestamp;
+    same && match (&**before, &**after) {
+        (Object::Dataset(before), Object::Dataset(after)) => {
+            let settings = |dataset: &Dataset| {
+                dataset.status.as_ref().map(|status| status.connections.clone()).unwrap_or_default()
+            };
+            settings(before) == settings(after)
+        }
+        (Object::Pipeline(before), Object::Pipeline(after)) => {
+            let last =
+                |pipeline: &Pipeline| pipeline.status.as_ref().and_then(|status| Some(status.last.as_ref()?.state));
+            before.spec.schedule == after.spec.schedule && last(before) == last(after)
+        }
+        (Object::ModelService(before), Object::ModelService(after)) => {
+            let told = |service: &ModelService| {
+                let status = service.status.clone().unwrap_or_default();
+                (status.wanted, status.serving, status.digest, status.endpoint)
+            };
+            before.spec.customers == after.spec.customers && told(before) == told(after)
+        }
+        _ => true,
+    }
+}

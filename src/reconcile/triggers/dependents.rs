@@ -1,0 +1,228 @@
+//! Who depends on what changed: those that name it, and those that name these.
+//!
+//! One pass answers for all that changed in a team since the last one, in the
+//! turn of that team: a flood of changes costs one look at the team's objects,
+//! and holds up nobody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::causes::Cause;
+use super::has_ended;
+use crate::api::identity::DailyId;
+use crate::api::identity::Key;
+use crate::api::status::{ConditionStatus, READY};
+use crate::api::work::DailyKind;
+use crate::api::work::pipeline::Step;
+use crate::cluster::store::Known;
+use crate::plan::Plan;
+use crate::plan::work::Object;
+use crate::plan::work::dataset::{SHADOWED, rivals};
+use crate::plan::work::engine::candidates;
+use crate::plan::work::run::kept;
+use crate::reconcile::context::Context;
+
+/// The objects of a kind in a team.
+type Of<'a> = dyn Fn(DailyKind) -> Vec<(DailyId, Known<Object>)> + 'a;
+
+/// Has those looked at that depend on what changed in a team.
+pub fn reconcile(context: &Context, team: &str) {
+    let causes = context.causes.take(team);
+    let of = |kind| context.store.daily_of_team(kind, team);
+    let (mut changed, mut engines) = (BTreeSet::new(), BTreeSet::new());
+    for cause in causes {
+        match cause {
+            Cause::Object(id) => {
+                changed.insert(id);
+            }
+            Cause::Engine(name) => {
+                engines.insert(name);
+            }
+        }
+    }
+    let mut found = dependents(team, &changed, &of);
+    found.extend(outnumbered(context, &changed));
+    if let Some(ground) = context.ground(team).filter(|_| !engines.is_empty()) {
+        found.extend(provided_by(&engines, ground.planned.as_ref().map(|planned| &planned.plan), &of));
+    }
+    for id in found {
+        context.queue.add(Key::Daily(id));
+    }
+}
+
+/// Has all daily work of a team looked at that anything is left to do for.
+pub fn all_of(context: &Context, team: &str) {
+    for kind in DailyKind::ALL {
+        for (id, object) in context.store.daily_of_team(*kind, team) {
+            if !has_ended(context, &id, &object) {
+                context.queue.add(Key::Daily(id));
+            }
+        }
+    }
+}
+
+/// Has those of a team looked at that wait for settings: runs that have not begun,
+/// and datasets that say something else of theirs than is so.
+pub fn waiting_of(context: &Context, team: &str) {
+    let runs = context.store.daily_of_team(DailyKind::Run, team).into_iter();
+    runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Key::Daily(id)));
+    let Some(ground) = context.ground(team) else { return };
+    let Some(planned) = &ground.planned else { return };
+    for (id, dataset) in context.store.daily_of_team(DailyKind::Dataset, team) {
+        if dataset.is_ok_and(|dataset| is_unsettled(&id, &dataset, &planned.plan)) {
+            context.queue.add(Key::Daily(id));
+        }
+    }
+}
+
+/// Whether a dataset is not ready, or is left out somewhere, or says that it is: the
+/// settings that are planned now may be others.
+fn is_unsettled(id: &DailyId, dataset: &Object, plan: &Plan) -> bool {
+    let ready = dataset.conditions().iter().find(|condition| condition.type_ == READY);
+    let settled = ready.is_some_and(|ready| ready.status == ConditionStatus::True && !ready.message.contains(SHADOWED));
+    let me = (id.namespace.clone(), id.name.clone());
+    !settled || plan.namespaces.iter().any(|place| place.datasets.left_out.contains_key(&me))
+}
+
+/// Objects by kind and place, as others name them.
+#[derive(Default)]
+struct Named(BTreeMap<DailyKind, BTreeSet<(String, String)>>);
+
+impl Named {
+    fn extend<'a>(&mut self, all: impl IntoIterator<Item = &'a DailyId>) {
+        for id in all {
+            self.0.entry(id.kind).or_default().insert((id.namespace.clone(), id.name.clone()));
+        }
+    }
+
+    fn any(&self, kind: DailyKind) -> bool {
+        self.0.contains_key(&kind)
+    }
+
+    /// Those of a kind.
+    fn of(&self, kind: DailyKind) -> impl Iterator<Item = &(String, String)> {
+        self.0.get(&kind).into_iter().flatten()
+    }
+
+    /// Whether the name means one of them in one of these namespaces.
+    fn has(&self, kind: DailyKind, places: &[&str], name: &str) -> bool {
+        let Some(names) = self.0.get(&kind) else { return false };
+        places.iter().any(|place| names.contains(&((*place).to_owned(), name.to_owned())))
+    }
+}
+
+/// Those that name what changed, and those that name these.
+fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<DailyId> {
+    use DailyKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
+    let shared = format!("{team}--shared");
+    let mut named = Named::default();
+    named.extend(changed.iter().filter(|id| id.kind != Run));
+    let mut found = BTreeSet::new();
+    let look = |kind: DailyKind, named: &Named| -> Vec<DailyId> {
+        let dependent = |(id, object): (DailyId, Known<Object>)| {
+            object.is_ok_and(|object| names_any(&object, &id, &shared, named)).then_some(id)
+        };
+        of(kind).into_iter().filter_map(dependent).collect()
+    };
+    if named.any(Dataset) {
+        // One that gives its settings or not is the same dataset to those who name it.
+        found.extend(look(Dataset, &named));
+        found.extend(look(Workbench, &named));
+        let components = look(Component, &named);
+        // One of Shared runs in the namespace of a dataset too, and means that one there.
+        let there = of(Component).into_iter().filter(|(id, _)| id.namespace == shared);
+        let there: Vec<DailyId> = there.flat_map(|(id, object)| runs_beside(&id, &object, &named)).collect();
+        named.extend(components.iter().chain(&there));
+        found.extend(components);
+    }
+    if named.any(Dataset) || named.any(Component) {
+        found.extend(look(ModelService, &named));
+        let pipelines = look(Pipeline, &named);
+        named.extend(&pipelines);
+        found.extend(pipelines);
+    }
+    if named.any(Pipeline) {
+        let runs = of(Run).into_iter().filter(|(_, run)| is_waiting(run));
+        let of_them = runs.filter(|(id, run)| {
+            matches!(run.as_deref(), Ok(Object::Run(run)) if named.has(Pipeline, &[&id.namespace], &run.spec.pipeline))
+        });
+        found.extend(of_them.map(|(id, _)| id));
+    }
+    found
+}
+
+/// The component as it stands in the namespaces of those of these datasets that it names.
+fn runs_beside(id: &DailyId, object: &Known<Object>, named: &Named) -> Vec<DailyId> {
+    let Ok(Object::Component(component)) = object.as_deref() else { return Vec::new() };
+    let of = |name: &String| component.spec.datasets.contains(name);
+    let places = named.of(DailyKind::Dataset).filter(|(place, name)| *place != id.namespace && of(name));
+    places.map(|(place, _)| DailyId { namespace: place.clone(), ..id.clone() }).collect()
+}
+
+/// Whether the object names any of these. What is in Shared is named everywhere.
+fn names_any(object: &Object, id: &DailyId, shared: &str, named: &Named) -> bool {
+    let places = [shared, id.namespace.as_str()];
+    let dataset = |name: &String| named.has(DailyKind::Dataset, &places, name);
+    let component = |name: &str| named.has(DailyKind::Component, &places, name);
+    match object {
+        Object::Component(component) => component.spec.datasets.iter().any(dataset),
+        Object::Dataset(own) => rivals(own, &id.name).iter().any(dataset),
+        Object::Workbench(workbench) => workbench.spec.datasets.iter().any(dataset),
+        Object::Pipeline(pipeline) => pipeline.spec.steps.iter().any(|step: &Step| component(&step.component)),
+        Object::ModelService(service) => {
+            service.spec.capture.as_ref().is_some_and(|capture| dataset(&capture.dataset))
+                || service.spec.monitor.as_ref().is_some_and(|monitor| component(&monitor.component))
+        }
+        Object::Run(_) => false,
+    }
+}
+
+/// Whether a run has not begun: what it names may still change what it becomes.
+fn is_waiting(run: &Known<Object>) -> bool {
+    let Ok(Object::Run(run)) = run.as_deref() else { return false };
+    run.status.as_ref().is_none_or(|status| status.job.is_none() && status.finished.is_none())
+}
+
+/// The runs whose Job may be one too many, because another of the pipeline ended
+/// or because the pipeline keeps fewer.
+fn outnumbered(context: &Context, changed: &BTreeSet<DailyId>) -> Vec<DailyId> {
+    let pipelines = changed.iter().filter_map(|id| match id.kind {
+        DailyKind::Pipeline => Some((&id.namespace, id.name.clone())),
+        DailyKind::Run => match context.store.daily_object(id)?.as_deref() {
+            Ok(Object::Run(run)) => Some((&id.namespace, run.spec.pipeline.clone())),
+            _ => None,
+        },
+        _ => None,
+    });
+    let pipelines: BTreeSet<(&String, String)> = pipelines.collect();
+    let of = |(namespace, name): (&String, String)| -> Vec<DailyId> {
+        let id = DailyId { kind: DailyKind::Pipeline, namespace: namespace.clone(), name };
+        let keep = match context.store.daily_object(&id).as_ref().map(|known| known.as_deref()) {
+            Some(Ok(Object::Pipeline(pipeline))) => kept(Some(pipeline)),
+            Some(_) => return Vec::new(),
+            None => kept(None),
+        };
+        let runs = context.store.work.outnumbered(namespace, &id.name, keep).into_iter();
+        runs.map(|name| DailyId { kind: DailyKind::Run, namespace: namespace.clone(), name }).collect()
+    };
+    pipelines.into_iter().flat_map(of).collect()
+}
+
+/// What one of these engines provides, or would.
+fn provided_by(engines: &BTreeSet<String>, plan: Option<&Plan>, of: &Of<'_>) -> Vec<DailyId> {
+    let mut found = Vec::new();
+    for kind in DailyKind::ALL.iter().filter(|kind| **kind != DailyKind::Component) {
+        let would = plan.map(|plan| candidates(plan, kind.capability())).unwrap_or_default();
+        let would = would.iter().any(|name| engines.contains(*name));
+        found.extend(of(*kind).into_iter().filter_map(|(id, object)| {
+            let object = object.ok()?;
+            let recorded = object.recorded_engine().map(|engine| engines.contains(&engine.name));
+            let begun = matches!(&*object, Object::Run(run) if run.status.as_ref().is_some_and(|status| status.finished.is_some()));
+            (recorded.unwrap_or(would) && !begun).then_some(id)
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+#[path = "dependents_tests.rs"]
+mod tests;

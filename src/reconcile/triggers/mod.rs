@@ -1,0 +1,244 @@
+//! Who looks again when something that people write changes. It compares what
+//! was there with what is, and wakes those whose plan it is or has a part in:
+//! what Strata itself reports wakes nobody.
+//!
+//! It says who, never why, writes nothing and asks nobody. It runs on the tasks
+//! of the watches, which all teams share: what grows with a team is left to the
+//! queue, where teams take turns ([`dependents`]).
+
+pub mod causes;
+pub mod compare;
+pub mod dependents;
+
+use std::sync::Arc;
+
+use crate::api::identity::DailyId;
+use crate::api::identity::Key;
+use crate::api::identity::team_of;
+use crate::api::status::READY;
+use crate::api::work::DailyKind;
+use crate::api::{AITeam, Blueprint, Engine};
+use crate::cluster::store::{Change, Definition, Known, Listener};
+use crate::plan::work::Object;
+use crate::plan::work::run::is_over;
+use crate::reconcile::context::Context;
+use crate::reconcile::usage::followed;
+use causes::Cause;
+use compare::{concerns_itself, concerns_others, expires_anew, has_dependents, identity, means_the_same, metadata};
+
+/// Wakes those whom a change concerns. What the first lists bring is not told:
+/// when they are complete, everything is looked at ([`crate::operator::controller`]).
+pub struct Triggers(pub Arc<Context>);
+
+impl Listener for Triggers {
+    fn team(&self, change: &Change<'_, AITeam>) {
+        let (context, key) = (&self.0, Key::Team(change.key.to_owned()));
+        if change.after.is_some() {
+            context.queue.know(key.clone());
+        }
+        if let Some((uid, version)) = change.after.map(|team| identity(metadata(team))) {
+            context.reported.was_read(uid, version);
+        }
+        if change.first {
+            return;
+        }
+        if concerns_itself(change) {
+            context.queue.add(key);
+        }
+        self.count_references(change);
+        if readiness(change.before) != readiness(change.after) {
+            context.queue.add_readiness();
+        }
+    }
+
+    fn blueprint(&self, change: &Change<'_, Blueprint>) {
+        if change.first {
+            return;
+        }
+        let queue = &self.0.queue;
+        if concerns_itself(change) {
+            queue.add(Key::Blueprint(change.key.to_owned()));
+        }
+        if !concerns_others(change) {
+            return;
+        }
+        for (name, team) in self.0.store.teams.all() {
+            if followed(&team) == Some(change.key) {
+                queue.add(Key::Team(name));
+            }
+        }
+    }
+
+    fn engine(&self, change: &Change<'_, Engine>) {
+        if change.first {
+            return;
+        }
+        if concerns_itself(change) {
+            self.0.queue.add(Key::Engine(change.key.to_owned()));
+        }
+        if concerns_others(change) {
+            self.0.follow_kinds(&[]);
+            self.engine_changed(change.key);
+            if needs_api_server(change.before) != needs_api_server(change.after) {
+                self.way_changed(change.key);
+            }
+        }
+    }
+
+    fn definition(&self, change: &Change<'_, Definition>) {
+        let (before, after) = (facts(change.before), facts(change.after));
+        if change.first || before == after {
+            return;
+        }
+        self.0.follow_kinds(&[]);
+        self.0.follow_recorded();
+        let Some(definition) = after.or(before) else { return };
+        let (group, kind) = (definition.group.as_str(), definition.kind.as_str());
+        let catalogue = self.0.store.catalogue();
+        let engines = catalogue.iter().filter(|(_, engine)| engine.kinds().contains(&(group, kind)));
+        engines.for_each(|(name, _)| self.engine_changed(name));
+        for (team, ground) in self.0.grounds() {
+            if ground.kinds.contains(&(group.to_owned(), kind.to_owned())) {
+                self.0.queue.add(Key::Team(team));
+            }
+        }
+    }
+
+    fn turned(&self, plural: &str) {
+        let context = &self.0;
+        let Some(kind) = DailyKind::ALL.iter().copied().find(|kind| kind.plural() == plural) else {
+            return context.store.teams.names().into_iter().for_each(|team| context.queue.add(Key::Team(team)));
+        };
+        if kind == DailyKind::Run {
+            // A first list that came late has armed no timer.
+            context.grounds().into_iter().for_each(|(team, _)| context.queue.add_expiry(&team));
+        }
+        for (name, object) in context.store.daily(kind).all() {
+            if let Some(id) = id(kind, &name).filter(|id| !has_ended(context, id, &object)) {
+                context.queue.add(Key::Daily(id));
+            }
+        }
+    }
+
+    fn daily(&self, kind: DailyKind, change: &Change<'_, Object>) {
+        let Some(id) = id(kind, change.key) else { return };
+        if let Some((uid, version)) = change.after.map(|object| identity(metadata(object))) {
+            self.0.told.was_read(uid, version);
+        }
+        if change.first {
+            return;
+        }
+        self.wake_itself(&id, change);
+        let Some(team) = team_of(&id.namespace) else { return };
+        if kind != DailyKind::Run && !means_the_same(change.before, change.after) {
+            self.0.queue.add_summary(team);
+        }
+        if kind == DailyKind::Run && expires_anew(change) {
+            self.0.queue.add_expiry(team);
+        }
+        if has_dependents(kind, change) {
+            let team = team.to_owned();
+            self.changed(&team, Cause::Object(id));
+        }
+    }
+}
+
+impl Triggers {
+    /// Has those looked for who depend on what changed, once this replica works.
+    fn changed(&self, team: &str, cause: Cause) {
+        if self.0.queue.is_open() {
+            self.0.causes.add(team, cause);
+            self.0.queue.add_dependents(team);
+        }
+    }
+
+    /// Counts again how many teams use what the team uses, where that changed.
+    fn count_references(&self, change: &Change<'_, AITeam>) {
+        let named = |team: Option<&Known<AITeam>>| followed(team?).map(str::to_owned);
+        let (before, after) = (named(change.before), named(change.after));
+        if before != after {
+            before.into_iter().chain(after).for_each(|name| self.0.queue.add_count(Key::Blueprint(name)));
+        }
+        if change.after.is_none() {
+            self.0.store.engines.names().into_iter().for_each(|name| self.0.queue.add_count(Key::Engine(name)));
+        }
+    }
+
+    /// Wakes the teams whose plan looked at the engine, and what it provides.
+    fn engine_changed(&self, engine: &str) {
+        for (team, ground) in self.0.grounds() {
+            let looked_at = ground.engines.contains(engine);
+            if looked_at {
+                self.0.queue.add(Key::Team(team.clone()));
+            }
+            if looked_at || ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
+                self.changed(&team, Cause::Engine(engine.to_owned()));
+            }
+        }
+    }
+
+    /// Wakes the teams whose daily work may reach the API server by this engine, or may not
+    /// any more: the way there is written for the team as a whole.
+    fn way_changed(&self, engine: &str) {
+        for (team, ground) in self.0.grounds() {
+            if ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
+                self.0.queue.add(Key::Team(team));
+            }
+        }
+    }
+
+    fn wake_itself(&self, id: &DailyId, change: &Change<'_, Object>) {
+        let key = Key::Daily(id.clone());
+        let Some(after) = change.after else {
+            if let Some((uid, _)) = change.before.map(|object| identity(metadata(object))) {
+                self.0.told.forget(uid);
+            }
+            self.0.refused.passed(id).into_iter().for_each(|next| self.0.queue.add(Key::Daily(next)));
+            return self.0.queue.forget(&key);
+        };
+        if concerns_itself(change) && !has_ended(&self.0, id, after) {
+            self.0.queue.add(key);
+        }
+    }
+}
+
+/// Whether nothing is left to do for an object: a run that is over.
+#[must_use]
+pub fn has_ended(context: &Context, id: &DailyId, object: &Known<Object>) -> bool {
+    match object.as_deref() {
+        Ok(Object::Run(run)) => is_over(run, has_job(context, id)),
+        _ => false,
+    }
+}
+
+/// Whether the Job of a run is there.
+fn has_job(context: &Context, run: &DailyId) -> bool {
+    let job = crate::cluster::key::Key::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
+    context.mirror.get(&job).is_some()
+}
+
+/// The object that the store keeps under this name.
+#[must_use]
+pub fn id(kind: DailyKind, key: &str) -> Option<DailyId> {
+    let (namespace, name) = key.split_once('/')?;
+    Some(DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+}
+
+fn needs_api_server(known: Option<&Known<Engine>>) -> bool {
+    known.and_then(|known| known.as_ref().ok()).is_some_and(|engine| engine.spec.needs_api_server)
+}
+
+fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
+    known?.as_deref().ok()
+}
+
+/// What the condition `Ready` of a team says, for the count of teams.
+#[must_use]
+pub fn readiness(team: Option<&Known<AITeam>>) -> Option<&str> {
+    let status = team?.as_ref().ok().and_then(|team| team.status.as_ref());
+    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
+    Some(ready.map_or("Unknown", |ready| ready.status.name()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Who is woken by what, and above all who is not.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::api::status::{Finding, conditions};
+use crate::api::{AITeamStatus, BlueprintSpec, Reason};
+use crate::cluster::store::Unreadable;
+use crate::engine::Catalogue;
+use crate::plan::Facts;
+use crate::reconcile::snapshot::Ground;
+use crate::telemetry::metrics::Metrics;
+
+fn triggers() -> Triggers {
+    let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+    let client = kube::Client::try_from(config).unwrap();
+    Triggers(Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200), None))
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
+fn known<K: serde::de::DeserializeOwned>(
+    kind: &str,
+    name: &str,
+    generation: i64,
+    spec: &Value,
+    status: &Value,
+) -> Known<K> {
+    let object = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "spec": spec, "status": status,
+        "metadata": {"name": name, "uid": name, "generation": generation, "namespace": "a--p"},
+    });
+    Ok(Arc::new(serde_json::from_value(object).unwrap()))
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
+fn team(name: &str, spec: &Value) -> Known<AITeam> {
+    known("AITeam", name, 1, spec, &Value::Null)
+}
+
+fn change<'a, K>(key: &'a str, before: Option<&'a Known<K>>, after: Option<&'a Known<K>>) -> Change<'a, K> {
+    Change { key, before, after, others: false, first: false }
+}
+
+/// Everything that was woken.
+async fn woken(triggers: &Triggers) -> Vec<Key> {
+    let mut all = Vec::new();
+    while let Ok(key) = tokio::time::timeout(Duration::from_secs(10), triggers.0.queue.next()).await {
+        triggers.0.queue.done(&key, Ok(None));
+        all.push(key);
+    }
+    all.sort();
+    all
+}
+
+fn key(team: &str) -> Key {
+    Key::Team(team.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_of_ours_wakes_nobody() {
+    let triggers = triggers();
+    let ready = Finding::new(READY, true, Reason::Ready, "fine");
+    let status = AITeamStatus {
+        conditions: conditions(&[], &[ready], 1, &crate::reconcile::report::now()),
+        ..Default::default()
+    };
+    let (before, after) = (team("a", &json!({})), known("AITeam", "a", 1, &json!({}), &json!(status)));
+    triggers.team(&change("a", Some(&before), Some(&after)));
+    // How many teams are ready is counted; that is all.
+    assert_eq!(woken(&triggers).await, [Key::Readiness]);
+    let of = |status: Value| known::<Blueprint>("Blueprint", "site", 1, &json!({}), &status);
+    let (before, after) = (of(json!({"teams": 1})), of(json!({"teams": 2})));
+    triggers.0.store.teams.set("a", team("a", &json!({"blueprint": "site"})));
+    triggers.blueprint(&change("site", Some(&before), Some(&after)));
+    let of = |status: Value| {
+        let spec = json!({"capabilities": ["Queue"], "revision": "1"});
+        known::<Engine>("Engine", "own", 1, &spec, &status)
+    };
+    triggers.engine(&change("own", Some(&of(json!({"teams": 1}))), Some(&of(json!({"teams": 2})))));
+    assert!(woken(&triggers).await.is_empty());
+    // What somebody else writes into a status is put back.
+    let (before, after) = (of(json!({"teams": 1})), of(json!({"teams": 9})));
+    triggers.engine(&Change { others: true, ..change("own", Some(&before), Some(&after)) });
+    assert_eq!(woken(&triggers).await, [Key::Engine("own".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blueprint_wakes_those_that_follow_it() {
+    let triggers = triggers();
+    for (name, blueprint) in [("a", "site"), ("b", "other"), ("c", "site")] {
+        triggers.0.store.teams.set(name, team(name, &json!({"blueprint": blueprint})));
+    }
+    let of = |generation, spec: Value| known::<Blueprint>("Blueprint", "site", generation, &spec, &Value::Null);
+    let (before, after) = (of(1, json!({})), of(2, json!({"archetype": "Research"})));
+    let own = Key::Blueprint("site".to_owned());
+    triggers.blueprint(&change("site", Some(&before), Some(&after)));
+    assert_eq!(woken(&triggers).await, [key("a"), key("c"), own.clone()]);
+    // One that is there and cannot be read any more is another Blueprint, too.
+    let unreadable = Err(Arc::new(Unreadable { error: "no".to_owned(), ..Unreadable::default() }));
+    triggers.blueprint(&change("site", Some(&after), Some(&unreadable)));
+    assert_eq!(woken(&triggers).await, [key("a"), key("c"), own]);
+    triggers.blueprint(&change("site", Some(&unreadable), Some(&unreadable)));
+    assert!(woken(&triggers).await.is_empty());
+}
+
+fn stand(triggers: &Triggers, name: &str, spec: &str, site: &str) {
+    let team = AITeam::new(name, serde_saphyr::from_str(spec).unwrap());
+    let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();
+    let catalogue = Catalogue::builtin();
+    let facts = Facts::offline(&site, &catalogue);
+    let plan = crate::plan::plan(&team, &facts).unwrap();
+    let looked_at = crate::plan::choice::looked_at(&team.spec, &facts);
+    let ground = Ground::planned(&team, plan, &crate::cluster::apply::Outcome::default());
+    triggers.0.stand_on(name, ground.looked_at(looked_at, BTreeSet::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_wakes_those_whose_plan_looked_at_it() {
+    let triggers = triggers();
+    stand(&triggers, "plain", "{shared: {experiments: {}}}", "{}");
+    stand(&triggers, "named", "{shared: {experiments: {engine: own}}}", "{}");
+    stand(&triggers, "site", "{shared: {featureStore: {}}}", "{engines: {FeatureStore: [own, feast]}}");
+    stand(&triggers, "bench", "{}", "{engines: {Notebook: [own]}}");
+    let own = known::<Engine>("Engine", "own", 1, &json!({"capabilities": ["Queue"], "revision": "1"}), &Value::Null);
+    triggers.engine(&change("own", None, Some(&own)));
+    let dependents = |team: &str| Key::Dependents(team.to_owned());
+    let expected = [
+        key("named"),
+        key("site"),
+        Key::Engine("own".to_owned()),
+        dependents("bench"),
+        dependents("named"),
+        dependents("site"),
+    ];
+    assert_eq!(woken(&triggers).await, expected);
+    triggers.engine(&change("unused", None, Some(&own)));
+    assert_eq!(woken(&triggers).await, [Key::Engine("unused".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_wakes_those_whose_engines_speak_of_it() {
+    let triggers = triggers();
+    stand(&triggers, "plain", "{shared: {experiments: {}}}", "{}");
+    stand(&triggers, "named", "{shared: {experiments: {engine: own}}}", "{}");
+    let spec = json!({"capabilities": ["Experiments"], "revision": "1",
+        "requires": [{"group": "example.com", "kind": "Widget", "versions": ["v1"]}]});
+    triggers.0.store.engines.set("own", known("Engine", "own", 1, &spec, &Value::Null));
+    triggers.0.store.compile();
+    let definition = |kind: &str, served: &[&str]| -> Known<Definition> {
+        let served = served.iter().map(|version| (*version).to_owned()).collect();
+        let (group, kind) = ("example.com".to_owned(), kind.to_owned());
+        Ok(Arc::new(Definition { group, kind, served, established: true, ..Definition::default() }))
+    };
+    let (gadget, widget) = (definition("Gadget", &["v1"]), definition("Widget", &["v1"]));
+    triggers.definition(&change("gadgets", None, Some(&gadget)));
+    triggers.definition(&change("widgets", Some(&widget), Some(&widget)));
+    assert!(woken(&triggers).await.is_empty());
+    triggers.definition(&change("widgets", Some(&widget), Some(&definition("Widget", &["v1", "v2"]))));
+    assert_eq!(woken(&triggers).await, [key("named"), Key::Dependents("named".to_owned())]);
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
+fn object(kind: DailyKind, generation: i64, spec: &Value, status: &Value) -> Known<Object> {
+    let object = json!({"spec": spec, "status": status,
+        "metadata": {"name": "x", "uid": "x", "namespace": "a--p", "generation": generation}});
+    Ok(Arc::new(Object::read(kind, &object).unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
+    let triggers = triggers();
+    let kind = DailyKind::Component;
+    let of = |image: &str, generation| object(kind, generation, &json!({"image": image}), &Value::Null);
+    let own = Key::Daily(id(kind, "a--p/x").unwrap());
+    let dependents = Key::Dependents("a".to_owned());
+    triggers.daily(kind, &change("a--p/x", None, Some(&of("scipy", 1))));
+    assert_eq!(woken(&triggers).await, [key("a"), dependents.clone(), own.clone()]);
+    triggers.daily(kind, &change("a--p/x", Some(&of("scipy", 1)), Some(&of("torch", 2))));
+    assert_eq!(woken(&triggers).await, [dependents.clone(), own]);
+    // What we report of it, its team tells; nobody else is concerned.
+    let ready = Finding::new(READY, true, Reason::Ready, "fine");
+    let status =
+        json!({"observedGeneration": 2, "conditions": conditions(&[], &[ready], 2, &crate::reconcile::report::now())});
+    let reported = object(kind, 2, &json!({"image": "torch"}), &status);
+    triggers.daily(kind, &change("a--p/x", Some(&of("torch", 2)), Some(&reported)));
+    assert_eq!(woken(&triggers).await, [key("a")]);
+    triggers.daily(kind, &change("a--p/x", Some(&reported), Some(&reported)));
+    assert!(woken(&triggers).await.is_empty());
+    // What is gone is looked for by those that named it.
+    triggers.daily(kind, &change("a--p/x", Some(&reported), None));
+    assert_eq!(woken(&triggers).await, [key("a"), dependents]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_over_is_not_looked_at_again() {
+    let triggers = triggers();
+    let kind = DailyKind::Run;
+    let spec = json!({"pipeline": "p"});
+    let over = json!({"observedGeneration": 1, "state": "Succeeded", "finished": "2026-11-01T00:00:00Z"});
+    let over = object(kind, 1, &spec, &over);
+    triggers.0.store.daily(kind).set("a--p/x", over.clone());
+    triggers.daily(kind, &change("a--p/x", None, Some(&over)));
+    dependents::all_of(&triggers.0, "a");
+    // That it ended may make an older one's Job one too many, and it may be the next to be deleted.
+    assert_eq!(woken(&triggers).await, [Key::Dependents("a".to_owned()), Key::Expiry("a".to_owned())]);
+    triggers.daily(kind, &change("a--p/x", Some(&over), Some(&over)));
+    assert!(woken(&triggers).await.is_empty());
+    let going = object(kind, 1, &spec, &json!({"observedGeneration": 1, "state": "Running", "job": "run-x"}));
+    triggers.0.store.daily(kind).set("a--p/x", going);
+    dependents::all_of(&triggers.0, "a");
+    assert_eq!(woken(&triggers).await, [Key::Daily(id(kind, "a--p/x").unwrap())]);
+}

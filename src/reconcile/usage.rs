@@ -1,0 +1,176 @@
+//! Tells Blueprints and Engines how many teams use them, and whether they can
+//! be read. The deletion guard asks for that count.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::api::{ApiResource, ObjectMeta};
+use serde_json::{Value, json};
+
+use crate::api::identity::Key;
+use crate::api::kinds::RBAC;
+use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
+use crate::api::{AITeam, Blueprint, Engine, Reason};
+use crate::cluster::error::Failure;
+use crate::cluster::store::Known;
+use crate::cluster::watch::State;
+use crate::plan::Choices;
+use crate::reconcile::context::Context;
+use crate::reconcile::report::{now, write_status};
+
+/// Nobody gets into namespaces of teams beside whom AITeams name.
+const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
+
+/// The Blueprint that a team names, also where no more of it can be read.
+#[must_use]
+pub fn followed(team: &Known<AITeam>) -> Option<&str> {
+    match team {
+        Ok(team) => Some(&team.spec.blueprint),
+        Err(unreadable) => unreadable.spec["blueprint"].as_str(),
+    }
+}
+
+/// The engines that were chosen.
+fn engines(choices: &Choices) -> BTreeSet<String> {
+    choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
+}
+
+/// Has every Blueprint and Engine told, once it is known what there is.
+pub fn count(context: &Context) {
+    context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
+    context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Key::Engine(name)));
+}
+
+/// Has the Engines told that a team uses from now on, or no longer does.
+pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
+    let (before, now) = (before.map(engines).unwrap_or_default(), engines(now));
+    for engine in before.symmetric_difference(&now).filter(|name| context.store.engines.get(name).is_some()) {
+        context.queue.add_count(Key::Engine(engine.clone()));
+    }
+}
+
+/// What is there of an object to be told of.
+struct Told<'a> {
+    resource: ApiResource,
+    kind: &'static str,
+    name: &'a str,
+    metadata: &'a ObjectMeta,
+    status: Value,
+}
+
+/// Writes the status of a Blueprint, if it says something new.
+pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
+    let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
+    let teams = context.store.teams.all().into_iter();
+    let followers = teams.filter(|(_, team)| followed(team) == Some(name)).count();
+    let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
+    let finding = match error {
+        None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
+        Some(error) => {
+            Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}"))
+        }
+    };
+    let resource = ApiResource::erase::<Blueprint>(&());
+    let access = access(context);
+    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, [Some(finding), access])
+        .await
+}
+
+/// Has every Blueprint tell it, whenever somebody else gets into namespaces of teams,
+/// or nobody any more. It never ends.
+pub async fn follow_access(context: &Context) {
+    loop {
+        context.watches.outsiders.changed.notified().await;
+        context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
+    }
+}
+
+/// Whether people get into namespaces of teams by AITeams alone.
+fn access(context: &Context) -> Option<Finding> {
+    let states =
+        ["ClusterRole", "ClusterRoleBinding"].map(|kind| context.watches.kind(RBAC, kind).map(|known| known.state));
+    for state in states.into_iter().flatten() {
+        match state {
+            State::Synced => {}
+            State::Listing => return None,
+            State::Failing(failure) => {
+                let message =
+                    format!("whether ClusterRoleBindings let people into namespaces of teams is not known: {failure}");
+                let unknown = Finding::new(ACCESS_BY_TEAMS_ALONE, false, failure.reason, message);
+                return Some(Finding { status: ConditionStatus::Unknown, ..unknown });
+            }
+        }
+    }
+    Some(match context.watches.outsiders.told() {
+        None => {
+            let message = "no ClusterRoleBinding lets people read Secrets or write in namespaces of teams";
+            Finding::new(ACCESS_BY_TEAMS_ALONE, true, Reason::Ready, message)
+        }
+        Some(told) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, told),
+    })
+}
+
+/// Writes the status of an Engine object, if it says something new.
+pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
+    let Some(known) = context.store.engines.get(name) else { return Ok(()) };
+    let teams = context.store.teams.names().into_iter();
+    let followers = teams.filter(|team| context.uses.of(&context.mirror, &context.store, team).contains(name)).count();
+    let (metadata, status, _) = parts(&known, |engine| (&engine.metadata, json!(engine.status)));
+    let catalogue = context.store.catalogue();
+    // One that cannot be read stands in the catalogue with the reason.
+    let finding = match catalogue.get(name).map(|entry| entry.compiled.as_ref()) {
+        Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
+        _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
+    };
+    let resource = ApiResource::erase::<Engine>(&());
+    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, [Some(finding), None]).await
+}
+
+/// Metadata, status, and why the object cannot be read, if so.
+fn parts<'a, K>(
+    known: &'a Known<K>,
+    of: impl FnOnce(&'a K) -> (&'a ObjectMeta, Value),
+) -> (&'a ObjectMeta, Value, Option<&'a str>) {
+    match known {
+        Ok(object) => {
+            let (metadata, status) = of(object);
+            (metadata, status, None)
+        }
+        Err(unreadable) => (&unreadable.metadata, unreadable.status.clone(), Some(&unreadable.error)),
+    }
+}
+
+/// The first of the findings is the one on `Ready`.
+async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Failure> {
+    let Told { resource, kind, name, metadata, status: known } = told;
+    let generation = metadata.generation.unwrap_or_default();
+    let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
+    let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    let stalled = findings.first().filter(|finding| finding.reason != Reason::Ready).cloned();
+    findings.extend(stalled.map(|finding| Finding { type_: STALLED, status: ConditionStatus::True, ..finding }));
+    let status = json!({
+        "observedGeneration": generation,
+        "conditions": conditions(&before, &findings, generation, &now()),
+        "teams": users,
+    });
+    if known == status {
+        return Ok(());
+    }
+    write_status(context, &resource, kind, name, metadata.uid.as_deref(), status).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::cluster::store::Unreadable;
+
+    #[test]
+    fn a_team_that_cannot_be_read_follows_its_blueprint_all_the_same() {
+        let unreadable = |spec: Value| Err(Arc::new(Unreadable { spec, ..Unreadable::default() }));
+        assert_eq!(followed(&unreadable(json!({"blueprint": "site", "members": "?"}))), Some("site"));
+        assert_eq!(followed(&unreadable(json!({"blueprint": 7}))), None);
+        let read = AITeam::new("a", crate::api::AITeamSpec { blueprint: "site".to_owned(), ..Default::default() });
+        assert_eq!(followed(&Ok(Arc::new(read))), Some("site"));
+    }
+}

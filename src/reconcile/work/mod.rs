@@ -1,0 +1,311 @@
+//! Brings one object of daily work to what it asks for, in the same six steps as
+//! a team: observe, plan, desire, apply, judge, report.
+//!
+//! Level-triggered like that one. It stands on the plan of its team, which it
+//! never makes itself.
+
+pub mod aside;
+pub mod expiry;
+mod observe;
+pub mod refused;
+mod report;
+mod teardown;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::api::identity::DailyId;
+use crate::api::identity::Key as Work;
+use crate::api::reason::Class;
+use crate::api::work::workbench::WorkbenchState;
+use crate::api::{Reason, labels};
+use crate::cluster::apply::{Outcome, acts_on_anothers, key};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::queue::Again;
+use crate::engine::{Verdict, objects_input};
+use crate::objects::work::desired;
+use crate::objects::{Desired, Stage};
+use crate::plan::work::{DailyFacts, DailyPlan, Detail, Object, plan, run};
+use crate::reconcile::context::Context;
+use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::snapshot::Planned;
+use crate::reconcile::triggers::has_ended;
+use crate::status::work::{Judged, status};
+use observe::{Observed, Standing};
+
+/// Reconciles one object of daily work, whether it is there or not.
+pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure> {
+    // Nothing is removed because an object is not there: its kind may be gone,
+    // or on its way back. What removes is its finalizer.
+    let Some(known) = context.store.daily_object(id) else { return Ok(None) };
+    if let Ok(object) = &known {
+        expiry::tell_that_it_stays(context, id, object).await?;
+    }
+    if has_ended(context, id, &known) {
+        return Ok(None);
+    }
+    let object = match known {
+        Ok(object) => report::with_newest_status(context, (*object).clone()),
+        Err(unreadable) => return report::unreadable(context, id, &unreadable).await,
+    };
+    if object.metadata().deletion_timestamp.is_some() {
+        return teardown::teardown(context, id, &object).await;
+    }
+    if let Some(failure) = context.store.unknown_kind(id.kind.plural()).filter(|_| !is_at_its_end(&object)) {
+        report::held(context, id, &object, &failure).await?;
+        return Ok((failure.class() == Class::Invalid).then_some(RECHECK));
+    }
+    match observe::standing(context, id) {
+        Standing::Unknown => Ok(None),
+        // What is told of an end is never taken back.
+        Standing::Held(_) if is_at_its_end(&object) => Ok(None),
+        Standing::Held(failure) => {
+            let shown = down_all_the_same(context, id, object.clone()).await?;
+            report::held_as(context, id, &object, &shown, &failure).await?;
+            Ok((failure.class() == Class::Invalid).then_some(RECHECK))
+        }
+        Standing::On(ground) => match &ground.planned {
+            Some(planned) => present(context, id, &object, planned).await,
+            None => Ok(None),
+        },
+    }
+}
+
+/// A workbench that is to be down is stopped, whatever holds its team; its status says
+/// how far that has come.
+async fn down_all_the_same(context: &Context, id: &DailyId, object: Object) -> Result<Object, Failure> {
+    let Object::Workbench(workbench) = &object else { return Ok(object) };
+    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace));
+    if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
+        return Ok(object);
+    }
+    let mut outcome = Outcome::default();
+    stop(context, &Work::Daily(id.clone()), &mut outcome).await;
+    if let Some((_, failure)) = outcome.failures().next() {
+        return Err(failure.clone());
+    }
+    let mut workbench = workbench.clone();
+    let pods = Observed::of(context, id, workbench.metadata.uid.as_deref()).pods;
+    let state = if pods.is_empty() { WorkbenchState::Stopped } else { WorkbenchState::Stopping };
+    workbench.status.get_or_insert_default().state = Some(state);
+    Ok(Object::Workbench(workbench))
+}
+
+fn is_at_its_end(object: &Object) -> bool {
+    matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(run::has_ended))
+}
+
+async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Planned) -> Result<Again, Failure> {
+    if teardown::needs_finalizer(object, planned, id) {
+        teardown::add(context, id, object).await?;
+    }
+    // 1 observe
+    let uid = object.metadata().uid.as_deref();
+    let observed = Observed::of(context, id, uid);
+    // 2 plan
+    let Some(plan) = plan_of(context, id, object, planned, &observed) else { return Ok(None) };
+    // 3 desire
+    let desires = desired(&planned.plan, &plan);
+    // 4 apply
+    let mut outcome = write(context, id, &plan, &desires).await;
+    if let Object::ModelService(service) = object {
+        bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
+    }
+    report::left(context, id, object, &outcome);
+    // 5 judge
+    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
+    // 6 report
+    let awaited = awaits_its_pods(&plan, &observed, &told);
+    report::report(context, id, object, told).await?;
+    next(context, id, &plan, &outcome, awaited)
+}
+
+/// The plan of the object, on the ground that its team gives it.
+fn plan_of(
+    context: &Context,
+    id: &DailyId,
+    object: &Object,
+    planned: &Planned,
+    observed: &Observed,
+) -> Option<DailyPlan> {
+    let facts = DailyFacts {
+        team: &planned.team,
+        plan: &planned.plan,
+        namespace: planned.plan.namespace(&id.namespace)?,
+        catalogue: &context.store.catalogue(),
+        served: &context.store.served(),
+        neighbours: &observe::InStore(&context.store),
+        live: &|kind, name| observed.live(kind, name),
+        pods: &observed.pods,
+    };
+    Some(plan(id, object, &facts))
+}
+
+/// What is written, and what is removed because it is no longer asked for.
+async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Desired]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let owner = Work::Daily(id.clone());
+    if let Detail::Run(run) = &plan.draft.detail
+        && run.surplus
+    {
+        let job = Key::new("batch", "Job", Some(&id.namespace), &run.job);
+        context.applier.remove_one(&job, &mut outcome).await;
+    }
+    if plan.hold.is_some() || !plan.draft.write {
+        guard(context, &owner, desires, &mut outcome).await;
+        if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
+            stop(context, &owner, &mut outcome).await;
+        }
+        let unlisted = plan.hold.as_ref().is_some_and(|hold| hold.reason == Reason::NotListed);
+        if plan.retained || unlisted {
+            suspend(context, &owner, &mut outcome).await;
+        }
+        return outcome;
+    }
+    context.follow_kinds(desires);
+    let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
+    // Guardrails have names that nobody else may use: they wait for no question.
+    context.applier.apply(&owner, &wanted, &[Stage::Guardrail], &mut outcome).await;
+    context.applier.look(&owner, &wanted, &mut outcome).await;
+    let free = context.applier.without_conflicts(&wanted, &outcome);
+    let before = [Stage::Identity, Stage::Configuration];
+    context.applier.apply(&owner, &free, &before, &mut outcome).await;
+    // Nothing runs with what somebody else made meanwhile.
+    let free = context.applier.without_conflicts(&wanted, &outcome);
+    context.applier.apply(&owner, &free, &[Stage::Workload], &mut outcome).await;
+    if let Some(scale) = &plan.draft.scale {
+        let scaled = wanted.iter().find(|desired| is_template(desired, &scale.template));
+        if let Some(desired) = scaled {
+            context.applier.set(&key(desired), "replicas", &Value::from(scale.replicas), &mut outcome).await;
+        }
+    }
+    let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
+    let keep: BTreeSet<Key> = stays.map(key).collect();
+    context.applier.prune_daily(&owner, &keep, &mut outcome).await;
+    outcome
+}
+
+/// Of what is held or retained, who may call is kept to whom the team still names.
+async fn guard(context: &Context, owner: &Work, desires: &[Desired], outcome: &mut Outcome) {
+    let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
+    let there = walls.filter(|desired| context.mirror.get(&key(desired)).is_some());
+    let there: Vec<Desired> = there.cloned().collect();
+    context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
+}
+
+/// What must not run is stopped even if nothing else of it may change: its engine
+/// may be missing, or its team may be gone.
+async fn stop(context: &Context, owner: &Work, outcome: &mut Outcome) {
+    for (key, _) in context.mirror.of(owner).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+        context.applier.set(key, "replicas", &Value::from(0), outcome).await;
+    }
+}
+
+/// What serves and was scaled to nothing comes back, whatever else holds it: an
+/// autoscaler never raises what has no pods.
+async fn bring_back(context: &Context, id: &DailyId, object: &Object, least: i32, outcome: &mut Outcome) {
+    let there = context.mirror.of(&Work::Daily(id.clone()));
+    if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
+        return;
+    }
+    let scaled_to_nothing = |key: &Key, entry: &crate::cluster::cache::Entry| {
+        key.kind == "Deployment" && entry.is_ours() && entry.view.state()["spec"]["replicas"] == 0
+    };
+    for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
+        context.applier.set(key, "replicas", &Value::from(least), outcome).await;
+        if outcome.failure(key).is_none() {
+            report::repaired(context, id, object, key, least, entry.other_writer.as_deref());
+        }
+    }
+}
+
+/// Of a team or project that was taken away, nothing starts by itself; neither does
+/// what is not given its datasets any more.
+async fn suspend(context: &Context, owner: &Work, outcome: &mut Outcome) {
+    // A monitor goes on looking at what goes on serving.
+    let schedules = context.mirror.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
+    for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
+        context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
+    }
+}
+
+/// What is to have no replicas is not written before it has some: it would start
+/// with one. A Job never changes, so one that is there is left as it is.
+fn is_due(context: &Context, plan: &DailyPlan, desired: &Desired) -> bool {
+    if desired.key.kind == "Job" && context.mirror.get(&key(desired)).is_some_and(|entry| entry.is_ours()) {
+        return false;
+    }
+    let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
+    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.mirror.get(&key(desired)).is_some())
+}
+
+fn is_template(desired: &Desired, template: &str) -> bool {
+    desired.template.as_ref().is_some_and(|id| id.id == template)
+}
+
+/// How the object is, as its status.
+fn judge(object: &Object, plan: &DailyPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
+    // What is held only because a newer revision waits is judged as it runs.
+    let held = plan.hold.as_ref().filter(|hold| hold.reason != Reason::UpgradeAvailable);
+    let held = held.map(|hold| Failure::new(hold.reason, hold.message.clone()));
+    let mut unwritten: Vec<Failure> = outcome.failures().map(|(_, failure)| failure.clone()).collect();
+    unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
+    let judged = Judged {
+        plan,
+        failure: held.or_else(|| unwritten.into_iter().next()),
+        verdict: verdict(plan, desires, observed),
+        live: &|kind, name| observed.live(kind, name),
+        pods: &observed.pods,
+        refused: observed.refused.clone(),
+        now: &crate::reconcile::report::now(),
+    };
+    status(object, &judged)
+}
+
+/// What the live objects say, by the rules of the engine.
+fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdict {
+    let (Some(engine), Some(inputs)) = (&plan.engine, &plan.inputs) else { return Verdict::Ready };
+    let objects = objects_input(&plan.objects, |rendered| {
+        let of = |desired: &&Desired| {
+            desired.template.as_ref().is_some_and(|id| id.id == rendered.id && id.index == rendered.index)
+        };
+        observed.state(&key(desires.iter().find(of)?))
+    });
+    engine.judge(&inputs.with_objects(objects))
+}
+
+/// A run whose Job is said to be complete, and that did not end: its own pods are
+/// waited for a while.
+fn awaits_its_pods(plan: &DailyPlan, observed: &Observed, told: &Value) -> Again {
+    let Detail::Run(run) = &plan.draft.detail else { return None };
+    let live = observed.live("Job", &run.job)?;
+    let mut conditions = live["status"]["conditions"].as_array()?.iter();
+    let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
+    (complete && told["finished"].is_null()).then_some(RECHECK)
+}
+
+fn next(
+    context: &Context,
+    id: &DailyId,
+    plan: &DailyPlan,
+    outcome: &Outcome,
+    awaited: Again,
+) -> Result<Again, Failure> {
+    if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
+        return outcome.requeue(None, Some(context.refused.refused(id)));
+    }
+    let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
+    if plan.hold.is_some() {
+        context.refused.forget(id);
+    } else if !to_mend {
+        context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
+    }
+    outcome.requeue(awaited, to_mend.then_some(RECHECK))
+}
+
+/// Whether the finalizer of Strata is on the object.
+fn has_finalizer(object: &Object) -> bool {
+    object.metadata().finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
+}

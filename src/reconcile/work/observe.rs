@@ -1,0 +1,292 @@
+//! What is known of one object of daily work and of what it stands on. Asks
+//! nobody: everything is in the store and the mirror already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::api::Reason;
+use crate::api::identity::DailyId;
+use crate::api::identity::Key as Work;
+use crate::api::identity::team_of;
+use crate::api::work::{Component, DailyKind, Dataset, Pipeline, Run, Workbench};
+use crate::cluster::cache::Entry;
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::cluster::store::Store;
+use crate::plan::work::pod_state::Pod;
+use crate::plan::work::{Lookup, Neighbours, Object, unreadable};
+use crate::reconcile::context::Context;
+use crate::reconcile::snapshot::Ground;
+
+/// What an object stands on.
+pub enum Standing {
+    /// Its team, planned.
+    On(Arc<Ground>),
+    /// Nothing is written for it now, for this reason.
+    Held(Failure),
+    /// Its team was not looked at yet; whoever does wakes it.
+    Unknown,
+}
+
+/// What the object stands on.
+pub fn standing(context: &Context, id: &DailyId) -> Standing {
+    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
+    let (Some(team), Some(space)) = (team_of(&id.namespace), space) else {
+        let message = format!(
+            "namespace {} belongs to no team: a {} lives in a namespace that Strata made for one",
+            id.namespace, id.kind
+        );
+        return Standing::Held(Failure::new(Reason::NoTeam, message));
+    };
+    if space.deleting {
+        let message = format!("namespace {} is being deleted: nothing can be written into it", id.namespace);
+        return Standing::Held(Failure::new(Reason::Terminating, message));
+    }
+    let Some(ground) = context.ground(team) else { return Standing::Unknown };
+    if let Some(failure) = &ground.held {
+        let message = format!("team {team} is held, and so is its work: {}", failure.message);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    let Some(planned) = &ground.planned else { return Standing::Unknown };
+    if let Some(failure) = planned.blocked.get(&id.namespace) {
+        let message = format!("namespace {} is not ready: {}", id.namespace, failure.message);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    if planned.plan.namespace(&id.namespace).is_none() {
+        let message = format!("namespace {} is not planned for team {team} yet", id.namespace);
+        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+    }
+    Standing::On(ground)
+}
+
+/// What was seen of what was written for an object. The Job of a run before it,
+/// of the same name, is not its own: it is still there until it is collected.
+pub struct Observed {
+    objects: Vec<(Key, Entry)>,
+    /// Its pods, believed.
+    pub pods: Vec<Pod>,
+    /// Why a pod of it was refused, while one is missing.
+    pub refused: Option<String>,
+}
+
+impl Observed {
+    /// What is known now of the object with this UID.
+    pub fn of(context: &Context, id: &DailyId, uid: Option<&str>) -> Self {
+        let mut objects = context.mirror.of(&Work::Daily(id.clone()));
+        if id.kind == DailyKind::Run {
+            objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
+        }
+        let pods = pods(&objects);
+        let refused = objects.iter().find_map(|(key, entry)| {
+            let missing = misses_pods(key, &entry.view.state());
+            missing.then(|| context.watches.refusals.of(&entry.uid)).flatten()
+        });
+        Self { objects, pods, refused }
+    }
+
+    /// What is kept of an object in the namespace, by kind and name.
+    pub fn live(&self, kind: &str, name: &str) -> Option<Value> {
+        let found = self.objects.iter().find(|(key, _)| key.kind == kind && key.name == name);
+        found.map(|(_, entry)| entry).and_then(state_of)
+    }
+
+    /// What is kept of an object.
+    pub fn state(&self, key: &Key) -> Option<Value> {
+        let found = self.objects.iter().find(|(known, _)| known == key);
+        found.map(|(_, entry)| entry).and_then(state_of)
+    }
+}
+
+fn state_of(entry: &Entry) -> Option<Value> {
+    // An object of which nothing is kept is there all the same.
+    (!entry.deleting).then(|| match entry.view.state() {
+        Value::Null => serde_json::json!({}),
+        state => state.clone(),
+    })
+}
+
+/// Whether a workload has fewer pods than it is to have: only then what was said
+/// of refused pods is still true.
+fn misses_pods(key: &Key, state: &Value) -> bool {
+    let count = |field: &str| state["status"][field].as_i64().unwrap_or(0);
+    match key.kind.as_str() {
+        "StatefulSet" => count("replicas") < state["spec"]["replicas"].as_i64().unwrap_or(1),
+        "Job" => count("active") + count("succeeded") + count("failed") == 0,
+        _ => false,
+    }
+}
+
+/// The pods of which the messages can be believed: their controlling owner is,
+/// by UID, an object that we wrote, or what its controller made of that: a Job of
+/// a `CronJob`, a `ReplicaSet` of a Deployment.
+fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
+    let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
+    let is_written = |key: &Key, entry: &Entry| match key.kind.as_str() {
+        "ReplicaSet" => false,
+        "Job" => entry.controller.is_none() || is_run(key),
+        _ => true,
+    };
+    let written: BTreeSet<&str> =
+        ours().filter(|(key, entry)| is_written(key, entry)).map(|(_, entry)| entry.uid.as_str()).collect();
+    let made = ours().filter(|(key, entry)| {
+        let of_ours = entry.controller.as_deref().is_some_and(|owner| written.contains(owner));
+        matches!(key.kind.as_str(), "Job" | "ReplicaSet") && of_ours
+    });
+    let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
+    let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
+    let pods = all.filter_map(|(_, entry)| serde_json::from_value::<Pod>(entry.view.state()).ok());
+    pods.filter_map(|mut pod| {
+        let is_believed = [&written, &made].iter().any(|owners| owners.contains(pod.owner_uid.as_str()));
+        if is_believed {
+            return Some(pod);
+        }
+        // Of a ReplicaSet that nobody heard of yet: whether its pods run is the
+        // kubelet's word, what they say is not taken.
+        if pod.owner_kind != "ReplicaSet" {
+            return None;
+        }
+        for container in &mut pod.containers {
+            for ended in [&mut container.ended, &mut container.before].into_iter().flatten() {
+                ended.message.clear();
+            }
+        }
+        Some(pod)
+    })
+    .collect()
+}
+
+/// The Job of a run is controlled by the run itself.
+fn is_run(key: &Key) -> bool {
+    key.name.starts_with("run-")
+}
+
+/// The objects of daily work in the store.
+pub struct InStore<'a>(pub &'a Store);
+
+impl InStore<'_> {
+    /// The object of this name, if there is one that stays.
+    fn read(&self, kind: DailyKind, namespace: &str, name: &str) -> Lookup<Object> {
+        let id = DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        match self.0.daily_object(&id) {
+            Some(Ok(object)) if object.metadata().deletion_timestamp.is_some() => Ok(None),
+            Some(Ok(object)) => Ok(Some((*object).clone())),
+            Some(Err(object)) => Err(unreadable(&id, &object.error)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Neighbours for InStore<'_> {
+    fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
+        Ok(match self.read(DailyKind::Component, namespace, name)? {
+            Some(Object::Component(component)) => Some(*component),
+            _ => None,
+        })
+    }
+
+    fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
+        Ok(match self.read(DailyKind::Dataset, namespace, name)? {
+            Some(Object::Dataset(dataset)) => Some(*dataset),
+            _ => None,
+        })
+    }
+
+    fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
+        Ok(match self.read(DailyKind::Pipeline, namespace, name)? {
+            Some(Object::Pipeline(pipeline)) => Some(*pipeline),
+            _ => None,
+        })
+    }
+
+    fn components(&self, namespace: &str) -> Vec<String> {
+        let objects = self.0.daily(DailyKind::Component).beginning(&format!("{namespace}/"));
+        objects.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
+        let datasets = self.0.daily(DailyKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
+        let named = datasets.filter_map(|(name, object)| match object.as_deref() {
+            Ok(Object::Dataset(dataset)) => Some((dataset.spec.credentials.as_ref()?.secret.clone(), name)),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    fn older_workbenches(&self, namespace: &str, workbench: &Workbench, limit: usize) -> usize {
+        self.0.work.older_workbenches(namespace, workbench, limit)
+    }
+
+    fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool {
+        let Some(finished) = run.status.as_ref().and_then(|status| status.finished.as_ref()) else { return false };
+        let own = (finished, run.metadata.name.as_deref().unwrap_or_default());
+        self.0.work.newer_ended(namespace, &run.spec.pipeline, own, number) >= number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::kinds::Keeping;
+    use crate::cluster::cache::Mirror;
+    use serde_json::json;
+
+    fn known(kind: &str, name: &str, owner: &Value) -> (Key, Value) {
+        let labels = json!({"strata-operator.dev/team": "a", "strata-operator.dev/run": "x", "strata-operator.dev/engine": "jobs"});
+        let owners: Vec<&Value> = Some(owner).filter(|owner| owner.is_object()).into_iter().collect();
+        let object = json!({
+            "metadata": {"name": name, "namespace": "a--p", "uid": format!("uid-{name}"), "resourceVersion": "1", "labels": labels,
+                "ownerReferences": owners},
+            "spec": {"containers": [{"name": "train"}]},
+            "status": {"phase": "Failed", "containerStatuses": [
+                {"name": "train", "state": {"terminated": {"exitCode": 1, "message": "no"}}}]},
+        });
+        let group = match kind {
+            "Job" => "batch",
+            "Pod" => "",
+            _ => "apps",
+        };
+        (Key::new(group, kind, Some("a--p"), name), object)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_taken_for_absent() {
+        let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let store = Store::new(crate::cluster::watch::follow::Opener::new(client, std::time::Duration::from_secs(200)));
+        let unreadable = crate::cluster::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
+        store.daily(DailyKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
+        let around = InStore(&store);
+        let hold = around.component("a--shared", "train").unwrap_err();
+        let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";
+        assert!(hold.message.starts_with(begin), "{}", hold.message);
+        assert_eq!(around.component("a--shared", "other"), Ok(None));
+        assert_eq!(around.components("a--shared"), ["train"]);
+    }
+
+    #[test]
+    fn a_pod_is_believed_by_the_uid_of_what_controls_it() {
+        let by = |uid: &str, kind: &str| json!({"kind": kind, "name": "n", "uid": uid, "controller": true});
+        let mirror = Mirror::default();
+        for (key, object) in [
+            known("Job", "run-x", &by("uid-of-the-run", "Run")),
+            known("Pod", "run-x-1", &by("uid-run-x", "Job")),
+            known("Pod", "run-x-forged", &by("another", "Job")),
+            known("Pod", "run-x-bare", &Value::Null),
+            known("ReplicaSet", "forged", &by("another", "Deployment")),
+            known("Pod", "run-x-replica-forged", &by("uid-forged", "ReplicaSet")),
+            known("Deployment", "service-x", &Value::Null),
+            known("ReplicaSet", "service-x-1", &by("uid-service-x", "Deployment")),
+            known("Pod", "run-x-replica", &by("uid-service-x-1", "ReplicaSet")),
+        ] {
+            mirror.observe(&key, &object, Keeping::Applied);
+        }
+        let id = DailyId { kind: DailyKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
+        let pods = pods(&mirror.of(&Work::Daily(id)));
+        let said: Vec<_> = pods
+            .iter()
+            .map(|pod| (pod.name.as_str(), pod.containers[0].ended.as_ref().map_or("", |ended| ended.message.as_str())))
+            .collect();
+        assert_eq!(said, [("run-x-1", "no"), ("run-x-replica", "no"), ("run-x-replica-forged", "")]);
+    }
+}

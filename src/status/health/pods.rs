@@ -1,0 +1,159 @@
+//! Why pods do not run, and which Secrets they wait for: more exact than what
+//! their owners say.
+//!
+//! Pure, like all judging.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Judgement, Seen};
+use crate::api::Reason;
+use crate::api::team_status::ComponentState;
+use crate::cluster::key::Key;
+use crate::plan::InstanceId;
+
+/// What is kept as the reason of a pod whose probe says no.
+const UNREADY: &str = "Unready";
+
+/// Why one container of a pod does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The engine that the pod belongs to.
+    pub engine: Option<String>,
+    /// The word of Kubernetes for it.
+    pub reason: String,
+    /// What Kubernetes says.
+    pub message: String,
+}
+
+/// A Secret that a pod waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// The namespace.
+    pub namespace: String,
+    /// The Secret.
+    pub secret: String,
+    /// What waits for it: an engine, or else the pod.
+    pub wanted_by: String,
+}
+
+/// Why the engine's pods do not run: more exact than what their owners say.
+pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
+    let trouble = seen
+        .troubles
+        .iter()
+        .find(|trouble| trouble.namespace == id.namespace && trouble.engine.as_ref() == Some(&id.engine))?;
+    let reason = match trouble.reason.as_str() {
+        "CreateContainerConfigError" if missing_secret(&trouble.message).is_some() => Reason::SecretMissing,
+        "Unschedulable" => Reason::Unschedulable,
+        "NodeLost" => Reason::NodeLost,
+        _ => Reason::PodFailing,
+    };
+    let message = match missing_secret(&trouble.message) {
+        Some(secret) if reason == Reason::SecretMissing => {
+            format!("Secret {secret} is missing in namespace {}: create it, and the pod starts by itself", id.namespace)
+        }
+        _ if reason == Reason::NodeLost => node_lost(&trouble.pod, &trouble.message),
+        _ if trouble.reason == UNREADY => format!("pod {} is not ready: {}", trouble.pod, trouble.message),
+        _ => format!("{}: {}", trouble.reason, trouble.message),
+    };
+    Some((ComponentState::Progressing, reason, Some(message)))
+}
+
+/// What is said of a pod whose node does not answer.
+pub(super) fn node_lost(pod: &str, node: &str) -> String {
+    format!(
+        "pod {pod}: node {node}, which it is on, does not answer: it goes on when the node comes back, and is replaced \
+         after some minutes where it can be"
+    )
+}
+
+/// The Secret that the kubelet says it did not find.
+/// Source: kubelet 1.36, `secret "x" not found` in `CreateContainerConfigError`.
+pub(super) fn missing_secret(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("secret \"")?;
+    let (name, rest) = rest.split_once('"')?;
+    rest.starts_with(" not found").then_some(name)
+}
+
+pub(super) fn missing(troubles: &[Trouble], waiting: &[Missing]) -> Vec<Missing> {
+    let mut found: BTreeSet<Missing> = troubles
+        .iter()
+        .filter_map(|trouble| {
+            Some(Missing {
+                namespace: trouble.namespace.clone(),
+                secret: missing_secret(&trouble.message)?.to_owned(),
+                wanted_by: trouble.engine.clone().unwrap_or_else(|| trouble.pod.clone()),
+            })
+        })
+        .collect();
+    found.extend(waiting.iter().cloned());
+    found.into_iter().collect()
+}
+
+/// The troubles of a pod, from what the mirror keeps of it and what its probe said
+/// last. The probe counts only while the pod is not ready.
+#[must_use]
+pub fn troubles(key: &Key, state: &Value, probe: Option<String>) -> Vec<Trouble> {
+    let told = state["troubles"].as_array().into_iter().flatten();
+    let told = told.map(|trouble| (text(&trouble["reason"]), text(&trouble["message"])));
+    let probe = probe.filter(|_| state["unready"] == true).map(|message| (UNREADY.to_owned(), message));
+    told.chain(probe)
+        .map(|(reason, message)| Trouble {
+            namespace: key.namespace.clone().unwrap_or_default(),
+            pod: key.name.clone(),
+            engine: state["engine"].as_str().map(str::to_owned),
+            reason,
+            message,
+        })
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(state: &Value, probe: Option<&str>) -> Option<(Reason, String)> {
+        let troubles = troubles(&Key::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
+        let seen = Seen { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
+        let id = InstanceId { namespace: "a--shared".into(), engine: "mlflow".into(), capability: None };
+        trouble(&id, &seen).map(|(_, reason, message)| (reason, message.unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_lost_node_is_told() {
+        let state = json!({"engine": "mlflow", "troubles": [{"reason": "NodeLost", "message": "n"}]});
+        let (reason, message) = said(&state, None).unwrap();
+        assert_eq!(reason, Reason::NodeLost);
+        assert!(message.starts_with("pod p: node n, which it is on, does not answer"), "{message}");
+    }
+
+    #[test]
+    fn a_probe_is_believed_while_its_pod_is_not_ready() {
+        let state = |unready: bool| json!({"engine": "mlflow", "troubles": [], "unready": unready});
+        let full = Some("the volume is full");
+        assert_eq!(
+            said(&state(true), full),
+            Some((Reason::PodFailing, "pod p is not ready: the volume is full".into()))
+        );
+        assert_eq!(said(&state(true), None), None);
+        assert_eq!(said(&state(false), full), None);
+    }
+
+    #[test]
+    fn the_kubelet_is_understood() {
+        assert_eq!(missing_secret("secret \"db\" not found"), Some("db"));
+        assert_eq!(missing_secret("couldn't find key x in Secret a/db"), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! Judges an object of daily work by its pods and by what its engine says.
+//!
+//! Pure, like the judging of teams.
+
+use crate::api::Reason;
+use crate::cluster::error::Failure;
+use crate::engine::Verdict;
+use crate::plan::work::pod_state::Pod;
+
+/// Why pods do not run: more exact than what their owners say.
+#[must_use]
+pub fn trouble(pods: &[Pod]) -> Option<Failure> {
+    if let Some((pod, node)) = pods.iter().find_map(|pod| Some((pod, pod.lost.as_deref()?))) {
+        return Some(Failure::new(Reason::NodeLost, super::pods::node_lost(&pod.name, node)));
+    }
+    let waiting = pods.iter().filter(|pod| !pod.deleting).find_map(|pod| {
+        let waits = pod.containers.iter().find_map(|container| container.waiting.as_ref());
+        let (reason, message) = pod.unscheduled.as_ref().or(waits)?;
+        Some((pod, reason.as_str(), message.as_str()))
+    });
+    let (pod, reason, message) = waiting?;
+    Some(match (reason, super::missing_secret(message)) {
+        ("CreateContainerConfigError", Some(secret)) => Failure::new(
+            Reason::SecretMissing,
+            format!("pod {} waits for Secret {secret}: create it, and the pod starts by itself", pod.name),
+        ),
+        ("Unschedulable", _) => Failure::new(Reason::Unschedulable, format!("pod {}: {message}", pod.name)),
+        _ => Failure::new(Reason::PodFailing, format!("pod {}: {reason}: {message}", pod.name)),
+    })
+}
+
+/// What a verdict means that is not `Ready`.
+#[must_use]
+pub fn failure(verdict: &Verdict) -> Failure {
+    match verdict {
+        Verdict::Ready => Failure::new(Reason::Ready, "ready"),
+        Verdict::Waiting { message } => Failure::new(Reason::Progressing, message.clone()),
+        Verdict::Failing { reason, message } => Failure::new(super::known_reason(reason), message.clone()),
+    }
+}

@@ -1,0 +1,312 @@
+//! What is reported of a team, from how it is.
+//!
+//! Pure: the time is handed in, and is used only where something changed.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::Value;
+
+use crate::api::reason::Class;
+use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
+use crate::api::team_status::{
+    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
+    PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
+};
+use crate::api::{AITeam, Condition, Layer, Reason, text};
+use crate::cluster::cache::{Mirror, mark};
+use crate::cluster::error::Failure;
+use crate::cluster::key::Key;
+use crate::plan::Plan;
+use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
+
+/// Every field of the spec has its effect. Advice: it never blocks.
+pub const HONORED: &str = "Honored";
+
+/// How many entries a list of the status holds: what the schema allows.
+const LISTED: usize = 128;
+
+/// What the cluster says that goes into a status as it is.
+pub struct Live<'a> {
+    /// What is known of the objects that Strata keeps.
+    pub mirror: &'a Mirror,
+}
+
+impl Live<'_> {
+    /// The UID of a namespace, if it is there and ours.
+    fn uid(&self, namespace: &str) -> Option<String> {
+        let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace))?;
+        entry.is_ours().then_some(entry.uid)
+    }
+
+    /// The quota of a namespace: `{hard, used}`.
+    fn quota(&self, namespace: &str) -> Value {
+        let key = Key::new("", "ResourceQuota", Some(namespace), "strata-quota");
+        self.mirror.get(&key).map_or(Value::Null, |entry| entry.view.state())
+    }
+}
+
+/// The status of a team that was planned, applied and judged.
+#[must_use]
+pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now: &Time) -> AITeamStatus {
+    let before = team.status.clone().unwrap_or_default();
+    let generation = team.metadata.generation.unwrap_or_default();
+    let worst = worst(health);
+    let mut findings = vec![ready(plan, health, &worst)];
+    findings.extend(layers(health));
+    findings.push(crate::status::production::ready(&health.daily));
+    findings.push(covered(&[plan.coverage.clone(), crate::status::production::lacking(plan, &health.daily)].concat()));
+    findings.push(honored(plan));
+    findings.extend(progress(worst.first()));
+    let (daily, left_out) = crate::status::production::not_ready(&before.components, &health.daily, now);
+    let omitted = health.components.len().saturating_sub(LISTED) + left_out;
+    AITeamStatus {
+        observed_generation: Some(generation),
+        conditions: conditions(&before.conditions, &findings, generation, now),
+        summary: Some(summary(health)),
+        namespaces: health.namespaces.iter().take(LISTED).map(|namespace| namespace_status(namespace, live)).collect(),
+        components: [components(&before.components, &health.components, now), daily].concat(),
+        components_omitted: i64::try_from(omitted).ok().filter(|more| *more > 0),
+        production: crate::status::production::models(&before.production, &health.daily, now),
+        budget: plan.budget.iter().take(LISTED).map(|share| budget(share, live)).collect(),
+        missing: missing(&before.missing, health, now),
+        blueprint: Some(plan.blueprint.clone()),
+        operator_version: Some(crate::VERSION.to_owned()),
+    }
+}
+
+/// The status of a team of which nothing can be planned, or whose writes are
+/// stopped: what was known of it stays.
+#[must_use]
+pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
+    let before = team.status.clone().unwrap_or_default();
+    let generation = team.metadata.generation.unwrap_or_default();
+    let mut findings = vec![Finding::new(READY, false, failure.reason, failure.message.clone())];
+    findings.extend([BACKBONE_READY, SHARED_READY, PROJECTS_READY].map(|type_| Finding {
+        type_,
+        status: ConditionStatus::Unknown,
+        reason: failure.reason,
+        message: text::message(&failure.message, 1024),
+    }));
+    findings.extend(progress(Some(failure)));
+    findings.extend(not_looked_at(&before.conditions, failure, generation));
+    let mut conditions = conditions(&before.conditions, &findings, generation, now);
+    // What was found of production, people and fields is as true as it was.
+    let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
+    let told = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
+    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !told(known));
+    conditions.extend(stays.cloned());
+    AITeamStatus {
+        observed_generation: Some(generation),
+        conditions,
+        operator_version: Some(crate::VERSION.to_owned()),
+        ..before
+    }
+}
+
+/// What is wrong, worst first: what a person must mend before what passes.
+fn worst(health: &Health) -> Vec<Failure> {
+    let namespaces = health.namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned());
+    let components =
+        health.components.iter().filter(|component| component.state != ComponentState::Ready).map(component_failure);
+    let mut all: Vec<Failure> = health.team.iter().cloned().chain(namespaces).chain(components).collect();
+    all.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
+    all.dedup();
+    all
+}
+
+fn component_failure(component: &ComponentHealth) -> Failure {
+    let message = component.message.as_deref().unwrap_or("not ready yet");
+    let place = format!("{} in {}", component.engine, component.namespace);
+    Failure::new(component.reason, format!("{place}: {message}"))
+}
+
+fn ready(plan: &Plan, health: &Health, worst: &[Failure]) -> Finding {
+    match worst {
+        [] => Finding::new(
+            READY,
+            true,
+            Reason::Ready,
+            format!(
+                "{} and {} in place",
+                counted(plan.namespaces.iter().filter(|namespace| !namespace.retained).count(), "namespace"),
+                counted(health.components.len(), "component")
+            ),
+        ),
+        [only] => Finding::new(READY, false, only.reason, only.message.clone()),
+        [first, rest @ ..] => Finding::new(
+            READY,
+            false,
+            first.reason,
+            format!("{} (and {} more)", text::message(&first.message, 900), rest.len()),
+        ),
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// `Stalled` only for what a person must mend; kstatus takes it for Failed.
+pub(super) fn progress(worst: Option<&Failure>) -> Option<Finding> {
+    let failure = worst?;
+    let type_ = if failure.class() == Class::Invalid { STALLED } else { RECONCILING };
+    Some(Finding::new(type_, true, failure.reason, failure.message.clone()))
+}
+
+fn layers(health: &Health) -> Vec<Finding> {
+    let of = |type_, layers: &[Layer], what: &str| {
+        let namespaces: Vec<_> =
+            health.namespaces.iter().filter(|namespace| layers.contains(&namespace.layer)).collect();
+        let components = health.components.iter().filter(|component| layers.contains(&component.layer));
+        let waiting = components.filter(|component| component.state != ComponentState::Ready).map(component_failure);
+        let mut failures: Vec<_> =
+            namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned()).chain(waiting).collect();
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
+        match failures.first() {
+            Some(failure) => Finding::new(type_, false, failure.reason, failure.message.clone()),
+            None if namespaces.is_empty() => {
+                Finding::new(type_, true, Reason::NothingAsked, format!("the team asks for no {what}"))
+            }
+            None => Finding::new(type_, true, Reason::Ready, format!("{what}: all in place")),
+        }
+    };
+    vec![
+        of(BACKBONE_READY, &[Layer::Backbone], "Backbone"),
+        of(SHARED_READY, &[Layer::Shared], "Shared layer"),
+        of(PROJECTS_READY, &[Layer::Workspace, Layer::Live], "projects"),
+    ]
+}
+
+fn covered(lacking: &[String]) -> Finding {
+    match lacking {
+        [] => Finding::new(ROLES_COVERED, true, Reason::Covered, "the staffing covers what the team does"),
+        lacking => Finding::new(ROLES_COVERED, false, Reason::NotCovered, lacking.join("; ")),
+    }
+}
+
+fn honored(plan: &Plan) -> Finding {
+    let waiting: Vec<_> =
+        plan.problems.iter().filter(|problem| !problem.blocking).map(|problem| problem.message.as_str()).collect();
+    if waiting.is_empty() {
+        return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has its effect");
+    }
+    let reason =
+        plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.reason);
+    Finding::new(HONORED, false, reason, waiting.join("; "))
+}
+
+/// Of fields that nobody could look at, nothing is said: the spec changed since, or
+/// something in it or around it is wrong.
+fn not_looked_at(before: &[Condition], failure: &Failure, generation: i64) -> Option<Finding> {
+    let known = before.iter().find(|known| known.type_ == HONORED)?;
+    let stale = known.observed_generation != Some(generation) || failure.class() == Class::Invalid;
+    let message = format!("what the fields of the spec do was not looked at: {}", failure.message);
+    stale.then(|| Finding {
+        type_: HONORED,
+        status: ConditionStatus::Unknown,
+        reason: failure.reason,
+        message: text::message(&message, 1024),
+    })
+}
+
+fn summary(health: &Health) -> Summary {
+    let mut projects: BTreeMap<&str, bool> = BTreeMap::new();
+    for namespace in health.namespaces.iter().filter(|namespace| !namespace.retained) {
+        if let Some(project) = &namespace.project {
+            *projects.entry(project).or_insert(true) &= namespace.failures.is_empty();
+        }
+    }
+    for component in &health.components {
+        if let Some(project) = &component.project {
+            *projects.entry(project).or_insert(true) &= component.state == ComponentState::Ready;
+        }
+    }
+    let ready = projects.values().filter(|ready| **ready).count();
+    Summary {
+        projects: format!("{ready}/{}", projects.len()),
+        production: crate::status::production::ratio(&health.daily),
+        failing: failing(health),
+    }
+}
+
+/// Where to look first: the worst component, else the worst namespace.
+fn failing(health: &Health) -> String {
+    let component = health.components.first().filter(|component| component.state != ComponentState::Ready);
+    let namespace = health.namespaces.iter().find(|namespace| !namespace.failures.is_empty());
+    match (component, namespace) {
+        (_, Some(namespace)) => namespace.name.clone(),
+        (Some(component), None) => format!("{} ({})", component.engine, component.namespace),
+        (None, None) => crate::status::production::failing(&health.daily).unwrap_or_else(|| "-".to_owned()),
+    }
+}
+
+fn namespace_status(namespace: &NamespaceHealth, live: &Live<'_>) -> NamespaceStatus {
+    let worst = namespace.failures.first();
+    let fine = if namespace.retained { Reason::Retained } else { Reason::Ready };
+    NamespaceStatus {
+        name: namespace.name.clone(),
+        uid: live.uid(&namespace.name),
+        layer: namespace.layer,
+        project: namespace.project.clone(),
+        ready: worst.is_none(),
+        reason: worst.map_or(fine, |failure| failure.reason).name().to_owned(),
+        message: worst.map(|failure| text::message(&failure.message, 512)),
+    }
+}
+
+fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time) -> Vec<ComponentStatus> {
+    health
+        .iter()
+        .take(LISTED)
+        .map(|component| {
+            let known = before.iter().find(|old| {
+                old.object.is_none()
+                    && old.namespace == component.namespace
+                    && old.capability == component.capability
+                    && old.engine == component.engine
+                    && old.state == component.state
+            });
+            ComponentStatus {
+                layer: component.layer,
+                project: component.project.clone(),
+                capability: component.capability,
+                object: None,
+                engine: component.engine.clone(),
+                revision: (!component.revision.is_empty()).then(|| component.revision.clone()),
+                namespace: component.namespace.clone(),
+                state: component.state,
+                since: known.map_or_else(|| now.clone(), |old| old.since.clone()),
+                reason: component.reason.name().to_owned(),
+                message: component.message.clone().map(|message| text::message(&message, 512)),
+                endpoint: component.endpoint.clone(),
+            }
+        })
+        .collect()
+}
+
+fn budget(share: &crate::plan::Share, live: &Live<'_>) -> BudgetStatus {
+    let quota = live.quota(&share.namespace);
+    let granted = share.granted.iter().map(|(resource, amount)| (resource.clone(), amount.canonical())).collect();
+    let used =
+        quota["hard"].as_object().into_iter().flatten().filter(|(resource, _)| share.granted.contains_key(*resource));
+    let used = used
+        .map(|(resource, hard)| (resource.clone(), mark(&quota["used"][resource], hard)))
+        .filter(|(_, mark)| *mark > 0)
+        .map(|(resource, mark)| (resource, if mark > 100 { "over".to_owned() } else { format!("{mark}%") }))
+        .collect();
+    BudgetStatus { namespace: share.namespace.clone(), granted, used }
+}
+
+fn missing(before: &[MissingSecret], health: &Health, now: &Time) -> Vec<MissingSecret> {
+    let all = health.missing.iter().take(64).map(|missing| {
+        let known = before.iter().find(|old| old.namespace == missing.namespace && old.secret == missing.secret);
+        MissingSecret {
+            namespace: missing.namespace.clone(),
+            secret: missing.secret.clone(),
+            wanted_by: missing.wanted_by.clone(),
+            since: known.map_or_else(|| now.clone(), |old| old.since.clone()),
+        }
+    });
+    all.collect()
+}

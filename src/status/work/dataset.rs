@@ -1,0 +1,214 @@
+//! What is reported of a `Dataset`: its settings, and whether its volume is there.
+
+use std::collections::BTreeMap;
+
+use super::Judged;
+use crate::api::Reason;
+use crate::api::work::Dataset;
+use crate::api::work::dataset::DatasetStatus;
+use crate::cluster::error::Failure;
+use crate::objects::stores;
+use crate::objects::stores::Claim;
+use crate::plan::settings::bytes;
+use crate::plan::work::Detail;
+use crate::plan::work::dataset::{Reach, SHADOWED, too_large, waits_for_use};
+
+/// The status of a `Dataset`.
+#[must_use]
+pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    // One that is held gives no settings: another may answer for them.
+    let (connections, reach, claim, advice) = match &judged.plan.draft.detail {
+        Detail::Dataset { connections, reach, claim, advice } => {
+            (connections.clone(), reach.clone(), claim.clone(), advice.clone())
+        }
+        _ => Default::default(),
+    };
+    let claim = claim.or_else(|| before.claim.clone());
+    let (volume, replaced) = volume(object, claim.as_deref(), judged);
+    let ready = match replaced.or_else(|| judged.trouble()) {
+        Some(failure) => Err(waiting(failure, claim.as_deref(), judged)),
+        None => reached(&connections, &reach).map(|()| {
+            let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+            (Reason::Ready, format!("{}{}{advice}", fine(object, &connections), shadowed(&reach)))
+        }),
+    };
+    DatasetStatus {
+        observed_generation: Some(generation),
+        conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
+        connections,
+        claim,
+        volume,
+        engine: judged.engine(),
+    }
+}
+
+/// The UID of the claim that its data is on, and that what is there is another one.
+fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option<String>, Option<Failure>) {
+    let before = object.status.as_ref().and_then(|status| status.volume.clone());
+    let live = claim.and_then(|claim| Some((claim, (judged.live)("PersistentVolumeClaim", claim)?)));
+    let Some((name, live)) = live.filter(|(_, live)| live["metadata"]["deletionTimestamp"].is_null()) else {
+        return (before.filter(|_| claim.is_some()), None);
+    };
+    let Some(uid) = live["metadata"]["uid"].as_str().map(str::to_owned) else { return (before, None) };
+    let there = Claim { annotations: live["metadata"]["annotations"].clone(), uid };
+    let path = format!("{}/{name}", object.metadata.namespace.as_deref().unwrap_or_default());
+    let message = before.as_ref().and_then(|before| stores::message(&path, before, &there));
+    match message {
+        Some(message) => (before, Some(Failure::new(Reason::VolumeReplaced, message))),
+        None => (Some(there.uid), None),
+    }
+}
+
+/// A dataset is there when its settings are.
+fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Failure> {
+    if let Some(place) = reach.too_large.first() {
+        let hold = too_large(bytes(connections), place);
+        return Err(Failure::new(hold.reason, hold.message));
+    }
+    let Some(place) = &reach.awaited else { return Ok(()) };
+    Err(Failure::new(Reason::Progressing, format!("its settings are being written into `connections` of {place}")))
+}
+
+fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
+    let names = settings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match &object.spec.volume {
+        Some(volume) => format!("a volume of {}, found by {names}", volume.size.0),
+        None => format!("found by {names}"),
+    }
+}
+
+/// Where somebody finds another one by this name.
+fn shadowed(reach: &Reach) -> String {
+    let Some((place, by)) = reach.shadowed.first() else { return String::new() };
+    let more = match reach.shadowed.len() {
+        1 => String::new(),
+        all => format!(" and in {} more", all - 1),
+    };
+    format!("; {SHADOWED} {place}{more}: its own dataset {by} goes first there")
+}
+
+/// That a volume is not bound is no failure while nobody has used it.
+fn waiting(failure: Failure, claim: Option<&str>, judged: &Judged<'_>) -> Failure {
+    let live = claim.and_then(|claim| (judged.live)("PersistentVolumeClaim", claim));
+    match (claim, live) {
+        (Some(claim), Some(live)) if failure.reason == Reason::Progressing && waits_for_use(&live) => Failure::new(
+            Reason::Progressing,
+            format!("volume {claim} is not bound yet: with most storage classes it is when the first pod uses it"),
+        ),
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::labels;
+    use crate::plan::settings::LeftOut;
+    use crate::plan::work::Object;
+    use crate::plan::work::fixtures::{Scene, dataset};
+    use crate::status::work::fixtures::{ready, reported};
+
+    fn told(namespace: &str, spec: &str, claim: &Value) -> (DatasetStatus, String) {
+        let settings =
+            [("DATASET_BIG_URI", "s3://big"), ("DATASET_BIG_TRAIN", "s3://big/a"), ("DATASET_BIG_PATH", "/data/big")];
+        let scene = Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards'}").given(settings);
+        let scene =
+            if claim.is_null() { scene } else { scene.live("PersistentVolumeClaim", "dataset-big", claim.clone()) };
+        let object = Object::Dataset(Box::new(dataset(namespace, "big", 0, spec)));
+        let status: DatasetStatus = reported(&scene, namespace, "big", &object, &[]);
+        let said = ready(&status.conditions);
+        (status, said)
+    }
+
+    #[test]
+    fn data_by_address_is_there_at_once() {
+        let (status, said) = told("fraud--shared", "{uri: 's3://big', splits: {train: a}}", &Value::Null);
+        assert_eq!(said, "True Ready found by DATASET_BIG_TRAIN, DATASET_BIG_URI");
+        assert_eq!(status.connections["DATASET_BIG_TRAIN"], "s3://big/a");
+        assert_eq!((status.claim, status.engine.unwrap().name.as_str()), (None, "references"));
+    }
+
+    #[test]
+    fn a_dataset_is_ready_when_its_settings_are_there() {
+        let object = Object::Dataset(Box::new(dataset("fraud--shared", "big", 0, "{uri: 's3://big'}")));
+        let said = |scene: &Scene| {
+            let status: DatasetStatus = reported(scene, "fraud--shared", "big", &object, &[]);
+            ready(&status.conditions)
+        };
+        let scene = || Scene::new().given([("DATASET_BIG_URI", "s3://big")]);
+        assert_eq!(said(&scene()), "True Ready found by DATASET_BIG_URI");
+        let awaited = "False Progressing its settings are being written into `connections` of fraud--chargeback";
+        assert_eq!(said(&Scene::new()), awaited);
+        // Another value under its name is not its own.
+        assert_eq!(said(&Scene::new().given([("DATASET_BIG_URI", "s3://other")])), awaited);
+        let live = "fraud--chargeback--live";
+        assert_eq!(
+            said(&scene().left_out(live, "big", &LeftOut::Shadowed("big".to_owned()))),
+            format!("True Ready found by DATASET_BIG_URI; shadowed in {live}: its own dataset big goes first there")
+        );
+        let told = said(&scene().left_out(live, "big", &LeftOut::TooLarge));
+        assert!(
+            told.starts_with(&format!("False Invalid `connections` of {live} has no room for the 23 bytes")),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_volume_is_ready_when_it_is_bound() {
+        let claim = |phase: &str| json!({"metadata": {"name": "dataset-big"}, "status": {"phase": phase}});
+        for (live, expected) in [
+            (claim("Bound"), "True Ready a volume of 10Gi, found by DATASET_BIG_PATH"),
+            (
+                claim("Pending"),
+                "False Progressing volume dataset-big is not bound yet: with most storage classes it is when the first pod uses it",
+            ),
+            (
+                claim("Lost"),
+                "False EngineFailing PersistentVolumeClaim dataset-big: the volume that it was bound to is gone",
+            ),
+            (Value::Null, "False Progressing PersistentVolumeClaim (volume) is not there yet"),
+        ] {
+            let (status, said) = told("fraud--chargeback", "{volume: {size: 10Gi}}", &live);
+            assert_eq!(said, expected);
+            assert_eq!(status.claim.as_deref(), Some("dataset-big"));
+        }
+    }
+
+    #[test]
+    fn another_volume_is_not_ready_until_it_is_accepted() {
+        let there = |uid: &str, accepted: &str| {
+            let annotations = json!({labels::ACCEPT_VOLUME: accepted});
+            json!({
+                "metadata": {"name": "dataset-big", "uid": uid, "annotations": annotations}, "status": {"phase": "Bound"},
+            })
+        };
+        let told = |before: Option<&str>, live: &Value| {
+            let mut object = dataset("fraud--chargeback", "big", 0, "{volume: {size: 10Gi}}");
+            let volume = before.map(str::to_owned);
+            object.status = Some(DatasetStatus { volume, ..DatasetStatus::default() });
+            let scene = Scene::new().given([("DATASET_BIG_PATH", "/data/big")]);
+            let scene = scene.live("PersistentVolumeClaim", "dataset-big", live.clone());
+            let status: DatasetStatus =
+                reported(&scene, "fraud--chargeback", "big", &Object::Dataset(Box::new(object)), &[]);
+            (ready(&status.conditions), status.volume.unwrap_or_default())
+        };
+        let fine = "True Ready a volume of 10Gi, found by DATASET_BIG_PATH".to_owned();
+        assert_eq!(told(None, &there("one", "")), (fine.clone(), "one".to_owned()));
+        assert_eq!(told(Some("one"), &there("one", "")), (fine.clone(), "one".to_owned()));
+        let (said, kept) = told(Some("one"), &there("two", "one"));
+        assert!(said.starts_with("False VolumeReplaced claim dataset-big of fraud--chargeback was deleted"), "{said}");
+        assert_eq!(kept, "one");
+        assert_eq!(told(Some("one"), &there("two", "two")), (fine, "two".to_owned()));
+    }
+
+    #[test]
+    fn a_dataset_that_is_held_gives_no_settings() {
+        let (status, said) = told("fraud--shared", "{volume: {size: 10Gi}}", &Value::Null);
+        assert!(said.starts_with("False Invalid a volume is readable in its own namespace alone"), "{said}");
+        assert!(status.connections.is_empty());
+    }
+}

@@ -1,0 +1,278 @@
+//! What is reported of a `ModelService`: which version answers, which is wanted,
+//! what was released, and what its monitor says.
+
+use super::Judged;
+use super::monitor;
+use crate::api::Reason;
+use crate::api::reason::Class;
+use crate::api::status::Finding;
+use crate::api::work::ModelService;
+use crate::api::work::dataset::UsedBy;
+use crate::api::work::model_service::{MONITOR_PASSING, ModelServiceStatus, Release};
+use crate::cluster::error::Failure;
+use crate::plan::work::pod_state::Pod;
+use crate::plan::work::release::{DIGEST, VERSION};
+use crate::plan::work::{Detail, release};
+
+/// The status of a `ModelService`.
+#[must_use]
+pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let releases = releases(&before.releases, judged);
+    let answers = answers(&before, &releases, judged);
+    let verdict = monitor::verdict(object, before.monitor.as_ref(), judged);
+    let ready = ready(object, &releases, answers.version.as_deref(), judged);
+    let (monitored, unlisted) = monitored(&before, judged);
+    let unlisted = unlisted.map(|message| Finding::new(MONITOR_PASSING, false, Reason::NotListed, message));
+    let more = unlisted.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
+    ModelServiceStatus {
+        observed_generation: Some(generation),
+        conditions: judged.conditions(&before.conditions, generation, &ready, more),
+        wanted: wanted(object, &releases),
+        serving: answers.version,
+        digest: answers.digest,
+        replicas: answers.replicas,
+        endpoint: endpoint(&releases, judged).or(before.endpoint).filter(|_| !is_taken(judged)),
+        releases,
+        monitor: verdict,
+        monitored,
+        engine: judged.engine(),
+    }
+}
+
+/// The component of the monitor as it is pinned, and why it may not look.
+fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<String>) {
+    match &judged.plan.draft.detail {
+        Detail::ModelService { monitored, unlisted, .. } if judged.plan.draft.write => {
+            (monitored.clone(), unlisted.clone())
+        }
+        _ => (before.monitored.clone(), None),
+    }
+}
+
+/// The releases with the time of each: a new one is of now.
+fn releases(before: &[Release], judged: &Judged<'_>) -> Vec<Release> {
+    let Detail::ModelService { releases, .. } = &judged.plan.draft.detail else { return before.to_vec() };
+    let timed = releases.iter().map(|release| {
+        let same = |old: &&Release| {
+            old.model == release.model && old.version == release.version && old.digest == release.digest
+        };
+        let time = before.iter().find(same).map_or_else(|| judged.now.clone(), |old| old.time.clone());
+        Release { time, ..release.clone() }
+    });
+    timed.collect()
+}
+
+/// The version that is asked for, or the alias with what it stood for at release.
+fn wanted(object: &ModelService, releases: &[Release]) -> Option<String> {
+    let model = &object.spec.model;
+    let Some(alias) = &model.alias else { return model.version.clone() };
+    let found = releases.first().filter(|first| first.model == model.name && first.alias.as_ref() == Some(alias));
+    Some(found.map_or_else(|| alias.clone(), |found| format!("{alias} ({})", found.version)))
+}
+
+/// What answers.
+#[derive(Default)]
+struct Answers {
+    version: Option<String>,
+    digest: Option<String>,
+    replicas: Option<String>,
+}
+
+/// Read off the pods that are ready. While one version takes the place of another,
+/// what answered before is said to answer until the last of its pods is gone.
+fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_>) -> Answers {
+    let Some(live) = (judged.live)("Deployment", &format!("service-{}", judged.plan.id.name)) else {
+        return elsewhere(releases, judged);
+    };
+    let count = |field: &str| live["status"][field].as_i64().unwrap_or(0);
+    let least = judged.plan.draft.work.service.as_ref().map_or(1, |service| i64::from(service.replicas.min));
+    let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1).max(least);
+    let replicas = Some(format!("{}/{wanted}", count("readyReplicas")));
+    if let Some((version, digest)) = of_pods(before, judged) {
+        return Answers { version: Some(version), digest, replicas };
+    }
+    if count("availableReplicas") == 0 {
+        return Answers { replicas, ..Answers::default() };
+    }
+    let seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
+    let through = seen && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
+    if !through {
+        return Answers { version: before.serving.clone(), digest: before.digest.clone(), replicas };
+    }
+    let annotations = &live["spec"]["template"]["metadata"]["annotations"];
+    let text = |name: &str| annotations[name].as_str().map(str::to_owned);
+    Answers { version: text(VERSION), digest: text(DIGEST), replicas }
+}
+
+/// What the pods that are ready were made to serve: what answered before if any of
+/// them still does, else the oldest.
+fn of_pods(before: &ModelServiceStatus, judged: &Judged<'_>) -> Option<(String, Option<String>)> {
+    let ready = judged.pods.iter().filter(|pod| pod.ready && !pod.deleting && pod.owner_kind != "Job");
+    let mut ready: Vec<&Pod> = ready.filter(|pod| pod.annotations.contains_key(VERSION)).collect();
+    ready.sort_by_key(|pod| (pod.annotations.get(VERSION) != before.serving.as_ref(), pod.created.clone()));
+    let first = ready.first()?;
+    Some((first.annotations.get(VERSION)?.clone(), first.annotations.get(DIGEST).cloned()))
+}
+
+/// That somebody stopped the rollout by hand, and how it goes on.
+fn paused(judged: &Judged<'_>) -> Option<String> {
+    let id = &judged.plan.id;
+    let live = (judged.live)("Deployment", &format!("service-{}", id.name))?;
+    (live["spec"]["paused"] == true).then(|| {
+        format!(
+            "the rollout is paused by hand: kubectl rollout resume deployment/service-{} --namespace {}",
+            id.name, id.namespace
+        )
+    })
+}
+
+/// An engine that writes no Deployment says by itself when the release serves.
+fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
+    let writes = judged.plan.objects.iter().any(|made| made.object["kind"] == "Deployment");
+    match releases.first() {
+        Some(first) if !writes && judged.trouble().is_none() => {
+            Answers { version: Some(first.version.clone()), digest: first.digest.clone(), replicas: None }
+        }
+        _ => Answers::default(),
+    }
+}
+
+/// Whether something of it is somebody else's: the address may lead to them.
+fn is_taken(judged: &Judged<'_>) -> bool {
+    judged.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Conflict)
+}
+
+/// Where it is reached, once there is something to reach.
+fn endpoint(releases: &[Release], judged: &Judged<'_>) -> Option<String> {
+    releases.first()?;
+    judged.plan.engine.as_ref()?.endpoint(&judged.plan.inputs.as_ref()?.to_value()).ok().flatten()
+}
+
+fn ready(
+    object: &ModelService,
+    releases: &[Release],
+    serving: Option<&str>,
+    judged: &Judged<'_>,
+) -> Result<(Reason, String), Failure> {
+    let name = &object.spec.model.name;
+    let Detail::ModelService { failed, releasing, .. } = &judged.plan.draft.detail else {
+        return held(judged, serving);
+    };
+    let goes_on = goes_on(serving);
+    // While a newer revision of the engine waits to be asked for, nothing is written.
+    let waits = judged.plan.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
+    let as_asked = releases.first().is_some_and(|first| serving == Some(first.version.as_str())) && !releasing;
+    if let Some(waits) = waits.filter(|_| !as_asked) {
+        return Err(Failure::new(waits.reason, format!("{}. {goes_on}", trimmed(&waits.message))));
+    }
+    if let Some(said) = failed.as_ref().filter(|_| judged.failure.is_none()) {
+        let asked = wanted(object, &[]).unwrap_or_default();
+        return Err(Failure::new(
+            Reason::ReleaseFailed,
+            format!("{asked} of {name} was not released: {}. {goes_on}. {}", trimmed(said), again(judged)),
+        ));
+    }
+    let Some(first) = releases.first().filter(|_| !releasing) else {
+        if judged.plan.retained {
+            let message = format!("its team or project was taken away: nothing new is released. {goes_on}");
+            return Err(Failure::new(Reason::Retained, message));
+        }
+        return Err(match judged.trouble() {
+            Some(trouble) if trouble.reason != Reason::Progressing => trouble,
+            _ => Failure::new(
+                Reason::Progressing,
+                format!(
+                    "{} of {name} is being looked up and summed. {goes_on}",
+                    wanted(object, &[]).unwrap_or_default()
+                ),
+            ),
+        });
+    };
+    if let Some(paused) = paused(judged).filter(|_| serving != Some(first.version.as_str())) {
+        let message = format!("version {} of {name} is not rolled out, because {paused}. {goes_on}", first.version);
+        return Err(Failure::new(Reason::Progressing, message));
+    }
+    if let Some(trouble) = judged.trouble() {
+        return Err(of_trouble(&trouble, first, serving, judged));
+    }
+    if serving != Some(first.version.as_str()) {
+        return Err(Failure::new(
+            Reason::Progressing,
+            format!("version {} of {name} is being rolled out. {goes_on}", first.version),
+        ));
+    }
+    if let Some(waits) = waits {
+        return Ok((waits.reason, waits.message.clone()));
+    }
+    let retained = !judged.plan.draft.write;
+    let reason = if retained { Reason::Retained } else { Reason::Ready };
+    Ok((reason, format!("version {} of {name} serves", first.version)))
+}
+
+/// What holds it, with what goes on.
+fn held(judged: &Judged<'_>, serving: Option<&str>) -> Result<(Reason, String), Failure> {
+    let trouble = judged.trouble().unwrap_or_else(|| Failure::new(Reason::Progressing, "it was not planned yet"));
+    Err(Failure { message: format!("{}. {}", trimmed(&trouble.message), goes_on(serving)), ..trouble })
+}
+
+/// Trouble of what is written. Another version that goes on serving is what
+/// people ask first.
+fn of_trouble(trouble: &Failure, first: &Release, serving: Option<&str>, judged: &Judged<'_>) -> Failure {
+    let message = match (trouble.reason, ended(judged)) {
+        (Reason::PodFailing, Some(ended)) => ended,
+        _ => trouble.message.clone(),
+    };
+    if serving == Some(first.version.as_str()) {
+        return Failure::new(trouble.reason, message);
+    }
+    // It may have served before: that none does now is all that is known.
+    let serves = serving.map_or_else(|| "Nothing serves now".to_owned(), |_| goes_on(serving));
+    Failure::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
+}
+
+/// How a pod that is to serve ends again and again: that its files are not those that
+/// were released, in the words of what fetched them; of what serves, where to read it.
+fn ended(judged: &Judged<'_>) -> Option<String> {
+    let serving = judged.pods.iter().filter(|pod| !pod.deleting && pod.owner_kind != "Job");
+    let mut all =
+        serving.flat_map(|pod| pod.containers.iter().filter(|one| one.waiting.is_some()).map(move |one| (pod, one)));
+    all.find_map(|(pod, one)| {
+        // Of memory the trouble itself tells more.
+        let ended = one.ended.as_ref().or(one.before.as_ref()).filter(|ended| ended.reason != "OOMKilled")?;
+        // What fetches is ours; what serves loads the model, whose words may be of customers.
+        let said = ended.message.trim();
+        if one.init && !said.is_empty() {
+            return Some(format!("pod {}: {said}", pod.name));
+        }
+        let does = if one.init { "fetches the released files and sums them up" } else { "serves" };
+        Some(format!(
+            "pod {}: container {}, which {does}, ended with exit code {}: `kubectl logs {} -c {} --namespace {}` says why",
+            pod.name, one.name, ended.exit_code, pod.name, one.name, judged.plan.id.namespace
+        ))
+    })
+}
+
+fn goes_on(serving: Option<&str>) -> String {
+    serving.map_or_else(|| "Nothing serves yet".to_owned(), |version| format!("Version {version} goes on serving"))
+}
+
+fn again(judged: &Judged<'_>) -> String {
+    let id = &judged.plan.id;
+    let resolve = judged.plan.draft.work.service.as_ref().and_then(|service| service.resolve.as_ref());
+    let job = resolve.map(|resolve| release::job(&id.name, &resolve.suffix)).unwrap_or_default();
+    format!(
+        "Mend that and change the spec; with Own it is tried again by `kubectl delete job {job} --namespace {}`",
+        id.namespace
+    )
+}
+
+/// A sentence without its end, to go on from.
+fn trimmed(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
+}
+
+#[cfg(test)]
+#[path = "model_service_tests.rs"]
+mod tests;

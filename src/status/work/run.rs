@@ -1,0 +1,268 @@
+//! What is reported of a `Run`. What is reported of its end stays as it is,
+//! whatever becomes of its Job and pods.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::Judged;
+use super::execution::{self, Progress, Words};
+use crate::api::Reason;
+use crate::api::status::Finding;
+use crate::api::work::Run;
+use crate::api::work::run::{COMPLETE, EXPIRED, FAILED, RunState, RunStatus, StepStatus};
+use crate::cluster::error::Failure;
+use crate::engine::readiness::suspended;
+use crate::plan::work::Detail;
+use crate::plan::work::run::{has_ended, of_job};
+
+/// How many seconds the pods of a Job that is complete are waited for.
+const PROOF: i64 = 60;
+
+/// The status of a `Run`.
+#[must_use]
+pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let name = format!("run-{}", judged.plan.id.name);
+    let job = (judged.live)("Job", &name);
+    let generation = object.metadata.generation.unwrap_or_default();
+    let engine = judged.engine().or_else(|| before.engine.clone());
+    if has_ended(&before) {
+        // Without the Job there are no logs to be read.
+        let (own, logs) = if job.is_some() { (before.job.clone(), before.logs.clone()) } else { (None, None) };
+        return RunStatus { observed_generation: Some(generation), job: own, logs, ..before };
+    }
+    let told = match &job {
+        Some(job) => under_way(&before, &name, job, judged),
+        None if before.job.is_some() => lost(&before, &name, judged),
+        None => waiting(&before, judged),
+    };
+    let mut conditions = judged.conditions(&before.conditions, generation, &told.ready, Vec::new());
+    conditions.extend(crate::api::status::conditions(&before.conditions, &end(&told), generation, judged.now));
+    RunStatus { observed_generation: Some(generation), conditions, engine, ..told.status }
+}
+
+/// What is reported, and what `Ready` says of it.
+struct Told {
+    status: RunStatus,
+    ready: Result<(Reason, String), Failure>,
+}
+
+/// What a Job has at its end, for those who wait for one of both.
+fn end(told: &Told) -> Vec<Finding> {
+    let finding = match (told.status.state, &told.ready) {
+        (Some(RunState::Succeeded), Ok((reason, message))) => Finding::new(COMPLETE, true, *reason, message.clone()),
+        (Some(RunState::Failed), Err(failure)) => Finding::new(FAILED, true, failure.reason, failure.message.clone()),
+        _ => return Vec::new(),
+    };
+    vec![finding]
+}
+
+/// The status of a run that stays after its time, because this tool would create it again.
+#[must_use]
+pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    let message = format!("its time is over, and {tool} would create it again: take it out of the repository");
+    let finding = Finding::new(EXPIRED, true, Reason::Tracked, message);
+    let told =
+        crate::api::status::conditions(&status.conditions, &[finding], object.metadata.generation.unwrap_or(0), now);
+    status.conditions.retain(|condition| condition.type_ != EXPIRED);
+    status.conditions.extend(told);
+    status
+}
+
+/// It has no Job yet.
+fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
+    let failure = judged.failure.clone().or_else(|| judged.trouble());
+    let waits = || Failure::new(Reason::Progressing, "its Job is about to be created");
+    Told {
+        status: RunStatus { state: Some(RunState::Pending), ..before.clone() },
+        ready: Err(failure.unwrap_or_else(waits)),
+    }
+}
+
+/// Its Job was there, and is gone before it ended.
+fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
+    let status = RunStatus {
+        state: Some(RunState::Failed),
+        steps: before.steps.iter().map(stopped).collect(),
+        finished: Some(judged.now.clone()),
+        job: None,
+        logs: None,
+        ..before.clone()
+    };
+    let message = format!("Job {name} is gone before the run ended: somebody deleted it; create another run");
+    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+}
+
+/// A step whose pod is gone does not run any more.
+fn stopped(step: &StepStatus) -> StepStatus {
+    let state = if step.state == RunState::Running { RunState::Failed } else { step.state };
+    StepStatus { state, ..step.clone() }
+}
+
+/// With how long it took, once that is known.
+fn timed(status: RunStatus) -> RunStatus {
+    let duration = match (&status.started, &status.finished) {
+        (Some(started), Some(finished)) => Some(execution::duration(started, finished)),
+        _ => None,
+    };
+    RunStatus { duration, ..status }
+}
+
+/// Its Job is there.
+fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
+    let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
+    let progress = execution::progress(Some(job), own);
+    let mut steps = progress.steps(&recorded(before, job, judged), Words::of(judged.plan.layer));
+    if progress.unproven && is_overdue(&progress, judged) {
+        return unproven(before, name, steps, judged);
+    }
+    if progress.state == RunState::Failed && progress.pod.is_none() {
+        steps = steps.iter().map(stopped).collect();
+    }
+    let ended = matches!(progress.state, RunState::Succeeded | RunState::Failed);
+    let finished = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
+    let step = current(&progress, &steps);
+    let shown = step.clone().or_else(|| steps.last().map(|step| step.name.clone()));
+    let logs = shown
+        .filter(|_| progress.pod.is_some())
+        .map(|step| format!("kubectl logs --namespace {} job/{name} --container {step}", judged.plan.id.namespace));
+    let ready = match progress.state {
+        RunState::Succeeded => Ok(String::new()),
+        RunState::Failed => Err(failed(&progress, name, job, step.as_deref(), logs.as_deref(), judged)),
+        RunState::Running | RunState::Pending => Err(going(&progress, &steps, step.as_deref(), job, judged)),
+    };
+    let status = timed(RunStatus {
+        state: Some(progress.state),
+        step,
+        started: before.started.clone().or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
+        finished,
+        steps,
+        job: Some(name.to_owned()),
+        logs,
+        ..before.clone()
+    });
+    let ready = ready.map(|_| {
+        let took = status.duration.as_ref().map_or_else(String::new, |duration| format!(" after {duration}"));
+        let steps = match status.steps.len() {
+            1 => "its step".to_owned(),
+            number => format!("all {number} steps"),
+        };
+        (Reason::Succeeded, format!("{steps} succeeded{took}"))
+    });
+    Told { status, ready }
+}
+
+/// Its own pods come by another watch than its Job: they are waited for, and not for ever.
+fn is_overdue(progress: &Progress<'_>, judged: &Judged<'_>) -> bool {
+    progress.completed().is_some_and(|ended| judged.now.0.as_second() - ended.0.as_second() > PROOF)
+}
+
+/// What its own pods did not do does not count.
+fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> Told {
+    let status = RunStatus {
+        state: Some(RunState::Failed),
+        finished: Some(judged.now.clone()),
+        steps,
+        job: Some(name.to_owned()),
+        ..before.clone()
+    };
+    let message = format!(
+        "Job {name} is said to be complete, and no pod of its own ended well: a foreign one was counted, or its own was \
+         deleted at once; create another run"
+    );
+    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+}
+
+/// The steps as they were when it started: the Job tells, mirrors and all.
+fn recorded(before: &RunStatus, job: &serde_json::Value, judged: &Judged<'_>) -> Vec<StepStatus> {
+    if !before.steps.is_empty() {
+        return before.steps.clone();
+    }
+    let of_job = of_job(job);
+    match &judged.plan.draft.detail {
+        Detail::Run(detail) if of_job.is_empty() => detail.steps.clone(),
+        _ => of_job,
+    }
+}
+
+/// The step that failed, else the one that runs, else the next one.
+fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
+    let named = |state| steps.iter().find(|step| step.state == state).map(|step| step.name.clone());
+    match progress.state {
+        RunState::Succeeded | RunState::Pending => None,
+        // What a deadline stops has no pod any more.
+        RunState::Failed => progress.failing().map(|(name, _)| name.to_owned()).or_else(|| named(RunState::Failed)),
+        RunState::Running => {
+            named(RunState::Running).or_else(|| named(RunState::Failed)).or_else(|| named(RunState::Pending))
+        }
+    }
+}
+
+/// Why it failed: a step, or else what the Job says.
+fn failed(
+    progress: &Progress<'_>,
+    name: &str,
+    job: &serde_json::Value,
+    step: Option<&str>,
+    logs: Option<&str>,
+    judged: &Judged<'_>,
+) -> Failure {
+    if progress.is_past_its_deadline() {
+        let message = format!("{}; create another run with more", execution::past_its_deadline(job, step));
+        return Failure::new(Reason::DeadlineExceeded, message);
+    }
+    let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
+    if let Some((step, ended)) = progress.failing() {
+        let said =
+            execution::failure(step, ended, progress.pod, execution::memory(job, step), Words::of(judged.plan.layer));
+        return Failure::new(Reason::StepFailed, format!("{said}{log}"));
+    }
+    let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
+    let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
+    let message = message.trim().trim_end_matches('.');
+    Failure::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
+}
+
+/// What it waits for, or which step runs.
+fn going(
+    progress: &Progress<'_>,
+    steps: &[StepStatus],
+    step: Option<&str>,
+    job: &serde_json::Value,
+    judged: &Judged<'_>,
+) -> Failure {
+    if progress.unproven {
+        let message = "says that it is complete: what its own pod says is awaited";
+        return Failure::new(Reason::Progressing, format!("Job run-{} {message}", judged.plan.id.name));
+    }
+    if let Some(refused) = &judged.refused {
+        return Failure::new(Reason::Refused, refused.clone());
+    }
+    if let Some(trouble) = progress.trouble() {
+        return trouble;
+    }
+    let tries = job["spec"]["backoffLimit"].as_i64().unwrap_or(0) + 1;
+    let again = if progress.failures > 0 {
+        format!(", in try {} of {tries}", (progress.failures + 1).min(tries))
+    } else {
+        String::new()
+    };
+    let position = step.and_then(|step| steps.iter().position(|known| known.name == step));
+    let message = match (step, position) {
+        (Some(step), Some(position)) => {
+            let verb = match steps[position].state {
+                RunState::Pending => "is next",
+                RunState::Failed => "failed",
+                RunState::Running | RunState::Succeeded => "runs",
+            };
+            format!("step {step} ({} of {}) {verb}{again}", position + 1, steps.len())
+        }
+        _ if progress.suspended => format!("its Job {}", suspended(job)),
+        _ => format!("its pod is about to start{again}"),
+    };
+    Failure::new(Reason::Progressing, message)
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

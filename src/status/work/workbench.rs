@@ -1,0 +1,126 @@
+//! What is reported of a `Workbench`.
+
+use super::Judged;
+use crate::api::Reason;
+use crate::api::reason::Class;
+use crate::api::work::Workbench;
+use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
+use crate::cluster::error::Failure;
+use crate::plan::work::Detail;
+use crate::plan::work::pod_state::{Container, Pod};
+use crate::plan::work::workbench::{WorkbenchDetail, runs_as_before};
+
+/// The port of the server, which its owner forwards.
+const PORT: u16 = 8888;
+
+/// The status of a `Workbench`.
+#[must_use]
+pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let Detail::Workbench(detail) = &judged.plan.draft.detail else {
+        // It is held: nothing new is known but why, and what its pod does.
+        let ready = judged.trouble().map_or_else(|| Ok((Reason::Ready, "ready".to_owned())), Err);
+        return WorkbenchStatus {
+            observed_generation: Some(generation),
+            conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
+            state: Some(state(None, judged.pods)),
+            engine: judged.engine(),
+            ..before
+        };
+    };
+    let there = (judged.live)("PersistentVolumeClaim", &detail.claim).is_some();
+    let ready = ready(detail, there, judged);
+    WorkbenchStatus {
+        observed_generation: Some(generation),
+        conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
+        state: Some(state(Some(detail.wanted), judged.pods)),
+        enter: detail.wanted.then(|| enter(judged)),
+        image: Some(detail.image.clone()).filter(|image| !image.is_empty()),
+        claim: there.then(|| detail.claim.clone()),
+        pending: pending(detail, judged),
+        ended_at_start: detail.ended_at_start.clone(),
+        owner_named: Some(detail.owner_named),
+        engine: judged.engine(),
+    }
+}
+
+/// How it does: as it is wanted, up or down, or why not.
+fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Failure> {
+    if let Some(down) = &detail.down
+        && down.reason.class() == Class::Invalid
+    {
+        return Err(Failure::new(down.reason, down.message.clone()));
+    }
+    if let Some(failure) = &judged.failure {
+        return Err(failure.clone());
+    }
+    if detail.wanted {
+        // A set that was not scaled up yet has all the pods that it is to have.
+        let up = judged.pods.iter().any(|pod| pod.ready && !pod.deleting);
+        let trouble = judged.trouble();
+        let trouble = trouble.or_else(|| (!up).then(|| Failure::new(Reason::Progressing, "the server is starting")));
+        return match trouble {
+            None => Ok((Reason::Ready, "the server is up".to_owned())),
+            Some(trouble) => Err(last_words(judged.pods).unwrap_or(trouble)),
+        };
+    }
+    if !judged.pods.is_empty() {
+        return Err(Failure::new(Reason::Progressing, "the server is being stopped"));
+    }
+    match &detail.down {
+        Some(down) if down.reason.class() == Class::Fine => Ok((down.reason, down.message.clone())),
+        Some(down) => Err(Failure::new(down.reason, down.message.clone())),
+        None => {
+            let home = if has_home { "; the home volume is kept" } else { "" };
+            Ok((Reason::Stopped, format!("the server is down, as spec.running says{home}")))
+        }
+    }
+}
+
+/// What a server that fails said before it ended, which tells more than how often.
+fn last_words(pods: &[Pod]) -> Option<Failure> {
+    let pod = pods.iter().find(|pod| !pod.deleting)?;
+    let last = |container: &Container| container.ended.clone().or(container.before.clone());
+    // One that is up again may be on its way to being ready.
+    let down = pod.containers.iter().filter(|container| container.running.is_none());
+    let ended = down.filter_map(last).find(|ended| ended.exit_code != 0 && !ended.message.trim().is_empty())?;
+    Some(Failure::new(Reason::PodFailing, format!("pod {}: {}", pod.name, ended.message.trim())))
+}
+
+/// What it is doing; `wanted` is not known of one that is held.
+fn state(wanted: Option<bool>, pods: &[Pod]) -> WorkbenchState {
+    match pods.iter().find(|pod| !pod.deleting) {
+        Some(_) if wanted == Some(false) => WorkbenchState::Stopping,
+        Some(pod) if pod.ready => WorkbenchState::Running,
+        Some(_) => WorkbenchState::Starting,
+        None if !pods.is_empty() => WorkbenchState::Stopping,
+        None if wanted == Some(true) => WorkbenchState::Starting,
+        None => WorkbenchState::Stopped,
+    }
+}
+
+/// The engine says where people reach it; a server on loopback is forwarded.
+fn enter(judged: &Judged<'_>) -> String {
+    let plan = judged.plan;
+    let endpoint = plan.engine.as_ref().zip(plan.inputs.as_ref());
+    let endpoint = endpoint.and_then(|(engine, inputs)| engine.endpoint(&inputs.to_value()).ok().flatten());
+    endpoint.unwrap_or_else(|| {
+        format!("kubectl port-forward --namespace {} pod/workbench-{}-0 {PORT}", plan.id.namespace, plan.id.name)
+    })
+}
+
+/// What a running server does not have yet: nothing disturbs it, so it waits.
+fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
+    let live = (judged.live)("StatefulSet", &format!("workbench-{}", judged.plan.id.name))?;
+    let older = detail.wanted && runs_as_before(&live);
+    older.then(|| {
+        "the server runs with earlier settings: what changed takes effect when it starts again, so set spec.running to \
+         false and to true when it suits"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+#[path = "workbench_tests.rs"]
+mod tests;
