@@ -3,15 +3,18 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
 use strata::api::text::visible_lines;
-use strata::cli::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions, RunOptions};
+use strata::cli::{
+    Cli, Command, CrdOptions, EngineCommand, EngineOptions, PlanOptions, RenderOptions, RetainedOptions, RunOptions,
+};
 use strata::engine_command;
-use strata::manifest::{Manifests, documents, generated};
+use strata::manifest::{Manifests, documents, generated, whole};
 use strata::plan_command;
 use strata::render::render;
 use strata::retained_command;
@@ -92,17 +95,24 @@ fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
 }
 
 fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
-    let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
-    let documents = documents(&options.files).map_err(|errors| sentences(&errors))?;
+    let read = |options: &EngineOptions| documents(&options.files).map_err(|errors| sentences(&errors));
     let answer = match command {
-        EngineCommand::Check(_) => engine_command::check(&documents),
-        EngineCommand::Roles(_) => engine_command::roles(&documents),
+        EngineCommand::Check(options) => engine_command::check(&read(options)?),
+        EngineCommand::Roles(options) => engine_command::roles(&read(options)?),
+        EngineCommand::Build(options) => return print_whole(&options.files),
     };
     for warning in &answer.warnings {
         eprintln!("warning: {}", visible_lines(warning));
     }
     print(visible_lines(&answer.text).as_bytes())?;
     if answer.problems.is_empty() { Ok(()) } else { Err(answer.problems) }
+}
+
+/// Prints the files as one stream of documents.
+fn print_whole(files: &[PathBuf]) -> Result<(), Vec<String>> {
+    let texts: Result<Vec<String>, _> = files.iter().map(|file| whole(file)).collect();
+    let texts = texts.map_err(|error| sentences(&[error]))?;
+    print(texts.join("---\n").as_bytes())
 }
 
 fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {

@@ -5,6 +5,7 @@
 
 mod check;
 mod daily;
+mod programs;
 mod read;
 mod write;
 
@@ -18,7 +19,7 @@ use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
 pub use daily::Daily;
-pub use read::{Document, documents};
+pub use read::{Document, documents, whole};
 pub use write::{generated, yaml};
 
 /// What is wrong with a file.
@@ -31,6 +32,14 @@ pub enum ManifestError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A program is not beside its manifest.
+    #[error("{place}: program('{name}') names no file: write the name of one in the folder of the manifest")]
+    NoProgram {
+        /// The file.
+        place: String,
+        /// The name that was given.
+        name: String,
     },
     /// There is nothing in it.
     #[error("{} holds no manifests: name a file, or a folder with .yaml, .yml or .json files", path.display())]
