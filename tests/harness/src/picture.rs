@@ -103,7 +103,7 @@ impl Picture {
             self.y += LINE;
             self.line(&line, x, class);
         }
-        self.y += MARGIN - 2;
+        self.y += MARGIN;
     }
 
     fn line(&mut self, text: &str, x: usize, class: &str) {
