@@ -2,6 +2,7 @@
 //! what they say of versions and of the minimal team is so.
 
 use std::fs;
+use std::path::PathBuf;
 
 use harness::generated::{self, Generated};
 
@@ -79,13 +80,13 @@ fn the_tree_of_the_readme_is_the_minimal_team() {
 }
 
 /// The pages: those in the top folder, in docs, and beside charts and images.
-fn pages() -> Vec<String> {
+fn pages() -> Vec<PathBuf> {
     let folders = ["", "docs", "charts/strata", "charts/strata-crds", "deploy/images"];
     let of = |folder: &str| {
         let entries = fs::read_dir(harness::repository().join(folder)).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let pages = names.filter(|name| name.ends_with(".md"));
-        pages.map(|name| format!("{folder}/{name}").trim_start_matches('/').to_owned()).collect::<Vec<_>>()
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let pages = paths.filter(|path| path.extension().is_some_and(|end| end == "md"));
+        pages.collect::<Vec<_>>()
     };
     folders.into_iter().flat_map(of).collect()
 }
@@ -94,15 +95,15 @@ fn pages() -> Vec<String> {
 fn links_of_pages_lead_to_files() {
     let (mut broken, mut count) = (Vec::new(), 0);
     for page in pages() {
-        let text = read(&page);
+        let text = fs::read_to_string(&page).unwrap();
         let images = text.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.chain(images).filter(|link| !link.contains("://")) {
             let path = link.split('#').next().unwrap_or_default();
-            let place = harness::repository().join(&page).with_file_name("").join(path);
+            let place = page.with_file_name("").join(path);
             count += 1;
             if !place.exists() {
-                broken.push(format!("{page}: {link}"));
+                broken.push(format!("{}: {link}", page.display()));
             }
         }
     }

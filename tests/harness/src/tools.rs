@@ -67,12 +67,13 @@ pub async fn ruff() -> Result<PathBuf, Error> {
 fn install_ruff(partial: &Path) -> Result<(), Error> {
     let what = format!("ruff {RUFF}");
     let parent = partial.parent().unwrap_or(partial);
-    let making = Making { what: &what, by: "pip", directory: parent, count: |_| String::new() };
+    let making = |what, by| Making { what, by, directory: parent, count: |_| String::new() };
     let python = || missing("python3", "install Python 3.9 or newer, with its module venv");
-    making.run(Command::new("python3").args(["-m", "venv"]).arg(partial), python)?;
+    let environment = making("a virtual environment for ruff", "Python");
+    environment.run(Command::new("python3").args(["-m", "venv"]).arg(partial), python)?;
     let mut pip = Command::new(partial.join("bin/python3"));
     pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]);
-    making.run(pip.arg(format!("ruff=={RUFF}")), python).map(drop)
+    making(&what, "pip").run(pip.arg(format!("ruff=={RUFF}")), python).map(drop)
 }
 
 /// The Python that runs the tests of programs.
