@@ -3,15 +3,18 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use strata::api::crd;
 use strata::api::text::visible_lines;
-use strata::cli::args::{Cli, Command, CrdOptions, EngineCommand, PlanOptions, RenderOptions, RetainedOptions};
+use strata::cli::args::{
+    Cli, Command, CrdOptions, EngineCommand, EngineOptions, PlanOptions, RenderOptions, RetainedOptions,
+};
 use strata::cli::engine;
-use strata::cli::manifest::{Manifests, documents, generated};
+use strata::cli::manifest::{Manifests, documents, generated, whole};
 use strata::cli::plan;
 use strata::cli::render::render;
 use strata::cli::retained;
@@ -93,17 +96,24 @@ fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
 }
 
 fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
-    let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
-    let documents = documents(&options.files).map_err(|errors| sentences(&errors))?;
+    let read = |options: &EngineOptions| documents(&options.files).map_err(|errors| sentences(&errors));
     let answer = match command {
-        EngineCommand::Check(_) => engine::check(&documents),
-        EngineCommand::Roles(_) => engine::roles(&documents),
+        EngineCommand::Check(options) => engine::check(&read(options)?),
+        EngineCommand::Roles(options) => engine::roles(&read(options)?),
+        EngineCommand::Build(options) => return print_whole(&options.files),
     };
     for warning in &answer.warnings {
         eprintln!("warning: {}", visible_lines(warning));
     }
     print(visible_lines(&answer.text).as_bytes())?;
     if answer.problems.is_empty() { Ok(()) } else { Err(answer.problems) }
+}
+
+/// Prints the files as one stream of documents.
+fn print_whole(files: &[PathBuf]) -> Result<(), Vec<String>> {
+    let texts: Result<Vec<String>, _> = files.iter().map(|file| whole(file)).collect();
+    let texts = texts.map_err(|error| sentences(&[error]))?;
+    print(texts.join("---\n").as_bytes())
 }
 
 fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {

@@ -109,6 +109,12 @@ pub enum EngineCommand {
     /// The operator itself creates no rights. For example:
     /// `strata engine roles kueue.yaml | kubectl apply -f -`
     Roles(EngineOptions),
+    /// Print Engine manifests with the programs beside them put in.
+    ///
+    /// A value that is `"${program('NAME')}"`, alone on its line, becomes the text of the
+    /// file NAME in the folder of the manifest. For example:
+    /// `strata engine build engines/mlflow/engine.yaml | kubectl apply --server-side -f -`
+    Build(EngineOptions),
 }
 
 /// Which files hold the engines.
@@ -196,9 +202,10 @@ mod tests {
     #[test]
     fn engines_are_checked_and_asked_for_their_rights() {
         let parse = |arguments: &[&str]| Cli::try_parse_from(["strata", "engine"].iter().chain(arguments));
-        for word in ["check", "roles"] {
+        for word in ["check", "roles", "build"] {
             let Command::Engine(command) = parse(&[word, "a", "b"]).unwrap().command else { panic!("{word}") };
-            let (EngineCommand::Check(options) | EngineCommand::Roles(options)) = command;
+            let (EngineCommand::Check(options) | EngineCommand::Roles(options) | EngineCommand::Build(options)) =
+                command;
             assert_eq!(options.files.len(), 2);
             assert!(parse(&[word]).is_err());
         }

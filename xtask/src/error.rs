@@ -15,6 +15,14 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// A step of the tests could not be started or waited for.
+    #[error("`{line}` failed: {reason}")]
+    Step {
+        /// Its command line.
+        line: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {what}: {source}")]
     File {

@@ -43,9 +43,9 @@ fn remove_others(files: &[(Generated, bool)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has the golden files written by their own test.
+/// Has the golden files written by their own tests.
 fn golden() -> Result<(), Error> {
-    let arguments = ["test", "--workspace", "--test", "golden"];
+    let arguments = ["test", "--workspace", "--test", "golden", "--test", "status"];
     let failed = |reason: String| Error::Cargo { arguments: arguments.join(" "), reason };
     let status =
         cargo::command(&arguments).env(GOLDEN.0, GOLDEN.1).status().map_err(|error| failed(error.to_string()))?;

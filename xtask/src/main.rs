@@ -20,8 +20,11 @@ mod node;
 mod report;
 mod rights;
 mod stage;
+mod steps;
 mod table;
 mod test;
+#[cfg(test)]
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -39,7 +42,7 @@ struct Arguments {
 enum Command {
     /// Start a control plane and the operator, apply deploy/examples, show what becomes of it
     Demo(demo::Demo),
-    /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
+    /// Run tests: format, lints, programs of engines, unit, golden, property, chart, cluster; with --all also on a real node
     Test(test::Test),
     /// Start a control plane, print its KUBECONFIG, and keep it until Ctrl-C
     ControlPlane,
@@ -50,7 +53,7 @@ enum Command {
     Bench(bench::Bench),
     /// Show the rooms of src: their floors, what they import, circles, the longest functions
     Map,
-    /// Write what nobody writes by hand: crds/, the charts' copies, tests/golden/
+    /// Write what nobody writes by hand: crds/, the charts' copies, engines with programs, pages, tests/golden/
     Generate,
 }
 

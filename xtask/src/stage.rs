@@ -92,7 +92,7 @@ impl Stage {
     async fn beside(place: Place, strata: &Path, clock: &Clock) -> Result<Self, Error> {
         Operator::install(place.cluster(), &Install::default()).await?;
         clock.say("the charts are installed; the fence around the operator stands");
-        // As the people of the examples are known: README.md speaks of `oidc:mia@example.com`.
+        // As the people of the examples are known: docs/week.md speaks of `oidc:mia@example.com`.
         let prefixes = ["--user-prefix=oidc:", "--group-prefix=oidc:"];
         let operator = Operator::start_with(place.cluster(), strata, &prefixes).await?;
         operator.wait_ready(60).await?;

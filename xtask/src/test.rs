@@ -1,32 +1,24 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it is
 //! quickest to learn that it does not. `--node` runs what needs a real node, and
-//! nothing else. What it runs is cargo; this module decides what belongs to which
-//! kind, and counts.
+//! nothing else. What there is to run is [`crate::steps`]'s to say; this module chooses,
+//! runs and counts.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use harness::node;
 
-use crate::cargo;
 use crate::error::Error;
 use crate::failures::Failures;
+use crate::steps::{OF_NODE, Step, steps, steps_of_node};
 use crate::table::table;
-
-/// Files in `tests/`, in the order in which they run; any other comes before the last.
-const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "chart", "admission", "fence", "cluster"];
-/// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
-const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
-
-/// What is held for each object of 50 teams, at rest, after a restart and after a flood.
-const MEMORY: &str = "xtask bench memory --unoptimized --teams 0,50 --flood 50 --bound 6";
 
 /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
 #[derive(clap::Args)]
 pub struct Test {
-    /// Leave out a kind (format, lints, unit, documentation, harness, memory, licences, or a file of tests/ such as cluster)
+    /// Leave out a kind (format, programs, workflows, lints, unit, documentation, harness, memory, licences, ..., or a file of tests/ such as cluster)
     #[arg(long, value_name = "KIND")]
     skip: Vec<String>,
     /// Run what needs a real node, and nothing else (Linux, root, a few Debian packages)
@@ -35,22 +27,9 @@ pub struct Test {
     /// Run everything: also what needs a real node, unless this machine cannot be one; then say why
     #[arg(long, group = "real")]
     all: bool,
-    /// Install the Debian packages that are missing for a node, with apt-get
-    #[arg(long, requires = "real")]
+    /// Install what is missing: cargo-deny, and for a node Debian packages, with apt-get
+    #[arg(long)]
     install: bool,
-}
-
-/// One thing to run.
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    kind: String,
-    arguments: Vec<String>,
-}
-
-impl Step {
-    fn new(kind: &str, arguments: &str) -> Self {
-        Self { kind: kind.into(), arguments: arguments.split(' ').map(Into::into).collect() }
-    }
 }
 
 /// What became of it.
@@ -91,11 +70,10 @@ impl Test {
             return Err(Error::Tests(format!("there is no kind `{unknown}`; there are {}", known.join(", "))));
         }
         for step in steps.iter().filter(|step| !skip.contains(&step.kind)) {
-            if let Some(why) = cannot_run(&step.kind) {
-                left_out.push(not_run(&step.kind, why));
-                continue;
+            match step.command(self.install).await {
+                Ok(command) => outcomes.push(run(step, command)?),
+                Err(why) => left_out.push(not_run(&step.kind, &why)),
             }
-            outcomes.push(run(step)?);
         }
         for line in left_out {
             println!("{line}");
@@ -136,63 +114,13 @@ fn test_files() -> Result<BTreeSet<String>, Error> {
         .collect())
 }
 
-/// Always of the whole workspace: another selection has other features, and would
-/// build every dependency again.
-fn steps(files: &BTreeSet<String>) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("format", "fmt --all --check"),
-        Step::new("lints", "clippy --workspace --all-targets --quiet -- -D warnings"),
-        Step::new("unit", "test --workspace --lib --bins"),
-        Step::new("documentation", "test --workspace --doc"),
-    ];
-    let (last, known) = ORDER.split_last().unwrap_or((&"cluster", &[]));
-    let others = files.iter().map(String::as_str).filter(|file| !ORDER.contains(file) && !OF_NODE.contains(file));
-    let all = known.iter().copied().filter(|file| files.contains(*file)).chain(others);
-    steps.extend(all.map(|file| Step::new(file, &format!("test --workspace --test {file}"))));
-    steps.push(Step::new("harness", "test --workspace --test control_plane --test simulate"));
-    if files.contains(*last) {
-        // What these measure is worth reading when they pass, too.
-        steps.push(Step::new(last, &format!("test --workspace --test {last} -- --show-output")));
-    }
-    steps.push(Step::new("memory", MEMORY));
-    steps.push(Step::new("licences", "deny check bans licenses sources"));
-    steps.push(Step::new("advisories", "deny check --disable-fetch advisories"));
-    steps
-}
-
-/// What needs a real node; of the tests that others ignore, too. What these measure is worth reading. Two files
-/// have the name `node`: the second runs although the first failed.
-fn steps_of_node() -> Vec<Step> {
-    let step = |file: &&str| {
-        Step::new(file, &format!("test --workspace --no-fail-fast --test {file} -- --include-ignored --show-output"))
-    };
-    OF_NODE.iter().map(step).collect()
-}
-
-/// Why a step cannot be run on this machine, if it cannot.
-fn cannot_run(kind: &str) -> Option<&'static str> {
-    let of_deny = matches!(kind, "licences" | "advisories");
-    if of_deny && !succeeds(&["deny", "--version"]) {
-        return Some("cargo-deny is not installed");
-    }
-    let no_database = kind == "advisories" && !succeeds(&["deny", "fetch", "db"]);
-    no_database.then_some("the advisory database cannot be fetched from here")
-}
-
-/// Whether cargo does this without complaint.
-fn succeeds(arguments: &[&str]) -> bool {
-    cargo::command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
 /// Runs one step, shows what it prints and counts what it says.
-fn run(step: &Step) -> Result<Outcome, Error> {
-    let arguments: Vec<&str> = step.arguments.iter().map(String::as_str).collect();
-    eprintln!("\n==> {}: cargo {}", step.kind, arguments.join(" "));
-    let failed = |error: std::io::Error| Error::Cargo { arguments: arguments.join(" "), reason: error.to_string() };
+fn run(step: &Step, mut command: Command) -> Result<Outcome, Error> {
+    eprintln!("\n==> {}: {}", step.kind, step.line());
+    let failed = |error: std::io::Error| Error::Step { line: step.line(), reason: error.to_string() };
     let started = Instant::now();
     // Whatever cluster somebody works with is none of ours.
-    let mut child =
-        cargo::command(&arguments).env_remove("KUBECONFIG").stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = command.env_remove("KUBECONFIG").stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut outcome = Outcome { kind: step.kind.clone(), ..Outcome::default() };
     if let Some(stdout) = child.stdout.take() {
         let mut order = Order::default();
@@ -284,28 +212,6 @@ fn summary(outcomes: &[Outcome]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cluster_tests_come_last_and_new_files_are_not_forgotten() {
-        let files = ["cluster", "crd", "isolation", "node", "novel"].map(String::from).into();
-        let kinds: Vec<String> = steps(&files).into_iter().map(|step| step.kind).collect();
-        assert_eq!(
-            kinds,
-            [
-                "format",
-                "lints",
-                "unit",
-                "documentation",
-                "crd",
-                "novel",
-                "harness",
-                "cluster",
-                "memory",
-                "licences",
-                "advisories"
-            ]
-        );
-    }
 
     #[test]
     fn counts_what_the_lines_say() {

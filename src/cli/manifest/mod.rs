@@ -4,6 +4,7 @@
 //! Nothing here talks to a cluster or knows what an object leads to.
 
 mod check;
+mod programs;
 mod read;
 mod work;
 mod write;
@@ -17,7 +18,7 @@ use crate::api::work::DailyKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
-pub use read::{Document, documents};
+pub use read::{Document, documents, whole};
 pub use work::Daily;
 pub use write::{generated, yaml};
 
@@ -31,6 +32,14 @@ pub enum ManifestError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A program is not beside its manifest.
+    #[error("{place}: program('{name}') names no file: write the name of one in the folder of the manifest")]
+    NoProgram {
+        /// The file.
+        place: String,
+        /// The name that was given.
+        name: String,
     },
     /// There is nothing in it.
     #[error("{} holds no manifests: name a file, or a folder with .yaml, .yml or .json files", path.display())]

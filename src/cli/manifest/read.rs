@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::ManifestError;
+use super::{ManifestError, programs};
 
 /// The most documents of a file that are told to be broken.
 const ERRORS: usize = 32;
@@ -61,23 +61,32 @@ pub fn documents(paths: &[PathBuf]) -> Result<Vec<Document>, Vec<ManifestError>>
 }
 
 fn of_path(path: &Path) -> Result<Vec<Document>, Vec<ManifestError>> {
-    let read = |error| vec![ManifestError::Read { path: path.to_owned(), error }];
+    if path.is_dir() {
+        return documents(&files(path).map_err(|error| vec![error])?);
+    }
+    let file = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    split(&file, &whole(path).map_err(|error| vec![error])?)
+}
+
+/// The text of a file with the programs beside it put in; `-` is standard input,
+/// which has nothing beside it.
+pub fn whole(path: &Path) -> Result<String, ManifestError> {
+    let read = |error| ManifestError::Read { path: path.to_owned(), error };
     if path == Path::new("-") {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(read)?;
-        return split("standard input", &text);
-    }
-    if path.is_dir() {
-        let mut files: Vec<PathBuf> = fs::read_dir(path)
-            .map_err(read)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|file| is_manifest(file))
-            .collect();
-        files.sort();
-        return documents(&files);
+        return std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(read);
     }
     let text = fs::read_to_string(path).map_err(read)?;
-    split(&path.display().to_string(), &text)
+    programs::put_in(&path.display().to_string(), &text, path.parent().unwrap_or(Path::new("")))
+}
+
+/// The manifests of a folder, by name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ManifestError> {
+    let read = |error| ManifestError::Read { path: folder.to_owned(), error };
+    let entries = fs::read_dir(folder).map_err(read)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = entries.filter(|file| is_manifest(file)).collect();
+    files.sort();
+    Ok(files)
 }
 
 fn is_manifest(path: &Path) -> bool {

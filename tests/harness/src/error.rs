@@ -22,6 +22,14 @@ pub enum Error {
         /// The package that has it.
         package: &'static str,
     },
+    /// A tool that looks at the source tree is not there.
+    #[error("{tool} is not installed: {remedy}")]
+    ToolMissing {
+        /// The tool.
+        tool: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A program or an image did not build.
     #[error("cannot build {what} in {directory}:\n{output}")]
     Build {

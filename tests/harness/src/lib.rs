@@ -66,6 +66,7 @@
 //! - [`image`]: archives of images, for pods where no registry can be reached
 //!   ([`image::application`], [`image::operator`], [`image::small`]).
 //! - [`programs`]: the built programs alone ([`programs::helm`] for chart tests).
+//! - [`tools`]: what looks at the source tree (cargo-deny, ruff), each of one version.
 //! - [`generated`]: the files that `cargo xtask generate` writes, for the tests that
 //!   compare them.
 //!
@@ -96,11 +97,14 @@ pub mod image;
 mod install;
 pub mod node;
 pub mod operator;
+mod picture;
 pub mod programs;
 mod progress;
 pub mod secrets;
 mod simulate;
 pub mod supervisor;
+pub mod tools;
+mod values;
 pub mod wait;
 
 pub use cluster::Cluster;

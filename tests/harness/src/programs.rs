@@ -94,6 +94,11 @@ pub async fn helm() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("helm")?.join("helm"))).await
 }
 
+/// What checks the workflow files of the forge.
+pub async fn actionlint() -> Result<PathBuf, Error> {
+    blocking(|| Ok(module("actionlint")?.join("actionlint"))).await
+}
+
 /// What containers of tests run: it serves, asks, writes and uses memory (`tests/control-plane/probe`).
 pub async fn probe() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("probe")?.join("probe"))).await
@@ -179,6 +184,7 @@ fn recipe(name: &str, sources: &Path) -> Result<Recipe, Error> {
         ),
         "coredns" => ("CoreDNS".to_owned(), &["."], strip),
         "kwok" => ("kwok".to_owned(), &["sigs.k8s.io/kwok/cmd/kwok"], strip),
+        "actionlint" => ("actionlint".to_owned(), &["github.com/rhysd/actionlint/cmd/actionlint"], strip),
         "helm" => ("helm".to_owned(), &["helm.sh/helm/v4/cmd/helm"], strip),
         _ => (format!("{name} (a helper of the tests)"), &["."], strip),
     };
