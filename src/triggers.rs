@@ -22,7 +22,9 @@ use crate::queue::Key;
 use crate::references::followed;
 use crate::store::{Change, Definition, Known, Listener};
 use crate::watch::{self, team_of};
-use compare::{concerns_itself, concerns_others, expires_anew, has_dependents, identity, means_the_same, metadata};
+use compare::{
+    concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, identity, means_the_same, metadata,
+};
 
 /// What changed of what others depend on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,6 +158,9 @@ impl Listener for Triggers {
         let Some(team) = team_of(&id.namespace) else { return };
         if kind != DailyKind::Run && !means_the_same(change.before, change.after) {
             self.0.queue.add_summary(team);
+        }
+        if kind == DailyKind::Dataset && gives_otherwise(change) {
+            self.0.queue.add_settings(team);
         }
         if kind == DailyKind::Run && expires_anew(change) {
             self.0.queue.add_expiry(team);
