@@ -9,6 +9,7 @@ use crate::apply::outcome::soonest;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ground::{self, Ground};
+use crate::kinds::RBAC;
 use crate::observe;
 use crate::queue::Again;
 use crate::reconcile::MENDED;
@@ -101,9 +102,16 @@ async fn revoke_who_left(
             let revocations = revoke::revocations(&stay, context.mirror.bindings(name));
             context.applier.revoke(revocations, outcome).await;
         }
-        Err(why) => {
+        // Of a team that has no bindings there is nothing to say.
+        Err(why) if may_have_bindings(context, name) => {
             failure = failure.and(&format!("Nobody is removed from bindings meanwhile, for {why}"));
         }
+        Err(_) => {}
     }
     failure
+}
+
+fn may_have_bindings(context: &Context, name: &str) -> bool {
+    let unwatched = |kind: &str| observe::unwatched(context, RBAC, kind).is_some();
+    !context.mirror.bindings(name).is_empty() || unwatched("RoleBinding") || unwatched("ClusterRoleBinding")
 }
