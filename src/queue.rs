@@ -56,6 +56,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 const COUNTING: Duration = Duration::from_millis(200);
 /// How long changes of daily work are collected before its dependents are looked for.
 const GATHERING: Duration = Duration::from_millis(50);
+/// How long changes of what datasets give are collected before a team writes them: those of
+/// one file come together.
+const PLACING: Duration = Duration::from_millis(200);
 /// How long changes of daily work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
@@ -276,7 +279,7 @@ impl State {
     /// When a team looks at the settings of its datasets that changed now: a while after
     /// the last time at the earliest.
     fn settings_due(&mut self, team: &str, now: Instant) -> Instant {
-        let soon = now + GATHERING;
+        let soon = now + PLACING;
         let due = match self.settings.get(team) {
             Some(&due) if due > now => due,
             Some(&last) => soon.max(last + SUMMING),

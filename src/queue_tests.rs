@@ -189,7 +189,7 @@ async fn settings_of_datasets_are_looked_at_soon_and_in_a_burst_at_a_pace() {
     let queue = Queue::default();
     queue.add_summary("a");
     queue.add_settings("a");
-    assert!(waits(&queue, &team("a")).await < SUMMING / 10, "the first is looked at soon");
+    assert!(waits(&queue, &team("a")).await < SUMMING / 5, "the first is looked at soon");
     queue.done(&team("a"), Ok(None));
     let begun = Instant::now();
     let mut passes = 0;
@@ -203,5 +203,5 @@ async fn settings_of_datasets_are_looked_at_soon_and_in_a_burst_at_a_pace() {
     assert!((4..=6).contains(&passes), "{passes} passes");
     tokio::time::sleep(SUMMING * 2).await;
     queue.add_settings("a");
-    assert!(waits(&queue, &team("a")).await < SUMMING / 10, "what comes after a rest is looked at soon");
+    assert!(waits(&queue, &team("a")).await < SUMMING / 5, "what comes after a rest is looked at soon");
 }

@@ -10,6 +10,7 @@ use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, READY, STALLED};
 use crate::api::{Layer, Reason};
 use crate::plan::NamespacePlan;
+use crate::plan::daily::dataset::SETTLING;
 use crate::plan::daily::seen::Pod;
 use crate::plan::daily::{DailyId, Object};
 
@@ -70,6 +71,14 @@ pub fn of(id: &DailyId, place: &NamespacePlan, object: &Object) -> DailyHealth {
         called,
         serving,
     }
+}
+
+/// Whether a dataset waits for its settings alone. The pass over its team writes them, and
+/// it is ready in a moment: there is nothing to tell.
+#[must_use]
+pub fn settles(object: &Object) -> bool {
+    let mut said = object.conditions().iter().filter(|condition| condition.type_ == READY);
+    matches!(object, Object::Dataset(_)) && said.any(|ready| ready.message.starts_with(SETTLING))
 }
 
 /// What a team tells of an object that this version cannot read.
