@@ -219,6 +219,39 @@ fn every_example_is_accepted_and_rendered() {
 }
 
 #[test]
+fn every_blueprint_that_is_shown_bounds_what_a_namespace_holds() {
+    for folder in ["blueprints", "deploy/examples", "deploy/tour"] {
+        let files = fs::read_dir(repository().join(folder)).unwrap();
+        let texts = files.map(|file| fs::read(file.unwrap().path()).unwrap());
+        let texts: Vec<String> = texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        let documents = texts.iter().flat_map(|text| text.split("\n---\n"));
+        let blueprints: Vec<&str> = documents.filter(|text| text.contains("\nkind: Blueprint\n")).collect();
+        assert!(!blueprints.is_empty(), "{folder}");
+        for text in blueprints {
+            let blueprint: Value = serde_saphyr::from_str(text).unwrap();
+            let bounded = &blueprint["spec"]["limits"]["objects"];
+            for kind in DailyKind::ALL {
+                assert!(bounded[kind.plural()].is_number(), "{folder} {}: {bounded}", blueprint["metadata"]["name"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_without_credentials_are_accepted() {
+    let env = json!({
+        "HTTPS_PROXY": "http://203.0.113.10:3128", "HTTP_PROXY": "http://[2001:db8::1]:3128",
+        "NO_PROXY": "10.0.0.0/8,.example.com,localhost", "PIP_INDEX_URL": "https://packages.example.com/simple/?format=json",
+        "NPM_CONFIG_REGISTRY": "@scope:registry=https://npm.example.com/a@b/", "GIT_URL": "git@git.example.com:ai/fraud",
+        "SSH_URL": "ssh://git@git.example.com/ai/fraud", "LAKE": "abfss://raw@account.dfs.core.windows.net/cards",
+        "CONTACT": "platform@example.com", "TOKENIZERS_PARALLELISM": "false", "EXPERIMENTS_SECRET": "mlflow",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/etc/site/key.json",
+    });
+    let blueprint = samples::object("Blueprint", "a", &json!({"egress": {"a": {"env": env}}}));
+    assert_eq!(errors("Blueprint", &blueprint), NONE);
+}
+
+#[test]
 fn the_minimal_team_has_ten_lines() {
     let text = fs::read_to_string(repository().join("deploy/examples/10-minimal.yaml")).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#')).count();

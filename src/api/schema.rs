@@ -28,6 +28,9 @@ pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]
 pub(crate) const CREDENTIALS: &str =
     "an address holds no password, token or signature: credentials belong into a Secret";
 
+/// What is said of a setting for pods that holds one.
+const OPEN_SETTING: &str = "every member reads these settings in the ConfigMap `connections`, so they hold no user, password, token or key: let the proxy or the index know the namespaces by their addresses, or have pods take the credentials from a Secret";
+
 /// The address of a repository. Over ssh a user is no secret.
 pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -173,10 +176,19 @@ pub(crate) fn strings(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
-        "additionalProperties": {"type": "string", "maxLength": 1024},
+        "additionalProperties": {
+            "type": "string", "maxLength": 1024,
+            "x-kubernetes-validations": [
+                {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@: ]+@[^@ ]+$')", "message": OPEN_SETTING},
+                {"rule": "!self.matches('(?i)[?&;#][a-z0-9_.%-]*(passw(or)?d|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
+            ]
+        },
         "x-kubernetes-validations": [{
             "rule": "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))",
             "message": "a setting is named like an environment variable: HTTPS_PROXY"
+        }, {
+            "rule": "!self.exists(key, key.upperAscii().matches('(^|_)(PASSWORD|PASSWD|TOKEN|(ACCESS|API|AUTH|PRIVATE|SECRET)_?KEY)$'))",
+            "message": OPEN_SETTING
         }]
     })
 }

@@ -60,7 +60,7 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
 
 /// Control characters, and those of Unicode's formats: they have no width, or change
 /// how others stand.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

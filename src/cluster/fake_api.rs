@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 pub struct Asked {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub body: Value,
 }
 
@@ -29,7 +30,12 @@ where
             let (parts, body) = request.into_parts();
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let body = serde_json::from_slice(&bytes).unwrap_or_default();
-            let asked = Asked { method: parts.method.to_string(), path: parts.uri.path().to_owned(), body };
+            let asked = Asked {
+                method: parts.method.to_string(),
+                path: parts.uri.path().to_owned(),
+                query: parts.uri.query().unwrap_or_default().to_owned(),
+                body,
+            };
             let (code, object) = answer(asked).await;
             Ok::<_, std::io::Error>(response(code, &object))
         }

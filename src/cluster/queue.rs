@@ -37,6 +37,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 const COUNTING: Duration = Duration::from_millis(200);
 /// How long changes of daily work are collected before its dependents are looked for.
 const GATHERING: Duration = Duration::from_millis(50);
+/// How long changes of what datasets give are collected before a team writes them: those of
+/// one file come together.
+const PLACING: Duration = Duration::from_millis(200);
 /// How long changes of daily work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
@@ -65,6 +68,8 @@ struct State {
     again: HashSet<Key>,
     failures: HashMap<Key, Failing>,
     known: HashSet<Key>,
+    /// When a team is, or was, to look at the settings of its datasets.
+    settings: HashMap<String, Instant>,
     counter: u64,
     /// Whether nothing is taken.
     closed: bool,
@@ -133,6 +138,9 @@ impl Queue {
         let mut state = self.lock();
         state.known.remove(key);
         state.failures.remove(key);
+        if let Key::Team(team) = key {
+            state.settings.remove(team);
+        }
     }
 
     /// Has every known key worked on: something changed that concerns them all.
@@ -161,6 +169,14 @@ impl Queue {
     /// Has the runs of a team looked for that are to be deleted, after a burst.
     pub fn add_expiry(&self, team: &str) {
         self.add_after(Key::Expiry(team.to_owned()), GATHERING);
+    }
+
+    /// Has a team put what its datasets give where it is found: soon, and in a burst at
+    /// the pace at which it tells of its daily work.
+    pub fn add_settings(&self, team: &str) {
+        let now = Instant::now();
+        let due = self.lock().settings_due(team, now);
+        self.add_after(Key::Team(team.to_owned()), due.saturating_duration_since(now));
     }
 
     /// Has a team tell of its daily work again, after a burst.
@@ -239,6 +255,19 @@ impl State {
         let due = (at, self.counter);
         self.due.insert(key.clone(), due);
         self.waiting.insert(due, key);
+    }
+
+    /// When a team looks at the settings of its datasets that changed now: a while after
+    /// the last time at the earliest.
+    fn settings_due(&mut self, team: &str, now: Instant) -> Instant {
+        let soon = now + PLACING;
+        let due = match self.settings.get(team) {
+            Some(&due) if due > now => due,
+            Some(&last) => soon.max(last + SUMMING),
+            None => soon,
+        };
+        self.settings.insert(team.to_owned(), due);
+        due
     }
 
     /// Counts a failure, and says how long the key waits for its next try.

@@ -184,3 +184,25 @@ async fn two_keys_wake_two_workers() {
         assert!(met.is_ok(), "in round {round} one key waited for the pass of the other");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_datasets_are_looked_at_soon_and_in_a_burst_at_a_pace() {
+    let queue = Queue::default();
+    queue.add_summary("a");
+    queue.add_settings("a");
+    assert!(waits(&queue, &team("a")).await < SUMMING / 5, "the first is looked at soon");
+    queue.done(&team("a"), Ok(None));
+    let begun = Instant::now();
+    let mut passes = 0;
+    while begun.elapsed() < SUMMING * 5 {
+        queue.add_settings("a");
+        if tokio::time::timeout(GATHERING, queue.next()).await.is_ok() {
+            passes += 1;
+            queue.done(&team("a"), Ok(None));
+        }
+    }
+    assert!((4..=6).contains(&passes), "{passes} passes");
+    tokio::time::sleep(SUMMING * 2).await;
+    queue.add_settings("a");
+    assert!(waits(&queue, &team("a")).await < SUMMING / 5, "what comes after a rest is looked at soon");
+}

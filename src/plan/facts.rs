@@ -121,6 +121,14 @@ impl ServedKinds {
         [kind.version.as_str()].into_iter().chain(will_do).find(is_served)
     }
 
+    /// The version in which objects of a kind are to be looked for that was recorded in
+    /// this one: another that is served, once this one is not.
+    #[must_use]
+    pub fn instead<'a>(&'a self, kind: &'a ObjectKind) -> Option<&'a str> {
+        let served = self.0.get(&(kind.group.clone(), kind.kind.clone()))?;
+        served.iter().find(|version| **version == kind.version).or_else(|| served.first()).map(String::as_str)
+    }
+
     /// Has the objects of an engine written in versions that are served.
     pub fn place(&self, objects: &mut [RenderedObject], requires: &[RequiredKind]) {
         for rendered in objects {

@@ -54,7 +54,7 @@ pub fn wanted(store: &Store, objects: &[Desired]) -> Vec<Watched> {
 pub fn recorded(store: &Store, record: &Record) -> Vec<Watched> {
     let served = store.served();
     let kinds = record.kinds.iter();
-    kinds.filter_map(|ObjectKind { group, kind, version }| served_as(store, &served, group, kind, version)).collect()
+    kinds.filter_map(|kind| served_as(store, &served, &kind.group, &kind.kind, served.instead(kind)?)).collect()
 }
 
 /// The kinds, beside Kubernetes' own, of which there may be objects of the team: those
@@ -75,10 +75,15 @@ pub fn to_record<'a>(
             Some(ObjectKind { version, ..kind.clone() })
         })
     });
-    let before = before.into_iter().flat_map(|record| record.kinds.clone());
-    let all = objects.map(kind_of).chain(of_engines.collect::<Vec<_>>()).chain(before);
-    // Where a kind is not served, there is nothing of it.
-    all.filter(|ObjectKind { group, kind, version }| served.has(group, kind, version)).collect()
+    let now: BTreeSet<ObjectKind> = objects.map(kind_of).chain(of_engines.collect::<Vec<_>>()).collect();
+    let mut all: BTreeSet<ObjectKind> =
+        now.into_iter().filter(|ObjectKind { group, kind, version }| served.has(group, kind, version)).collect();
+    // Where a kind is not served in any version, there is nothing of it.
+    for before in before.into_iter().flat_map(|record| &record.kinds) {
+        let Some(version) = served.instead(before) else { continue };
+        all.insert(ObjectKind { version: version.to_owned(), ..before.clone() });
+    }
+    all
 }
 
 /// Whether a kind is served as it is watched.
@@ -100,4 +105,43 @@ fn served_as(store: &Store, served: &ServedKinds, group: &str, kind: &str, versi
 fn kind_of(desired: &Desired) -> ObjectKind {
     let key = &desired.key;
     ObjectKind { group: key.group.clone(), version: key.version.clone(), kind: key.kind.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::store::Definition;
+    use crate::cluster::watch::follow::Opener;
+
+    fn widget(version: &str) -> ObjectKind {
+        ObjectKind::new(&format!("example.com/{version}"), "Widget")
+    }
+
+    #[tokio::test]
+    async fn a_recorded_kind_is_followed_in_another_version_once_its_own_is_not_served() {
+        let client = crate::cluster::fake_api::client(|_| async { (404, serde_json::Value::Null) });
+        let store = Store::new(Opener::new(client, std::time::Duration::from_secs(200)));
+        let serve = |versions: &[&str]| {
+            store.define(Definition {
+                group: "example.com".to_owned(),
+                kind: "Widget".to_owned(),
+                plural: "widgets".to_owned(),
+                namespaced: true,
+                served: versions.iter().map(|version| (*version).to_owned()).collect(),
+                established: true,
+                deleting: false,
+            });
+        };
+        let record = Record { kinds: BTreeSet::from([widget("v1")]), ..Record::default() };
+        let followed = || -> Vec<String> {
+            recorded(&store, &record).into_iter().map(|watched| watched.resource.version).collect()
+        };
+        let kept = || to_record(&store, std::iter::empty(), &BTreeSet::new(), Some(&record));
+        serve(&["v2", "v1"]);
+        assert_eq!((followed(), kept()), (vec!["v1".to_owned()], BTreeSet::from([widget("v1")])));
+        serve(&["v2", "v3"]);
+        assert_eq!((followed(), kept()), (vec!["v2".to_owned()], BTreeSet::from([widget("v2")])));
+        serve(&[]);
+        assert_eq!((followed(), kept()), (Vec::new(), BTreeSet::new()));
+    }
 }

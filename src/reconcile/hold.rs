@@ -1,6 +1,7 @@
 //! Holds a team: nothing of it can be planned, or nothing may be written. Rights go
 //! all the same, as far as it is known who was meant.
 
+use crate::api::kinds::RBAC;
 use crate::api::reason::Class;
 use crate::api::team::Readable;
 use crate::api::{AITeam, AITeamSpec, Reason};
@@ -102,9 +103,16 @@ async fn revoke_who_left(
             let revocations = revoke::revocations(&stay, context.mirror.bindings(name));
             context.applier.revoke(revocations, outcome).await;
         }
-        Err(why) => {
+        // Of a team that has no bindings there is nothing to say.
+        Err(why) if may_have_bindings(context, name) => {
             failure = failure.and(&format!("Nobody is removed from bindings meanwhile, for {why}"));
         }
+        Err(_) => {}
     }
     failure
+}
+
+fn may_have_bindings(context: &Context, name: &str) -> bool {
+    let unwatched = |kind: &str| observe::unwatched(context, RBAC, kind).is_some();
+    !context.mirror.bindings(name).is_empty() || unwatched("RoleBinding") || unwatched("ClusterRoleBinding")
 }

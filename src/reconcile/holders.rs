@@ -141,5 +141,11 @@ mod tests {
         tokio::time::advance(minute).await;
         assert_eq!(of(day, 2).await, 4);
         assert_eq!(answers.again(&going(minute, 2)), minute);
+        // While nobody asks anew, another namespace goes first, nobody looks all the time.
+        for age in [minute, day] {
+            tokio::time::advance(LONGEST - Duration::from_secs(1)).await;
+            assert!(answers.again(&going(age, 2)) >= PATIENCE);
+            assert!(answers.again(&going(age, 3)) >= PATIENCE);
+        }
     }
 }

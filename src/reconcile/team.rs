@@ -350,9 +350,10 @@ fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
     let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
     let all = places.flat_map(|(kind, place)| {
         let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
-        objects.map(|(id, object)| match object {
-            Ok(object) => summary::of(&id, place, &object),
-            Err(object) => summary::unreadable(&id, place, &object.error),
+        objects.filter_map(|(id, object)| match object {
+            Ok(object) if summary::settles(&object) => None,
+            Ok(object) => Some(summary::of(&id, place, &object)),
+            Err(object) => Some(summary::unreadable(&id, place, &object.error)),
         })
     });
     all.collect()

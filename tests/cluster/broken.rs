@@ -225,3 +225,13 @@ async fn a_pod_that_does_not_start_is_told_and_recovers() {
         .expect("restarted");
     team.until_ready().await;
 }
+
+#[tokio::test]
+async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
+    let spec =
+        json!({"members": [{"role": "DataScientist", "groups": ["science"]}], "backbone": {"egress": ["nowhere"]}});
+    let team = Team::create(stage().await, "misbegotten", spec).await;
+    let seen = team.until_not_ready("Invalid", "spec.backbone.egress has 'nowhere'").await;
+    let says = condition(&seen, "Ready")["message"].to_string();
+    assert!(!says.contains("bindings"), "{says}");
+}

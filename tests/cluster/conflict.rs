@@ -90,3 +90,36 @@ async fn a_foreign_workload_of_the_same_name_is_left_alone() {
     let ready = team.until_ready().await;
     assert_eq!(component(&ready, "Experiments")["state"], "Ready");
 }
+
+#[tokio::test]
+async fn all_that_others_have_is_named() {
+    let team = Team::ready(stage().await, "crammed", with_experiments(&json!({"shared": {"models": {}}}))).await;
+    let space = team.space("shared");
+    let server = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mlflow", "namespace": space},
+        "spec": {
+            "replicas": 0, "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": "registry.example.com/x:1"}]}},
+        },
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "mlflow", "namespace": space},
+        "spec": {"ports": [{"port": 5000}]},
+    });
+    team.edit(json!({"suspend": true})).await;
+    team.until_not_ready("Suspended", "suspend").await;
+    for theirs in [&server, &service] {
+        let path = crate::actor::path_of(theirs);
+        drop(team.admin.delete(&path).await);
+        let made = harness::wait::until("its name is free", 30, async || {
+            team.admin.create(theirs).await.map(drop).map_err(|refused| refused.message)
+        });
+        made.await.unwrap();
+    }
+    team.edit(json!({"suspend": false})).await;
+    let seen = team.until_not_ready("Conflict", "mlflow").await;
+    let says = component(&seen, "Models")["message"].to_string();
+    for kind in ["Deployment", "Service"] {
+        assert!(says.contains(&format!("{kind} crammed--shared/mlflow")), "{kind} is not named: {says}");
+    }
+}

@@ -1,12 +1,14 @@
 //! What people try in a team's namespaces past the team's object: rights by hand are
 //! removed, reserved names are refused.
 
+use harness::audit::{Request, Requests};
 use harness::wait;
 use serde_json::{Value, json};
 
-use crate::spec::{everything, minimal};
+use crate::spec::{at_work, everything, minimal};
 use crate::stage::stage;
-use crate::team::{Team, condition};
+use crate::team::{Team, component, condition};
+use crate::work::{Work, served};
 
 #[tokio::test]
 async fn a_binding_by_hand_is_removed_and_told() {
@@ -114,4 +116,60 @@ async fn ordinary_people_are_refused_by_the_guardrails() {
         assert!(refused.code == 403 && refused.message.contains("reserved"), "{at}: {refused:?}");
     }
     team.admin.merge(&settings, &change).await.expect("an administrator overrides");
+}
+
+#[tokio::test]
+async fn a_guardrail_that_is_put_back_is_written_once_and_told() {
+    let team = Team::ready(stage().await, "mended", everything()).await;
+    let quota = team.object("ResourceQuota", "shared", "strata-quota");
+    let mark = team.mark();
+    team.admin.merge(&quota, &json!({"spec": {"hard": {"pods": "1M"}}})).await.expect("raised");
+    team.until_there(&quota, |now| now["spec"]["hard"]["pods"] != "1M").await;
+    let told = wait::until("an Event tells of it", 30, async || {
+        let all = team.admin.list("/apis/events.k8s.io/v1/namespaces/default/events").await;
+        let of_team = all.into_iter().filter(|event| event["regarding"]["name"] == "mended");
+        let notes: Vec<_> = of_team.map(|event| (event["reason"].clone(), event["note"].to_string())).collect();
+        let is_it = |(reason, note): &(Value, String)| reason == "Repaired" && note.contains("strata-quota");
+        if notes.iter().any(is_it) { Ok(()) } else { Err(format!("{notes:?}")) }
+    });
+    told.await.unwrap();
+    let written = team.asked(mark).writes().filter(|request| {
+        request.name == "strata-quota" && request.namespace == team.space("shared") && request.code < 300
+    });
+    assert_eq!(written.count(), 1, "{written}");
+}
+
+/// Where in these requests the first one of a kind is.
+fn place(asked: &Requests, what: &str, wanted: impl Fn(&Request) -> bool) -> usize {
+    asked.iter().position(wanted).unwrap_or_else(|| panic!("{what}: {asked}"))
+}
+
+/// Who has the objects of an engine is asked in the same pass in which guardrails are written.
+#[tokio::test]
+async fn guardrails_wait_for_no_question_about_engines() {
+    let mut spec = minimal();
+    spec["shared"] = json!({"featureStore": {"storage": "5Gi"}});
+    let team = Team::ready(stage().await, "unasked", spec).await;
+    let mark = team.mark();
+    team.edit(json!({
+        "shared": {"experiments": {"storage": "5Gi"}},
+        "budget": {"requests": {"cpu": "15", "memory": "60Gi"}, "storage": "400Gi"},
+    }))
+    .await;
+    team.until("has its experiments", |seen| component(seen, "Experiments")["state"] == "Ready").await;
+    let asked = team.asked(mark);
+    let guarded = |request: &Request| request.is_write() && request.resource == "resourcequotas";
+    let question = |request: &Request| request.verb == "get" && request.name == "mlflow";
+    let order = (place(&asked, "a quota is written", guarded), place(&asked, "who has mlflow", question));
+    assert!(order.0 < order.1, "{asked}");
+
+    // The same of a model in production.
+    let team = Team::ready(team.stage, "unasked-too", at_work()).await;
+    let mark = team.mark();
+    Work::create(&team, "ModelService", "first--live", "score", served("1")).await.until_ready().await;
+    let asked = team.asked(mark);
+    let guarded = |request: &Request| request.is_write() && request.resource == "networkpolicies";
+    let question = |request: &Request| request.verb == "get" && request.name == "service-score";
+    let order = (place(&asked, "a policy is written", guarded), place(&asked, "who has its name", question));
+    assert!(order.0 < order.1, "{asked}");
 }

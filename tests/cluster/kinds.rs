@@ -119,8 +119,12 @@ async fn what_an_engine_wrote_is_known_in_every_version() {
         team.admin.merge(&engine, &meant).await.expect("meant");
         team.admin.delete(&engine).await.expect("an engine goes");
     }
+    // The version that the record names goes as well: the kind is followed in the other.
+    let other = place("newer").replace("/v1/", "/v1beta1/");
+    team.admin.merge(&path("CustomResourceDefinition", "", DEFINITION), &gadget(&["v1beta1"])).await.expect("dropped");
+    team.until_there(&other, |_| true).await;
     stage.operator.resume().await.expect("started again");
-    team.until_missing(&place("newer")).await;
+    team.until_missing(&other).await;
     team.delete().await;
 }
 

@@ -453,3 +453,35 @@ async fn it_serves_while_its_team_is_away() {
     assert_eq!(bench.uid("PersistentVolumeClaim", "workbench-ana").await, home);
     assert_eq!(releases(&work, mark), 0, "it was released again");
 }
+
+#[tokio::test]
+async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
+    let team = Team::ready(stage().await, "unlabelled", at_work()).await;
+    let work = Work::create(&team, "ModelService", LIVE, "bare", served("1")).await;
+    until_serving(&work, "1").await;
+    let at = work.child("Deployment", "service-bare");
+    let (labels, server) = (
+        team.admin.get(&at).await.unwrap()["metadata"]["labels"].clone(),
+        work.uid("Deployment", "service-bare").await,
+    );
+    let scaler = work.uid("HorizontalPodAutoscaler", "service-bare").await;
+    let ours = |label: &&String| label.starts_with("strata-operator.dev/");
+    let stripped: Value =
+        labels.as_object().unwrap().keys().filter(ours).map(|label| (label.clone(), Value::Null)).collect();
+    for (what, changed) in [
+        ("without the team's label", json!({"strata-operator.dev/team": null})),
+        ("without any label of ours", stripped),
+    ] {
+        team.admin.merge(&at, &json!({"metadata": {"labels": changed}})).await.expect(what);
+        work.until_there("Deployment", "service-bare", |now| now["metadata"]["labels"] == labels).await;
+    }
+    let other = json!({"metadata": {"labels": {"strata-operator.dev/model-service": "other"}}});
+    team.admin.merge(&at, &other).await.expect("labelled for another");
+    work.until_not_ready("Conflict", &["Deployment", "service-bare", "somebody took them off"]).await;
+    assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler, "it went over a label");
+    team.admin.merge(&at, &json!({"metadata": {"labels": labels}})).await.expect("labelled again");
+    work.until_ready().await;
+    assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler);
+    assert_eq!(work.uid("Deployment", "service-bare").await, server);
+    work.delete().await;
+}

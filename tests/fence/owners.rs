@@ -27,15 +27,22 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     }
     stage.writer().await.delete(&all).await.refused_by(OWNERS, says);
     ana.patch(one, stopped.clone()).await.passes();
-    // Whoever may enter, the team's deployer, and whoever may override.
+    // People who may enter, and who may override.
     let owns = project.person("olga", "own").await;
-    for (number, actor) in [&owns, &project.deployer().await, &stage.admin().await].into_iter().enumerate() {
+    for (number, actor) in [&owns, &stage.admin().await].into_iter().enumerate() {
         let name = format!("for-ana-{number}");
         actor.post(&all, workbench(&name, "ana")).await.passes();
         actor.patch(&format!("{all}/{name}"), stopped.clone()).await.passes();
         actor.delete(&format!("{all}/{name}")).await.passes();
     }
-    // Another account of the Backbone, and the deployer of another team, are neither.
+    // The team's deployer neither makes, nor changes, nor deletes what somebody works in.
+    let deployer = project.deployer().await;
+    let says_to_it = "take it out of what is delivered, for its owner applies it";
+    deployer.post(&all, workbench("delivered", "ana")).await.refused_by(OWNERS, says_to_it);
+    deployer.apply(one, workbench("ana", "ana")).await.refused_by(OWNERS, says_to_it);
+    deployer.patch(one, json!({"spec": {"image": "other"}})).await.refused_by(OWNERS, says);
+    deployer.delete(one).await.refused_by(OWNERS, says);
+    // Neither does another account of the Backbone, or the deployer of another team.
     for account in ["bench--backbone:default", "bencher--backbone:deployer", "bench--pay:deployer"] {
         let account = stage.somebody(&format!("system:serviceaccount:{account}"), &["contribute"]).await;
         account.patch(one, stopped.clone()).await.refused_by(OWNERS, says);
@@ -122,6 +129,10 @@ async fn components_are_their_owners_or_the_contributors() {
     bo.patch(&format!("{all}/train"), smaller.clone()).await.refused_by(OWNERS, "belongs to ana@example.com");
     bo.delete(&format!("{all}/train")).await.refused_by(OWNERS, "belongs to ana@example.com");
     owns.patch(&format!("{all}/train"), smaller.clone()).await.passes();
+    let deployer = project.deployer().await;
+    deployer.post(all, component("theirs", Some("ana"))).await.refused_by(OWNERS, "take it out of what is delivered");
+    deployer.patch(&format!("{all}/train"), smaller.clone()).await.refused_by(OWNERS, "belongs to ana@example.com");
+    deployer.delete(&format!("{all}/train")).await.refused_by(OWNERS, "belongs to ana@example.com");
     ana.delete(&format!("{all}/train")).await.passes();
     // Without one: of whoever may create Pipelines there.
     let says = "make it yours with `owner: ana@example.com`";
@@ -130,7 +141,8 @@ async fn components_are_their_owners_or_the_contributors() {
     ana.patch(&format!("{all}/team"), smaller.clone()).await.refused_by(OWNERS, "ask one of them to change team");
     ana.delete(&format!("{all}/team")).await.refused_by(OWNERS, "is for contributors");
     bo.patch(&format!("{all}/team"), smaller.clone()).await.passes();
-    project.deployer().await.delete(&format!("{all}/team")).await.passes();
+    deployer.delete(&format!("{all}/team")).await.passes();
+    deployer.post(all, component("delivered", None)).await.passes();
     // In Shared rights decide, but for one with an owner.
     let shared = &project.daily("shared", "components");
     ana.post(shared, component("team", None)).await.refused_by_rights();
@@ -140,6 +152,7 @@ async fn components_are_their_owners_or_the_contributors() {
     let colleague = project.person("cy", "contribute").await;
     colleague.patch(&format!("{shared}/bo"), smaller.clone()).await.refused_by(OWNERS, "belongs to bo@example.com");
     bo.patch(&format!("{shared}/bo"), smaller).await.passes();
+    deployer.patch(&format!("{shared}/bo"), json!({"spec": {"image": "x"}})).await.refused_by(OWNERS, "belongs to bo");
     owns.delete(&format!("{shared}/bo")).await.passes();
 }
 

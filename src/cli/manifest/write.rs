@@ -1,6 +1,9 @@
 //! Objects as YAML, with what names an object first and the rest by the
 //! alphabet: the same object always gives the same text.
 
+mod hidden;
+
+use hidden::Hidden;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
@@ -10,6 +13,12 @@ const FIRST: [&str; 7] = ["apiVersion", "kind", "metadata", "name", "namespace",
 /// The value as YAML, ended by a line break.
 #[must_use]
 pub fn yaml(value: &Value) -> String {
+    let Some(texts) = Hidden::in_value(value) else { return plain(value) };
+    texts.put_back(&plain(&texts.marked(value)))
+}
+
+/// The same, with every character as it is but control characters.
+fn plain(value: &Value) -> String {
     // Long lines are left whole: folding them helps nobody who searches.
     let blocks = fit_blocks(value);
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX, prefer_block_scalars: blocks };
@@ -79,6 +88,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::text::is_hidden;
 
     #[test]
     fn what_names_an_object_stands_first() {
@@ -87,6 +97,17 @@ mod tests {
             yaml(&object),
             "apiVersion: v1\nkind: A\nmetadata:\n  name: x\n  labels: {}\nspec:\n  a: []\n  b: 1\n"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped_and_read_back() {
+        let object = json!({"a\u{202e}b": "exe.\u{202e}txt \"x\" \\", "lines": ["one\ntwo\u{200b}", "tag\u{e0041}"], "plain": "é"});
+        let text = yaml(&object);
+        assert_eq!(
+            text,
+            "\"a\\u202eb\": \"exe.\\u202etxt \\\"x\\\" \\\\\"\nlines:\n- \"one\\ntwo\\u200b\"\n- \"tag\\U000e0041\"\nplain: é\n"
+        );
+        assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), object);
     }
 
     #[test]
@@ -240,10 +261,10 @@ mod tests {
             let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
             let text = yaml(&object);
             prop_assert_eq!(&serde_saphyr::from_str::<Value>(&text).unwrap(), &object, "{}", text);
-            // Nothing in a value ends its document, and what YAML does not allow raw is escaped.
+            // Nothing in a value ends its document, and what cannot be seen is escaped.
             let ends = text.lines().any(|line| line.starts_with("---") || line.starts_with("..."));
             prop_assert!(!ends, "{}", text);
-            let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+            let raw = |c: char| is_hidden(c) && c != '\n' || matches!(c, '\u{fffe}' | '\u{ffff}');
             prop_assert!(!text.chars().any(raw), "{:?}", text);
         }
     }

@@ -40,6 +40,9 @@ impl Applier {
             match self.mirror.get(&key) {
                 Some(entry) if !entry.deleting && !write::entry_is_ours(&entry, &key, owner) => {
                     let failure = write::known_conflict(&key, &entry);
+                    if entry.is_ours() {
+                        outcome.of_team.insert(key.clone());
+                    }
                     outcome.results.insert(key, Result::Failed(failure));
                 }
                 None if !outcome.is_nobody_elses(&key) => {
@@ -83,10 +86,12 @@ impl Applier {
 }
 
 /// Whether the object acts upon one of these that is somebody else's: it must not be
-/// there, either.
+/// there, either. One that is the team's, and only lost the label that says what it was
+/// written for, is nobody else's.
 #[must_use]
 pub fn acts_on_anothers(desired: &Desired, objects: &[Desired], outcome: &Outcome) -> bool {
-    objects.iter().any(|other| is_conflict(other, outcome) && acts_on(desired, other))
+    let is_anothers = |other: &Desired| is_conflict(other, outcome) && !outcome.of_team.contains(&key(other));
+    objects.iter().any(|other| is_anothers(other) && acts_on(desired, other))
 }
 
 fn is_conflict(desired: &Desired, outcome: &Outcome) -> bool {
@@ -190,15 +195,17 @@ mod tests {
     #[test]
     fn an_autoscaler_goes_where_its_target_is_somebody_elses_and_not_where_that_is_not_known() {
         let objects = service();
-        let going = |reason: Reason| {
+        let going = |reason: Reason, of_team: bool| {
             let mut outcome = Outcome::default();
+            outcome.of_team.extend(of_team.then(|| key(&objects[2])));
             let failure = Failure::new(reason, "of the Deployment");
             outcome.not_ours.insert(key(&objects[2]));
             outcome.results.insert(key(&objects[2]), Result::Failed(failure));
             let going = objects.iter().filter(|desired| acts_on_anothers(desired, &objects, &outcome));
             going.map(|desired| desired.key.kind.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(going(Reason::Conflict), ["HorizontalPodAutoscaler"]);
-        assert!(going(Reason::ApiFailing).is_empty());
+        assert_eq!(going(Reason::Conflict, false), ["HorizontalPodAutoscaler"]);
+        assert!(going(Reason::ApiFailing, false).is_empty());
+        assert!(going(Reason::Conflict, true).is_empty(), "the target only lost a label");
     }
 }

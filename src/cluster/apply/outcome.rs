@@ -69,6 +69,9 @@ pub struct Outcome {
     /// Objects that somebody else has, or that may be somebody else's: it could not be
     /// asked.
     pub(super) not_ours: BTreeSet<Key>,
+    /// Objects that were not written for this owner, and are the team's by the label that
+    /// only we may write.
+    pub(super) of_team: BTreeSet<Key>,
     /// Namespaces that nothing more is written into, and why.
     pub(super) blocked: BTreeMap<String, Failure>,
 }
@@ -111,6 +114,12 @@ impl Outcome {
         failed.chain(self.not_removed.iter())
     }
 
+    /// Every failure, those of objects that somebody else has as one that names them.
+    #[must_use]
+    pub fn failed(&self) -> Vec<Failure> {
+        merged(self.failures())
+    }
+
     /// When to look again: as soon as the objects wish, or `wish`. What fails and
     /// passes by itself backs off, but no longer than that; without it, what a person
     /// must mend is looked at again after `recheck`.
@@ -121,6 +130,33 @@ impl Outcome {
             None => Ok(soonest([again, recheck])),
         }
     }
+}
+
+/// How many objects that somebody else has one message names, besides the first.
+const NAMED: usize = 5;
+
+/// These failures, those of objects that somebody else has as one that names them.
+#[must_use]
+pub fn merged<'a>(failures: impl Iterator<Item = (&'a Key, &'a Failure)>) -> Vec<Failure> {
+    let (theirs, rest): (Vec<_>, Vec<_>) = failures.partition(|(_, failure)| failure.reason == Reason::Conflict);
+    let theirs = theirs.split_first().map(|((key, first), others)| likewise(key, first, others));
+    theirs.into_iter().chain(rest.into_iter().map(|(_, failure)| failure.clone())).collect()
+}
+
+/// The first of these failures, with the names of the other objects. What failed because
+/// of the same one, such as its namespace, is not named.
+fn likewise(key: &Key, first: &Failure, others: &[(&Key, &Failure)]) -> Failure {
+    let own = others.iter().filter(|(other, failure)| failure.message.starts_with(&other.to_string()));
+    let others: Vec<String> =
+        own.map(|(other, _)| other.to_string()).filter(|other| *other != key.to_string()).collect();
+    let named = key.to_string();
+    let (Some(rest), false) = (first.message.strip_prefix(&named), others.is_empty()) else { return first.clone() };
+    let more = match others.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let others = others.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    Failure { message: format!("{named} (likewise {others}{more}){rest}"), ..first.clone() }
 }
 
 /// The soonest of some wishes when to look again.
@@ -151,6 +187,47 @@ mod tests {
         assert_eq!(fail("contested", Reason::Contested), Ok(second));
         let failed = fail("hangs", Reason::ApiFailing).unwrap_err();
         assert_eq!((failed.reason, failed.again), (Reason::ApiFailing, second));
+    }
+
+    #[test]
+    fn all_objects_that_somebody_else_has_are_named() {
+        let mut outcome = Outcome::default();
+        let mut fail = |kind: &str, reason: Reason, says: &str| {
+            let key = Key::new("", kind, Some("a--b"), "x");
+            let failure = Failure::new(reason, format!("{key}{says}"));
+            outcome.results.insert(key, Result::Failed(failure));
+            outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
+        };
+        let theirs = " exists already";
+        assert_eq!(fail("A", Reason::Conflict, theirs), ["A a--b/x exists already"]);
+        assert_eq!(fail("B", Reason::Conflict, theirs), ["A a--b/x (likewise B a--b/x) exists already"]);
+        let other = "failed to apply C a--b/x";
+        outcome
+            .results
+            .insert(Key::new("", "C", Some("a--b"), "x"), Result::Failed(Failure::new(Reason::Refused, other)));
+        let mut fail = |kind: &str, message: &str| {
+            let key = Key::new("", kind, Some("a--b"), "x");
+            outcome.results.insert(key, Result::Failed(Failure::new(Reason::Conflict, message)));
+            outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
+        };
+        fail("D", "Namespace a--b is somebody's");
+        for kind in ["E", "F", "G", "H"] {
+            fail(kind, &format!("{kind} a--b/x exists already"));
+        }
+        let said = fail("I", "I a--b/x exists already");
+        let all = "B a--b/x, E a--b/x, F a--b/x, G a--b/x, H a--b/x and 1 more";
+        assert_eq!(said, [format!("A a--b/x (likewise {all}) exists already").as_str(), other]);
+    }
+
+    #[test]
+    fn what_fails_because_of_one_thing_is_told_once() {
+        let mut outcome = Outcome::default();
+        for kind in ["A", "B"] {
+            let failure = Failure::new(Reason::Conflict, "Namespace a--b exists already");
+            outcome.results.insert(Key::new("", kind, Some("a--b"), "x"), Result::Failed(failure));
+        }
+        let said: Vec<_> = outcome.failed().into_iter().map(|failure| failure.message).collect();
+        assert_eq!(said, ["Namespace a--b exists already"]);
     }
 
     #[test]

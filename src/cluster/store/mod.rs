@@ -148,6 +148,16 @@ impl Store {
         Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Has the kind defined like this.
+    #[cfg(test)]
+    pub(crate) fn define(&self, definition: Definition) {
+        let key = format!("{}.{}", definition.plural, definition.group);
+        let before = self.definitions.get(&key);
+        let after = Ok(Arc::new(definition));
+        self.definitions.set(&key, after.clone());
+        self.serve(&Change { key: &key, before: before.as_ref(), after: Some(&after), others: false, first: false });
+    }
+
     /// The definition of a kind that is served: plural, and whether namespaced.
     #[must_use]
     pub fn definition(&self, group: &str, kind: &str) -> Option<(String, bool)> {

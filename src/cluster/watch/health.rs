@@ -110,8 +110,11 @@ impl Health {
 
     /// The watch gave this.
     pub fn saw<K>(&self, event: &watcher::Event<K>) {
-        if matches!(event, watcher::Event::InitDone) {
-            self.lock().listed = true;
+        match event {
+            // That a list begins says kube's watcher, before it has asked anybody.
+            watcher::Event::Init => return,
+            watcher::Event::InitDone => self.lock().listed = true,
+            _ => {}
         }
         self.heard();
     }
@@ -318,6 +321,20 @@ mod tests {
         tokio::time::advance(PATIENCE).await;
         assert_eq!((health.state(), health.turned()), (State::Synced, None));
         assert!(!health.must_list(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_is_begun_again_and_again_fails() {
+        let health = Health::new("widgets", Duration::from_secs(200));
+        for _ in 0..7 {
+            health.saw(&Event::Init);
+            health.failed(&error(500));
+            assert_eq!(reason(&health), None);
+            tokio::time::advance(PATIENCE / 7).await;
+        }
+        tokio::time::advance(PATIENCE / 7).await;
+        health.saw(&Event::Init);
+        assert_eq!(reason(&health), Some(Reason::ApiFailing));
     }
 
     #[tokio::test(start_paused = true)]

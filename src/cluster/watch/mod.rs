@@ -361,3 +361,6 @@ pub fn value(object: &DynamicObject) -> Value {
     // It came from JSON, so it can be written as JSON again.
     serde_json::to_value(object).unwrap_or(Value::Null)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,9 @@ pub const VALUE: usize = 1024;
 /// The word for one whose place another takes in a namespace.
 pub const SHADOWED: &str = "shadowed in";
 
+/// How it begins what a dataset says while nothing is awaited but its settings.
+pub const SETTLING: &str = "its settings are being written";
+
 /// How the settings of a dataset reach those who may use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {

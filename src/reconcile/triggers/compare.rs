@@ -4,9 +4,11 @@
 //! Pure. Two objects are compared by what they ask for; what Strata reports of
 //! them is no reason to look again.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::api::work::{DailyKind, Dataset, ModelService, Pipeline, Run};
+use crate::api::work::{DailyKind, ModelService, Pipeline, Run};
 use crate::api::{AITeam, Blueprint, Engine, labels};
 use crate::cluster::store::{Change, Known};
 use crate::plan::work::Object;
@@ -132,8 +134,29 @@ fn run(known: Option<&Known<Object>>) -> Option<&Run> {
     }
 }
 
+/// Whether the settings changed that a dataset gives.
+pub(super) fn gives_otherwise(change: &Change<'_, Object>) -> bool {
+    settings(change.before) != settings(change.after)
+}
+
+/// The settings of a dataset that is there to stay. One that cannot be read keeps those
+/// that it gave.
+fn settings(known: Option<&Known<Object>>) -> Option<BTreeMap<String, String>> {
+    let connections = match known? {
+        Ok(object) => match &**object {
+            Object::Dataset(dataset) if dataset.metadata.deletion_timestamp.is_none() => {
+                dataset.status.as_ref().map(|status| status.connections.clone())
+            }
+            _ => None,
+        },
+        Err(unreadable) => serde_json::from_value(unreadable.status["connections"].clone()).ok(),
+    };
+    connections.filter(|connections| !connections.is_empty())
+}
+
 /// Whether a team tells the same of the object.
 pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Known<Object>>) -> bool {
+    let gives_the_same = settings(before) == settings(after);
     let (Some(Ok(before)), Some(Ok(after))) = (before, after) else { return false };
     let same = before.conditions().len() == after.conditions().len()
         && before.conditions().iter().zip(after.conditions()).all(|(old, new)| {
@@ -142,12 +165,7 @@ pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Know
         && before.observed_generation() == after.observed_generation()
         && before.metadata().deletion_timestamp == after.metadata().deletion_timestamp;
     same && match (&**before, &**after) {
-        (Object::Dataset(before), Object::Dataset(after)) => {
-            let settings = |dataset: &Dataset| {
-                dataset.status.as_ref().map(|status| status.connections.clone()).unwrap_or_default()
-            };
-            settings(before) == settings(after)
-        }
+        (Object::Dataset(_), Object::Dataset(_)) => gives_the_same,
         (Object::Pipeline(before), Object::Pipeline(after)) => {
             let last =
                 |pipeline: &Pipeline| pipeline.status.as_ref().and_then(|status| Some(status.last.as_ref()?.state));

@@ -24,7 +24,9 @@ use crate::plan::work::run::is_over;
 use crate::reconcile::context::Context;
 use crate::reconcile::usage::followed;
 use causes::Cause;
-use compare::{concerns_itself, concerns_others, expires_anew, has_dependents, identity, means_the_same, metadata};
+use compare::{
+    concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, identity, means_the_same, metadata,
+};
 
 /// Wakes those whom a change concerns. What the first lists bring is not told:
 /// when they are complete, everything is looked at ([`crate::operator::controller`]).
@@ -132,6 +134,9 @@ impl Listener for Triggers {
         let Some(team) = team_of(&id.namespace) else { return };
         if kind != DailyKind::Run && !means_the_same(change.before, change.after) {
             self.0.queue.add_summary(team);
+        }
+        if kind == DailyKind::Dataset && gives_otherwise(change) {
+            self.0.queue.add_settings(team);
         }
         if kind == DailyKind::Run && expires_anew(change) {
             self.0.queue.add_expiry(team);

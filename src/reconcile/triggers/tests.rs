@@ -214,3 +214,31 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
     dependents::all_of(&triggers.0, "a");
     assert_eq!(woken(&triggers).await, [Key::Daily(id(kind, "a--p/x").unwrap())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dataset_gives_is_put_in_its_place_before_what_it_says_is_told() {
+    let triggers = triggers();
+    let kind = DailyKind::Dataset;
+    let of = |status: Value| object(kind, 1, &json!({"uri": "s3://a"}), &status);
+    let gives = json!({"DATASET_X_URI": "s3://a"});
+    let ready = Finding::new(READY, true, Reason::Ready, "fine");
+    let conditions = conditions(&[], &[ready], 1, &crate::reconcile::report::now());
+    let bare = of(json!({"observedGeneration": 1}));
+    let given = of(json!({"observedGeneration": 1, "connections": gives}));
+    let told = of(json!({"observedGeneration": 1, "connections": gives, "conditions": conditions}));
+    let waits = async |before: &Known<Object>, after: Option<&Known<Object>>| {
+        let begun = tokio::time::Instant::now();
+        triggers.daily(kind, &change("a--p/x", Some(before), after));
+        loop {
+            let next = triggers.0.queue.next().await;
+            triggers.0.queue.done(&next, Ok(None));
+            if next == key("a") {
+                return begun.elapsed();
+            }
+        }
+    };
+    let (soon, later) = (waits(&bare, Some(&given)).await, waits(&given, Some(&told)).await);
+    assert!(soon * 5 < later, "{soon:?} and {later:?}");
+    let gone = waits(&told, None).await;
+    assert!(gone * 5 < later, "{gone:?} and {later:?}");
+}

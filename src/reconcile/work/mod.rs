@@ -250,7 +250,7 @@ fn judge(object: &Object, plan: &DailyPlan, desires: &[Desired], outcome: &Outco
     // What is held only because a newer revision waits is judged as it runs.
     let held = plan.hold.as_ref().filter(|hold| hold.reason != Reason::UpgradeAvailable);
     let held = held.map(|hold| Failure::new(hold.reason, hold.message.clone()));
-    let mut unwritten: Vec<Failure> = outcome.failures().map(|(_, failure)| failure.clone()).collect();
+    let mut unwritten = outcome.failed();
     unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     let judged = Judged {
         plan,

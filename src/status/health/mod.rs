@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::api::reason::Class;
 use crate::api::team_status::ComponentState;
 use crate::api::{Capability, Layer, Reason};
-use crate::cluster::apply::outcome::{Outcome, Result};
+use crate::cluster::apply::outcome::{Outcome, Result, merged};
 use crate::cluster::error::Failure;
 use crate::cluster::key::Key;
 use crate::engine::{Verdict, objects_input};
@@ -138,14 +138,11 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
                 .filter(|problem| problem.scope == Scope::Namespace(namespace.name.clone()))
                 .map(|problem| Failure::new(problem.reason, problem.message.clone()));
             let blocked = outcome.blocked(&namespace.name).cloned();
-            let written = outcome
-                .failures()
-                .filter(|(key, _)| {
-                    let here = key.namespace.as_deref() == Some(&namespace.name)
-                        || key.kind == "Namespace" && key.name == namespace.name;
-                    here && !of_engines.contains(key)
-                })
-                .map(|(_, failure)| failure.clone());
+            let written = merged(outcome.failures().filter(|(key, _)| {
+                let here = key.namespace.as_deref() == Some(&namespace.name)
+                    || key.kind == "Namespace" && key.name == namespace.name;
+                here && !of_engines.contains(key)
+            }));
             let contested = outcome
                 .contested
                 .iter()
@@ -231,8 +228,8 @@ fn judge(
     }
     let all = desires.objects.iter().chain(&desires.held);
     let own: Vec<&Desired> = all.filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
-    let written =
-        own.iter().filter_map(|desired| outcome.failure(&crate::cluster::apply::key(desired)).cloned()).collect();
+    let keys: Vec<Key> = own.iter().map(|desired| crate::cluster::apply::key(desired)).collect();
+    let written = merged(keys.iter().filter_map(|key| Some((key, outcome.failure(key)?))));
     if let Some(failure) = worst_first(written).first() {
         return failed(failure);
     }

@@ -12,6 +12,7 @@ use crate::api::work::DailyKind;
 use crate::api::{Layer, Reason};
 use crate::plan::NamespacePlan;
 use crate::plan::work::Object;
+use crate::plan::work::dataset::SETTLING;
 use crate::plan::work::pod_state::Pod;
 
 /// How an object of daily work is, by its own word.
@@ -71,6 +72,14 @@ pub fn of(id: &DailyId, place: &NamespacePlan, object: &Object) -> DailyHealth {
         called,
         serving,
     }
+}
+
+/// Whether a dataset waits for its settings alone. The pass over its team writes them, and
+/// it is ready in a moment: there is nothing to tell.
+#[must_use]
+pub fn settles(object: &Object) -> bool {
+    let mut said = object.conditions().iter().filter(|condition| condition.type_ == READY);
+    matches!(object, Object::Dataset(_)) && said.any(|ready| ready.message.starts_with(SETTLING))
 }
 
 /// What a team tells of an object that this version cannot read.

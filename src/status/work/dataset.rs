@@ -11,7 +11,7 @@ use crate::objects::stores;
 use crate::objects::stores::Claim;
 use crate::plan::settings::bytes;
 use crate::plan::work::Detail;
-use crate::plan::work::dataset::{Reach, SHADOWED, too_large, waits_for_use};
+use crate::plan::work::dataset::{Reach, SETTLING, SHADOWED, too_large, waits_for_use};
 
 /// The status of a `Dataset`.
 #[must_use]
@@ -68,7 +68,7 @@ fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), 
         return Err(Failure::new(hold.reason, hold.message));
     }
     let Some(place) = &reach.awaited else { return Ok(()) };
-    Err(Failure::new(Reason::Progressing, format!("its settings are being written into `connections` of {place}")))
+    Err(Failure::new(Reason::Progressing, format!("{SETTLING} into `connections` of {place}")))
 }
 
 fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
@@ -143,6 +143,14 @@ mod tests {
         assert_eq!(said(&scene()), "True Ready found by DATASET_BIG_URI");
         let awaited = "False Progressing its settings are being written into `connections` of fraud--chargeback";
         assert_eq!(said(&Scene::new()), awaited);
+        // Its team tells of it only if it goes on waiting for something else.
+        let settles = |scene: &Scene| {
+            let status: DatasetStatus = reported(scene, "fraud--shared", "big", &object, &[]);
+            let mut told = dataset("fraud--shared", "big", 0, "{uri: 's3://big'}");
+            told.status = Some(status);
+            crate::status::health::summary::settles(&Object::Dataset(Box::new(told)))
+        };
+        assert!(settles(&Scene::new()) && !settles(&scene()));
         // Another value under its name is not its own.
         assert_eq!(said(&Scene::new().given([("DATASET_BIG_URI", "s3://other")])), awaited);
         let live = "fraud--chargeback--live";
