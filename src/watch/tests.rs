@@ -39,7 +39,7 @@ async fn a_kind_of_an_engine_that_cannot_be_listed_holds_up_no_start() {
 }
 
 /// A list of one object of a kind.
-fn list(kind: &str, object: Value) -> Value {
+fn list(kind: &str, object: &Value) -> Value {
     json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [object]})
 }
 
@@ -55,12 +55,12 @@ async fn a_start_waits_for_the_addresses_of_the_api_server() {
             let metadata = json!({"name": "kubernetes", "namespace": "default", "resourceVersion": "1"});
             if asked.path.ends_with("/services") {
                 let spec = json!({"clusterIPs": ["10.96.0.1"], "ports": [{"port": 443}]});
-                return (200, list("Service", json!({"metadata": metadata, "spec": spec})));
+                return (200, list("Service", &json!({"metadata": metadata, "spec": spec})));
             }
             let _ = held.wait_for(|answers| *answers).await;
             let slice = json!({"metadata": metadata, "addressType": "IPv4", "ports": [{"port": 6443}],
                 "endpoints": [{"addresses": ["192.0.2.1"]}]});
-            (200, list("EndpointSlice", slice))
+            (200, list("EndpointSlice", &slice))
         }
     });
     let (opener, queue) = (watches.opener.clone(), watches.queue.clone());
