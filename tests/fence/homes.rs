@@ -46,7 +46,12 @@ async fn a_home_is_mounted_by_its_own_pod() {
             {"name": "a", "persistentVolumeClaim": {"claimName": "workbench-bo"}},
             {"name": "b", "persistentVolumeClaim": {"claimName": "workbench-ana"}},
         ]});
-        actor.post(dry, pod("workbench-bo-0", &theirs, &two)).await.refused_by(HOMES, "workbench-bo, workbench-ana is");
+        actor.post(dry, pod("workbench-bo-0", &theirs, &two)).await.refused_by(HOMES, "request: workbench-ana is");
+        let twice = json!({"containers": [{"name": "main", "image": "registry.example.com/x:1"}], "volumes": [
+            {"name": "a", "persistentVolumeClaim": {"claimName": "workbench-ana"}},
+            {"name": "b", "persistentVolumeClaim": {"claimName": "workbench-ana"}},
+        ]});
+        actor.post(dry, pod("thief", &json!({}), &twice)).await.refused_by(HOMES, "request: workbench-ana is");
         let other = "pods called workbench-* belong to Workbenches";
         let plain = pod_template(&json!({}))["spec"].clone();
         for (name, labels) in

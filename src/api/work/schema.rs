@@ -78,6 +78,8 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
             "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret. Of wasb and abfs the container stands before an '@': abfss://raw@account.dfs.core.windows.net/cards"
         }, {
             "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
+        }, {
+            "rule": VISIBLE, "message": HIDDEN
         }]
     })
 }
@@ -92,8 +94,8 @@ pub(crate) fn splits(_: &mut SchemaGenerator) -> Schema {
              "message": "a split has at most 32 characters, lower-case letters, digits and '_', and is called neither uri nor path: train"},
             {"rule": "self.all(key, !self[key].startsWith('/') && !self[key].matches('(^|/)[.][.](/|$)'))",
              "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"},
-            {"rule": "self.all(key, !self[key].matches('[[:cntrl:]]'))",
-             "message": "a split is one line: parts/train"}
+            {"rule": r"self.all(key, !self[key].matches('[\\pC\u2028\u2029]'))",
+             "message": "a split is one line of characters that can be seen: parts/train"}
         ]
     })
 }

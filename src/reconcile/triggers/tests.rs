@@ -220,12 +220,12 @@ async fn what_a_dataset_gives_is_put_in_its_place_before_what_it_says_is_told() 
     let triggers = triggers();
     let kind = DailyKind::Dataset;
     let of = |status: Value| object(kind, 1, &json!({"uri": "s3://a"}), &status);
-    let gives = json!({"DATASET_X_URI": "s3://a"});
+    let settings = json!({"DATASET_X_URI": "s3://a"});
     let ready = Finding::new(READY, true, Reason::Ready, "fine");
     let conditions = conditions(&[], &[ready], 1, &crate::reconcile::report::now());
     let bare = of(json!({"observedGeneration": 1}));
-    let given = of(json!({"observedGeneration": 1, "connections": gives}));
-    let told = of(json!({"observedGeneration": 1, "connections": gives, "conditions": conditions}));
+    let given = of(json!({"observedGeneration": 1, "connections": settings}));
+    let told = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
     let waits = async |before: &Known<Object>, after: Option<&Known<Object>>| {
         let begun = tokio::time::Instant::now();
         triggers.daily(kind, &change("a--p/x", Some(before), after));
