@@ -20,6 +20,7 @@ mod lean;
 pub mod mirror;
 mod objects;
 pub mod outsiders;
+mod page;
 mod pod;
 mod text;
 mod told;
