@@ -25,6 +25,7 @@ pub mod ground;
 pub mod health;
 pub mod kinds;
 pub mod manifest;
+pub mod packed;
 pub mod plan;
 pub mod queue;
 pub mod render;

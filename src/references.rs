@@ -8,7 +8,7 @@ use kube::api::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{AITeam, Blueprint, Engine, Reason, labels};
+use crate::api::{Blueprint, Engine, Reason, labels};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::kinds::RBAC;
@@ -60,15 +60,6 @@ fn by_status(context: &Context, team: &str) -> BTreeSet<String> {
     status.unwrap_or_default().components.into_iter().map(|component| component.engine).collect()
 }
 
-/// The Blueprint that a team names, also where no more of it can be read.
-#[must_use]
-pub fn followed(team: &Known<AITeam>) -> Option<&str> {
-    match team {
-        Ok(team) => Some(&team.spec.blueprint),
-        Err(unreadable) => unreadable.spec["blueprint"].as_str(),
-    }
-}
-
 /// The engines that were chosen.
 fn engines(choices: &Choices) -> BTreeSet<String> {
     choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
@@ -100,8 +91,8 @@ struct Told<'a> {
 /// Writes the status of a Blueprint, if it says something new.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
-    let teams = context.store.teams.all().into_iter();
-    let followers = teams.filter(|(_, team)| followed(team) == Some(name)).count();
+    let teams = context.store.teams.forms().into_iter();
+    let followers = teams.filter(|(_, team)| team.blueprint.as_deref() == Some(name)).count();
     let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
     let finding = match error {
         None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
@@ -201,7 +192,8 @@ async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Unreadable;
+    use crate::api::AITeam;
+    use crate::store::{Unreadable, followed};
 
     #[test]
     fn a_team_that_cannot_be_read_follows_its_blueprint_all_the_same() {

@@ -7,6 +7,7 @@
 pub mod collection;
 pub mod definition;
 pub mod expiring;
+pub mod kept;
 mod reader;
 pub mod work_index;
 
@@ -32,6 +33,8 @@ use crate::watch::health::{Health, State};
 pub use collection::{Change, Collection, Known, Unreadable};
 use collection::{Incoming, incoming};
 pub use definition::Definition;
+use kept::Kept;
+pub use kept::{followed, readiness};
 use reader::Reader;
 pub use work_index::WorkIndex;
 
@@ -231,7 +234,7 @@ impl Store {
         }
     }
 
-    async fn follow<K>(
+    async fn follow<K: Kept>(
         &self,
         resource: &ApiResource,
         collection: &Collection<K>,

@@ -13,14 +13,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::daily::DailyKind;
-use crate::api::status::READY;
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::context::Context;
 use crate::plan::daily::run::is_over;
 use crate::plan::daily::{DailyId, Object};
 use crate::queue::Key;
-use crate::references::followed;
-use crate::store::{Change, Definition, Known, Listener};
+use crate::store::{self, Change, Definition, Known, Listener, followed};
 use crate::watch::{self, team_of};
 use compare::{concerns_itself, concerns_others, expires_anew, has_dependents, identity, means_the_same, metadata};
 
@@ -86,8 +84,8 @@ impl Listener for Triggers {
         if !concerns_others(change) {
             return;
         }
-        for (name, team) in self.0.store.teams.all() {
-            if followed(&team) == Some(change.key) {
+        for (name, team) in self.0.store.teams.forms() {
+            if team.blueprint.as_deref() == Some(change.key) {
                 queue.add(Key::Team(name));
             }
         }
@@ -258,10 +256,8 @@ fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
 
 /// What the condition `Ready` of a team says, for the count of teams.
 #[must_use]
-pub fn readiness(team: Option<&Known<AITeam>>) -> Option<&str> {
-    let status = team?.as_ref().ok().and_then(|team| team.status.as_ref());
-    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
-    Some(ready.map_or("Unknown", |ready| ready.status.name()))
+fn readiness(team: Option<&Known<AITeam>>) -> Option<&'static str> {
+    team.map(store::readiness)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::status::READY;
 use crate::api::status::{Finding, conditions};
 use crate::api::{AITeamStatus, BlueprintSpec, Reason};
 use crate::engine::Catalogue;

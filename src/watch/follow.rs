@@ -94,11 +94,11 @@ pub async fn follow<K>(
         while !health.must_list(begun) {
             tokio::select! {
                 biased;
-                Some(item) = items.recv() => see(&mut take, watcher::Event::InitApply(item)),
+                Some(item) = items.recv() => see(&mut take, watcher::Event::InitApply(*item)),
                 event = events.next() => {
                     // What a list had comes before its end.
                     while let Ok(item) = items.try_recv() {
-                        see(&mut take, watcher::Event::InitApply(item));
+                        see(&mut take, watcher::Event::InitApply(*item));
                     }
                     match event {
                         Some(Ok(event)) => see(&mut take, event),
@@ -129,7 +129,7 @@ fn say(health: &Health, state: &State) {
 
 /// A client whose watches are seen to start and to give something, and whose lists take
 /// turns and send their items here.
-fn heard<K: DeserializeOwned + Send + 'static>(opener: &Opener, health: &Arc<Health>, items: Sender<K>) -> Client {
+fn heard<K: DeserializeOwned + Send + 'static>(opener: &Opener, health: &Arc<Health>, items: Sender<Box<K>>) -> Client {
     let (inner, health, pages) = (opener.client.clone(), Arc::clone(health), Arc::clone(&opener.pages));
     let service = tower::service_fn(move |request: Request<Body>| {
         let (client, health, pages) = (inner.clone(), Arc::clone(&health), Arc::clone(&pages));
@@ -169,7 +169,55 @@ fn is_watch(request: &Request<Body>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::ResourceExt;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
+
+    /// So many of the first words of what following ConfigMaps gives, if they are listed so.
+    async fn told(items: Vec<Value>, count: usize) -> Vec<String> {
+        let list =
+            json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items});
+        let client = crate::fake_api::client(move |_| std::future::ready((200, list.clone())));
+        let opener = Opener::new(client, Duration::from_secs(200));
+        let health = opener.health("configmaps");
+        let (send, mut words) = unbounded_channel();
+        let following = tokio::spawn(async move {
+            let take = |change| {
+                let word = match change {
+                    Change::Event(watcher::Event::Init) => "begins".to_owned(),
+                    Change::Event(watcher::Event::InitApply(object)) => ConfigMap::name_any(&object),
+                    Change::Event(watcher::Event::InitDone) => "ends".to_owned(),
+                    _ => return,
+                };
+                let _ = send.send(word);
+            };
+            follow(&opener, Api::<ConfigMap>::all, watcher::Config::default(), &health, take).await;
+        });
+        let mut all = Vec::new();
+        while all.len() < count {
+            all.push(words.recv().await.unwrap());
+        }
+        following.abort();
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_comes_item_by_item_between_its_beginning_and_its_end() {
+        let names: Vec<String> = (0..AT_ONCE * 5).map(|number| format!("m{number}")).collect();
+        let items = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+        let expected: Vec<String> =
+            ["begins".to_owned()].into_iter().chain(names.clone()).chain(["ends".to_owned()]).collect();
+        assert_eq!(told(items, expected.len()).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_with_an_item_that_cannot_be_read_never_ends() {
+        let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
+        assert_eq!(told(items, 4).await, ["begins", "a", "begins", "a"]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn so_many_pages_are_read_at_a_time_and_one_that_hangs_holds_up_nobody_for_long() {

@@ -11,6 +11,7 @@ use super::gone::Gone;
 use super::key::Key;
 use super::mirror::Wake;
 use super::objects::{Id, Objects, Slot};
+use super::text::Text;
 use crate::queue::Key as Work;
 
 /// What is known, and where.
@@ -41,6 +42,11 @@ impl Index {
 
     pub fn known_mut(&mut self, key: &Key) -> Option<&mut Slot> {
         self.objects.slot_mut(self.objects.id(key)?)
+    }
+
+    /// What an object is that was not yet compared with an intent.
+    pub fn unverified(&self, slot: &Slot) -> Option<Text> {
+        self.objects.unverified(slot)
     }
 
     /// These objects with what names them.

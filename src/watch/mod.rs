@@ -50,6 +50,7 @@ pub use key::Key;
 pub use lean::Lean;
 pub use mirror::Mirror;
 use outsiders::Outsiders;
+pub use text::{Models, Text};
 pub use told::Told;
 pub use view::mark;
 

@@ -18,7 +18,7 @@ const USUAL: usize = 16 * 1024;
 /// The body of a list without its items, which are sent on as they come. An item that
 /// cannot be read stays in the list, so that whoever reads that says why. The turn is
 /// kept until the body is read.
-pub fn without_items<K, B, T>(body: B, items: Sender<K>, turn: T) -> UnsyncBoxBody<Bytes, B::Error>
+pub fn without_items<K, B, T>(body: B, items: Sender<Box<K>>, turn: T) -> UnsyncBoxBody<Bytes, B::Error>
 where
     K: DeserializeOwned + Send + 'static,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -33,7 +33,8 @@ where
 struct Reading<K, B, T> {
     body: B,
     splitter: Splitter,
-    items: Sender<K>,
+    /// In boxes: a channel has room for many items as soon as it is there.
+    items: Sender<Box<K>>,
     _turn: T,
 }
 
@@ -54,7 +55,7 @@ impl<K: DeserializeOwned, B: Body<Data = Bytes> + Unpin, T> Reading<K, B, T> {
             let Some(item) = self.splitter.item() else { continue };
             match serde_json::from_slice(item) {
                 // Where nobody takes it any more, nobody reads the list either.
-                Ok(item) => drop(self.items.send(item).await),
+                Ok(item) => drop(self.items.send(Box::new(item)).await),
                 Err(_) => self.splitter.put_back(),
             }
             self.splitter.go_on();
@@ -232,12 +233,12 @@ mod tests {
     async fn split(text: &str, length: usize) -> (Vec<String>, String) {
         let parts = text.as_bytes().chunks(length).map(Bytes::copy_from_slice).collect::<Vec<_>>();
         let frames = stream::iter(parts.into_iter().map(|part| Ok::<_, Infallible>(Frame::data(part))));
-        let (send, mut items) = channel::<Named>(1);
+        let (send, mut items) = channel::<Box<Named>>(1);
         let body = without_items(StreamBody::new(frames), send, ());
         let taken = async {
             let mut names = Vec::new();
-            while let Some(Named { name }) = items.recv().await {
-                names.push(name);
+            while let Some(item) = items.recv().await {
+                names.push(item.name);
             }
             names
         };
@@ -308,7 +309,7 @@ mod tests {
             counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok::<_, Infallible>(Frame::data(part))
         }));
-        let (send, mut items) = channel::<Named>(4);
+        let (send, mut items) = channel::<Box<Named>>(4);
         let body = tokio::spawn(without_items(StreamBody::new(frames), send, ()).collect());
         items.recv().await.unwrap();
         tokio::task::yield_now().await;
