@@ -85,7 +85,7 @@ async fn wait_until_listed(context: &Context) -> Result<(), PlanError> {
 
 /// The teams to plan, those from files as the objects in the cluster that they are.
 fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AITeam>, PlanError> {
-    let live = |name: &str| -> Option<AITeam> { Some((*context.store.teams.get(name)?.ok()?).clone()) };
+    let live = |name: &str| -> Option<AITeam> { context.store.teams.get(name)?.ok().map(Arc::unwrap_or_clone) };
     if !given.is_empty() {
         let as_live = given.iter().map(|team| {
             let known = live(team.name()).unwrap_or_else(|| team.clone());

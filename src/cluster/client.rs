@@ -27,8 +27,9 @@ const SILENCE: Duration = Duration::from_secs(90);
 const BEYOND_A_WATCH: Duration = Duration::from_secs(30);
 /// How long a connection that nobody uses is kept for the next request.
 const UNUSED: Duration = Duration::from_secs(30);
-/// How much of what comes is held unread by a connection; every watch has one.
-const BUFFER: usize = 64 * 1024;
+/// How much of what comes is held unread by a connection, which keeps that room; every
+/// watch has one. The head of an answer must fit: the API server bounds its warnings.
+const BUFFER: usize = 16 * 1024;
 /// After how much silence the other end is asked whether it is there, ...
 const PROBE_AFTER: Duration = Duration::from_secs(15);
 /// ... how often, ...

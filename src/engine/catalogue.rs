@@ -95,9 +95,11 @@ impl Entry {
     }
 
     fn parse(name: &str, text: &str) -> Self {
-        match serde_saphyr::from_str::<Engine>(text) {
+        // By way of a value, as every other file is read: code of one reader is enough.
+        let read = serde_saphyr::from_str::<serde_json::Value>(text).map_err(|error| error.to_string());
+        match read.and_then(|value| serde_json::from_value::<Engine>(value).map_err(|error| error.to_string())) {
             Ok(engine) => Self::new(name, engine.spec, Origin::BuiltIn),
-            Err(error) => Self::unreadable(name, "file", error.to_string(), Origin::BuiltIn),
+            Err(error) => Self::unreadable(name, "file", error, Origin::BuiltIn),
         }
     }
 

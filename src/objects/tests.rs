@@ -31,6 +31,20 @@ fn blueprint(yaml: &str) -> BlueprintSpec {
 }
 
 #[test]
+fn once_they_are_desired_objects_are_held_once() {
+    let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+    let mut plan = plan(&team("{shared: {experiments: {}}}"), &Facts::offline(&site, &catalogue)).unwrap();
+    let of = |plan: &Plan| -> Vec<_> {
+        let objects = plan.instances.iter().flat_map(|instance| &instance.objects);
+        objects.map(|rendered| (rendered.id.clone(), rendered.index)).collect()
+    };
+    let before = of(&plan);
+    plan.forget_objects();
+    assert!(!before.is_empty() && of(&plan) == before);
+    assert!(plan.instances.iter().flat_map(|instance| &instance.objects).all(|rendered| rendered.object.is_null()));
+}
+
+#[test]
 fn a_namespace_that_was_left_behind_keeps_its_guardrails_and_nothing_else() {
     let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
     let mut usage = Usage::default();

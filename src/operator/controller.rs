@@ -94,7 +94,7 @@ fn look_at_everything(context: &Context) {
     context.queue.add_known();
     usage::count(context);
     context.queue.add_readiness();
-    let is_anybodys = |id: &DailyId| team_of(&id.namespace).is_some_and(|team| context.store.teams.get(team).is_some());
+    let is_anybodys = |id: &DailyId| team_of(&id.namespace).is_some_and(|team| context.store.teams.contains(team));
     for kind in DailyKind::ALL {
         for (name, object) in context.store.daily(*kind).all() {
             let Some(id) = triggers::id(*kind, &name) else { continue };
@@ -247,9 +247,8 @@ fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun:
 /// Once per burst of changes, because it looks at every team.
 fn count_teams(context: &Context) {
     let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
-    for (_, team) in context.store.teams.all() {
-        let ready = triggers::readiness(Some(&team));
-        counts.iter_mut().filter(|(word, _)| Some(*word) == ready).for_each(|(_, count)| *count += 1);
+    for (_, team) in context.store.teams.forms() {
+        counts.iter_mut().filter(|(word, _)| *word == team.ready).for_each(|(_, count)| *count += 1);
     }
     for (ready, count) in counts {
         context.metrics.teams.get_or_create(&Teams { ready }).set(count);

@@ -263,6 +263,14 @@ impl Plan {
         choices
     }
 
+    /// Lets go of what the objects of the instances hold: the desired objects have it. Which
+    /// objects there are stays known.
+    pub fn forget_objects(&mut self) {
+        self.extras = Vec::new();
+        let objects = self.instances.iter_mut().flat_map(|instance| &mut instance.objects);
+        objects.for_each(|rendered| rendered.object = Value::Null);
+    }
+
     /// Whether an object with these labels belongs to a component that is held,
     /// so that it must not be pruned.
     #[must_use]

@@ -10,15 +10,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::api::content;
+use crate::api::vocabulary::Level;
 use crate::api::work::DailyKind;
 use crate::api::{AITeam, BlueprintSpec};
 use crate::cluster::apply::Outcome;
+use crate::cluster::cache::packed::Packed;
+use crate::cluster::cache::text::Models;
 use crate::cluster::error::Failure;
 use crate::engine::Inputs;
 use crate::objects::record::Record;
 use crate::plan::budget::is_device;
 use crate::plan::work::engine::candidates;
-use crate::plan::{Instance, Plan, Share};
+use crate::plan::{Instance, NamespacePlan, Plan, Right, Share};
 
 /// What the daily work of a team stands on.
 pub struct Ground {
@@ -42,12 +45,18 @@ pub struct Common {
     blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
     /// The inputs of instances, by the number of their content.
     inputs: Mutex<HashMap<u64, Weak<Inputs>>>,
+    /// What the texts of teams are like.
+    models: Mutex<Models>,
 }
 
 impl Common {
     /// Has the ground stand on the Blueprint and the inputs of others, where theirs are equal.
     pub fn share(&self, ground: &mut Ground) {
         let Some(planned) = &mut ground.planned else { return };
+        if let Packed::Whole(team) = &planned.team {
+            let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+            planned.team = Packed::new(Arc::clone(team), &mut models, "AITeam");
+        }
         self.share_blueprint(&mut planned.plan.site);
         self.share_inputs(&mut planned.plan.instances);
     }
@@ -80,7 +89,8 @@ impl Common {
 /// A team as it was planned.
 pub struct Planned {
     /// The team, without its status.
-    pub team: AITeam,
+    team: Packed<AITeam>,
+    uid: Option<String>,
     /// Its plan.
     pub plan: Plan,
     /// Namespaces that nothing is written into, and why.
@@ -114,16 +124,17 @@ impl Ground {
         let places = plan.namespaces.iter();
         let blocked = places.filter_map(|place| Some((place.name.clone(), outcome.blocked(&place.name)?.clone())));
         let recorded = Recorded::Partly(Box::default());
-        let team = AITeam { metadata: team.metadata.clone(), spec: team.spec.clone(), status: None };
-        let planned = Planned { team, blocked: blocked.collect(), plan: for_work(plan), recorded };
+        let team = Arc::new(AITeam { metadata: team.metadata.clone(), spec: team.spec.clone(), status: None });
+        let uid = team.metadata.uid.clone();
+        let mut planned =
+            Planned { team: Packed::Whole(team), uid, blocked: blocked.collect(), plan: for_work(plan), recorded };
         let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
-        Self {
-            work_engines: work.map(str::to_owned).collect(),
-            content: planned.content(),
-            settings: planned.settings(),
-            planned: Some(planned),
-            ..Self::empty()
-        }
+        let work_engines = work.map(str::to_owned).collect();
+        let (content, settings) = (planned.content(), planned.settings());
+        // Whoever asks does so for a workbench; that any of them changed is in the number.
+        planned.plan.grants.retain(|grant| matches!(grant.right, Right::Level(level) if level >= Level::Use));
+        planned.plan.grants.shrink_to_fit();
+        Self { work_engines, content, settings, planned: Some(planned), ..Self::empty() }
     }
 
     /// With what the plan of the team looked at.
@@ -177,7 +188,7 @@ impl Ground {
     /// away or damaged it since the team was planned.
     #[must_use]
     pub fn remembered(&self, uid: &str) -> Option<Record> {
-        let planned = self.planned.as_ref().filter(|planned| planned.team.metadata.uid.as_deref() == Some(uid))?;
+        let planned = self.planned.as_ref().filter(|planned| planned.uid.as_deref() == Some(uid))?;
         let Recorded::Partly(recorded) = &planned.recorded else { return None };
         Some(Record {
             uid: uid.to_owned(),
@@ -210,9 +221,15 @@ impl Ground {
 }
 
 impl Planned {
+    /// The team, without its status.
+    #[must_use]
+    pub fn team(&self) -> Arc<AITeam> {
+        self.team.read()
+    }
+
     /// A number for everything that daily work depends on but settings.
     fn content(&self) -> u64 {
-        let plan = &self.plan;
+        let (plan, team) = (&self.plan, self.team());
         let instances: Vec<_> = plan
             .instances
             .iter()
@@ -230,7 +247,7 @@ impl Planned {
         let devices: Vec<_> = plan.budget.iter().map(|share| (&share.namespace, of_share(share))).collect();
         let blocked: Vec<_> = self.blocked.iter().map(|(place, failure)| (place, &failure.message)).collect();
         content::number(&(
-            (&self.team.metadata.uid, &self.team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
+            (&team.metadata.uid, &team.spec, &*plan.site, &plan.prefixes, &plan.connections, &plan.customers),
             (instances, places.collect::<Vec<_>>(), &plan.grants, devices, blocked, plan.api_server.is_empty()),
         ))
     }
@@ -253,9 +270,25 @@ fn for_work(plan: Plan) -> Plan {
         let inputs = Arc::new(instance.inputs.parameters_alone());
         Instance { objects: Vec::new(), inputs, ..instance }
     });
+    let namespaces = plan.namespaces.into_iter().map(|place| NamespacePlan {
+        pod_security_reason: None,
+        devices: Vec::new(),
+        priority_classes: Vec::new(),
+        counts: BTreeMap::new(),
+        ..place
+    });
     let budget = plan.budget.into_iter().map(of_devices_alone);
     let (budget, problems, extras) = (budget.collect(), Vec::new(), Vec::new());
-    Plan { instances: instances.collect(), budget, problems, extras, coverage: Vec::new(), readers: Vec::new(), ..plan }
+    Plan {
+        instances: instances.collect(),
+        namespaces: namespaces.collect(),
+        budget,
+        problems,
+        extras,
+        coverage: Vec::new(),
+        readers: Vec::new(),
+        ..plan
+    }
 }
 
 /// What a namespace is granted of devices, which is what a size is held against.
@@ -294,11 +327,26 @@ mod tests {
             ..Record::default()
         };
         let mut ground = ground("aaa", 1).recorded(Some(&record));
-        ground.planned.as_mut().unwrap().team.metadata.uid = Some("u".to_owned());
+        ground.planned.as_mut().unwrap().uid = Some("u".to_owned());
         let remembered = ground.remembered("u").unwrap();
         assert_eq!((&remembered.volumes, &remembered.kinds), (&record.volumes, &record.kinds));
         assert_eq!(remembered.uid, "u");
         assert_eq!(ground.remembered("another"), None);
+    }
+
+    #[test]
+    fn nothing_is_kept_that_only_the_team_itself_is_made_of() {
+        let team = AITeam::new("aaa", serde_saphyr::from_str("{shared: {experiments: {}}}").unwrap());
+        let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
+        let mut plan = crate::plan::plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
+        assert!(plan.instances.iter().any(|instance| !instance.objects.is_empty()));
+        for place in &mut plan.namespaces {
+            place.counts.insert("count/runs.strata-operator.dev".to_owned(), 1);
+            place.priority_classes.push("strata-model".to_owned());
+        }
+        let kept = Ground::planned(&team, plan, &Outcome::default()).planned.unwrap().plan;
+        assert!(kept.instances.iter().all(|instance| instance.objects.is_empty()));
+        assert!(kept.namespaces.iter().all(|place| place.counts.is_empty() && place.priority_classes.is_empty()));
     }
 
     #[test]
@@ -312,6 +360,11 @@ mod tests {
         assert!(Arc::ptr_eq(inputs(a), inputs(b)));
         assert!(!Arc::ptr_eq(inputs(a), inputs(c)));
         assert_eq!(inputs(c).parameters["replicas"], 2);
+        for (ground, name) in [(a, "aaa"), (b, "bbb")] {
+            let planned = ground.planned.as_ref().unwrap();
+            assert!(matches!(planned.team, Packed::Text(_)));
+            assert_eq!(planned.team().metadata.name.as_deref(), Some(name));
+        }
         let site = |ground: &Ground| Arc::as_ptr(&ground.planned.as_ref().unwrap().plan.site);
         assert_eq!(site(a), site(c));
         drop(grounds);

@@ -5,6 +5,7 @@
 //! be stopped after any step.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::api::allowed::Allowed;
 use crate::api::identity::Key as Work;
@@ -44,7 +45,7 @@ use crate::status::team::{Live, held, status};
 pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
     let team = match context.store.teams.get(name) {
         None => return retained::reconcile(context, name).await,
-        Some(Ok(team)) => with_newest_status(context, (*team).clone()),
+        Some(Ok(team)) => with_newest_status(context, Arc::unwrap_or_clone(team)),
         Some(Err(object)) => return Box::pin(unreadable(context, name, &object)).await,
     };
     if team.metadata.deletion_timestamp.is_some() {
@@ -91,6 +92,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     };
     // 3 desire
     let desires = desires(&context.mirror, &mut plan);
+    plan.forget_objects();
     plan.problems.extend(replaced(context, &desires, &observed));
     // 4 apply
     let outcome = write(context, team, &plan, &desires, &observed).await;
@@ -229,7 +231,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         outcome.not_removed.clear();
         context.applier.prune_bindings(name, &keep, &mut outcome).await;
     }
-    let bound: Vec<Desired> = known_bindings(context, &desires.objects);
+    let bound = known_bindings(context, &desires.objects);
     context.applier.apply(&owner, &bound, &[Stage::Binding], &mut outcome).await;
     context.applier.apply(&owner, &desires.objects, &[Stage::Namespace], &mut outcome).await;
     explain_lost_labels(context, name, observed, &mut outcome);
@@ -272,9 +274,9 @@ fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outco
     }
 }
 
-fn known_bindings(context: &Context, objects: &[Desired]) -> Vec<Desired> {
+fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desired> {
     let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
-    bindings.filter(|desired| context.mirror.get(&crate::cluster::apply::key(desired)).is_some()).cloned().collect()
+    bindings.filter(|desired| context.mirror.get(&crate::cluster::apply::key(desired)).is_some()).collect()
 }
 
 /// What must stay.
@@ -369,7 +371,7 @@ fn waiting(entry: &Entry) -> Vec<Missing> {
 /// Says in the status why a reconcile came to no end of its own.
 pub async fn report_failure(context: &Context, name: &str, failure: &Failure) -> Result<(), Failure> {
     let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
-    let team = with_newest_status(context, (*team).clone());
+    let team = with_newest_status(context, Arc::unwrap_or_clone(team));
     report(context, &team, held(&team, failure, &now())).await
 }
 

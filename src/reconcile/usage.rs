@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::identity::Key;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{AITeam, Blueprint, Engine, Reason};
+use crate::api::{Blueprint, Engine, Reason};
 use crate::cluster::error::Failure;
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
@@ -19,15 +19,6 @@ use crate::reconcile::report::{now, write_status};
 
 /// Nobody gets into namespaces of teams beside whom AITeams name.
 const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
-
-/// The Blueprint that a team names, also where no more of it can be read.
-#[must_use]
-pub fn followed(team: &Known<AITeam>) -> Option<&str> {
-    match team {
-        Ok(team) => Some(&team.spec.blueprint),
-        Err(unreadable) => unreadable.spec["blueprint"].as_str(),
-    }
-}
 
 /// The engines that were chosen.
 fn engines(choices: &Choices) -> BTreeSet<String> {
@@ -60,8 +51,8 @@ struct Told<'a> {
 /// Writes the status of a Blueprint, if it says something new.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
-    let teams = context.store.teams.all().into_iter();
-    let followers = teams.filter(|(_, team)| followed(team) == Some(name)).count();
+    let teams = context.store.teams.forms().into_iter();
+    let followers = teams.filter(|(_, team)| team.blueprint.as_deref() == Some(name)).count();
     let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
     let finding = match error {
         None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
@@ -163,7 +154,8 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::cluster::store::Unreadable;
+    use crate::api::AITeam;
+    use crate::cluster::store::{Unreadable, followed};
 
     #[test]
     fn a_team_that_cannot_be_read_follows_its_blueprint_all_the_same() {

@@ -5,6 +5,8 @@
 //! autoscaler for a Deployment that is. What exists already is still kept as desired, so
 //! that a model that serves goes on serving.
 
+use std::borrow::Borrow;
+
 use futures::StreamExt;
 
 use super::{Applier, IN_FLIGHT, Outcome, Result, key, write};
@@ -30,9 +32,13 @@ enum Whose {
 
 impl Applier {
     /// Asks who has the objects that are not known, before any of them is written.
-    pub async fn look(&self, owner: &Work, objects: &[Desired], outcome: &mut Outcome) {
+    pub async fn look<D>(&self, owner: &Work, objects: &[D], outcome: &mut Outcome)
+    where
+        D: Borrow<Desired> + Sync,
+    {
         let mut asked = Vec::new();
-        for desired in objects.iter().filter(|desired| desired.key.namespace.is_some()) {
+        let placed = objects.iter().map(Borrow::borrow).filter(|desired: &&Desired| desired.key.namespace.is_some());
+        for desired in placed {
             let key = key(desired);
             if self.blocking(desired, outcome).is_some() {
                 continue;
@@ -78,10 +84,11 @@ impl Applier {
 
     /// The objects that may be written while some of them are somebody else's.
     #[must_use]
-    pub fn without_conflicts(&self, objects: &[Desired], outcome: &Outcome) -> Vec<Desired> {
-        let theirs: Vec<&Desired> = objects.iter().filter(|desired| is_not_ours(desired, outcome)).collect();
+    pub fn without_conflicts<'a, D: Borrow<Desired>>(&self, objects: &'a [D], outcome: &Outcome) -> Vec<&'a Desired> {
+        let all = || objects.iter().map(Borrow::borrow);
+        let theirs: Vec<&Desired> = all().filter(|desired| is_not_ours(desired, outcome)).collect();
         let there = |key: &Key| self.mirror.get(key).is_some();
-        objects.iter().filter(|desired| goes_on(desired, &theirs, &there)).cloned().collect()
+        all().filter(|desired| goes_on(desired, &theirs, &there)).collect()
     }
 }
 

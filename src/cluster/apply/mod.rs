@@ -12,6 +12,7 @@ mod prune;
 mod revocation;
 mod write;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,9 +64,12 @@ impl Applier {
 
     /// Brings the objects of these stages, written for this owner, to what is
     /// desired, in the order of the stages.
-    pub async fn apply(&self, owner: &Work, objects: &[Desired], stages: &[Stage], outcome: &mut Outcome) {
+    pub async fn apply<D>(&self, owner: &Work, objects: &[D], stages: &[Stage], outcome: &mut Outcome)
+    where
+        D: Borrow<Desired> + Sync,
+    {
         for stage in stages {
-            let of_stage = objects.iter().filter(|desired| desired.stage == *stage);
+            let of_stage = objects.iter().map(Borrow::borrow).filter(|desired: &&Desired| desired.stage == *stage);
             let (free, blocked): (Vec<_>, Vec<_>) =
                 of_stage.partition(|desired| self.blocking(desired, outcome).is_none());
             for desired in blocked {

@@ -9,6 +9,7 @@ use std::hash::Hash;
 use super::Entry;
 use super::Wake;
 use super::objects::{Id, Objects, Slot};
+use super::text::Text;
 use super::tombstones::Gone;
 use crate::api::identity::Key as Work;
 use crate::api::identity::team_of;
@@ -42,6 +43,11 @@ impl Index {
 
     pub fn known_mut(&mut self, key: &Key) -> Option<&mut Slot> {
         self.objects.slot_mut(self.objects.id(key)?)
+    }
+
+    /// What an object is that was not yet compared with an intent.
+    pub fn unverified(&self, slot: &Slot) -> Option<Text> {
+        self.objects.unverified(slot)
     }
 
     /// These objects with what names them.

@@ -11,9 +11,10 @@ pub(crate) mod entry;
 pub mod fingerprint;
 pub(crate) mod index;
 pub(crate) mod objects;
+pub mod packed;
 pub(crate) mod pod;
 pub(crate) mod state;
-pub(crate) mod text;
+pub mod text;
 pub(crate) mod tombstones;
 pub(crate) mod uid;
 pub mod values;
@@ -33,6 +34,7 @@ pub use entry::Entry;
 use entry::{entry, version};
 use fingerprint::fingerprint;
 use index::{Index, Listing};
+use objects::Slot;
 pub use state::mark;
 use values::digest;
 
@@ -128,7 +130,7 @@ impl Mirror {
         let Some(known) = index.known(key) else { return false };
         let (known, unverified) = match keeping {
             Keeping::Whole(_) => return known.fingerprint == fingerprint(intent, keeping),
-            Keeping::Applied | Keeping::Cleared(_) => ((known.verified, known.fingerprint), known.unverified.clone()),
+            Keeping::Applied | Keeping::Cleared(_) => ((known.verified(), known.fingerprint), index.unverified(known)),
         };
         drop(index);
         let wanted = Some((digest(intent), known.1));
@@ -137,8 +139,8 @@ impl Mirror {
         }
         let holds = unverified.is_some_and(|live| holds_as_text(&live, intent, keeping));
         if holds && let Some(known) = self.write().known_mut(key).filter(|now| now.fingerprint == known.1) {
-            known.verified = wanted;
-            known.unverified = None;
+            known.set_verified(wanted);
+            known.forget_unverified();
         }
         holds
     }
@@ -190,14 +192,14 @@ impl Mirror {
         let older = id.is_some_and(|id| index.may_be_older(key, id));
         let anew = *from == From::List && !older;
         if let Some(id) = id
-            && let Some(known) = index.objects.slot_mut(id).filter(|known| known.uid == *entry.uid)
+            && let Some(known) = index.objects.slot_mut(id).filter(|known| known.has_uid(&entry.uid))
             && (known.version > entry.version || known.version == entry.version && intent.is_none())
             && !(anew && (known.version, known.fingerprint) != (entry.version, entry.fingerprint))
         {
             // The watch was quicker than the answer to our own write: what it says
             // is newer, and all that the answer adds is what we wrote.
             if let Some(intent) = intent {
-                known.verified = Some((intent, entry.fingerprint));
+                known.set_verified(Some((intent, entry.fingerprint)));
             }
             index.note(key, id, answered);
             return Wake::new();
@@ -205,14 +207,14 @@ impl Mirror {
         let before = id.and_then(|id| index.objects.slot(id));
         // The label that names an object of daily work may have been taken off: what
         // was written for it is still its own, and gets the label back.
-        if let Some(known) = before.filter(|known| known.uid == *entry.uid && known.owner.team == entry.team)
+        if let Some(known) = before.filter(|known| known.has_uid(&entry.uid) && known.owner.team == entry.team)
             && matches!((&known.owner.work, &entry.work), (Work::Daily(_), Work::Team(_)))
             && entry.labelled
         {
             entry.work = known.owner.work.clone();
         }
         let same = before.is_some_and(|before| before.says_the_same_as(&entry));
-        let known = before.filter(|before| before.uid == *entry.uid).and_then(|before| before.verified);
+        let known = before.filter(|before| before.has_uid(&entry.uid)).and_then(Slot::verified);
         entry.verified = intent.map(|intent| (intent, entry.fingerprint)).or(known);
         if entry.verified.is_some_and(|(_, verified)| verified == entry.fingerprint) {
             entry.unverified = None;
@@ -236,7 +238,7 @@ impl Mirror {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         let mut index = self.write();
         index.gone.add(uid, version(object).unwrap_or(u64::MAX), Instant::now());
-        let other = index.known(key).is_some_and(|known| known.uid != *uid);
+        let other = index.known(key).is_some_and(|known| !known.has_uid(uid));
         if other { Wake::new() } else { index.forget(key) }
     }
 
@@ -250,7 +252,7 @@ impl Mirror {
     /// We asked for the deletion of the object with this UID and the API server
     /// agreed. What has its name by now is another object.
     pub fn deleted(&self, key: &Key, uid: &str) {
-        if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.uid == *uid) {
+        if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.has_uid(uid)) {
             entry.deleting = true;
         }
     }
@@ -278,7 +280,7 @@ impl Mirror {
         let now = Instant::now();
         let mut wake = Wake::new();
         for (id, key) in index.keys(&gone) {
-            if let Some(uid) = index.objects.slot(id).map(|slot| slot.uid.to_string()) {
+            if let Some(uid) = index.objects.slot(id).map(|slot| slot.uid().to_string()) {
                 index.gone.add(&uid, u64::MAX, now);
             }
             wake.extend(index.let_go(&key, id));

@@ -4,15 +4,17 @@
 //! At 100,000 objects that room is what the operator holds. It decides nothing:
 //! what an object means, and to whom, is [`super`]'s.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use super::Entry;
 use super::state::View;
-use super::text::{Models, Text};
+use super::text::{Models, Packed, Text};
 use super::uid::Uid;
 use crate::api::identity::Key as Work;
 use crate::cluster::key::Key;
@@ -31,20 +33,56 @@ pub struct Owner {
     pub labelled: bool,
 }
 
-/// One object.
+/// One object. What few have stands apart: there are many of these.
 pub struct Slot {
     kind: u16,
-    namespace: Option<Arc<str>>,
-    name: Arc<str>,
-    pub owner: Arc<Owner>,
-    pub uid: Uid,
-    pub version: u64,
-    pub controller: Option<Box<Uid>>,
     pub deleting: bool,
+    namespace: Option<Name>,
+    name: Name,
+    pub owner: Arc<Owner>,
+    /// Its UID, if that is a number.
+    uid: [u8; 16],
+    pub version: u64,
     pub fingerprint: u64,
-    pub verified: Option<(u64, u64)>,
-    pub unverified: Option<Text>,
-    pub view: View,
+    /// The intent that it was seen to hold as it is now.
+    verified: Option<NonZeroU64>,
+    state: Option<Packed>,
+    wakes: u64,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few objects have.
+#[derive(Default)]
+struct Rare {
+    /// A UID that is no number.
+    uid: Option<Box<str>>,
+    controller: Option<Uid>,
+    /// An intent that it was seen to hold with another fingerprint.
+    verified: Option<(u64, u64)>,
+    unverified: Option<Packed>,
+}
+
+impl Rare {
+    const fn is_nothing(&self) -> bool {
+        let Self { uid, controller, verified, unverified } = self;
+        uid.is_none() && controller.is_none() && verified.is_none() && unverified.is_none()
+    }
+}
+
+/// A name that many objects have, or that of their namespace.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name(Arc<Box<str>>);
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(Arc::new(name.into()))
+    }
 }
 
 /// All objects.
@@ -56,8 +94,8 @@ pub struct Objects {
     free: Vec<Id>,
     by_key: HashTable<Id>,
     hasher: RandomState,
-    names: Shared<str>,
-    owners: Shared<Owner>,
+    names: Shared<Name>,
+    owners: Shared<Arc<Owner>>,
     /// What views are compared with, ...
     views: Models,
     /// ... and what objects are that were not yet compared with an intent.
@@ -70,7 +108,7 @@ impl Objects {
         let kind = self.kind(&key.group, &key.kind)?;
         let is = |id: &Id| {
             self.slot(*id).is_some_and(|slot| {
-                slot.kind == kind && *slot.name == *key.name && slot.namespace.as_deref() == key.namespace.as_deref()
+                slot.kind == kind && slot.name() == key.name && slot.namespace() == key.namespace.as_deref()
             })
         };
         self.by_key.find(hash(&self.hasher, kind, key.namespace.as_deref(), &key.name), is).copied()
@@ -88,14 +126,14 @@ impl Objects {
 
     /// An object as others see it.
     pub fn entry(&self, id: Id) -> Option<Entry> {
-        self.slot(id).map(Slot::entry)
+        Some(self.entry_of(self.slot(id)?))
     }
 
     /// What names an object.
     pub fn key(&self, id: Id) -> Option<Key> {
         let slot = self.slot(id)?;
         let (group, kind) = self.kinds.get(usize::from(slot.kind))?;
-        Some(Key::new(group, kind, slot.namespace.as_deref(), &slot.name))
+        Some(Key::new(group, kind, slot.namespace(), slot.name()))
     }
 
     /// An object as others see it, with what names it.
@@ -124,8 +162,8 @@ impl Objects {
     pub fn insert(&mut self, key: &Key, entry: Entry) -> Id {
         let known = self.id(key);
         let kind = self.number(key);
-        let namespace = key.namespace.as_deref().map(|namespace| self.names.of(namespace));
-        let name = self.names.of(key.name.as_str());
+        let namespace = key.namespace.as_deref().map(|namespace| self.names.of::<str, _>(namespace));
+        let name = self.names.of::<str, _>(key.name.as_str());
         let owner = Owner {
             team: entry.team,
             team_uid: entry.team_uid,
@@ -134,20 +172,31 @@ impl Objects {
             other_writer: entry.other_writer,
             labelled: entry.labelled,
         };
-        let slot = Box::new(Slot {
+        let (uid, odd_uid) = match Uid::new(&entry.uid) {
+            Uid::Number(number) => (number, None),
+            Uid::Text(text) => (Default::default(), Some(text)),
+        };
+        let (state, wakes) = entry.view.into_parts();
+        let mut slot = Box::new(Slot {
             kind,
+            deleting: entry.deleting,
             namespace,
             name,
-            owner: self.owners.of(owner),
-            uid: Uid::new(&entry.uid),
+            owner: self.owners.of::<Owner, _>(owner),
+            uid,
             version: entry.version,
-            controller: entry.controller.map(|uid| Box::new(Uid::new(&uid))),
-            deleting: entry.deleting,
             fingerprint: entry.fingerprint,
-            verified: entry.verified,
-            unverified: entry.unverified.map(|text| self.applied.pack(kind, &key.name, text)),
-            view: entry.view.packed(|text| self.views.pack(kind, &key.name, text)),
+            verified: None,
+            state: state.map(|text| self.views.pack(kind, &key.name, &text.read())),
+            wakes,
+            rare: None,
         });
+        slot.set_rare(|rare| {
+            rare.uid = odd_uid;
+            rare.controller = entry.controller.map(|uid| Uid::new(&uid));
+            rare.unverified = entry.unverified.map(|text| self.applied.pack(kind, &key.name, &text.read()));
+        });
+        slot.set_verified(entry.verified);
         if let Some(id) = known {
             self.put(id, Some(slot));
             self.sweep(1);
@@ -158,12 +207,12 @@ impl Objects {
             // As many as this program could ever hold.
             Id::try_from(self.slots.len() - 1).unwrap_or(Id::MAX)
         });
-        let number = hash(&self.hasher, kind, slot.namespace.as_deref(), &slot.name);
+        let number = hash(&self.hasher, kind, slot.namespace(), slot.name());
         self.put(id, Some(slot));
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.by_key.insert_unique(number, id, |id| {
             let slot = usize::try_from(*id).ok().and_then(|at| slots.get(at)?.as_deref());
-            slot.map_or(0, |slot| hash(hasher, slot.kind, slot.namespace.as_deref(), &slot.name))
+            slot.map_or(0, |slot| hash(hasher, slot.kind, slot.namespace(), slot.name()))
         });
         id
     }
@@ -171,7 +220,7 @@ impl Objects {
     /// Lets an object go, and says whose it was.
     pub fn remove(&mut self, id: Id) -> Option<Arc<Owner>> {
         let slot = self.slot(id)?;
-        let number = hash(&self.hasher, slot.kind, slot.namespace.as_deref(), &slot.name);
+        let number = hash(&self.hasher, slot.kind, slot.namespace(), slot.name());
         let owner = Arc::clone(&slot.owner);
         if let Ok(found) = self.by_key.find_entry(number, |other| *other == id) {
             found.remove();
@@ -180,6 +229,31 @@ impl Objects {
         self.free.push(id);
         self.sweep(1);
         Some(owner)
+    }
+
+    /// What an object is that was not yet compared with an intent.
+    pub fn unverified(&self, slot: &Slot) -> Option<Text> {
+        slot.rare.as_ref()?.unverified.as_ref().map(|packed| self.applied.text(packed))
+    }
+
+    fn entry_of(&self, slot: &Slot) -> Entry {
+        let state = slot.state.as_ref().map(|packed| self.views.text(packed));
+        Entry {
+            uid: slot.uid().to_string(),
+            version: slot.version,
+            team: slot.owner.team.clone(),
+            work: slot.owner.work.clone(),
+            controller: slot.controller(),
+            labelled: slot.owner.labelled,
+            team_uid: slot.owner.team_uid.clone(),
+            engine: slot.owner.engine.clone(),
+            deleting: slot.deleting,
+            fingerprint: slot.fingerprint,
+            verified: slot.verified(),
+            unverified: self.unverified(slot),
+            view: View::from_parts(state, slot.wakes),
+            other_writer: slot.owner.other_writer.clone(),
+        }
     }
 
     fn put(&mut self, id: Id, slot: Option<Box<Slot>>) {
@@ -216,61 +290,114 @@ impl Slot {
     /// Whether an object that is like this gives nobody a reason to look again.
     pub fn says_the_same_as(&self, entry: &Entry) -> bool {
         let owner = &self.owner;
-        self.uid == *entry.uid
+        self.has_uid(&entry.uid)
             && self.fingerprint == entry.fingerprint
             && self.deleting == entry.deleting
             && owner.team == entry.team
             && owner.work == entry.work
-            && self.controller.as_ref().map(ToString::to_string) == entry.controller
+            && self.controller() == entry.controller
             && owner.labelled == entry.labelled
             && owner.team_uid == entry.team_uid
-            && self.view.wakes_as(&entry.view)
+            && self.wakes == entry.view.wakes()
     }
 
-    fn entry(&self) -> Entry {
-        Entry {
-            uid: self.uid.to_string(),
-            version: self.version,
-            team: self.owner.team.clone(),
-            work: self.owner.work.clone(),
-            controller: self.controller.as_ref().map(ToString::to_string),
-            labelled: self.owner.labelled,
-            team_uid: self.owner.team_uid.clone(),
-            engine: self.owner.engine.clone(),
-            deleting: self.deleting,
-            fingerprint: self.fingerprint,
-            verified: self.verified,
-            unverified: self.unverified.clone(),
-            view: self.view.clone(),
-            other_writer: self.owner.other_writer.clone(),
+    /// Whether this is its UID.
+    pub fn has_uid(&self, uid: &str) -> bool {
+        self.uid() == *uid
+    }
+
+    /// Its UID.
+    pub fn uid(&self) -> Uid {
+        let odd = self.rare.as_ref().and_then(|rare| rare.uid.clone());
+        odd.map_or(Uid::Number(self.uid), Uid::Text)
+    }
+
+    /// The intent that it was seen to hold, with the fingerprint that it had then.
+    pub fn verified(&self) -> Option<(u64, u64)> {
+        let now = self.verified.map(|intent| (intent.get(), self.fingerprint));
+        now.or_else(|| self.rare.as_ref()?.verified)
+    }
+
+    /// It was seen to hold this intent with this fingerprint.
+    pub fn set_verified(&mut self, verified: Option<(u64, u64)>) {
+        let now = verified.filter(|(_, fingerprint)| *fingerprint == self.fingerprint);
+        self.verified = now.and_then(|(intent, _)| NonZeroU64::new(intent));
+        let then = verified.filter(|_| self.verified.is_none());
+        if then.is_some() || self.rare.is_some() {
+            self.set_rare(|rare| rare.verified = then);
         }
+    }
+
+    /// It was compared with an intent: what it is need not be known any more.
+    pub fn forget_unverified(&mut self) {
+        if self.rare.is_some() {
+            self.set_rare(|rare| rare.unverified = None);
+        }
+    }
+
+    fn set_rare(&mut self, set: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().unwrap_or_default();
+        set(&mut rare);
+        self.rare = Some(rare).filter(|rare| !rare.is_nothing());
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.namespace.as_ref().map(Borrow::borrow)
+    }
+
+    fn name(&self) -> &str {
+        self.name.borrow()
+    }
+
+    fn controller(&self) -> Option<String> {
+        self.rare.as_ref()?.controller.as_ref().map(ToString::to_string)
+    }
+}
+
+/// What is counted by how often it is used.
+trait Counted {
+    /// How many there are, this one among them.
+    fn uses(&self) -> usize;
+}
+
+impl Counted for Name {
+    fn uses(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+}
+
+impl Counted for Arc<Owner> {
+    fn uses(&self) -> usize {
+        Self::strong_count(self)
     }
 }
 
 /// Values of which each is here once, however many use it.
-struct Shared<T: ?Sized> {
-    values: HashSet<Arc<T>>,
+struct Shared<P> {
+    values: HashSet<P>,
     /// How many uses ended since those were looked for that nobody uses.
     left: usize,
 }
 
-impl<T: ?Sized> Default for Shared<T> {
+impl<P> Default for Shared<P> {
     fn default() -> Self {
         Self { values: HashSet::new(), left: 0 }
     }
 }
 
-impl<T: ?Sized + Hash + Eq> Shared<T> {
+impl<P: Counted + Clone + Hash + Eq> Shared<P> {
     /// The one that equals this value.
-    fn of<V>(&mut self, value: V) -> Arc<T>
+    fn of<T, V>(&mut self, value: V) -> P
     where
-        V: Into<Arc<T>> + std::borrow::Borrow<T>,
+        T: Hash + Eq + ?Sized,
+        P: Borrow<T>,
+        V: Borrow<T> + Into<P>,
     {
         if let Some(known) = self.values.get(value.borrow()) {
-            return Arc::clone(known);
+            return known.clone();
         }
-        let value: Arc<T> = value.into();
-        self.values.insert(Arc::clone(&value));
+        let value: P = value.into();
+        self.values.insert(value.clone());
         value
     }
 
@@ -280,7 +407,17 @@ impl<T: ?Sized + Hash + Eq> Shared<T> {
         self.left += count;
         if self.left > self.values.len() / 2 + 64 {
             self.left = 0;
-            self.values.retain(|value| Arc::strong_count(value) > 1);
+            self.values.retain(|value| value.uses() > 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_takes_little_room() {
+        assert!(size_of::<Slot>() <= 104, "{}", size_of::<Slot>());
     }
 }

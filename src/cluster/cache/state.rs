@@ -41,9 +41,19 @@ impl View {
         self.wakes == other.wakes
     }
 
-    /// The same view with its text kept otherwise.
-    pub(super) fn packed(self, pack: impl FnOnce(Text) -> Text) -> Self {
-        Self { state: self.state.map(pack), ..self }
+    /// The view of this state, and of this number that changes when somebody should look.
+    pub(super) const fn from_parts(state: Option<Text>, wakes: u64) -> Self {
+        Self { state, wakes }
+    }
+
+    /// What [`View::from_parts`] takes.
+    pub(super) fn into_parts(self) -> (Option<Text>, u64) {
+        (self.state, self.wakes)
+    }
+
+    /// The number that changes when somebody should look.
+    pub(super) const fn wakes(&self) -> u64 {
+        self.wakes
     }
 
     fn new(state: &Value) -> Self {

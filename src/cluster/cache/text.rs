@@ -23,7 +23,7 @@ pub enum Text {
         /// The other.
         model: Arc<str>,
         /// The difference.
-        bytes: Arc<[u8]>,
+        packed: Packed,
     },
 }
 
@@ -33,41 +33,82 @@ impl Text {
     pub fn read(&self) -> Arc<str> {
         match self {
             Self::Plain(text) => Arc::clone(text),
-            Self::Like { model, bytes } => {
+            Self::Like { model, packed } => {
                 // It was made from this model, and from a text.
-                let text = decompress_size_prepended_with_dict(bytes, model.as_bytes()).unwrap_or_default();
+                let text = decompress_size_prepended_with_dict(packed.bytes(), model.as_bytes()).unwrap_or_default();
                 String::from_utf8(text).unwrap_or_default().into()
             }
         }
     }
+}
 
-    fn like(text: &str, model: &Arc<str>) -> Self {
-        let bytes = compress_prepend_size_with_dict(text.as_bytes(), model.as_bytes());
-        Self::Like { model: Arc::clone(model), bytes: bytes.into() }
+/// A text as it is kept: the number of another, and what it differs in from that. Only
+/// those that packed it know which text has that number.
+#[derive(Clone, Debug)]
+pub struct Packed(Arc<[u8]>);
+
+/// How many bytes the number takes, and the one of a text that is kept as it is.
+const NUMBER: usize = size_of::<u32>();
+const ITSELF: u32 = u32::MAX;
+
+impl Packed {
+    fn new(number: u32, bytes: &[u8]) -> Self {
+        Self(number.to_le_bytes().iter().chain(bytes).copied().collect())
+    }
+
+    fn number(&self) -> u32 {
+        self.0.first_chunk().map_or(ITSELF, |bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0[NUMBER..]
     }
 }
 
 /// The texts that others are compared with: by kind, the first of some names.
-#[derive(Default)]
-pub struct Models(BTreeMap<u16, BTreeMap<String, Arc<str>>>);
+#[derive(Debug, Default)]
+pub struct Models {
+    numbers: BTreeMap<u16, BTreeMap<String, u32>>,
+    texts: Vec<Arc<str>>,
+}
 
 impl Models {
     /// The text of an object in less room.
-    pub fn pack(&mut self, kind: u16, name: &str, text: Text) -> Text {
-        let Text::Plain(text) = text else { return text };
-        let of_kind = self.0.entry(kind).or_default();
-        let model = of_kind.get(name).cloned().or_else(|| {
-            if of_kind.len() < MODELS && text.len() <= LONGEST {
-                of_kind.insert(name.to_owned(), Arc::clone(&text));
-                return None;
+    pub fn pack(&mut self, kind: u16, name: &str, text: &str) -> Packed {
+        let of_kind = self.numbers.entry(kind).or_default();
+        let known = of_kind.get(name).copied();
+        // One that many texts are much longer than has nothing of what is in them.
+        let poor = |number: &u32| self.texts.get(index(*number)).is_none_or(|model| model.len() * 2 < text.len());
+        let fits = text.len() <= LONGEST && (known.is_some() || of_kind.len() < MODELS);
+        let number = match known.filter(|number| !fits || !poor(number)) {
+            Some(number) => number,
+            None if fits => {
+                // There are some for each kind.
+                let number = u32::try_from(self.texts.len()).unwrap_or(ITSELF);
+                self.texts.push(text.into());
+                of_kind.insert(name.to_owned(), number);
+                number
             }
-            of_kind.values().next().cloned()
-        });
-        match model {
-            Some(model) => Text::like(&text, &model),
-            None => Text::Plain(text),
+            None => of_kind.values().next().copied().unwrap_or(ITSELF),
+        };
+        match self.texts.get(index(number)) {
+            Some(model) => Packed::new(number, &compress_prepend_size_with_dict(text.as_bytes(), model.as_bytes())),
+            None => Packed::new(ITSELF, text.as_bytes()),
         }
     }
+
+    /// The text that was packed here.
+    #[must_use]
+    pub fn text(&self, packed: &Packed) -> Text {
+        match self.texts.get(index(packed.number())) {
+            Some(model) => Text::Like { model: Arc::clone(model), packed: packed.clone() },
+            None => Text::Plain(String::from_utf8_lossy(packed.bytes()).into()),
+        }
+    }
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -79,22 +120,27 @@ mod tests {
         format!("{{\"namespace\":\"{team}--shared\",{}}}", lines.collect::<Vec<_>>().join(","))
     }
 
-    fn bytes(text: &Text) -> usize {
-        match text {
-            Text::Plain(text) => text.len(),
-            Text::Like { bytes, .. } => bytes.len(),
-        }
-    }
-
     #[test]
     fn a_text_that_is_like_another_takes_little_and_loses_nothing() {
         let mut models = Models::default();
         for (number, team) in ["first", "second", "another"].into_iter().enumerate() {
             let text = deployment(team);
-            let packed = models.pack(7, "mlflow", Text::Plain(text.as_str().into()));
-            assert_eq!(*packed.read(), *text);
-            assert!(number == 0 || bytes(&packed) * 5 < text.len(), "{}", bytes(&packed));
+            let packed = models.pack(7, "mlflow", &text);
+            assert_eq!(*models.text(&packed).read(), *text);
+            assert!(packed.0.len() * 5 < text.len(), "{number}: {}", packed.0.len());
         }
+    }
+
+    #[test]
+    fn a_text_that_others_outgrew_is_no_model_any_more() {
+        let mut models = Models::default();
+        let short = models.pack(7, "mlflow", "{}");
+        for (number, team) in ["first", "second"].into_iter().enumerate() {
+            let text = deployment(team);
+            let packed = models.pack(7, "mlflow", &text);
+            assert!(packed.0.len() * 5 < text.len(), "{number}: {}", packed.0.len());
+        }
+        assert_eq!((&*models.text(&short).read(), models.texts.len()), ("{}", 2));
     }
 
     #[test]
@@ -104,9 +150,10 @@ mod tests {
         let texts = ["", "a", "{\"a\":1}", &long, "\u{1f512}\u{1f512}", &deployment("b")];
         for name in (0..MODELS + 3).map(|number| number.to_string()) {
             for text in texts {
-                assert_eq!(*models.pack(1, &name, Text::Plain(text.into())).read(), *text);
+                let packed = models.pack(1, &name, text);
+                assert_eq!(*models.text(&packed).read(), *text);
             }
         }
-        assert_eq!(models.0[&1].len(), MODELS);
+        assert_eq!(models.numbers[&1].len(), MODELS);
     }
 }

@@ -6,15 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use super::kept::Kept;
 use crate::api::labels;
 use crate::api::work::DailyKind;
+use crate::cluster::cache::text::Models;
 use crate::cluster::watch::Lean;
 
 /// An object that this version cannot read.
@@ -56,29 +58,42 @@ pub(super) struct Incoming<K> {
 }
 
 /// The objects of one kind, by name; in namespaces by `namespace/name`.
-#[derive(Debug)]
-pub struct Collection<K> {
-    objects: RwLock<BTreeMap<String, Known<K>>>,
+pub struct Collection<K: Kept> {
+    objects: RwLock<BTreeMap<String, K::Form>>,
+    models: Mutex<Models>,
     synced: AtomicBool,
 }
 
-impl<K> Default for Collection<K> {
+impl<K: Kept> Default for Collection<K> {
     fn default() -> Self {
-        Self { objects: RwLock::default(), synced: AtomicBool::new(false) }
+        Self { objects: RwLock::default(), models: Mutex::default(), synced: AtomicBool::new(false) }
     }
 }
 
-impl<K> Collection<K> {
+impl<K: Kept> Collection<K> {
     /// The object of this name, readable or not.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Known<K>> {
-        self.read().get(name).cloned()
+        let form = self.read().get(name).cloned();
+        form.as_ref().map(K::known)
+    }
+
+    /// Whether there is an object of this name, readable or not.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.read().contains_key(name)
     }
 
     /// All of them, in the order of their names.
     #[must_use]
     pub fn all(&self) -> Vec<(String, Known<K>)> {
-        self.read().iter().map(|(name, object)| (name.clone(), object.clone())).collect()
+        self.forms().into_iter().map(|(name, form)| (name, K::known(&form))).collect()
+    }
+
+    /// What is kept of all of them, in the order of their names.
+    #[must_use]
+    pub fn forms(&self) -> Vec<(String, K::Form)> {
+        self.read().iter().map(|(name, form)| (name.clone(), form.clone())).collect()
     }
 
     /// All names, in their order.
@@ -92,7 +107,7 @@ impl<K> Collection<K> {
     pub fn beginning(&self, prefix: &str) -> Vec<(String, Known<K>)> {
         let objects = self.read();
         let from = objects.range(prefix.to_owned()..);
-        from.map_while(|(key, object)| Some((key.strip_prefix(prefix)?.to_owned(), object.clone()))).collect()
+        from.map_while(|(key, form)| Some((key.strip_prefix(prefix)?.to_owned(), K::known(form)))).collect()
     }
 
     /// Whether there is one whose name begins so.
@@ -107,19 +122,22 @@ impl<K> Collection<K> {
         self.synced.load(Ordering::Acquire)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Known<K>>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, K::Form>> {
         // Objects are replaced whole: nothing can be left half-written.
         self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an object, and says what was there before.
     pub(crate) fn set(&self, key: &str, object: Known<K>) -> Option<Known<K>> {
-        self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), object)
+        let form = K::keep(object, &mut self.models.lock().unwrap_or_else(PoisonError::into_inner));
+        let before = self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), form);
+        before.as_ref().map(K::known)
     }
 
     /// Forgets an object, and says what it was.
     pub(super) fn remove(&self, key: &str) -> Option<Known<K>> {
-        self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key)
+        let before = self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        before.as_ref().map(K::known)
     }
 
     /// A list was complete: the names that it did not have.

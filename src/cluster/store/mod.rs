@@ -7,6 +7,7 @@
 pub mod collection;
 pub mod definition;
 pub mod expiring;
+pub mod kept;
 mod reader;
 pub mod work_index;
 
@@ -33,6 +34,8 @@ use crate::plan::work::Object;
 pub use collection::{Change, Collection, Known, Unreadable};
 use collection::{Incoming, incoming};
 pub use definition::Definition;
+use kept::Kept;
+pub use kept::{followed, readiness};
 use reader::Reader;
 pub use work_index::WorkIndex;
 
@@ -242,7 +245,7 @@ impl Store {
         }
     }
 
-    async fn follow<K>(
+    async fn follow<K: Kept>(
         &self,
         resource: &ApiResource,
         collection: &Collection<K>,

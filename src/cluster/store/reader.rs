@@ -9,10 +9,11 @@ use kube::runtime::watcher;
 
 use super::Change;
 use super::collection::{Collection, Incoming, key_of};
+use super::kept::Kept;
 use crate::cluster::watch::follow;
 
 /// What reads the events of one kind.
-pub(super) struct Reader<'a, K, Keep, Tell> {
+pub(super) struct Reader<'a, K: Kept, Keep, Tell> {
     collection: &'a Collection<K>,
     keep: Keep,
     tell: Tell,
@@ -20,7 +21,7 @@ pub(super) struct Reader<'a, K, Keep, Tell> {
     listed: BTreeSet<String>,
 }
 
-impl<'a, K, Keep, Tell: Fn(&Change<'_, K>)> Reader<'a, K, Keep, Tell> {
+impl<'a, K: Kept, Keep, Tell: Fn(&Change<'_, K>)> Reader<'a, K, Keep, Tell> {
     pub fn new(collection: &'a Collection<K>, keep: Keep, tell: Tell) -> Self {
         Self { collection, keep, tell, listed: BTreeSet::new() }
     }

@@ -3,6 +3,8 @@
 //! kube's watcher does the work. What it does not say (that a bookmark came, that an
 //! interrupted watch goes on) is seen on the connection; and since it never lists
 //! again after a watch that could not start, one whose content may be old is begun anew.
+//! Lists are taken item by item while they are read ([`super::page`]): kube gets them
+//! without their items.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +16,13 @@ use kube::client::Body;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::health::{Health, State};
+use super::page;
 
 /// How watches are opened.
 #[derive(Clone)]
@@ -28,13 +32,15 @@ pub struct Opener {
     /// When the API server ends a watch, which is then opened again. Load balancers
     /// cut connections that idle for four minutes.
     pub timeout: Duration,
-    /// Pages of lists that are read at a time: at a start every kind is listed at once,
-    /// and what a page takes until it is read is most of what is held then.
+    /// Pages of lists that are read at a time: at a start every kind is listed at once.
     pub pages: Arc<Semaphore>,
 }
 
 /// How many pages of lists are read at a time.
 const PAGES: usize = 2;
+
+/// How many items of a list wait to be taken, before more of it is read.
+const AT_ONCE: usize = 4;
 
 /// How long a page waits for its turn. One that hangs holds up nobody for longer.
 const TURN: Duration = Duration::from_secs(5);
@@ -72,25 +78,37 @@ pub async fn follow<K>(
 ) where
     K: kube::Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
 {
-    let client = heard(opener, health);
+    let (send, mut items) = channel(AT_ONCE);
+    let client = heard(opener, health, send);
     let timeout = u32::try_from(opener.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
     let config = config.timeout(timeout);
+    let see = |take: &mut dyn FnMut(Change<K>), event| {
+        health.saw(&event);
+        take(Change::Event(event));
+    };
     loop {
         let begun = Instant::now();
+        // Those of a list that was given up belong to no other.
+        while items.try_recv().is_ok() {}
         let mut events = watcher(api(client.clone()), config.clone()).default_backoff().boxed();
         while !health.must_list(begun) {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
-                        health.saw(&event);
-                        take(Change::Event(event));
+                biased;
+                Some(item) = items.recv() => see(&mut take, watcher::Event::InitApply(*item)),
+                event = events.next() => {
+                    // What a list had comes before its end.
+                    while let Ok(item) = items.try_recv() {
+                        see(&mut take, watcher::Event::InitApply(*item));
                     }
-                    Some(Err(error)) => {
-                        debug!(kind = health.name(), %error, "the watch was interrupted and goes on");
-                        health.failed(&error);
+                    match event {
+                        Some(Ok(event)) => see(&mut take, event),
+                        Some(Err(error)) => {
+                            debug!(kind = health.name(), %error, "the watch was interrupted and goes on");
+                            health.failed(&error);
+                        }
+                        None => break,
                     }
-                    None => break,
-                },
+                }
                 () = health.changes() => {}
             }
             if let Some(state) = health.turned() {
@@ -109,28 +127,31 @@ fn say(health: &Health, state: &State) {
     }
 }
 
-/// A client whose watches are seen to start and to give something, and whose lists take turns.
-fn heard(opener: &Opener, health: &Arc<Health>) -> Client {
+/// A client whose watches are seen to start and to give something, and whose lists take
+/// turns and send their items here.
+fn heard<K: DeserializeOwned + Send + 'static>(opener: &Opener, health: &Arc<Health>, items: Sender<Box<K>>) -> Client {
     let (inner, health, pages) = (opener.client.clone(), Arc::clone(health), Arc::clone(&opener.pages));
     let service = tower::service_fn(move |request: Request<Body>| {
         let (client, health, pages) = (inner.clone(), Arc::clone(&health), Arc::clone(&pages));
+        let items = items.clone();
         async move {
             let watches = is_watch(&request);
             let turn = if watches { None } else { turn(pages).await };
             let response = client.send(request).await?;
-            let watches = watches && response.status().is_success();
-            if watches {
-                health.started();
-            }
+            let is_success = response.status().is_success();
             let (parts, body) = response.into_parts();
-            let body = body.map_frame(move |frame| {
-                // It is over with the body.
-                let _turn = &turn;
-                if watches {
+            let body = if watches && is_success {
+                health.started();
+                body.map_frame(move |frame| {
                     health.heard();
-                }
-                frame
-            });
+                    frame
+                })
+                .boxed_unsync()
+            } else if is_success {
+                page::without_items(body, items, turn)
+            } else {
+                body.boxed_unsync()
+            };
             Ok::<_, kube::Error>(Response::from_parts(parts, body))
         }
     });
@@ -148,7 +169,55 @@ fn is_watch(request: &Request<Body>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::ResourceExt;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
+
+    /// So many of the first words of what following ConfigMaps gives, if they are listed so.
+    async fn told(items: Vec<Value>, count: usize) -> Vec<String> {
+        let list =
+            json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items});
+        let client = crate::cluster::fake_api::client(move |_| std::future::ready((200, list.clone())));
+        let opener = Opener::new(client, Duration::from_secs(200));
+        let health = opener.health("configmaps");
+        let (send, mut words) = unbounded_channel();
+        let following = tokio::spawn(async move {
+            let take = |change| {
+                let word = match change {
+                    Change::Event(watcher::Event::Init) => "begins".to_owned(),
+                    Change::Event(watcher::Event::InitApply(object)) => ConfigMap::name_any(&object),
+                    Change::Event(watcher::Event::InitDone) => "ends".to_owned(),
+                    _ => return,
+                };
+                let _ = send.send(word);
+            };
+            follow(&opener, Api::<ConfigMap>::all, watcher::Config::default(), &health, take).await;
+        });
+        let mut all = Vec::new();
+        while all.len() < count {
+            all.push(words.recv().await.unwrap());
+        }
+        following.abort();
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_comes_item_by_item_between_its_beginning_and_its_end() {
+        let names: Vec<String> = (0..AT_ONCE * 5).map(|number| format!("m{number}")).collect();
+        let items = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+        let expected: Vec<String> =
+            ["begins".to_owned()].into_iter().chain(names.clone()).chain(["ends".to_owned()]).collect();
+        assert_eq!(told(items, expected.len()).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_with_an_item_that_cannot_be_read_never_ends() {
+        let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
+        assert_eq!(told(items, 4).await, ["begins", "a", "begins", "a"]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn so_many_pages_are_read_at_a_time_and_one_that_hangs_holds_up_nobody_for_long() {

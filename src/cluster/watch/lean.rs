@@ -1,5 +1,5 @@
 //! An object as a list or a watch gives it, without what nobody reads, and as text
-//! until it is its turn: a page of a list holds hundreds of objects at once.
+//! until it is its turn: objects of several kinds wait at once.
 
 use std::borrow::Cow;
 

@@ -10,6 +10,7 @@ pub mod follow;
 pub mod health;
 mod lean;
 pub mod outsiders;
+mod page;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

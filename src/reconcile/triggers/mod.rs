@@ -15,14 +15,12 @@ use std::sync::Arc;
 use crate::api::identity::DailyId;
 use crate::api::identity::Key;
 use crate::api::identity::team_of;
-use crate::api::status::READY;
 use crate::api::work::DailyKind;
 use crate::api::{AITeam, Blueprint, Engine};
-use crate::cluster::store::{Change, Definition, Known, Listener};
+use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};
 use crate::plan::work::Object;
 use crate::plan::work::run::is_over;
 use crate::reconcile::context::Context;
-use crate::reconcile::usage::followed;
 use causes::Cause;
 use compare::{
     concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, identity, means_the_same, metadata,
@@ -64,8 +62,8 @@ impl Listener for Triggers {
         if !concerns_others(change) {
             return;
         }
-        for (name, team) in self.0.store.teams.all() {
-            if followed(&team) == Some(change.key) {
+        for (name, team) in self.0.store.teams.forms() {
+            if team.blueprint.as_deref() == Some(change.key) {
                 queue.add(Key::Team(name));
             }
         }
@@ -239,10 +237,8 @@ fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
 
 /// What the condition `Ready` of a team says, for the count of teams.
 #[must_use]
-pub fn readiness(team: Option<&Known<AITeam>>) -> Option<&str> {
-    let status = team?.as_ref().ok().and_then(|team| team.status.as_ref());
-    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
-    Some(ready.map_or("Unknown", |ready| ready.status.name()))
+fn readiness(team: Option<&Known<AITeam>>) -> Option<&'static str> {
+    team.map(store::readiness)
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ fn plan_of(
     observed: &Observed,
 ) -> Option<DailyPlan> {
     let facts = DailyFacts {
-        team: &planned.team,
+        team: &planned.team(),
         plan: &planned.plan,
         namespace: planned.plan.namespace(&id.namespace)?,
         catalogue: &context.store.catalogue(),
@@ -165,7 +165,7 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
         return outcome;
     }
     context.follow_kinds(desires);
-    let wanted: Vec<Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).cloned().collect();
+    let wanted: Vec<&Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).collect();
     // Guardrails have names that nobody else may use: they wait for no question.
     context.applier.apply(&owner, &wanted, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &wanted, &mut outcome).await;
@@ -191,7 +191,7 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
 async fn guard(context: &Context, owner: &Work, desires: &[Desired], outcome: &mut Outcome) {
     let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
     let there = walls.filter(|desired| context.mirror.get(&key(desired)).is_some());
-    let there: Vec<Desired> = there.cloned().collect();
+    let there: Vec<&Desired> = there.collect();
     context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
 }
 

@@ -1,0 +1,121 @@
+//! What is kept of an object: of most kinds the object, of a team its text and the little
+//! that is asked of all teams at once.
+
+use std::sync::Arc;
+
+use super::collection::{Known, Unreadable};
+use super::definition::Definition;
+use crate::api::status::READY;
+use crate::api::{AITeam, Blueprint, Engine};
+use crate::cluster::cache::packed::Packed;
+use crate::cluster::cache::text::Models;
+use crate::plan::work::Object;
+
+/// How the objects of a kind are kept.
+pub trait Kept: Sized {
+    /// What is kept of one.
+    type Form: Clone;
+
+    /// Keeps an object. The models are those of its kind.
+    fn keep(known: Known<Self>, models: &mut Models) -> Self::Form;
+
+    /// The object.
+    fn known(form: &Self::Form) -> Known<Self>;
+}
+
+/// Kinds whose objects are few, or looked at all the time.
+macro_rules! as_they_are {
+    ($($kind:ty),*) => {$(
+        impl Kept for $kind {
+            type Form = Known<Self>;
+
+            fn keep(known: Known<Self>, _: &mut Models) -> Self::Form {
+                known
+            }
+
+            fn known(form: &Self::Form) -> Known<Self> {
+                form.clone()
+            }
+        }
+    )*};
+}
+
+as_they_are!(Blueprint, Engine, Definition, Object);
+
+/// A team as it is kept.
+#[derive(Clone)]
+pub struct Team {
+    packed: Result<Packed<AITeam>, Arc<Unreadable>>,
+    /// What its condition `Ready` says.
+    pub ready: &'static str,
+    /// The Blueprint that it names.
+    pub blueprint: Option<Arc<str>>,
+}
+
+impl Kept for AITeam {
+    type Form = Team;
+
+    fn keep(known: Known<Self>, models: &mut Models) -> Team {
+        let (ready, blueprint) = (readiness(&known), followed(&known).map(Arc::from));
+        Team { packed: known.map(|team| Packed::new(team, models, "AITeam")), ready, blueprint }
+    }
+
+    fn known(form: &Team) -> Known<Self> {
+        form.packed.as_ref().map(Packed::read).map_err(Arc::clone)
+    }
+}
+
+/// What the condition `Ready` of a team says.
+#[must_use]
+pub fn readiness(team: &Known<AITeam>) -> &'static str {
+    let status = team.as_ref().ok().and_then(|team| team.status.as_ref());
+    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
+    ready.map_or("Unknown", |ready| ready.status.name())
+}
+
+/// The Blueprint that a team names, also where no more of it can be read.
+#[must_use]
+pub fn followed(team: &Known<AITeam>) -> Option<&str> {
+    match team {
+        Ok(team) => Some(&team.spec.blueprint),
+        Err(unreadable) => unreadable.spec["blueprint"].as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::status::{Finding, conditions};
+    use crate::api::{AITeamStatus, Reason};
+
+    fn team(name: &str) -> AITeam {
+        let spec = serde_json::from_value(json!({"blueprint": "b", "shared": {"experiments": {}}})).unwrap();
+        let found = Finding::new(READY, true, Reason::Ready, format!("{name} is as asked for"));
+        let conditions =
+            conditions(&[], &[found], 1, &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::now()));
+        AITeam { status: Some(AITeamStatus { conditions, ..AITeamStatus::default() }), ..AITeam::new(name, spec) }
+    }
+
+    #[test]
+    fn a_team_is_kept_as_text_and_read_as_it_was() {
+        let mut models = Models::default();
+        for name in ["aaa", "bbb"] {
+            let form = AITeam::keep(Ok(Arc::new(team(name))), &mut models);
+            assert!(matches!(form.packed, Ok(Packed::Text(_))));
+            assert_eq!((form.ready, form.blueprint.as_deref()), ("True", Some("b")));
+            let known = AITeam::known(&form).unwrap();
+            assert_eq!((&known.metadata, &known.spec), (&team(name).metadata, &team(name).spec));
+            assert_eq!(known.status.as_ref().unwrap().conditions[0].message, format!("{name} is as asked for"));
+        }
+    }
+
+    #[test]
+    fn a_team_that_cannot_be_read_stays_what_it_is() {
+        let unreadable = Unreadable { spec: json!({"blueprint": "b"}), error: "e".to_owned(), ..Unreadable::default() };
+        let form = AITeam::keep(Err(Arc::new(unreadable.clone())), &mut Models::default());
+        assert_eq!((form.ready, form.blueprint.as_deref()), ("Unknown", Some("b")));
+        assert_eq!(*AITeam::known(&form).unwrap_err(), unreadable);
+    }
+}
