@@ -5,6 +5,7 @@
 //! means is in [`crate::engine`]; here is only its form.
 #![allow(clippy::duplicated_attributes, reason = "every printer column is an attribute of the same name")]
 
+mod rights;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use rights::{FORBIDDEN_CORE, FORBIDDEN_ENDINGS, FORBIDDEN_GROUPS, PeopleRights, Rights, RightsRule};
 
 use super::status::Condition;
 use super::vocabulary::Capability;
@@ -233,85 +236,6 @@ pub struct FailingRule {
     pub message: String,
 }
 
-/// What an engine lets people, work and the operator do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Rights {
-    /// What people may do, by level.
-    #[serde(default, skip_serializing_if = "PeopleRights::is_empty")]
-    pub people: PeopleRights,
-    /// What the identities of workbenches, pipelines and services may do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub work: Vec<RightsRule>,
-    /// What the operator must be able to do to run the engine.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub operator: Vec<RightsRule>,
-}
-
-impl Rights {
-    /// Whether the engine asks for no rights at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.people.is_empty() && self.work.is_empty() && self.operator.is_empty()
-    }
-}
-
-/// What people may do, by level. Each level includes the ones before it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PeopleRights {
-    /// For everyone who may see the layer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub view: Vec<RightsRule>,
-    /// For everyone who may use the layer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub r#use: Vec<RightsRule>,
-    /// For everyone who contributes to the layer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub contribute: Vec<RightsRule>,
-    /// For the owners of the layer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub own: Vec<RightsRule>,
-}
-
-impl PeopleRights {
-    /// Whether no level gets anything.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.view.is_empty() && self.r#use.is_empty() && self.contribute.is_empty() && self.own.is_empty()
-    }
-}
-
-/// One rule of a ClusterRole, without wildcards.
-#[allow(clippy::doc_markdown, reason = "the description is shown to users of the API")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "!('secrets' in self.resources && '' in self.apiGroups)",
-     "message": "an engine never deals out rights on Secrets: refer to them by name"},
-    {"rule": "!self.apiGroups.exists(group, group == 'rbac.authorization.k8s.io')",
-     "message": "an engine never deals out rights on rights"}
-]))]
-pub struct RightsRule {
-    /// The API groups; an empty word is the core group.
-    #[schemars(schema_with = "schema::groups")]
-    pub api_groups: Vec<String>,
-    /// The resources, in the plural, subresources after a slash.
-    #[schemars(schema_with = "schema::resources")]
-    pub resources: Vec<String>,
-    /// The names that the rule is limited to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::resource_names")]
-    pub resource_names: Vec<String>,
-    /// What may be done.
-    #[schemars(schema_with = "schema::verbs")]
-    pub verbs: Vec<String>,
-}
-
 /// A port that consumers reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Port {
@@ -364,54 +288,6 @@ pub struct EngineStatus {
     #[schemars(range(min = 0))]
     pub teams: Option<i64>,
 }
-
-/// The kinds of the core group that no engine may write.
-pub const FORBIDDEN_CORE: &[&str] =
-    &["Secret", "Namespace", "ResourceQuota", "LimitRange", "Node", "PersistentVolume", "Binding", "Endpoints"];
-
-/// The endings of kinds that no engine may write, in whatever group: a policy of any
-/// group adds to what is let through.
-pub const FORBIDDEN_ENDINGS: &[&str] = &["NetworkPolicy", "AuthorizationPolicy", "AdmissionPolicy"];
-
-/// The API groups whose kinds no engine may write: rights, admission, kinds, the API
-/// server itself; and what networks, meshes and policy engines add to or set beside
-/// network policies and admission.
-pub const FORBIDDEN_GROUPS: &[&str] = &[
-    "rbac.authorization.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "certificates.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "storage.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "strata-operator.dev",
-    // Networks.
-    "policy.networking.k8s.io",
-    "cilium.io",
-    "crd.projectcalico.org",
-    "projectcalico.org",
-    "crd.antrea.io",
-    "k8s.ovn.org",
-    "k8s.cni.cncf.io",
-    "network.openshift.io",
-    // Meshes.
-    "security.istio.io",
-    "policy.linkerd.io",
-    "kuma.io",
-    "consul.hashicorp.com",
-    // Admission and rights.
-    "kyverno.io",
-    "policies.kyverno.io",
-    "templates.gatekeeper.sh",
-    "constraints.gatekeeper.sh",
-    "mutations.gatekeeper.sh",
-    "authorization.openshift.io",
-    "security.openshift.io",
-];
 
 #[cfg(test)]
 mod tests;
