@@ -158,7 +158,7 @@ fn a_missing_secret_is_named() {
 }
 
 #[test]
-fn fields_that_were_not_looked_at_are_not_said_to_have_their_effect() {
+fn unchecked_fields_are_not_reported_as_honored() {
     let (mut team, plan) = examples().remove(0);
     team.status = Some(report(&team, &plan, Vec::new(), |_| {}));
     let now = Time(Timestamp::UNIX_EPOCH);

@@ -17,7 +17,7 @@ pub enum Class {
     Waiting,
     /// The API or the network failed: `Reconciling`, tried again with backoff.
     Transient,
-    /// A person has to mend something: `Stalled`.
+    /// A person has to fix something: `Stalled`.
     Invalid,
 }
 
@@ -77,7 +77,7 @@ reasons! {
     /// The operator was told other prefixes of people and groups than those that are
     /// written on the team's namespaces. These stay until the team accepts the others.
     PrefixNotAccepted: Fine,
-    /// A newer revision of the engine is at hand. What runs is left as it is
+    /// A newer revision of the engine is available. What runs is left as it is
     /// until moving is asked for.
     UpgradeAvailable: Fine,
     /// It is down, as asked for.

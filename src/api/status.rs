@@ -13,7 +13,7 @@ use super::{Reason, text};
 pub const READY: &str = "Ready";
 /// Work is under way, or something is waited for that can pass by itself.
 pub const RECONCILING: &str = "Reconciling";
-/// A person has to mend something.
+/// A person has to fix something.
 pub const STALLED: &str = "Stalled";
 
 /// One aspect of an object's state.

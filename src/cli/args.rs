@@ -28,7 +28,7 @@ pub enum Command {
     /// Reads teams, Blueprints and Engines from files and prints, as one YAML
     /// stream, what the operator would write for each team on a cluster that
     /// serves Kubernetes' own kinds. The files are checked as the API server
-    /// would check them. The Blueprint `default` and the engines that come along
+    /// would check them. The Blueprint `default` and the built-in engines
     /// are known without being given.
     Render(RenderOptions),
     /// Print the definitions of Strata's kinds, as one YAML stream for `kubectl`.

@@ -50,7 +50,7 @@ fn every_problem_is_told_with_file_and_path() {
 }
 
 #[test]
-fn an_expression_that_costs_too_much_is_refused_wherever_it_stands() {
+fn costly_expression_is_refused_in_every_place() {
     let thirty = (0..30).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
     let all = |inner: String, level: i32| format!("[{thirty}].all(x{level}, {inner})");
     let dear = (0..5).rev().fold("true".to_owned(), all);
@@ -120,7 +120,7 @@ fn what_only_the_whole_shows_is_told_too() {
 }
 
 #[test]
-fn what_the_api_server_would_refuse_is_told_and_the_rest_still_checked() {
+fn refusals_are_reported_and_the_rest_is_still_checked() {
     let good = engine("good", "{capabilities: [Data], revision: '1'}");
     let answer = check(&[engine("bad", "{capabilities: [Flight], revision: '1'}"), good.clone()]);
     assert_eq!(answer.problems.len(), 1, "{:?}", answer.problems);

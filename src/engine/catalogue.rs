@@ -1,7 +1,7 @@
-//! All engines there are: those that come along, and those of the cluster.
+//! All engines there are: the built-in ones, and those of the cluster.
 //!
-//! An `Engine` object by the name of one that comes along takes its place, so
-//! that a platform can mend one without waiting for a release. A broken engine
+//! An `Engine` object by the name of a built-in one takes its place, so
+//! that a platform can fix one without waiting for a release. A broken engine
 //! is an entry that holds its error, and so is one that cannot be read; the
 //! others are none the worse for it, and nothing falls back from it to the one
 //! that came along.
@@ -21,7 +21,7 @@ use super::compiled::CompiledEngine;
 use crate::api::engine::{Engine, EngineSpec};
 use crate::api::vocabulary::Capability;
 
-/// The files that come along, by the name of the engine.
+/// The built-in files, by the name of the engine.
 const FILES: &[(&str, &str)] = &[
     ("annotations", include_str!("../../engines/annotations.yaml")),
     ("deployer", include_str!("../../engines/deployer.yaml")),
@@ -116,19 +116,19 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The engines that come along. They are compiled once per process.
+    /// The built-in engines. They are compiled once per process.
     #[must_use]
     pub fn builtin() -> Self {
         BUILTIN.clone()
     }
 
-    /// The engines that come along, and these.
+    /// The built-in engines, and these.
     #[must_use]
     pub fn with<'a>(engines: impl IntoIterator<Item = (&'a str, &'a EngineSpec)>) -> Self {
         Self::builtin().refreshed(engines.into_iter().map(|(name, spec)| (name, Ok(spec))))
     }
 
-    /// The engines that come along, and these, or why one cannot be read; what
+    /// The built-in engines, and these, or why one cannot be read; what
     /// this catalogue holds of them already, unchanged, is not compiled again.
     #[must_use]
     pub fn refreshed<'a>(&self, engines: impl IntoIterator<Item = (&'a str, Result<&'a EngineSpec, &'a str>)>) -> Self {

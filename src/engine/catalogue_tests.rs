@@ -1,4 +1,4 @@
-//! The engines that come along, as teams would use them.
+//! The built-in engines, as teams would use them.
 
 #[path = "deployment_tests.rs"]
 mod deployment;
@@ -85,7 +85,7 @@ pub(super) fn find<'a>(objects: &'a [RenderedObject], kind: &str) -> Option<&'a 
 }
 
 #[test]
-fn every_file_that_comes_along_is_sound_and_named_after_its_engine() {
+fn every_built_in_file_is_sound_and_named_after_its_engine() {
     let catalogue = Catalogue::builtin();
     for (name, text) in FILES {
         let engine: Engine = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -99,7 +99,7 @@ fn every_file_that_comes_along_is_sound_and_named_after_its_engine() {
 }
 
 #[test]
-fn the_plain_engine_of_every_capability_is_there_and_provides_it() {
+fn every_capability_has_a_plain_engine_that_provides_it() {
     for capability in Capability::ALL {
         if let Some(name) = plain(*capability) {
             assert!(builtin(name).provides(*capability), "{name} {capability}");
@@ -252,7 +252,7 @@ fn feast_reads_credentials_from_the_environment_alone() {
 }
 
 #[test]
-fn feast_tells_its_clients_the_same_in_the_file_and_in_the_connections() {
+fn feast_file_and_connections_agree() {
     let (_, inputs) = variants().swap_remove(4);
     let engine = builtin("feast");
     let objects = engine.render(&inputs.to_value()).unwrap();
@@ -277,7 +277,7 @@ fn feast_tells_its_clients_the_same_in_the_file_and_in_the_connections() {
 }
 
 #[test]
-fn external_hands_on_what_the_capability_calls_for_and_nothing_else() {
+fn external_publishes_only_what_its_capability_needs() {
     let engine = builtin("external");
     assert_eq!(engine.parameters_valid(&json!({})).len(), 1);
     assert_eq!(engine.parameters_valid(&json!({"url": "https://user:password@host"})).len(), 1);
@@ -344,11 +344,11 @@ fn rendering_is_the_same_every_time() {
 }
 
 #[test]
-fn an_object_takes_the_place_of_what_comes_along_and_a_broken_one_hurts_nobody_else() {
+fn engine_object_replaces_the_built_in_one_of_its_name() {
     let spec = |text: &str| serde_saphyr::from_str::<EngineSpec>(text).unwrap();
-    let mended = spec("{capabilities: [Models], revision: '2'}");
+    let fixed = spec("{capabilities: [Models], revision: '2'}");
     let broken = spec("{capabilities: [Data], revision: '1', endpoint: '${'}");
-    let catalogue = Catalogue::with([("mlflow", &mended), ("broken", &broken)]);
+    let catalogue = Catalogue::with([("mlflow", &fixed), ("broken", &broken)]);
     let mlflow = catalogue.get("mlflow").unwrap();
     assert_eq!((mlflow.origin, mlflow.spec.revision.as_str()), (Origin::Object, "2"));
     let error = catalogue.get("broken").unwrap().compiled.as_ref().unwrap_err();
@@ -357,14 +357,14 @@ fn an_object_takes_the_place_of_what_comes_along_and_a_broken_one_hurts_nobody_e
     let names: Vec<_> = catalogue.providing(Capability::Data).map(|(name, _)| name).collect();
     assert_eq!(names, ["broken", "external", "references"]);
 
-    let refreshed = catalogue.refreshed([("mlflow", Ok(&mended))]);
+    let refreshed = catalogue.refreshed([("mlflow", Ok(&fixed))]);
     assert!(Arc::ptr_eq(&refreshed.get("mlflow").unwrap().spec, &mlflow.spec));
     assert!(refreshed.get("broken").is_none());
     assert_eq!(catalogue.refreshed([]).get("mlflow").unwrap().origin, Origin::BuiltIn);
 }
 
 #[test]
-fn one_that_cannot_be_read_does_not_fall_back_to_what_comes_along() {
+fn unreadable_engine_does_not_fall_back_to_the_built_in_one() {
     let refreshed = Catalogue::builtin().refreshed([("mlflow", Err("unknown variant `Vectors`"))]);
     let mlflow = refreshed.get("mlflow").unwrap();
     assert_eq!(mlflow.origin, Origin::Object);

@@ -261,7 +261,7 @@ fn live_objects<'a>(template: &Template, objects: &'a Value) -> Vec<&'a Value> {
 }
 
 /// What a file can have wrong that its schema would have refused: files that
-/// come along, or are rendered offline, never saw an API server.
+/// are built in, or are rendered offline, never saw an API server.
 fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
     if spec.capabilities.is_empty() {
         return Err(Fault::at("capabilities", "name at least one capability"));

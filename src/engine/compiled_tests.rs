@@ -96,7 +96,7 @@ fn a_broken_file_is_refused_with_its_path() {
 }
 
 #[test]
-fn broken_rules_parameters_and_connections_are_refused_with_their_path() {
+fn broken_engine_parts_are_refused_with_their_path() {
     for (spec, path) in [
         (json!({"ready": [{"when": "objects.nothing.status.ok", "message": "m"}]}), "ready[0].when"),
         (json!({"ready": [{"when": "true", "message": "${x}"}]}), "ready[0].message"),

@@ -12,7 +12,7 @@
 //! - [`parameters`]: the schema of an engine's parameters, and its defaults;
 //! - [`readiness`]: when standard kinds are ready;
 //! - [`compiled`]: one engine, all of the above put together;
-//! - [`catalogue`]: the engines that come along and those of the cluster.
+//! - [`catalogue`]: the built-in engines and those of the cluster.
 
 pub mod catalogue;
 pub mod compiled;

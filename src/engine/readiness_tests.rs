@@ -19,7 +19,7 @@ fn state(verdict: &Verdict) -> &str {
 }
 
 #[test]
-fn a_deployment_is_ready_when_every_pod_of_the_newest_revision_is_available() {
+fn deployment_is_ready_with_all_pods_of_its_newest_revision() {
     let good = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
                       "conditions": [{"type": "Available", "status": "True"}]});
     for (field, value, expected) in [
@@ -48,7 +48,7 @@ fn a_deployment_is_ready_when_every_pod_of_the_newest_revision_is_available() {
 }
 
 #[test]
-fn a_stateful_set_is_ready_when_its_rollout_is_over_or_left_to_people() {
+fn stateful_set_is_ready_after_its_rollout_or_on_delete() {
     let good = json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2,
                       "currentRevision": "b", "updateRevision": "b"});
     let with = |field: &str, value: Value| {

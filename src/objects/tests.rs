@@ -45,7 +45,7 @@ fn once_they_are_desired_objects_are_held_once() {
 }
 
 #[test]
-fn a_namespace_that_was_left_behind_keeps_its_guardrails_and_nothing_else() {
+fn retained_namespace_keeps_its_guardrails_alone() {
     let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
     let mut usage = Usage::default();
     let used = Used { hard: Amount::whole(200), used: Amount::whole(3) };
@@ -96,7 +96,7 @@ fn only_pods_of_an_engine_that_asks_reach_the_api_server() {
 }
 
 #[test]
-fn an_engine_lowers_its_own_namespace_and_the_namespace_says_which() {
+fn engine_lowers_only_its_namespace_which_names_it() {
     let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
     let mut choices = Choices::default();
     let choice = Choice { engine: "gone".to_owned(), pod_security: PodSecurity::Baseline, ..Choice::default() };
@@ -115,7 +115,7 @@ fn an_engine_lowers_its_own_namespace_and_the_namespace_says_which() {
 }
 
 #[test]
-fn pods_of_daily_work_reach_the_api_server_where_their_engine_asks() {
+fn work_pods_reach_the_api_server_where_their_engine_asks() {
     let site = blueprint("{engines: {Notebook: [hub]}}");
     let engine = |needs: bool| -> crate::api::EngineSpec {
         let text =
@@ -257,7 +257,7 @@ fn a_namespace_allows_the_priority_classes_of_its_own_project() {
 
 /// A quota with a kind that the quota controller does not know refuses every object of it.
 #[test]
-fn objects_are_counted_once_the_backbone_tells_how_many_there_are() {
+fn objects_are_counted_after_the_backbone_quota_reports() {
     let (site, catalogue) = (blueprint("{limits: {objects: {runs: 9, components: 5}}}"), Catalogue::builtin());
     let mut usage = Usage::default();
     let team = team("{shared: {models: {}}, projects: [{name: p, live: {}}]}");
@@ -277,7 +277,7 @@ fn objects_are_counted_once_the_backbone_tells_how_many_there_are() {
 }
 
 #[test]
-fn an_extra_goes_into_every_namespace_of_its_layer_and_never_over_the_core() {
+fn extra_goes_into_its_layer_and_never_over_the_core() {
     let site = blueprint(
         "{extras: [{id: note, layer: Workspace, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: note},
            data: {project: '${project.name}'}}},

@@ -59,7 +59,7 @@ pub fn unknown(name: &str, facts: &Facts<'_>) -> Vec<Problem> {
     missing
         .map(|engine| {
             let message = format!(
-                "Blueprint {name} has spec.parameters.{engine}, and there is no engine of this name: mend the name, or \
+                "Blueprint {name} has spec.parameters.{engine}, and there is no engine of this name: fix the name, or \
                  apply the Engine"
             );
             Problem::advice(Scope::Team, Reason::EngineMissing, message)

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_namespace_has_itself_goes_before_what_shared_says_of_the_same_name() {
+    fn namespace_own_setting_wins_over_the_one_of_shared() {
         let own = given("cards", 5, &[("DATASET_CARDS_URI", "s3://live")]);
         let newcomer = given("cards", 9, &[("DATASET_CARDS_TRAIN", "s3://x/t"), ("DATASET_CARDS_URI", "s3://x")]);
         for second in [1, 9] {

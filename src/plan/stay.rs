@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_costs_nobody_and_who_is_named_nowhere_leaves() {
+    fn unreadable_entries_revoke_nobody_and_unnamed_people_leave() {
         let spec = json!({
             "deletionPolicy": "Shred", "projects": [{"name": "p", "priority": "Utmost"}],
             "members": [{"role": "Dreamer", "users": ["ana"]}, {"role": "MLEngineer", "people": [{"name": "bo"}]},

@@ -387,7 +387,7 @@ fn next(
     if over && context.may_lower(name) {
         context.remember_lowering(name);
     }
-    let to_mend =
+    let to_fix =
         outcome.failures().next().is_some() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
-    outcome.requeue(soonest([over.then_some(LOWERING), later]), to_mend.then_some(RECHECK))
+    outcome.requeue(soonest([over.then_some(LOWERING), later]), to_fix.then_some(RECHECK))
 }

@@ -158,7 +158,7 @@ mod tests {
     use crate::cluster::store::{Unreadable, followed};
 
     #[test]
-    fn a_team_that_cannot_be_read_follows_its_blueprint_all_the_same() {
+    fn unreadable_team_still_counts_for_its_blueprint() {
         let unreadable = |spec: Value| Err(Arc::new(Unreadable { spec, ..Unreadable::default() }));
         assert_eq!(followed(&unreadable(json!({"blueprint": "site", "members": "?"}))), Some("site"));
         assert_eq!(followed(&unreadable(json!({"blueprint": 7}))), None);

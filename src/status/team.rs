@@ -104,7 +104,7 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
     }
 }
 
-/// What is wrong, worst first: what a person must mend before what passes.
+/// What is wrong, worst first: what a person has to fix before what passes.
 fn worst(health: &Health) -> Vec<Failure> {
     let namespaces = health.namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned());
     let components =
@@ -147,7 +147,7 @@ fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// `Stalled` only for what a person must mend; kstatus takes it for Failed.
+/// `Stalled` only for what a person has to fix; kstatus takes it for Failed.
 pub(super) fn progress(worst: Option<&Failure>) -> Option<Finding> {
     let failure = worst?;
     let type_ = if failure.class() == Class::Invalid { STALLED } else { RECONCILING };

@@ -42,7 +42,7 @@ async fn it_binds_exactly_what_people_are_given() {
 }
 
 #[tokio::test]
-async fn it_has_no_right_on_secrets_and_makes_pods_through_workloads_alone() {
+async fn operator_has_no_right_on_secrets_and_makes_no_pods() {
     let objects = render().await;
     for rule in rules(&objects) {
         let (resources, verbs) = (strings(&rule["resources"]), strings(&rule["verbs"]));

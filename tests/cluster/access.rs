@@ -35,7 +35,7 @@ async fn until(admin: &Actor, status: &str, words: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn bindings_of_the_whole_cluster_that_let_people_in_are_told_once() {
+async fn cluster_role_bindings_into_teams_are_reported_once() {
     let (_turn, stage) = brief().await;
     let admin = stage.admin().await;
     until(&admin, "True", &[]).await;

@@ -48,12 +48,12 @@ async fn a_broken_engine_breaks_its_component_alone() {
         .until_there(&path("Engine", "", "crooked"), |engine| condition(engine, "Ready")["status"] == "False")
         .await;
     assert_eq!(condition(&told, "Ready")["reason"], "EngineInvalid", "{}", told["status"]);
-    // Others, with the engine that comes along, are not held up.
+    // Others, with the built-in engine, are not held up.
     let other = Team::ready(stage, "straight", with_experiments(&json!({}))).await;
     assert_eq!(component(&other.get().await, "Experiments")["engine"], "mlflow");
 
-    let mended = engine("crooked", "${team.name}")["spec"].clone();
-    admin.merge(&path("Engine", "", "crooked"), &json!({"spec": mended})).await.expect("mended");
+    let fixed = engine("crooked", "${team.name}")["spec"].clone();
+    admin.merge(&path("Engine", "", "crooked"), &json!({"spec": fixed})).await.expect("fixed");
     team.until_ready().await;
     let settings = admin.get(&team.object("ConfigMap", "shared", "crooked-settings")).await.expect("its object");
     assert_eq!(settings["data"]["VALUE"], "crooks");

@@ -24,7 +24,7 @@ async fn a_foreign_namespace_is_left_alone() {
     let mark = team.mark();
     team.write(spec).await;
     let seen = team.until_not_ready("Conflict", "clashes--first").await;
-    assert_eq!(condition(&seen, "Stalled")["status"], "True", "a person must mend it");
+    assert_eq!(condition(&seen, "Stalled")["status"], "True", "a person has to fix it");
     assert_eq!(condition(&seen, "BackboneReady")["status"], "True");
     assert_eq!(space(&seen, "clashes--first")["reason"], "Conflict");
     assert_eq!(space(&seen, "clashes--second")["ready"], true, "the rest is not provisioned");

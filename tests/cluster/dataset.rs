@@ -153,7 +153,7 @@ async fn in_live_a_component_is_given_what_lists_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn in_a_workspace_credentials_of_shared_go_by_a_secret_of_its_own() {
+async fn workspace_needs_its_own_secret_for_shared_credentials() {
     let team = team().await;
     let spec = json!({"uri": "s3://rows", "credentials": {"secret": "prod-db"}});
     Work::create(&team, "Dataset", "shared", "rows", spec).await.until_ready().await;

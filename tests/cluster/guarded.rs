@@ -120,14 +120,14 @@ async fn ordinary_people_are_refused_by_the_guardrails() {
 
 #[tokio::test]
 async fn a_guardrail_that_is_put_back_is_written_once_and_told() {
-    let team = Team::ready(stage().await, "mended", everything()).await;
+    let team = Team::ready(stage().await, "fixed", everything()).await;
     let quota = team.object("ResourceQuota", "shared", "strata-quota");
     let mark = team.mark();
     team.admin.merge(&quota, &json!({"spec": {"hard": {"pods": "1M"}}})).await.expect("raised");
     team.until_there(&quota, |now| now["spec"]["hard"]["pods"] != "1M").await;
     let told = wait::until("an Event tells of it", 30, async || {
         let all = team.admin.list("/apis/events.k8s.io/v1/namespaces/default/events").await;
-        let of_team = all.into_iter().filter(|event| event["regarding"]["name"] == "mended");
+        let of_team = all.into_iter().filter(|event| event["regarding"]["name"] == "fixed");
         let notes: Vec<_> = of_team.map(|event| (event["reason"].clone(), event["note"].to_string())).collect();
         let is_it = |(reason, note): &(Value, String)| reason == "Repaired" && note.contains("strata-quota");
         if notes.iter().any(is_it) { Ok(()) } else { Err(format!("{notes:?}")) }

@@ -357,7 +357,7 @@ async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_scaled_to_nothing_again_and_again_is_brought_back_at_a_pace() {
+async fn model_scaled_to_zero_again_is_restored_at_a_pace() {
     let team = team().await;
     let work = Work::create(&team, "ModelService", LIVE, "fought", served("1")).await;
     until_serving(&work, "1").await;

@@ -63,7 +63,7 @@ async fn until_bound(who: &Actor, namespace: &str) {
 }
 
 #[tokio::test]
-async fn a_data_scientist_works_in_the_workspace_and_looks_at_the_rest() {
+async fn data_scientist_works_in_the_workspace_and_views_the_rest() {
     let stage = stage().await;
     let _team = Team::ready(stage, "science", everything()).await;
     let dana = dana(stage).await;

@@ -134,7 +134,7 @@ async fn a_role_of_a_newer_team_costs_nobody_their_rights() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_kept_and_nobody_is_guessed_at() {
+async fn unreadable_record_is_kept_and_revokes_nobody() {
     let stage = stage().await;
     let blueprint = site(stage, "unremembered").await;
     let team = Team::ready(stage, "forgetful", three_people("unremembered")).await;

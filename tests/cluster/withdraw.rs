@@ -211,7 +211,7 @@ async fn under_delete_everything_goes() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_being_deleted_holds_up_nothing_and_comes_again() {
+async fn terminating_namespace_delays_nothing_and_returns() {
     let team = Team::ready(stage().await, "deletes", with_experiments(&json!({}))).await;
     let space = team.space_path("first");
     let before = uid(&team, &space).await;
@@ -334,7 +334,7 @@ async fn under_delete_a_namespace_that_lost_its_labels_does_not_stay() {
 }
 
 #[tokio::test]
-async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
+async fn deleted_team_does_not_wait_for_terminating_namespaces() {
     let team = Team::ready(stage().await, "hurries", minimal()).await;
     let held = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
@@ -351,7 +351,7 @@ async fn a_team_that_goes_does_not_wait_for_a_namespace_that_goes_anyway() {
 }
 
 #[tokio::test]
-async fn where_the_blueprint_asks_for_it_the_earlier_team_must_be_named() {
+async fn explicit_reclaim_needs_the_name_of_the_earlier_team() {
     let stage = stage().await;
     let admin = stage.admin().await;
     let default = admin.get(&path("Blueprint", "", "default")).await.expect("the default Blueprint");

@@ -48,7 +48,7 @@ async fn a_disruption_budget_leaves_a_drain() {
             .patch(one, json!({"spec": {"maxUnavailable": null, "minAvailable": "100%"}}))
             .await
             .refused_by(DRAINS, says);
-        // One from before may be given a label, and mended.
+        // One from before may be given a label, and fixed.
         stage.admin().await.patch(one, json!({"spec": {"maxUnavailable": 0}})).await.passes();
         person.patch(one, json!({"metadata": {"labels": {"a": "b"}}})).await.passes();
         person.patch(one, json!({"spec": {"maxUnavailable": 2}})).await.passes();

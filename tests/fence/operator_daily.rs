@@ -151,7 +151,7 @@ async fn nothing_is_owned_but_a_job_by_its_run() {
     reference[0]["uid"] = made["metadata"]["uid"].clone();
     let taken = json!({"metadata": {"ownerReferences": reference}});
     operator.patch(one, taken.clone()).await.refused_by(FENCE, says);
-    // What somebody else made so does not keep the operator from mending the rest.
+    // What somebody else made so does not keep the operator from fixing the rest.
     stage.admin().await.patch(one, taken).await.passes();
     operator.patch(one, json!({"data": {"a": "b"}})).await.passes();
 }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_meant_only_where_it_is_listed_and_for_its_reason() {
+    fn failure_is_intended_only_where_listed_with_its_reason() {
         let meant = object("Run", "thirty-epochs", false);
         let failed = live(Some("Failed"), "False", "step evaluate: auc 0.71 is below 0.80");
         assert!(judge(&meant, &failed).1);

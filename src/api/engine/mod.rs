@@ -221,7 +221,7 @@ pub struct ReadyRule {
     pub message: String,
 }
 
-/// A sign that something must be mended.
+/// A sign that something has to be fixed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailingRule {
     /// CEL over `objects.<id>` that is true when this is wrong. While it cannot

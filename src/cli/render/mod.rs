@@ -81,7 +81,7 @@ pub fn teams(manifests: &Manifests, prefixes: &Prefixes) -> Vec<Result<Team, Str
     manifests.teams.iter().map(|team| of_team(team, manifests, &catalogue, prefixes)).collect()
 }
 
-/// The engines that come along and those of the files.
+/// The built-in engines and those of the files.
 fn catalogue(manifests: &Manifests) -> Catalogue {
     Catalogue::with(manifests.engines.iter().map(|(name, engine)| (name.as_str(), &engine.spec)))
 }
@@ -116,7 +116,7 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     Ok(Team { name, objects: desires.objects, daily, warnings })
 }
 
-/// The Blueprint of this name: of the files, or the one that comes along.
+/// The Blueprint of this name: of the files, or the built-in one.
 fn blueprint(name: &str, manifests: &Manifests) -> Result<BlueprintSpec, String> {
     if let Some(blueprint) = manifests.blueprints.get(name) {
         return Ok(blueprint.spec.clone());
@@ -127,9 +127,9 @@ fn blueprint(name: &str, manifests: &Manifests) -> Result<BlueprintSpec, String>
     Err(format!("spec.blueprint names '{name}', which is in none of the files: add its file with -f"))
 }
 
-/// The Blueprint that comes along.
+/// The built-in Blueprint.
 pub fn default_blueprint() -> Result<BlueprintSpec, String> {
-    let broken = |why: String| format!("the Blueprint that comes along is broken: {why}");
+    let broken = |why: String| format!("the built-in Blueprint is broken: {why}");
     let value: Value = serde_saphyr::from_str(DEFAULT_BLUEPRINT).map_err(|error| broken(error.to_string()))?;
     if let Some(problem) = errors("Blueprint", &value).into_iter().next() {
         return Err(broken(problem));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blueprint_of_the_files_goes_before_the_one_that_comes_along() {
+    fn blueprint_from_files_wins_over_the_built_in_one() {
         let team = ("AITeam", "{name: fraud}", "{labels: {env: a}}");
         assert!(rendered(&[team]).refused.is_empty());
         let refused = rendered(&[team, ("Blueprint", "{name: default}", "{}")]).refused;

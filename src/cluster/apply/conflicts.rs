@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_kept_unless_it_loads_or_scales_what_is_somebody_elses() {
+    fn existing_objects_stay_unless_they_use_a_foreign_one() {
         let all = ["ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Service"];
         let kept = |theirs: &str| {
             let there: Vec<&str> = all.iter().filter(|kind| **kind != theirs).copied().collect();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_autoscaler_goes_where_its_target_is_somebody_elses_and_not_where_that_is_not_known() {
+    fn autoscaler_goes_only_where_its_target_is_somebody_elses() {
         let objects = service();
         let going = |reason: Reason, of_team: bool| {
             let mut outcome = Outcome::default();

@@ -122,7 +122,7 @@ impl Outcome {
 
     /// When to look again: as soon as the objects wish, or `wish`. What fails and
     /// passes by itself backs off, but no longer than that; without it, what a person
-    /// must mend is looked at again after `recheck`.
+    /// has to fix is looked at again after `recheck`.
     pub fn requeue(&self, wish: Again, recheck: Again) -> std::result::Result<Again, Failure> {
         let again = soonest([self.again, wish]);
         match self.failures().find(|(_, failure)| passes(failure)) {

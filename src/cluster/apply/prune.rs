@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_team_prunes_of_engines_is_its_own_and_what_was_placed_outside() {
+    fn team_prunes_its_own_engine_objects_and_those_outside() {
         for (namespace, goes) in [("a--shared", true), ("a--backbone", true), ("a--p", false), ("a--p--live", false)] {
             let (key, deployment) = entry("Deployment", namespace, Some("jupyterlab"));
             assert_eq!(Keep::default().prunes(&key, &deployment), goes, "{namespace}");

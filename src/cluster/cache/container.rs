@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_cannot_be_pulled_is_told_in_the_same_words_at_every_try() {
+    fn unpullable_image_is_reported_in_constant_words() {
         let said = |reason: &str, message: &str| {
             waiting(&json!({"name": "c", "state": {"waiting": {"reason": reason, "message": message}}}))
         };
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_on_a_node_that_is_gone_is_told_from_one_that_is_not_ready() {
+    fn pod_on_a_lost_node_differs_from_an_unready_pod() {
         let pod = |ready: &str, containers: &str, gates: Value| {
             let conditions =
                 json!([{"type": "Ready", "status": ready}, {"type": "ContainersReady", "status": containers}]);

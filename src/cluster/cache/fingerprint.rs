@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_applied_object_does_not_hold_what_was_taken_or_is_no_longer_meant() {
+    fn applied_object_lacks_fields_taken_or_no_longer_meant() {
         let mut taken = deployment();
         taken["metadata"]["managedFields"][1]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]["k:{\"name\":\"main\"}"]
             .as_object_mut()

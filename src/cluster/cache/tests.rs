@@ -64,7 +64,7 @@ fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
 }
 
 #[test]
-fn an_object_that_lost_and_got_back_its_label_is_known_by_the_answer() {
+fn relabelled_object_is_known_by_the_answer_to_the_write() {
     let mirror = Mirror::default();
     mirror.observe(&key(), &quota(1, "1"), SPEC);
     // For a watch with a selector it is deleted.
@@ -96,7 +96,7 @@ fn only_the_object_that_we_deleted_is_being_deleted() {
 }
 
 #[test]
-fn what_was_written_for_daily_work_stays_its_own_without_the_label() {
+fn work_objects_keep_their_owner_without_the_label() {
     let mirror = Mirror::default();
     let id = DailyId { kind: DailyKind::Workbench, namespace: "a--b".to_owned(), name: "ana".to_owned() };
     let mut labelled = quota(1, "1");
@@ -118,7 +118,7 @@ fn a_list_forgets_what_it_did_not_name() {
 }
 
 #[test]
-fn an_old_deletion_does_not_remove_the_object_that_took_its_place() {
+fn late_deletion_does_not_remove_the_successor() {
     let mirror = Mirror::default();
     mirror.observe(&key(), &quota(1, "1"), SPEC);
     let mut before = quota(1, "1");

@@ -84,7 +84,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// An empty store; until engines are read it has those that come along.
+    /// An empty store; until engines are read it has the built-in ones.
     #[must_use]
     pub fn new(opener: Opener) -> Arc<Self> {
         let own = ["aiteams", "blueprints", "engines"].into_iter();

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_pages_are_read_at_a_time_and_one_that_hangs_holds_up_nobody_for_long() {
+    async fn few_pages_are_read_at_once_and_a_hanging_one_times_out() {
         let pages = Arc::new(Semaphore::new(PAGES));
         let mut hanging = Vec::new();
         for _ in 0..PAGES {

@@ -26,7 +26,7 @@ const BRACKETS: usize = 64;
 const STACK: usize = 32 * 1024 * 1024;
 
 /// The most text of expressions that is parsed on one stack, in bytes; each
-/// counts as 64 at least. The longest engine that comes along has 8,000.
+/// counts as 64 at least. The longest built-in engine has 8,000.
 const ALL: usize = 128 * 1024;
 
 thread_local! {

@@ -54,7 +54,7 @@ fn a_field_of_what_is_no_map_is_an_error() {
 }
 
 #[test]
-fn what_an_expression_must_not_speak_of_is_refused_when_it_is_compiled() {
+fn forbidden_variables_are_refused_when_compiled() {
     for (source, error) in [
         ("teams.name", ExpressionError::UnknownVariable("teams".to_owned())),
         ("list.map(n, m)", ExpressionError::UnknownVariable("m".to_owned())),

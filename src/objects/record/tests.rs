@@ -86,7 +86,7 @@ fn the_guardrails_of_a_team_are_planned_from_its_record() {
 
 /// The record of an operator that did not write down yet what pods may have.
 #[test]
-fn where_it_is_not_known_what_pods_may_have_any_taint_may_be_tolerated() {
+fn any_taint_is_tolerated_while_pod_rules_are_unknown() {
     let mut earlier = written(&record());
     earlier["site"].as_object_mut().unwrap().remove("pods").expect("what pods may have");
     let pods = |record: &Value| Record::read(&data(record)).unwrap().guarded("abc").unwrap().1.pods.unwrap();

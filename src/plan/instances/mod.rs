@@ -149,7 +149,7 @@ pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]
     unknown.then(|| Hold { reason: Reason::Progressing, message: message() })
 }
 
-/// Only the newest revision of an engine is at hand, so an older one that runs
+/// Only the newest revision of an engine is available, so an older one that runs
 /// is left as it is until moving is asked for.
 fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Hold> {
     let (choice, newest) = (instance.choice.as_ref()?, &engine.spec().revision);
@@ -163,7 +163,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Opti
     }
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let message = format!(
-        "{} runs in revision {}, and {newest} is at hand: what runs is left as it is until you write \
+        "{} runs in revision {}, and {newest} is available: what runs is left as it is until you write \
          `kubectl annotate aiteam {name} --overwrite {UPGRADE}={wanted}`",
         engine.name(),
         choice.revision

@@ -104,7 +104,7 @@ fn without_a_preference_the_plain_engine_provides() {
 }
 
 #[test]
-fn a_named_engine_whose_kinds_are_not_served_is_unavailable_by_name() {
+fn named_engine_without_served_kinds_is_unavailable() {
     let site = site("{}", &[("big", NEEDS)]);
     let plan = site.plan("{experiments: {engine: big}, models: {}}");
     let big = plan.instances.iter().find(|instance| instance.id.engine == "big").unwrap();
@@ -276,7 +276,7 @@ fn queueing(engine: &str, state: &str) -> AITeam {
 }
 
 #[test]
-fn devices_leave_the_quotas_only_where_a_ready_queue_deals_them_out() {
+fn devices_leave_quotas_only_with_a_ready_queue() {
     let queue = |more: &str| format!("{{capabilities: [Queue], connections: {{}}{more}}}");
     let (silent, dealing) = (queue(""), queue(", queues: {devices: true}"));
     let not = queue(", queues: {devices: false}");

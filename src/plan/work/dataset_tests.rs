@@ -51,7 +51,7 @@ fn data_is_reached_by_settings_of_its_name() {
 }
 
 #[test]
-fn a_volume_is_of_the_class_for_its_access_mode_until_it_is_there() {
+fn volume_takes_the_class_of_its_access_mode_once() {
     let claim = |class: &str| json!({"spec": {"storageClassName": class, "accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "10Gi"}}}});
     let there = |class: &str| scene().live("PersistentVolumeClaim", "dataset-data", claim(class));
     for (scene, spec, size, class, mode) in [

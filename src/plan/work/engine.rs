@@ -115,7 +115,7 @@ fn outdated(plan: &DailyPlan, engine: &CompiledEngine, object: &Object) -> Resul
         return Ok(());
     }
     let message = format!(
-        "{name} runs in revision {revision}, and {newest} is at hand: what serves is left as it is until you write \
+        "{name} runs in revision {revision}, and {newest} is available: what serves is left as it is until you write \
          `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
         plan.id.name, plan.id.namespace
     );

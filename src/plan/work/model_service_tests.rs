@@ -112,7 +112,7 @@ fn how_often_is_spread_over_the_hour() {
 }
 
 #[test]
-fn a_newer_revision_of_the_engine_restarts_nothing_until_it_is_asked_for() {
+fn newer_engine_revision_restarts_nothing_unasked() {
     let stage = Stage::new();
     let mut running = service(&format!("{{{BASE}}}"), 1, &[("7", DIGEST, None)]);
     let engine = |revision: &str| {

@@ -49,7 +49,7 @@ fn the_first_release_is_made_before_anything_serves() {
 }
 
 #[test]
-fn what_served_goes_on_while_another_is_released_and_when_that_fails() {
+fn serving_version_stays_during_and_after_a_failed_release() {
     let mut stage = Stage::new();
     let service = service(EIGHT, 4, &[("7", DIGEST, None)]);
     let plan = stage.plan(&service);
@@ -91,7 +91,7 @@ fn rolling_back_is_immediate() {
 }
 
 #[test]
-fn an_alias_is_looked_up_once_and_not_with_every_change_of_the_spec() {
+fn alias_is_resolved_once_and_not_at_every_spec_change() {
     let stage = Stage::new();
     let recorded = [("7", DIGEST, Some("champion"))];
     for spec in [CHAMPION, "{model: {name: fraud, alias: champion}, runtime: mlflow, replicas: {min: 3}, size: medium}"]

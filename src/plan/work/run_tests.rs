@@ -68,7 +68,7 @@ fn a_deadline_is_the_runs_or_its_pipelines_or_the_sites() {
 }
 
 #[test]
-fn a_run_waits_for_the_settings_of_the_datasets_that_its_steps_name() {
+fn run_waits_for_the_settings_of_its_datasets() {
     let scene = || {
         Scene::new()
             .component("fraud--shared", "read", "{image: train, datasets: [cards]}")
@@ -189,7 +189,7 @@ fn a_job_is_surplus_when_newer_ones_are_as_many_as_are_kept() {
 }
 
 #[test]
-fn a_size_whose_devices_nobody_was_given_starts_nothing_and_says_where_to_write_them() {
+fn size_with_ungranted_devices_starts_nothing_and_says_why() {
     let scene = |amount| {
         Scene::new()
             .component("fraud--shared", "big", "{image: train, size: gpu}")

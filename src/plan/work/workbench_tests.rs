@@ -181,7 +181,7 @@ fn what_it_names_is_found() {
 }
 
 #[test]
-fn what_cannot_be_found_holds_a_server_that_is_wanted_and_stops_one_that_is_not() {
+fn unresolvable_workbench_is_stopped_only_if_unwanted() {
     let missing = scene(NAMED).set("image", json!("scypy"));
     let hold = missing.plan().hold.unwrap();
     assert_eq!(hold.reason, Reason::Invalid);
@@ -333,7 +333,7 @@ fn the_sites_parameters_are_those_of_its_workbenches() {
 }
 
 #[test]
-fn one_that_never_came_up_starts_over_with_its_corrected_settings() {
+fn workbench_that_never_started_takes_corrected_settings() {
     let container = |more: Value| {
         let mut container = json!({"name": "notebook"});
         container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_newer_version_is_not_written_over_in_the_middle_of_a_pass() {
+    fn newer_record_is_not_overwritten_during_a_pass() {
         let of = |record: &Value| newer("a", &mirror(&[("a--backbone", json!({}))], Some(record)));
         let failure = of(&json!({"version": 9, "team": "a"})).unwrap();
         assert_eq!(failure.reason, Reason::RecordUnreadable);

@@ -296,13 +296,13 @@ fn next(
     if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
         return outcome.requeue(None, Some(context.refused.refused(id)));
     }
-    let to_mend = plan.hold.is_some() || outcome.failures().next().is_some();
+    let to_fix = plan.hold.is_some() || outcome.failures().next().is_some();
     if plan.hold.is_some() {
         context.refused.forget(id);
-    } else if !to_mend {
+    } else if !to_fix {
         context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
     }
-    outcome.requeue(awaited, to_mend.then_some(RECHECK))
+    outcome.requeue(awaited, to_fix.then_some(RECHECK))
 }
 
 /// Whether the finalizer of Strata is on the object.

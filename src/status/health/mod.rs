@@ -163,7 +163,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
         .collect()
 }
 
-/// What a person must mend before what passes by itself; each message once.
+/// What a person has to fix before what passes by itself; each message once.
 fn worst_first(mut failures: Vec<Failure>) -> Vec<Failure> {
     failures.sort_by(|left, right| {
         let rank = |failure: &Failure| std::cmp::Reverse(failure.class());
@@ -303,9 +303,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_person_must_mend_comes_first() {
+    fn what_a_person_has_to_fix_comes_first() {
         let wait = Failure::new(Reason::Progressing, "a");
-        let mend = Failure::new(Reason::Conflict, "b");
-        assert_eq!(worst_first(vec![wait.clone(), mend.clone(), wait.clone()]), vec![mend, wait]);
+        let fix = Failure::new(Reason::Conflict, "b");
+        assert_eq!(worst_first(vec![wait.clone(), fix.clone(), wait.clone()]), vec![fix, wait]);
     }
 }

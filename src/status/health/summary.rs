@@ -29,7 +29,7 @@ pub struct DailyHealth {
     pub engine: String,
     /// Whether it is ready in its present generation.
     pub ready: bool,
-    /// Whether a person has to mend it.
+    /// Whether a person has to fix it.
     pub stalled: bool,
     /// Why it is as it is, as a word.
     pub reason: String,
@@ -121,7 +121,7 @@ impl DailyHealth {
     }
 }
 
-/// What a person must mend, then what is not ready, then the rest.
+/// What a person has to fix, then what is not ready, then the rest.
 #[must_use]
 pub fn worst_first(mut all: Vec<DailyHealth>) -> Vec<DailyHealth> {
     all.sort_by(|left, right| (!left.stalled, left.ready, &left.id).cmp(&(!right.stalled, right.ready, &right.id)));

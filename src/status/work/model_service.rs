@@ -263,7 +263,7 @@ fn again(judged: &Judged<'_>) -> String {
     let resolve = judged.plan.draft.work.service.as_ref().and_then(|service| service.resolve.as_ref());
     let job = resolve.map(|resolve| release::job(&id.name, &resolve.suffix)).unwrap_or_default();
     format!(
-        "Mend that and change the spec; with Own it is tried again by `kubectl delete job {job} --namespace {}`",
+        "Fix that and change the spec; with Own it is tried again by `kubectl delete job {job} --namespace {}`",
         id.namespace
     )
 }

@@ -88,7 +88,7 @@ fn a_release_that_fails_says_what_goes_on_and_what_to_do() {
     let status = said(&stage, &service, Judgement::failing("PodFailurePolicy", "x"));
     let expected = format!(
         "8 of fraud was not released: model fraud has no version 8 (it has: 7): register it. Version 7 goes on serving. \
-         Mend that and change the spec; with Own it is tried again by `kubectl delete job {name} --namespace abc--p--live`"
+         Fix that and change the spec; with Own it is tried again by `kubectl delete job {name} --namespace abc--p--live`"
     );
     assert_eq!(ready(&status), not("ReleaseFailed", &expected));
     assert!(condition(&status, "Stalled").is_some());
@@ -97,7 +97,7 @@ fn a_release_that_fails_says_what_goes_on_and_what_to_do() {
 }
 
 #[test]
-fn while_one_version_takes_the_place_of_another_the_old_one_is_said_to_answer() {
+fn old_version_is_reported_as_serving_during_a_rollout() {
     let mut stage = Stage::new();
     let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
     let before = service.status.as_mut().unwrap();
@@ -227,7 +227,7 @@ fn what_is_held_forgets_nothing() {
 }
 
 #[test]
-fn a_newer_revision_at_hand_is_no_trouble_while_what_is_asked_for_serves() {
+fn newer_engine_revision_is_no_trouble_while_serving() {
     let mut stage = Stage::new();
     let mut service = service(EIGHT, 4, &[("8", OTHER, None)]);
     let engine = json!({"name": "deployment", "revision": "0"});

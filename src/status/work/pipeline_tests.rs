@@ -132,7 +132,7 @@ fn a_failed_execution_is_told_until_one_succeeds() {
 }
 
 #[test]
-fn an_execution_past_its_deadline_is_told_though_its_pods_are_gone() {
+fn missed_deadline_is_reported_without_pods() {
     let running = [pod("pipeline-nightly-2", "Running", &["train+", "report"])];
     let before = told(&scene(), NIGHTLY, None, &running, None);
     let mut late =

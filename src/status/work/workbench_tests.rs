@@ -160,7 +160,7 @@ fn a_running_server_says_what_it_does_not_have_yet() {
 }
 
 #[test]
-fn the_last_words_of_a_server_tell_more_than_how_often_it_failed() {
+fn server_termination_message_wins_over_restart_counts() {
     let waiting = Verdict::Waiting { message: "0 of 1 pods are ready".to_owned() };
     let ended = json!({"exitCode": 1, "message": "the image has no JupyterLab\n"});
     let container = |running: Value| {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_made_once_and_what_failed_or_was_interrupted_leaves_nothing() {
+    fn entry_is_made_once_and_failures_leave_nothing() {
         let folder = std::env::temp_dir().join(format!("strata-cache-{}", std::process::id()));
         let target = folder.join("entry-1.tar");
         let fail = |partial: &Path| {

@@ -73,7 +73,7 @@ fn devices_only_by_explicit_share_and_known_ones_are_bounded() {
 }
 
 #[test]
-fn a_budget_is_filled_from_the_blueprint_and_stays_within_its_maximum() {
+fn budget_defaults_to_the_blueprint_within_its_maximum() {
     let site = blueprint(
         "{budget: {default: {requests: {cpu: '2', memory: 8Gi}, limits: {memory: 12Gi}, storage: 1Ti},
           maximum: {storage: 500Gi, limits: {memory: 20Gi}}}}",

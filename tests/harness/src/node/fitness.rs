@@ -11,7 +11,7 @@ pub const DISK: u64 = 6 << 10;
 pub const MEMORY: u64 = 5 << 10;
 
 impl Machine {
-    /// All that must hold, in the order in which one would mend it.
+    /// All that must hold, in the order in which one would fix it.
     pub(super) fn verdict(&self) -> Result<(), String> {
         self.is_linux()?;
         self.is_root()?;

@@ -98,7 +98,7 @@ pub fn install() -> Result<(), Error> {
     };
     // Lists of packages that are old name versions that are gone.
     let done = apt(&arguments) || (apt(&["update"]) && apt(&arguments));
-    let remedy = || Error::Unfit(format!("`apt-get {}` failed: mend it, and try again", arguments.join(" ")));
+    let remedy = || Error::Unfit(format!("`apt-get {}` failed: fix it, and try again", arguments.join(" ")));
     if done { Ok(()) } else { Err(remedy()) }
 }
 
