@@ -18,7 +18,7 @@ use kube::core::{ApiResource, GroupVersionKind, Request};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use strata::api::crd::definitions;
-use strata::api::work::DailyKind;
+use strata::api::work::WorkKind;
 use strata::cli::manifest::documents;
 use tokio::sync::OnceCell;
 
@@ -42,7 +42,7 @@ async fn start() -> ControlPlane {
 
 /// The kind's name in URLs.
 fn plural(kind: &str) -> String {
-    DailyKind::of(kind).map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned())
+    WorkKind::of(kind).map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned())
 }
 
 /// The objects of the kind, those of daily work in `default`.
@@ -51,7 +51,7 @@ fn api(client: Client, kind: &str) -> Api<DynamicObject> {
         &GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind),
         &plural(kind),
     );
-    if DailyKind::of(kind).is_some() {
+    if WorkKind::of(kind).is_some() {
         Api::namespaced_with(client, "default", &resource)
     } else {
         Api::all_with(client, &resource)
@@ -65,7 +65,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
 /// Creates an object, as strictly as `kubectl`: an unknown field is an error.
 async fn create(client: &Client, kind: &str, object: &DynamicObject) -> kube::Result<DynamicObject> {
     let place = object.metadata.namespace.as_deref().unwrap_or("default");
-    let namespace = if DailyKind::of(kind).is_some() { format!("namespaces/{place}/") } else { String::new() };
+    let namespace = if WorkKind::of(kind).is_some() { format!("namespaces/{place}/") } else { String::new() };
     let path = format!("/apis/strata-operator.dev/v1alpha1/{namespace}{}", plural(kind));
     let body = serde_json::to_vec(object).unwrap();
     let mut request = Request::new(path).create(&PostParams::default(), body).unwrap();

@@ -14,7 +14,7 @@ use strata::api::Prefixes;
 use strata::api::blueprint::DEFAULT_BLUEPRINT;
 use strata::api::crd::definitions;
 use strata::api::team::blocks::BLOCKS;
-use strata::api::work::DailyKind;
+use strata::api::work::WorkKind;
 use strata::cli::manifest::{Manifests, errors, generated};
 use strata::cli::render::{default_blueprint, render};
 
@@ -50,7 +50,7 @@ fn each_kind_is_named_and_shown_as_people_expect() {
         ]
     );
     for definition in definitions() {
-        let daily = definition["spec"]["names"]["kind"].as_str().and_then(DailyKind::of);
+        let daily = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
         assert_eq!(definition["spec"]["scope"], if daily.is_some() { "Namespaced" } else { "Cluster" });
         let version = &definition["spec"]["versions"][0];
         // Of no kind the size is a number: nobody scales one.
@@ -230,7 +230,7 @@ fn every_blueprint_that_is_shown_bounds_what_a_namespace_holds() {
         for text in blueprints {
             let blueprint: Value = serde_saphyr::from_str(text).unwrap();
             let bounded = &blueprint["spec"]["limits"]["objects"];
-            for kind in DailyKind::ALL {
+            for kind in WorkKind::ALL {
                 assert!(bounded[kind.plural()].is_number(), "{folder} {}: {bounded}", blueprint["metadata"]["name"]);
             }
         }

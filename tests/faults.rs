@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strata::api::kinds::built_in;
 use strata::api::{Reason, labels};
 use strata::cluster::apply::Writer;
-use strata::cluster::key::Key;
+use strata::cluster::key::ObjectKey;
 use strata::cluster::watch::Watched;
 use strata::telemetry::requests::Requests;
 
@@ -150,8 +150,8 @@ fn kind() -> Watched {
     Watched::from(built_in("", "ConfigMap").unwrap())
 }
 
-fn key() -> Key {
-    Key::new("", "ConfigMap", Some("a--first"), "settings")
+fn key() -> ObjectKey {
+    ObjectKey::new("", "ConfigMap", Some("a--first"), "settings")
 }
 
 fn labelled(team: &str, data: &Value) -> Value {

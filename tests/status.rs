@@ -1,6 +1,6 @@
 //! The final status of every example equals what is checked in.
 //!
-//! The mirror is filled with every object that the team asks for, as a cluster
+//! The cache is filled with every object that the team asks for, as a cluster
 //! holds it once all of it is ready; the status is what the operator would then
 //! write. `tests/golden/<team>.status.yaml`, written anew by
 //! `UPDATE_GOLDEN=1 cargo test --test status`.
@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use strata::api::kinds::{Keeping, built_in};
+use strata::api::kinds::{WriteStrategy, built_in};
 use strata::api::status::ConditionStatus;
 use strata::api::{AITeam, AITeamStatus, Reason};
 use strata::cli::manifest::{Manifests, yaml};
 use strata::cluster::apply::{Outcome, key};
-use strata::cluster::cache::Mirror;
+use strata::cluster::cache::ObjectCache;
 use strata::cluster::error::Failure;
 use strata::engine::Catalogue;
 use strata::objects::{Desires, desired};
@@ -66,29 +66,30 @@ fn ready(object: &Value) -> Value {
     live
 }
 
-fn mirror(desires: &Desires) -> Mirror {
-    let mirror = Mirror::default();
+fn cache(desires: &Desires) -> ObjectCache {
+    let cache = ObjectCache::default();
     for wanted in &desires.objects {
         let key = key(wanted);
-        let keeping = built_in(&key.group, &key.kind).map_or(Keeping::Applied, |kind| kind.keeping);
-        mirror.observe(&key, &ready(&wanted.object), keeping);
+        let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
+        cache.observe(&key, &ready(&wanted.object), keeping);
     }
-    mirror
+    cache
 }
 
-fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&Mirror)) -> AITeamStatus {
+fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&ObjectCache)) -> AITeamStatus {
     let desires = desired(plan);
-    let mirror = mirror(&desires);
-    change(&mirror);
-    let live =
-        |key: &strata::cluster::key::Key| Some(mirror.get(key)?.view.state().clone()).filter(|state| !state.is_null());
+    let cache = cache(&desires);
+    change(&cache);
+    let live = |key: &strata::cluster::key::ObjectKey| {
+        Some(cache.get(key)?.view.state().clone()).filter(|state| !state.is_null())
+    };
     let found = health(
         plan,
         &desires,
         &Outcome::default(),
         &Seen { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
     );
-    status(team, plan, &found, &Live { mirror: &mirror }, &Time(Timestamp::UNIX_EPOCH))
+    status(team, plan, &found, &Live { cache: &cache }, &Time(Timestamp::UNIX_EPOCH))
 }
 
 #[test]
@@ -122,16 +123,16 @@ fn every_example_is_ready_when_all_of_it_is() {
 }
 
 /// A watch says that the object is gone.
-fn is_gone(mirror: &Mirror, key: &strata::cluster::key::Key) {
-    let uid = mirror.get(key).expect("it was there").uid;
-    mirror.removed(key, &json!({"metadata": {"uid": uid, "resourceVersion": "2"}}));
+fn is_gone(cache: &ObjectCache, key: &strata::cluster::key::ObjectKey) {
+    let uid = cache.get(key).expect("it was there").uid;
+    cache.removed(key, &json!({"metadata": {"uid": uid, "resourceVersion": "2"}}));
 }
 
 #[test]
 fn a_workload_that_is_not_there_keeps_the_team_from_being_ready() {
     let (team, plan) = examples().into_iter().find(|(team, _)| team.metadata.name.as_deref() == Some("fraud")).unwrap();
-    let mlflow = strata::cluster::key::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
-    let status = report(&team, &plan, Vec::new(), |mirror| is_gone(mirror, &mlflow));
+    let mlflow = strata::cluster::key::ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let status = report(&team, &plan, Vec::new(), |cache| is_gone(cache, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "Progressing");
     assert_eq!(condition(&status, "SharedReady").unwrap().reason, "Progressing");
     assert_eq!(condition(&status, "BackboneReady").unwrap().reason, "Ready");
@@ -150,8 +151,8 @@ fn a_missing_secret_is_named() {
         reason: "CreateContainerConfigError".to_owned(),
         message: "secret \"database\" not found".to_owned(),
     };
-    let mlflow = strata::cluster::key::Key::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
-    let status = report(&team, &plan, vec![trouble], |mirror| is_gone(mirror, &mlflow));
+    let mlflow = strata::cluster::key::ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let status = report(&team, &plan, vec![trouble], |cache| is_gone(cache, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "SecretMissing");
     assert_eq!(status.missing.len(), 1);
     assert_eq!((status.missing[0].secret.as_str(), status.missing[0].wanted_by.as_str()), ("database", "mlflow"));

@@ -280,7 +280,7 @@ def main():
     os.chdir(HOME)
     reason, code = keep(token, bare=False)
     if reason in ("early", "open"):
-        # Who cannot start a server cannot fix their home either.
+        # Who cannot start a server cannot mend their home either.
         say("the server did not start as it should: trying without the configuration in ~/.jupyter")
         reason, code = keep(token, bare=True)
     if reason == "open":

@@ -3,20 +3,20 @@
 
 use std::fmt;
 
-use super::work::DailyKind;
+use super::work::WorkKind;
 
 /// One object of daily work.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DailyId {
+pub struct WorkId {
     /// Its kind.
-    pub kind: DailyKind,
+    pub kind: WorkKind,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
 }
 
-impl fmt::Display for DailyId {
+impl fmt::Display for WorkId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}/{}", self.kind, self.namespace, self.name)
     }
@@ -24,7 +24,7 @@ impl fmt::Display for DailyId {
 
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
+pub enum Request {
     /// A team by its name, whether its object is there or not.
     Team(String),
     /// A Blueprint by its name.
@@ -38,7 +38,7 @@ pub enum Key {
     /// The runs of a team whose time after their end may be over.
     Expiry(String),
     /// An object of daily work, whether it is there or not.
-    Daily(DailyId),
+    Work(WorkId),
 }
 
 /// The team whose namespace this would be, by its name.

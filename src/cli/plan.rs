@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::identity::Key as Work;
-use crate::api::kinds::{Keeping, built_in};
+use crate::api::identity::Request;
+use crate::api::kinds::{WriteStrategy, built_in};
 use crate::api::{AITeam, Prefixes};
-use crate::cluster::cache::Mirror;
+use crate::cluster::cache::ObjectCache;
 use crate::cluster::client::{ConnectError, connect};
 use crate::objects::{Desired, desired};
 use crate::reconcile::context::Context;
@@ -101,7 +101,7 @@ fn teams(context: &Context, given: &[AITeam], names: &[String]) -> Result<Vec<AI
 
 async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Result<(), PlanError> {
     let name = team.name();
-    let known = Recorded { mirror: &context.mirror, ground: None };
+    let known = Recorded { cache: &context.cache, snapshot: None };
     let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
         .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
@@ -114,16 +114,16 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     };
     context.follow_kinds(&desired(&plan).objects);
     wait_until_listed(context).await?;
-    let desires = desires(&context.mirror, &mut plan);
+    let desires = desires(&context.cache, &mut plan);
     let problems = plan.problems.iter().chain(&desires.problems);
     result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));
     let mut changes: Vec<String> = desires
         .objects
         .iter()
-        .filter_map(|wanted| change(&context.mirror, &Work::Team(name.to_owned()), wanted))
+        .filter_map(|wanted| change(&context.cache, &Request::Team(name.to_owned()), wanted))
         .collect();
     let keep = keep(team, &plan, &desires);
-    let gone = context.mirror.team(name).into_iter().filter(|(key, entry)| keep.prunes(key, entry));
+    let gone = context.cache.team(name).into_iter().filter(|(key, entry)| keep.prunes(key, entry));
     changes.extend(gone.map(|(key, _)| format!("- {key}")));
     result.changes += changes.len();
     // Writing into a String cannot fail.
@@ -138,16 +138,16 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
 }
 
 /// What would be done about one object, if anything.
-fn change(mirror: &Mirror, owner: &Work, wanted: &Desired) -> Option<String> {
+fn change(cache: &ObjectCache, owner: &Request, wanted: &Desired) -> Option<String> {
     let key = crate::cluster::apply::key(wanted);
-    let keeping = built_in(&key.group, &key.kind).map_or(Keeping::Applied, |kind| kind.keeping);
-    match mirror.get(&key) {
+    let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
+    match cache.get(&key) {
         None => Some(format!("+ {key}")),
         Some(entry) if entry.deleting => Some(format!("+ {key}, once the one that is being deleted is gone")),
         Some(entry) if !crate::cluster::apply::is_ours(&entry, &key, owner) => {
             Some(format!("! {key} is not Strata's: it would stay untouched"))
         }
-        Some(_) if mirror.holds(&key, &wanted.object, keeping) => None,
+        Some(_) if cache.holds(&key, &wanted.object, keeping) => None,
         Some(_) => Some(format!("~ {key}")),
     }
 }

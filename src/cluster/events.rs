@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::api::identity::team_of;
-use crate::cluster::cache::Mirror;
-use crate::cluster::key::Key;
+use crate::cluster::cache::ObjectCache;
+use crate::cluster::key::ObjectKey;
 use crate::telemetry::events::EventCounts;
 
 /// How many Events wait at most. One is about a kilobyte.
@@ -38,14 +38,14 @@ pub struct Events {
     waiting: Mutex<VecDeque<Waiting>>,
     added: Notify,
     counts: EventCounts,
-    mirror: Arc<Mirror>,
+    cache: Arc<ObjectCache>,
 }
 
 impl Events {
-    /// None yet; [`Events::post`] posts them. The mirror knows which namespaces go.
+    /// None yet; [`Events::post`] posts them. The cache knows which namespaces go.
     #[must_use]
-    pub fn new(counts: EventCounts, mirror: Arc<Mirror>) -> Self {
-        Self { waiting: Mutex::default(), added: Notify::new(), counts, mirror }
+    pub fn new(counts: EventCounts, cache: Arc<ObjectCache>) -> Self {
+        Self { waiting: Mutex::default(), added: Notify::new(), counts, cache }
     }
 
     /// An Event with words of its own.
@@ -101,7 +101,7 @@ impl Events {
     fn has_no_place(&self, next: &Waiting) -> bool {
         let namespace = next.about.namespace.as_deref().filter(|namespace| team_of(namespace).is_some());
         namespace.is_some_and(|namespace| {
-            let known = self.mirror.get(&Key::new("", "Namespace", None, namespace));
+            let known = self.cache.get(&ObjectKey::new("", "Namespace", None, namespace));
             known.is_none_or(|known| known.deleting)
         })
     }
@@ -215,16 +215,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn none_is_posted_into_a_namespace_that_goes() {
-        let mirror = Arc::new(Mirror::default());
+        let cache = Arc::new(ObjectCache::default());
         let keeping = built_in("", "Namespace").unwrap().keeping;
         for (name, deleted) in [("a--stays", Value::Null), ("a--goes", json!("2026-01-01T00:00:00Z"))] {
             let namespace = json!({
                 "apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": name, "uid": name, "resourceVersion": "1", "deletionTimestamp": deleted},
             });
-            mirror.wrote(&Key::new("", "Namespace", None, name), &namespace, keeping, &namespace);
+            cache.wrote(&ObjectKey::new("", "Namespace", None, name), &namespace, keeping, &namespace);
         }
-        let events = Events::new(EventCounts::default(), mirror);
+        let events = Events::new(EventCounts::default(), cache);
         for (number, namespace) in
             [None, Some("a--stays"), Some("a--goes"), Some("a--gone"), Some("default")].iter().enumerate()
         {

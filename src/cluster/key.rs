@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Which object. The version is left out: it is a way of writing, not an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub struct ObjectKey {
     /// The API group; empty for the core group.
     pub group: String,
     /// The kind.
@@ -15,7 +15,7 @@ pub struct Key {
     pub name: String,
 }
 
-impl Key {
+impl ObjectKey {
     /// A key from its parts.
     #[must_use]
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
@@ -35,7 +35,7 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for ObjectKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.namespace {
             Some(namespace) => write!(formatter, "{} {namespace}/{}", self.kind, self.name),

@@ -13,7 +13,7 @@
 //! while a team that was taken away still has guardrails to repair; it shares
 //! one backoff between all of its triggers; and its error policy knows no count.
 
-use crate::api::identity::Key;
+use crate::api::identity::Request;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::api::identity::team_of;
 
 /// When to look again at the latest, if nothing happens before.
-pub type Again = Option<Duration>;
+pub type RequeueAfter = Option<Duration>;
 
 /// The first pause after a failure, and the shortest.
 const FIRST: Duration = Duration::from_millis(500);
@@ -35,12 +35,12 @@ const LONGEST: Duration = Duration::from_secs(300);
 const SETTLE: Duration = Duration::from_millis(20);
 /// How long changes of teams are collected before anything is counted over them.
 const COUNTING: Duration = Duration::from_millis(200);
-/// How long changes of daily work are collected before its dependents are looked for.
+/// How long changes of work are collected before its dependents are looked for.
 const GATHERING: Duration = Duration::from_millis(50);
 /// How long changes of what datasets give are collected before a team writes them: those of
 /// one file come together.
 const PLACING: Duration = Duration::from_millis(200);
-/// How long changes of daily work are collected before a team tells of them.
+/// How long changes of work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
 /// A team, or what belongs to none.
@@ -57,17 +57,17 @@ struct Failing {
 #[derive(Default)]
 struct State {
     /// What is ready, by team, so that the work of one never waits for that of another.
-    lanes: HashMap<Lane, VecDeque<Key>>,
+    lanes: HashMap<Lane, VecDeque<Request>>,
     /// The lanes that hold something, in the order of their turns.
     turns: VecDeque<Lane>,
-    waiting: BTreeMap<(Instant, u64), Key>,
+    waiting: BTreeMap<(Instant, u64), Request>,
     /// When a key is due, if it waits.
-    due: HashMap<Key, (Instant, u64)>,
-    queued: HashSet<Key>,
-    working: HashSet<Key>,
-    again: HashSet<Key>,
-    failures: HashMap<Key, Failing>,
-    known: HashSet<Key>,
+    due: HashMap<Request, (Instant, u64)>,
+    queued: HashSet<Request>,
+    working: HashSet<Request>,
+    again: HashSet<Request>,
+    failures: HashMap<Request, Failing>,
+    known: HashSet<Request>,
     /// When a team is, or was, to look at the settings of its datasets.
     settings: HashMap<String, Instant>,
     counter: u64,
@@ -89,12 +89,12 @@ impl Queue {
     }
 
     /// Has the key worked on soon.
-    pub fn add(&self, key: Key) {
+    pub fn add(&self, key: Request) {
         self.add_after(key, SETTLE);
     }
 
     /// Has the key worked on after a while, or sooner if it is added sooner.
-    pub fn add_after(&self, key: Key, pause: Duration) {
+    pub fn add_after(&self, key: Request, pause: Duration) {
         let mut state = self.lock();
         if state.closed {
             return;
@@ -129,16 +129,16 @@ impl Queue {
     }
 
     /// Remembers a key that [`Queue::add_known`] adds.
-    pub fn know(&self, key: Key) {
+    pub fn know(&self, key: Request) {
         self.lock().known.insert(key);
     }
 
     /// Forgets a key: its failures too.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &Request) {
         let mut state = self.lock();
         state.known.remove(key);
         state.failures.remove(key);
-        if let Key::Team(team) = key {
+        if let Request::Team(team) = key {
             state.settings.remove(team);
         }
     }
@@ -152,40 +152,40 @@ impl Queue {
     }
 
     /// Has a Blueprint or an Engine told how many teams use it, after a burst.
-    pub fn add_count(&self, key: Key) {
+    pub fn add_count(&self, key: Request) {
         self.add_after(key, COUNTING);
     }
 
     /// Has the teams counted that are ready, after a burst.
     pub fn add_readiness(&self) {
-        self.add_after(Key::Readiness, COUNTING);
+        self.add_after(Request::Readiness, COUNTING);
     }
 
     /// Has those looked for who depend on what changed in a team, after a burst.
     pub fn add_dependents(&self, team: &str) {
-        self.add_after(Key::Dependents(team.to_owned()), GATHERING);
+        self.add_after(Request::Dependents(team.to_owned()), GATHERING);
     }
 
     /// Has the runs of a team looked for that are to be deleted, after a burst.
     pub fn add_expiry(&self, team: &str) {
-        self.add_after(Key::Expiry(team.to_owned()), GATHERING);
+        self.add_after(Request::Expiry(team.to_owned()), GATHERING);
     }
 
     /// Has a team put what its datasets give where it is found: soon, and in a burst at
-    /// the pace at which it tells of its daily work.
+    /// the pace at which it tells of its work.
     pub fn add_settings(&self, team: &str) {
         let now = Instant::now();
         let due = self.lock().settings_due(team, now);
-        self.add_after(Key::Team(team.to_owned()), due.saturating_duration_since(now));
+        self.add_after(Request::Team(team.to_owned()), due.saturating_duration_since(now));
     }
 
-    /// Has a team tell of its daily work again, after a burst.
+    /// Has a team tell of its work again, after a burst.
     pub fn add_summary(&self, team: &str) {
-        self.add_after(Key::Team(team.to_owned()), SUMMING);
+        self.add_after(Request::Team(team.to_owned()), SUMMING);
     }
 
     /// The next key to work on. It is not given out again before [`Queue::done`].
-    pub async fn next(&self) -> Key {
+    pub async fn next(&self) -> Request {
         loop {
             // Registered before it is looked: what is added in between wakes somebody.
             let mut changed = pin!(self.changed.notified());
@@ -212,7 +212,7 @@ impl Queue {
 
     /// The key was worked on, or it failed and backs off: either with the wish when
     /// to look again at the latest.
-    pub fn done(&self, key: &Key, outcome: Result<Again, Again>) {
+    pub fn done(&self, key: &Request, outcome: Result<RequeueAfter, RequeueAfter>) {
         let now = Instant::now();
         let mut state = self.lock();
         state.working.remove(key);
@@ -241,7 +241,7 @@ impl Queue {
 impl State {
     /// Has the key worked on at this time, or sooner if it is due sooner, but not
     /// while it rests after a failure.
-    fn schedule(&mut self, key: Key, at: Instant) {
+    fn schedule(&mut self, key: Request, at: Instant) {
         let rests_until = self.failures.get(&key).map_or(at, |failing| failing.rests_until);
         let before = self.due.get(&key).copied();
         let at = before.map_or(at, |due| due.0.min(at)).max(rests_until);
@@ -271,7 +271,7 @@ impl State {
     }
 
     /// Counts a failure, and says how long the key waits for its next try.
-    fn back_off(&mut self, key: &Key, wish: Again, now: Instant) -> Duration {
+    fn back_off(&mut self, key: &Request, wish: RequeueAfter, now: Instant) -> Duration {
         let shortest = backoff(1);
         let failing = self.failures.entry(key.clone()).or_insert(Failing { count: 0, rests_until: now });
         failing.count = failing.count.saturating_add(1);
@@ -295,15 +295,15 @@ impl State {
         }
     }
 
-    /// Puts a key at the end of its lane; a team before its own daily work, which
+    /// Puts a key at the end of its lane; a team before its own work, which
     /// stands on its plan.
-    fn line_up(&mut self, key: Key) {
+    fn line_up(&mut self, key: Request) {
         let lane = lane(&key);
         let waiting = self.lanes.entry(lane.clone()).or_default();
         if waiting.is_empty() {
             self.turns.push_back(lane);
         }
-        if matches!(key, Key::Team(_)) {
+        if matches!(key, Request::Team(_)) {
             waiting.push_front(key);
         } else {
             waiting.push_back(key);
@@ -311,7 +311,7 @@ impl State {
     }
 
     /// The next key of the lane whose turn it is.
-    fn take(&mut self) -> Option<Key> {
+    fn take(&mut self) -> Option<Request> {
         let lane = self.turns.pop_front()?;
         let waiting = self.lanes.get_mut(&lane)?;
         let key = waiting.pop_front()?;
@@ -326,11 +326,11 @@ impl State {
     }
 }
 
-fn lane(key: &Key) -> Lane {
+fn lane(key: &Request) -> Lane {
     match key {
-        Key::Team(team) | Key::Dependents(team) | Key::Expiry(team) => Some(team.clone()),
-        Key::Daily(id) => team_of(&id.namespace).map(str::to_owned),
-        Key::Blueprint(_) | Key::Engine(_) | Key::Readiness => None,
+        Request::Team(team) | Request::Dependents(team) | Request::Expiry(team) => Some(team.clone()),
+        Request::Work(id) => team_of(&id.namespace).map(str::to_owned),
+        Request::Blueprint(_) | Request::Engine(_) | Request::Readiness => None,
     }
 }
 

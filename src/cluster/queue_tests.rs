@@ -1,13 +1,13 @@
 //! When a key is worked on: once at a time, again after a failure, in turn by team.
 
 use super::*;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 
 /// The shortest pause after a failure lies between these.
 const SHORTEST: (Duration, Duration) = (Duration::from_millis(375), Duration::from_millis(650));
 
-fn team(name: &str) -> Key {
-    Key::Team(name.to_owned())
+fn team(name: &str) -> Request {
+    Request::Team(name.to_owned())
 }
 
 #[tokio::test]
@@ -37,12 +37,12 @@ async fn a_failing_key_holds_up_nobody() {
 async fn the_work_of_one_team_does_not_wait_for_that_of_another() {
     let queue = Queue::default();
     let daily = |namespace: &str, number: usize| {
-        let id = DailyId {
-            kind: crate::api::work::DailyKind::Run,
+        let id = WorkId {
+            kind: crate::api::work::WorkKind::Run,
             namespace: namespace.to_owned(),
             name: format!("r{number}"),
         };
-        Key::Daily(id)
+        Request::Work(id)
     };
     (0..1000).for_each(|number| queue.add(daily("crowd--p", number)));
     queue.add(daily("other--p", 0));
@@ -61,7 +61,7 @@ fn pauses_grow_and_end_at_the_longest() {
 }
 
 /// Works on the key and fails, so many times in a row.
-async fn fails(queue: &Queue, key: &Key, times: usize) {
+async fn fails(queue: &Queue, key: &Request, times: usize) {
     queue.add(key.clone());
     for _ in 0..times {
         assert_eq!(&queue.next().await, key);
@@ -70,7 +70,7 @@ async fn fails(queue: &Queue, key: &Key, times: usize) {
 }
 
 /// How long it takes until the key is given out.
-async fn waits(queue: &Queue, key: &Key) -> Duration {
+async fn waits(queue: &Queue, key: &Request) -> Duration {
     let begun = Instant::now();
     assert_eq!(&queue.next().await, key);
     begun.elapsed()

@@ -1,5 +1,5 @@
 //! What the expressions of an engine may speak of where it provides an object
-//! of daily work: names resolved, sizes spelled out, nothing left to look up.
+//! of work: names resolved, sizes spelled out, nothing left to look up.
 //!
 //! Each of the variables is null but the one of the object's kind.
 
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The variables of an object of daily work.
+/// The variables of an object of work.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct WorkInputs {
     /// A notebook server.

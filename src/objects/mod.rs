@@ -53,7 +53,7 @@ pub enum Ownership {
 
 /// What names an object in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectKey {
+pub struct VersionedKey {
     /// The API group; empty for the core group.
     pub group: String,
     /// The version.
@@ -74,7 +74,7 @@ pub struct Desired {
     /// How it is kept.
     pub ownership: Ownership,
     /// What names it.
-    pub key: ObjectKey,
+    pub key: VersionedKey,
     /// The instance that it belongs to; none for the isolation core.
     pub component: Option<InstanceId>,
     /// The id of the engine's template that it comes from, for judging.
@@ -145,7 +145,7 @@ pub fn desired(plan: &Plan) -> Desires {
     }
     desires.objects.extend(components::extras(plan));
     desires.problems = only_once(&mut desires.objects);
-    let known: BTreeSet<ObjectKey> = desires.objects.iter().map(|desired| desired.key.clone()).collect();
+    let known: BTreeSet<VersionedKey> = desires.objects.iter().map(|desired| desired.key.clone()).collect();
     desires.held.retain(|desired| !known.contains(&desired.key));
     desires.objects.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
     desires.held.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
@@ -158,11 +158,11 @@ fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
     let mut problems = Vec::new();
     objects.retain(|desired| {
         // Two versions of a kind are the same object.
-        let key = ObjectKey { version: String::new(), ..desired.key.clone() };
+        let key = VersionedKey { version: String::new(), ..desired.key.clone() };
         let fresh = seen.insert(key);
         if !fresh {
             let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
-            let ObjectKey { kind, name, namespace, .. } = &desired.key;
+            let VersionedKey { kind, name, namespace, .. } = &desired.key;
             let place = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
             let message = format!("{kind} {name}{place} is wanted twice: the first keeps it, this one does not get it");
             problems.push(Problem::blocking(scope, Reason::Invalid, message));

@@ -23,7 +23,7 @@ use super::object::{core, metadata};
 use super::{Desired, Ownership, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::plan::cidr::Block;
 use crate::plan::work::Callers;
 use crate::plan::{Instance, NamespacePlan, Plan};
@@ -152,7 +152,7 @@ pub fn callers(plan: &Plan, namespace: &NamespacePlan, service: &str, callers: &
     from.extend(gateway.map(|gateway| gateway.namespace.as_str()));
     let from: Vec<&str> = from.into_iter().collect();
     let rule = NetworkPolicyIngressRule { from: Some(vec![namespaces(&from)]), ports: Some(tcp(&[callers.port])) };
-    let label = DailyKind::ModelService.label();
+    let label = WorkKind::ModelService.label();
     let pods =
         LabelSelector { match_labels: Some([(label.to_owned(), service.to_owned())].into()), match_expressions: None };
     // A rule without peers would let everybody in.

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Desired, ObjectKey, Ownership, Stage};
+use super::{Desired, Ownership, Stage, VersionedKey};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
@@ -56,11 +56,11 @@ pub fn core<K: Resource + Serialize>(stage: Stage, ownership: Ownership, object:
 
 /// What names an object, read off the object itself.
 #[must_use]
-pub fn key(object: &Value) -> ObjectKey {
+pub fn key(object: &Value) -> VersionedKey {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let version = text(&object["apiVersion"]);
     let (group, version) = version.split_once('/').unwrap_or(("", &version));
-    ObjectKey {
+    VersionedKey {
         group: group.to_owned(),
         version: version.to_owned(),
         kind: text(&object["kind"]),

@@ -1,4 +1,4 @@
-//! From the plan of one object of daily work to the ordered list of objects.
+//! From the plan of one object of work to the ordered list of objects.
 //!
 //! Pure, and it cannot fail, like that of teams.
 
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::components::{Fitting, stage};
 use super::object::key;
 use super::{Desired, Ownership, TemplateId, network};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{GROUP, VERSION};
 use crate::engine::Place;
-use crate::plan::work::DailyPlan;
+use crate::plan::work::WorkPlan;
 use crate::plan::{InstanceId, Plan};
 
 /// The objects that make the plan real, whether they are to be written or only judged.
 #[must_use]
-pub fn desired(team: &Plan, plan: &DailyPlan) -> Vec<Desired> {
+pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
     let engine = plan.engine.as_ref().map(|engine| engine.name());
     let site = Fitting {
         plan: team,
@@ -32,7 +32,7 @@ pub fn desired(team: &Plan, plan: &DailyPlan) -> Vec<Desired> {
     let rendered = plan.objects.iter().map(|rendered| {
         let mut object = rendered.object.clone();
         site.fit(&mut object, rendered.place == Place::Layer);
-        if plan.id.kind == DailyKind::Run {
+        if plan.id.kind == WorkKind::Run {
             belongs_to_run(&mut object, plan);
         }
         Desired {
@@ -55,7 +55,7 @@ pub fn desired(team: &Plan, plan: &DailyPlan) -> Vec<Desired> {
 
 /// What executes a run goes with it, and nothing else does so: a run is over
 /// when it is deleted, while what serves and what stores is not.
-fn belongs_to_run(object: &mut Value, plan: &DailyPlan) {
+fn belongs_to_run(object: &mut Value, plan: &WorkPlan) {
     object["metadata"]["ownerReferences"] = json!([{
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": plan.id.kind.name(), "name": plan.id.name, "uid": plan.uid,
         "controller": true, "blockOwnerDeletion": false,

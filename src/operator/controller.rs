@@ -11,12 +11,12 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::Reason;
-use crate::api::identity::DailyId;
-use crate::api::identity::Key;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::cluster::error::Failure;
-use crate::cluster::queue::Again;
+use crate::cluster::queue::RequeueAfter;
 use crate::reconcile::context::Context;
 use crate::reconcile::team::{reconcile, report_failure};
 use crate::reconcile::work;
@@ -85,21 +85,21 @@ async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) 
 }
 
 /// Everything once: the teams, those too of which only their objects are left,
-/// and the daily work of no team. Whatever else there is stands on its team's ground
+/// and the work of no team. Whatever else there is stands on its team's snapshot
 /// and is looked at when that is there.
 fn look_at_everything(context: &Context) {
-    for work in context.mirror.works().into_iter().filter(|work| matches!(work, Key::Team(_))) {
+    for work in context.cache.works().into_iter().filter(|work| matches!(work, Request::Team(_))) {
         context.queue.add(work);
     }
     context.queue.add_known();
     usage::count(context);
     context.queue.add_readiness();
-    let is_anybodys = |id: &DailyId| team_of(&id.namespace).is_some_and(|team| context.store.teams.contains(team));
-    for kind in DailyKind::ALL {
+    let is_anybodys = |id: &WorkId| team_of(&id.namespace).is_some_and(|team| context.store.teams.contains(team));
+    for kind in WorkKind::ALL {
         for (name, object) in context.store.daily(*kind).all() {
             let Some(id) = triggers::id(*kind, &name) else { continue };
             if !is_anybodys(&id) && !triggers::has_ended(context, &id, &object) {
-                context.queue.add(Key::Daily(id));
+                context.queue.add(Request::Work(id));
             }
         }
     }
@@ -120,9 +120,9 @@ async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiv
 }
 
 /// One key from the queue until it is done.
-async fn work_on<P>(context: &Arc<Context>, key: Key, deadline: Duration, pass: P)
+async fn work_on<P>(context: &Arc<Context>, key: Request, deadline: Duration, pass: P)
 where
-    P: Future<Output = Result<Again, Failure>> + Send + 'static,
+    P: Future<Output = Result<RequeueAfter, Failure>> + Send + 'static,
 {
     let begun = Instant::now();
     let (result, running) = guarded(&key, deadline, pass).await;
@@ -146,12 +146,12 @@ where
 }
 
 /// What came of a reconcile, for the metrics, the log and the team.
-async fn tell(context: &Context, key: &Key, result: &Result<Again, Failure>, begun: Instant) {
+async fn tell(context: &Context, key: &Request, result: &Result<RequeueAfter, Failure>, begun: Instant) {
     measure(context, key, result, begun);
     let Err(failure) = result else { return };
     warn!(?key, reason = %failure.reason, "{failure}");
     // A reconcile that did not end could not report either, so that is done for it.
-    let (Key::Team(name), Reason::PassTooLong) = (key, failure.reason) else { return };
+    let (Request::Team(name), Reason::PassTooLong) = (key, failure.reason) else { return };
     if let Err(error) = report_failure(context, name, failure).await {
         warn!(team = name, "{error}");
     }
@@ -183,12 +183,12 @@ async fn contained<T: Send + 'static>(limit: Duration, work: impl Future<Output 
     }
 }
 
-type Running = JoinHandle<Result<Again, Failure>>;
+type Running = JoinHandle<Result<RequeueAfter, Failure>>;
 
 /// One reconcile, and its task if that does not end.
-async fn guarded<P>(key: &Key, deadline: Duration, pass: P) -> (Result<Again, Failure>, Option<Running>)
+async fn guarded<P>(key: &Request, deadline: Duration, pass: P) -> (Result<RequeueAfter, Failure>, Option<Running>)
 where
-    P: Future<Output = Result<Again, Failure>> + Send + 'static,
+    P: Future<Output = Result<RequeueAfter, Failure>> + Send + 'static,
 {
     let late = || {
         let message = format!("the reconcile did not end within {} s", deadline.as_secs());
@@ -209,34 +209,34 @@ where
     }
 }
 
-async fn one(context: &Context, key: &Key) -> Result<Again, Failure> {
+async fn one(context: &Context, key: &Request) -> Result<RequeueAfter, Failure> {
     match key {
         // On the heap: the steps of a reconcile together are large.
-        Key::Team(name) => Box::pin(reconcile(context, name)).await,
-        Key::Daily(id) => Box::pin(work::reconcile(context, id)).await,
-        Key::Blueprint(name) => usage::blueprint(context, name).await.map(|()| None),
-        Key::Engine(name) => usage::engine(context, name).await.map(|()| None),
-        Key::Readiness => {
+        Request::Team(name) => Box::pin(reconcile(context, name)).await,
+        Request::Work(id) => Box::pin(work::reconcile(context, id)).await,
+        Request::Blueprint(name) => usage::blueprint(context, name).await.map(|()| None),
+        Request::Engine(name) => usage::engine(context, name).await.map(|()| None),
+        Request::Readiness => {
             count_teams(context);
             Ok(None)
         }
-        Key::Expiry(team) => work::expiry::reconcile(context, team).await,
-        Key::Dependents(team) => {
+        Request::Expiry(team) => work::expiry::reconcile(context, team).await,
+        Request::Dependents(team) => {
             triggers::dependents::reconcile(context, team);
             Ok(None)
         }
     }
 }
 
-fn measure(context: &Context, key: &Key, result: &Result<Again, Failure>, begun: Instant) {
+fn measure(context: &Context, key: &Request, result: &Result<RequeueAfter, Failure>, begun: Instant) {
     let kind = match key {
-        Key::Team(_) => "team",
-        Key::Blueprint(_) => "blueprint",
-        Key::Engine(_) => "engine",
-        Key::Readiness => "readiness",
-        Key::Dependents(_) => "dependents",
-        Key::Expiry(_) => "expiry",
-        Key::Daily(_) => "daily",
+        Request::Team(_) => "team",
+        Request::Blueprint(_) => "blueprint",
+        Request::Engine(_) => "engine",
+        Request::Readiness => "readiness",
+        Request::Dependents(_) => "dependents",
+        Request::Expiry(_) => "expiry",
+        Request::Work(_) => "daily",
     };
     let result = result.as_ref().map_or_else(|failure| failure.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();

@@ -14,11 +14,11 @@ fn hanging() -> Arc<Context> {
     Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200), None)
 }
 
-fn team() -> Key {
-    Key::Team("a".to_owned())
+fn team() -> Request {
+    Request::Team("a".to_owned())
 }
 
-async fn taken(context: &Context) -> Key {
+async fn taken(context: &Context) -> Request {
     context.queue.add(team());
     context.queue.next().await
 }

@@ -40,7 +40,7 @@ enum AttemptError {
 }
 
 /// A claim to the Lease by one replica.
-pub struct Claim {
+pub struct LeaderElector {
     api: Api<Lease>,
     identity: String,
     /// The Lease as this replica wrote it last: renewing it costs one request.
@@ -52,7 +52,7 @@ pub struct Claim {
     seen: Option<(String, Option<MicroTime>, Instant)>,
 }
 
-impl Claim {
+impl LeaderElector {
     /// A claim in this namespace under this name, which no other process may have.
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: String) -> Self {

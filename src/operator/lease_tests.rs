@@ -83,11 +83,11 @@ async fn answer(server: Shared, asked: Asked) -> (u16, Value) {
     if fate == Some(Fate::Unanswered) { std::future::pending().await } else { answer }
 }
 
-fn stage(fates: &[(usize, Fate)]) -> (Shared, Claim) {
+fn stage(fates: &[(usize, Fate)]) -> (Shared, LeaderElector) {
     let server = Shared::new(Mutex::new(Server { fates: fates.to_vec(), ..Server::default() }));
     let shared = Arc::clone(&server);
     let client = client(move |asked| answer(Arc::clone(&shared), asked));
-    (server, Claim::new(client, "strata-system", "ours".to_owned()))
+    (server, LeaderElector::new(client, "strata-system", "ours".to_owned()))
 }
 
 fn requests(server: &Shared) -> Vec<String> {
@@ -95,7 +95,7 @@ fn requests(server: &Shared) -> Vec<String> {
 }
 
 /// Whether the Lease is still kept after so many seconds.
-async fn keeps(claim: &mut Claim, seconds: u64) -> bool {
+async fn keeps(claim: &mut LeaderElector, seconds: u64) -> bool {
     timeout(Duration::from_secs(seconds), claim.keep()).await.is_err()
 }
 

@@ -13,7 +13,7 @@ use crate::cluster::client::{ConnectError, connect, connect_to_watch};
 use crate::operator::admission_probe;
 use crate::operator::controller;
 use crate::operator::controller::WorkerError;
-use crate::operator::lease::Claim;
+use crate::operator::lease::LeaderElector;
 use crate::operator::options::RunOptions;
 use crate::operator::server;
 use crate::operator::server::ServerError;
@@ -66,7 +66,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let identity = options.identity.clone().unwrap_or_else(host_name);
     let prefixes = options.prefixes.given().unwrap_or_default();
     info!(version = crate::VERSION, identity, %prefixes, "strata starts");
-    let claim = || Claim::new(elector, &options.lease_namespace, unique(&identity));
+    let claim = || LeaderElector::new(elector, &options.lease_namespace, unique(&identity));
     let claim = (!options.no_leader_election).then(claim);
     let (metrics, timeout) = (Arc::new(Metrics::default()), options.watch_timeout());
     let context = Context::new(client, identity.clone(), metrics, timeout, Some(prefixes));
@@ -80,7 +80,11 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     ended
 }
 
-async fn operate(options: &RunOptions, context: &Arc<Context>, mut claim: Option<Claim>) -> Result<(), RunError> {
+async fn operate(
+    options: &RunOptions,
+    context: &Arc<Context>,
+    mut claim: Option<LeaderElector>,
+) -> Result<(), RunError> {
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(server::serve(options.listen, Arc::clone(context), stopped.clone()));
     let mut ending = std::pin::pin!(signalled());
@@ -116,7 +120,7 @@ async fn operate(options: &RunOptions, context: &Arc<Context>, mut claim: Option
 }
 
 /// Returns once this replica may write.
-async fn may_write(context: &Context, without_fence: bool, claim: Option<&mut Claim>) {
+async fn may_write(context: &Context, without_fence: bool, claim: Option<&mut LeaderElector>) {
     if !without_fence {
         admission_probe::wait_until_it_stands(&context.client).await;
     }
@@ -126,7 +130,7 @@ async fn may_write(context: &Context, without_fence: bool, claim: Option<&mut Cl
     }
 }
 
-async fn keep(claim: Option<&mut Claim>) {
+async fn keep(claim: Option<&mut LeaderElector>) {
     match claim {
         Some(claim) => claim.keep().await,
         None => std::future::pending().await,
@@ -137,7 +141,7 @@ type Working = JoinHandle<Result<(), WorkerError>>;
 type Serving = JoinHandle<Result<(), ServerError>>;
 
 /// Waits for what is under way while the lease is kept for it; says whether it came to its end.
-async fn finish(working: Working, claim: Option<&mut Claim>) -> Result<bool, RunError> {
+async fn finish(working: Working, claim: Option<&mut LeaderElector>) -> Result<bool, RunError> {
     tokio::select! {
         () = keep(claim) => Err(RunError::LeaseLost),
         worked = tokio::time::timeout(FINISH, working) => match worked {
@@ -151,7 +155,7 @@ async fn finish(working: Working, claim: Option<&mut Claim>) -> Result<bool, Run
     }
 }
 
-async fn end(stop: &watch::Sender<bool>, serving: Serving, claim: Option<Claim>) {
+async fn end(stop: &watch::Sender<bool>, serving: Serving, claim: Option<LeaderElector>) {
     // The receivers live as long as the tasks that hold them.
     let _ = stop.send(true);
     if let Some(claim) = claim {
@@ -224,7 +228,7 @@ mod tests {
         assert!(!finish(tokio::spawn(std::future::pending()), None).await.unwrap());
         // Nothing answers: the lease is lost before the time to finish is over.
         let client = crate::cluster::fake_api::client(|_| std::future::pending::<(u16, serde_json::Value)>());
-        let mut claim = Claim::new(client, "strata-system", "ours".to_owned());
+        let mut claim = LeaderElector::new(client, "strata-system", "ours".to_owned());
         let finished = finish(tokio::spawn(std::future::pending()), Some(&mut claim)).await;
         assert!(matches!(finished, Err(RunError::LeaseLost)));
     }

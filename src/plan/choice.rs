@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Choice, Facts, Hold};
+use super::{Blocked, Choice, Facts};
 use crate::api::AITeamSpec;
 use crate::api::Reason;
 use crate::api::quantity::Quantity;
@@ -20,7 +20,7 @@ use crate::engine::{CompiledEngine, plain};
 
 /// A capability that the team asks for, and how.
 #[derive(Clone, Debug)]
-pub struct Want<'a> {
+pub struct CapabilityRequest<'a> {
     /// The capability.
     pub capability: Capability,
     /// The layer it is wanted in.
@@ -35,7 +35,7 @@ pub struct Want<'a> {
     pub secret: Option<&'a str>,
 }
 
-impl Want<'_> {
+impl CapabilityRequest<'_> {
     /// Where the spec asks for it.
     #[must_use]
     pub fn path(&self) -> &'static str {
@@ -65,13 +65,19 @@ pub const fn path(capability: Capability) -> &'static str {
 /// Everything that the team asks for, layer by layer. A budget asks
 /// for a Queue where the Blueprint prefers an engine for it.
 #[must_use]
-pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
+pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<CapabilityRequest<'a>> {
     let mut wants = Vec::new();
-    let bare =
-        |capability, layer| Want { capability, layer, engine: None, parameters: None, storage: None, secret: None };
+    let bare = |capability, layer| CapabilityRequest {
+        capability,
+        layer,
+        engine: None,
+        parameters: None,
+        storage: None,
+        secret: None,
+    };
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
     if let Some(delivery) = delivery.filter(|delivery| delivery.enabled.unwrap_or(true)) {
-        wants.push(Want {
+        wants.push(CapabilityRequest {
             engine: delivery.engine.as_deref(),
             parameters: Some(&delivery.parameters),
             ..bare(Capability::Delivery, Layer::Backbone)
@@ -95,12 +101,14 @@ pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<Want<'a>> {
     if let Some(shared) = &spec.shared {
         blocks.extend(shared.blocks().into_iter().map(|(capability, block)| (capability, Layer::Shared, block)));
     }
-    wants.extend(blocks.into_iter().filter(|(.., block)| block.wanted()).map(|(capability, layer, block)| Want {
-        engine: block.engine.as_deref(),
-        parameters: Some(&block.parameters),
-        storage: block.storage.as_ref(),
-        secret: block.credentials.as_ref().map(|credentials| credentials.secret.as_str()),
-        ..bare(capability, layer)
+    wants.extend(blocks.into_iter().filter(|(.., block)| block.wanted()).map(|(capability, layer, block)| {
+        CapabilityRequest {
+            engine: block.engine.as_deref(),
+            parameters: Some(&block.parameters),
+            storage: block.storage.as_ref(),
+            secret: block.credentials.as_ref().map(|credentials| credentials.secret.as_str()),
+            ..bare(capability, layer)
+        }
     }));
     wants.sort_by_key(|want| want.capability);
     wants
@@ -113,7 +121,7 @@ pub fn looked_at(spec: &AITeamSpec, facts: &Facts<'_>) -> BTreeSet<String> {
     let chosen = facts.choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.as_str());
     let site = facts.blueprint;
     let wants = wants(spec, facts);
-    let for_want = |want: &Want<'_>| -> Vec<&str> {
+    let for_want = |want: &CapabilityRequest<'_>| -> Vec<&str> {
         let preferred = site.engines.get(want.capability.name()).into_iter().flatten().map(String::as_str);
         want.engine.map_or_else(|| preferred.chain(plain(want.capability)).collect(), |_| Vec::new())
     };
@@ -131,14 +139,14 @@ pub struct Chosen {
     /// The engine, if it is there and sound.
     pub engine: Option<Arc<CompiledEngine>>,
     /// Present: the component is held.
-    pub hold: Option<Hold>,
+    pub hold: Option<Blocked>,
     /// What preferences passed over for being broken or missing.
-    pub passed_over: Vec<Hold>,
+    pub passed_over: Vec<Blocked>,
 }
 
 /// Chooses the engine for a want.
 #[must_use]
-pub fn choose(want: &Want<'_>, recorded: Option<&Choice>, facts: &Facts<'_>) -> Chosen {
+pub fn choose(want: &CapabilityRequest<'_>, recorded: Option<&Choice>, facts: &Facts<'_>) -> Chosen {
     let path = want.path();
     if let Some(name) = want.engine {
         return examined(name, &format!("{path}.engine names '{name}'"), want.capability, facts);
@@ -161,7 +169,7 @@ pub fn choose(want: &Want<'_>, recorded: Option<&Choice>, facts: &Facts<'_>) -> 
     }
     let Some(name) = plain(want.capability) else {
         let message = format!("{path}: no engine provides {} on this cluster: name one", want.capability);
-        let hold = Some(Hold { reason: Reason::EngineMissing, message });
+        let hold = Some(Blocked { reason: Reason::EngineMissing, message });
         return Chosen { name: want.capability.kebab().to_owned(), engine: None, hold, passed_over };
     };
     let chosen = examined(name, &format!("{path} falls to '{name}'"), want.capability, facts);
@@ -173,7 +181,7 @@ fn examined(name: &str, why: &str, capability: Capability, facts: &Facts<'_>) ->
     let chosen = |engine, hold: Option<(Reason, String)>| Chosen {
         name: name.to_owned(),
         engine,
-        hold: hold.map(|(reason, message)| Hold { reason, message: format!("{why}: {message}") }),
+        hold: hold.map(|(reason, message)| Blocked { reason, message: format!("{why}: {message}") }),
         passed_over: Vec::new(),
     };
     let Some(entry) = facts.catalogue.get(name) else {

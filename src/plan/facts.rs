@@ -47,7 +47,7 @@ pub struct Facts<'a> {
     /// Where the API server is reached: its own addresses and those of its
     /// Service; empty when they are not known.
     pub api_server: &'a [ApiServer],
-    /// The engines that provide something in the team's daily work.
+    /// The engines that provide something in the team's work.
     pub work_engines: &'a BTreeSet<String>,
 }
 

@@ -1,6 +1,6 @@
 //! What an engine's expressions speak of, gathered for one instance.
 
-use super::choice::Want;
+use super::choice::CapabilityRequest;
 use super::merged::Merged;
 use super::namespaces::{name as namespace_name, places};
 use super::parameters::over_the_sites;
@@ -17,7 +17,13 @@ use crate::engine::work::WorkInputs;
 
 /// The inputs of the instance that answers these wants.
 #[must_use]
-pub fn inputs(team: &AITeam, facts: &Facts<'_>, id: &InstanceId, wants: &[Want<'_>], merged: &Merged) -> Inputs {
+pub fn inputs(
+    team: &AITeam,
+    facts: &Facts<'_>,
+    id: &InstanceId,
+    wants: &[CapabilityRequest<'_>],
+    merged: &Merged,
+) -> Inputs {
     let layer = wants.first().map_or(Layer::Shared, |want| want.layer);
     let capabilities: Vec<Capability> = wants.iter().map(|want| want.capability).collect();
     let delivers = capabilities.contains(&Capability::Delivery);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::choice::Want;
+use super::choice::CapabilityRequest;
 
 /// The values of several blocks that one instance answers.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Merged {
 impl Merged {
     /// The values of all of these, and the first contradiction between two.
     #[must_use]
-    pub fn of(wants: &[Want<'_>]) -> Self {
+    pub fn of(wants: &[CapabilityRequest<'_>]) -> Self {
         let mut merged = Self::default();
         let mut said: BTreeMap<String, (&'static str, Value)> = BTreeMap::new();
         for want in wants {

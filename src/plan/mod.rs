@@ -47,7 +47,7 @@ use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{BlueprintSpec, Prefixes, Reason};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
@@ -87,7 +87,7 @@ pub struct Plan {
     pub extras: Vec<ExtraObject>,
     /// Where the API server is reached, if known.
     pub api_server: Vec<ApiServer>,
-    /// The engines of daily work whose pods must reach it.
+    /// The engines of work whose pods must reach it.
     pub work_with_api_server: BTreeSet<String>,
 }
 
@@ -203,7 +203,7 @@ pub struct Share {
 
 /// Why nothing of an instance is written and nothing of it pruned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
+pub struct Blocked {
     /// Why, as a word.
     pub reason: Reason,
     /// Why, for a person.
@@ -228,7 +228,7 @@ pub struct Instance {
     /// What its expressions speak of.
     pub inputs: Arc<Inputs>,
     /// Present: nothing of it is written or pruned.
-    pub hold: Option<Hold>,
+    pub hold: Option<Blocked>,
     /// What it is made of, or nothing if an expression failed.
     pub objects: Vec<RenderedObject>,
     /// The choice to be recorded for each of its capabilities. Of a held one it
@@ -345,10 +345,10 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Of the engines that provide daily work, or may come to, those whose pods must reach
+/// Of the engines that provide work, or may come to, those whose pods must reach
 /// the API server.
 fn work_with_api_server(plan: &Plan, facts: &Facts<'_>) -> BTreeSet<String> {
-    let candidates = DailyKind::ALL.iter().flat_map(|kind| work::engine::candidates(plan, kind.capability()));
+    let candidates = WorkKind::ALL.iter().flat_map(|kind| work::engine::candidates(plan, kind.capability()));
     let all = candidates.chain(facts.work_engines.iter().map(String::as_str));
     let needs = |name: &&str| {
         let engine = facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Facts, Hold, Problem, Scope};
+use super::{Blocked, Facts, Problem, Scope};
 use crate::api::{BlueprintSpec, Reason};
 use crate::engine::CompiledEngine;
 
@@ -37,7 +37,7 @@ pub fn refused(
     values: &Value,
     path: Option<&str>,
     site: (&str, &BlueprintSpec),
-) -> Option<Hold> {
+) -> Option<Blocked> {
     let errors = engine.parameters_valid(values);
     if errors.is_empty() {
         return None;
@@ -49,7 +49,7 @@ pub fn refused(
         Some(path) if blueprint.parameters.contains_key(engine.name()) => format!("{path}, over {of_site}"),
         Some(path) => path.to_owned(),
     };
-    Some(Hold { reason: Reason::Invalid, message: format!("{from}: {}", errors.join("; ")) })
+    Some(Blocked { reason: Reason::Invalid, message: format!("{from}: {}", errors.join("; ")) })
 }
 
 /// Parameters of the Blueprint for engines that are not there: nobody gets them.

@@ -10,10 +10,10 @@ use kube::runtime::events::Reporter;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::api::identity::Key;
+use crate::api::identity::Request;
 use crate::api::{AITeamStatus, Prefixes};
 use crate::cluster::apply::Applier;
-use crate::cluster::cache::Mirror;
+use crate::cluster::cache::ObjectCache;
 use crate::cluster::events::Events;
 use crate::cluster::queue::Queue;
 use crate::cluster::store::Store;
@@ -25,7 +25,7 @@ use crate::reconcile::engine_kinds;
 use crate::reconcile::engine_uses::EngineUses;
 use crate::reconcile::holders::Answers;
 use crate::reconcile::observe::recorded::record;
-use crate::reconcile::snapshot::{Common, Ground, Moved};
+use crate::reconcile::snapshot::{Common, SnapshotChange, TeamSnapshot};
 use crate::reconcile::status_cache::StatusCache;
 use crate::reconcile::triggers::causes::Causes;
 use crate::reconcile::work::aside::Aside;
@@ -41,8 +41,8 @@ pub struct Context {
     /// The client, for status, finalizers and Events.
     pub client: Client,
     /// What is known of the objects that Strata keeps.
-    pub mirror: Arc<Mirror>,
-    /// The watches that feed the mirror.
+    pub cache: Arc<ObjectCache>,
+    /// The watches that feed the cache.
     pub watches: Arc<Watches>,
     /// What people wrote.
     pub store: Arc<Store>,
@@ -61,9 +61,9 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The statuses of teams last written.
     pub reported: StatusCache<AITeamStatus>,
-    /// The statuses of daily work last written.
+    /// The statuses of work last written.
     pub told: StatusCache<Value>,
-    /// The daily work that is refused.
+    /// The work that is refused.
     pub refused: Refused,
     /// The runs whose deletion failed.
     pub aside: Aside,
@@ -73,8 +73,8 @@ pub struct Context {
     pub causes: Causes,
     /// Which engines each team uses.
     pub uses: EngineUses,
-    /// What the daily work of each team stands on.
-    grounds: Mutex<HashMap<String, Arc<Ground>>>,
+    /// What the work of each team stands on.
+    snapshots: Mutex<HashMap<String, Arc<TeamSnapshot>>>,
     common: Common,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
@@ -94,16 +94,16 @@ impl Context {
     ) -> Arc<Self> {
         let opener = Opener::new(client.clone(), watch_timeout);
         let queue = Queue::default();
-        let mirror = Arc::new(Mirror::default());
-        let watches = Watches::new(opener.clone(), Arc::clone(&mirror), queue.clone());
+        let cache = Arc::new(ObjectCache::default());
+        let watches = Watches::new(opener.clone(), Arc::clone(&cache), queue.clone());
         let store = Store::new(opener);
         let requests: Requests = metrics.requests.clone();
-        let applier = Applier::new(client.clone(), Arc::clone(&mirror), Arc::clone(&watches), requests);
+        let applier = Applier::new(client.clone(), Arc::clone(&cache), Arc::clone(&watches), requests);
         let reporter = Reporter { controller: "strata".to_owned(), instance: Some(instance) };
-        let events = Arc::new(Events::new(metrics.events.clone(), Arc::clone(&mirror)));
+        let events = Arc::new(Events::new(metrics.events.clone(), Arc::clone(&cache)));
         Arc::new(Self {
             client,
-            mirror,
+            cache,
             watches,
             store,
             queue,
@@ -120,7 +120,7 @@ impl Context {
             stalled: Answers::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
-            grounds: Mutex::default(),
+            snapshots: Mutex::default(),
             common: Common::default(),
             lowered: Mutex::default(),
             fenced: AtomicBool::new(false),
@@ -182,12 +182,12 @@ impl Context {
     /// Watches the kinds that the records of teams name: an engine may be gone that wrote
     /// some of them.
     pub fn follow_recorded(&self) {
-        let teams = self.mirror.works().into_iter().filter_map(|work| match work {
-            Key::Team(team) => Some(team),
+        let teams = self.cache.works().into_iter().filter_map(|work| match work {
+            Request::Team(team) => Some(team),
             _ => None,
         });
         // A record that cannot be read holds its team, which says so.
-        for record in teams.filter_map(|team| record(&team, &self.mirror).ok().flatten()) {
+        for record in teams.filter_map(|team| record(&team, &self.cache).ok().flatten()) {
             for kind in engine_kinds::recorded(&self.store, &record) {
                 self.watches.ensure(kind);
             }
@@ -213,26 +213,26 @@ impl Context {
         self.fenced.store(true, Ordering::Release);
     }
 
-    /// What the daily work of a team stands on, if the team was looked at.
+    /// What the work of a team stands on, if the team was looked at.
     #[must_use]
-    pub fn ground(&self, team: &str) -> Option<Arc<Ground>> {
-        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
+    pub fn snapshot(&self, team: &str) -> Option<Arc<TeamSnapshot>> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
     }
 
-    /// What the daily work of all teams stands on.
+    /// What the work of all teams stands on.
     #[must_use]
-    pub fn grounds(&self) -> Vec<(String, Arc<Ground>)> {
-        let grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
-        grounds.iter().map(|(team, ground)| (team.clone(), Arc::clone(ground))).collect()
+    pub fn snapshots(&self) -> Vec<(String, Arc<TeamSnapshot>)> {
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.iter().map(|(team, snapshot)| (team.clone(), Arc::clone(snapshot))).collect()
     }
 
-    /// Puts a team's daily work on this ground, and says what that changes.
-    pub fn stand_on(&self, team: &str, mut ground: Ground) -> Moved {
-        self.common.share(&mut ground);
-        let ground = Arc::new(ground);
-        let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = grounds.insert(team.to_owned(), Arc::clone(&ground));
-        before.map_or(Moved::Everything, |before| ground.moved(&before))
+    /// Puts a team's work on this snapshot, and says what that changes.
+    pub fn keep_snapshot(&self, team: &str, mut snapshot: TeamSnapshot) -> SnapshotChange {
+        self.common.share(&mut snapshot);
+        let snapshot = Arc::new(snapshot);
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = snapshots.insert(team.to_owned(), Arc::clone(&snapshot));
+        before.map_or(SnapshotChange::Everything, |before| snapshot.moved(&before))
     }
 
     /// Forgets a team that is gone.
@@ -241,7 +241,7 @@ impl Context {
         self.uses.forget(team);
         self.aside.forget(team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
-        self.grounds.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }
 
     /// Whether a quota of the team may be lowered now: at most once a minute.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use kube::api::{ApiResource, GroupVersionKind};
 
-use crate::api::kinds::{Keeping, Selection, built_in};
+use crate::api::kinds::{WatchScope, WriteStrategy, built_in};
 use crate::cluster::store::Store;
 use crate::cluster::watch::Watched;
 use crate::engine::kinds::ObjectKind;
@@ -99,7 +99,7 @@ fn served_as(store: &Store, served: &ServedKinds, group: &str, kind: &str, versi
     }
     let (plural, namespaced) = store.definition(group, kind)?;
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
-    Some(Watched { resource, namespaced, keeping: Keeping::Applied, selection: Selection::Ours })
+    Some(Watched { resource, namespaced, keeping: WriteStrategy::Apply, selection: WatchScope::Managed })
 }
 
 fn kind_of(desired: &Desired) -> ObjectKind {

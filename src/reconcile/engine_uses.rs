@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::observe::recorded::record;
 use crate::api::labels;
-use crate::cluster::cache::Mirror;
-use crate::cluster::key::Key;
+use crate::cluster::cache::ObjectCache;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::store::Store;
 
 /// The engines of a team, with the fingerprint of the record that says so.
@@ -22,14 +22,14 @@ pub struct EngineUses {
 impl EngineUses {
     /// The engines of the team: by its record, or by its status where that cannot
     /// be read.
-    pub fn of(&self, mirror: &Mirror, store: &Store, team: &str) -> Arc<BTreeSet<String>> {
-        let key = Key::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
-        let Some(entry) = mirror.get(&key) else { return Arc::default() };
+    pub fn of(&self, cache: &ObjectCache, store: &Store, team: &str) -> Arc<BTreeSet<String>> {
+        let key = ObjectKey::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
+        let Some(entry) = cache.get(&key) else { return Arc::default() };
         let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = teams.get(team).filter(|(fingerprint, _)| *fingerprint == entry.fingerprint) {
             return Arc::clone(known);
         }
-        let Ok(record) = record(team, mirror) else { return Arc::new(by_status(store, team)) };
+        let Ok(record) = record(team, cache) else { return Arc::new(by_status(store, team)) };
         let engines = Arc::new(record.map(|record| record.engines()).unwrap_or_default());
         teams.insert(team.to_owned(), (entry.fingerprint, Arc::clone(&engines)));
         engines

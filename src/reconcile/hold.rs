@@ -8,24 +8,24 @@ use crate::api::{AITeam, AITeamSpec, Reason};
 use crate::cluster::apply::Outcome;
 use crate::cluster::apply::outcome::soonest;
 use crate::cluster::error::Failure;
-use crate::cluster::queue::Again;
+use crate::cluster::queue::RequeueAfter;
 use crate::cluster::store::Unreadable;
 use crate::reconcile::context::Context;
 use crate::reconcile::observe;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::RECHECK;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{revoke, teardown};
 use crate::status::team::held;
 
 /// Holds a team whose spec can be read.
-pub async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+pub async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<RequeueAfter, Failure> {
     hold_as_read(context, team, &Readable::from(&team.spec), failure).await
 }
 
 /// A team that this version of the operator cannot read, as far as it can.
-pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<Again, Failure> {
+pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<RequeueAfter, Failure> {
     let people = Readable::of(&object.spec);
     let policy = people.deletion_policy;
     let bare = AITeam {
@@ -53,7 +53,7 @@ async fn hold_as_read(
     team: &AITeam,
     people: &Readable,
     failure: &Failure,
-) -> Result<Again, Failure> {
+) -> Result<RequeueAfter, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
     let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
@@ -63,8 +63,8 @@ async fn hold_as_read(
         told = revoke_who_left(context, name, people, failure, &mut outcome).await;
     }
     let failure = told;
-    publish(context, name, Ground::held(&failure));
-    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    publish(context, name, TeamSnapshot::held(&failure));
+    let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     tell_of_repairs(context, team, &outcome);
     report(context, team, held(team, &failure, &now())).await?;
@@ -83,7 +83,7 @@ async fn revoke_who_left(
     failure: &Failure,
     outcome: &mut Outcome,
 ) -> Failure {
-    let record = observe::record(name, &context.mirror);
+    let record = observe::record(name, &context.cache);
     let site = context.store.blueprints.get(&people.spec.blueprint).and_then(Result::ok);
     let known = record.as_ref().ok().and_then(Option::as_ref);
     let stay = revoke::staying(
@@ -91,7 +91,7 @@ async fn revoke_who_left(
         people,
         site.as_ref().map(|site| &site.spec),
         known,
-        &context.mirror,
+        &context.cache,
         context.prefixes.as_ref(),
     );
     let mut failure = match record {
@@ -100,7 +100,7 @@ async fn revoke_who_left(
     };
     match stay {
         Ok(stay) => {
-            let revocations = revoke::revocations(&stay, context.mirror.bindings(name));
+            let revocations = revoke::revocations(&stay, context.cache.bindings(name));
             context.applier.revoke(revocations, outcome).await;
         }
         // Of a team that has no bindings there is nothing to say.
@@ -114,5 +114,5 @@ async fn revoke_who_left(
 
 fn may_have_bindings(context: &Context, name: &str) -> bool {
     let unwatched = |kind: &str| observe::unwatched(context, RBAC, kind).is_some();
-    !context.mirror.bindings(name).is_empty() || unwatched("RoleBinding") || unwatched("ClusterRoleBinding")
+    !context.cache.bindings(name).is_empty() || unwatched("RoleBinding") || unwatched("ClusterRoleBinding")
 }

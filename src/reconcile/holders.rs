@@ -89,9 +89,9 @@ mod tests {
 
     use super::*;
     use crate::api::kinds::built_in;
-    use crate::cluster::cache::Mirror;
+    use crate::cluster::cache::ObjectCache;
     use crate::cluster::fake_api::client;
-    use crate::cluster::key::Key;
+    use crate::cluster::key::ObjectKey;
 
     /// A namespace that has been deleted for so long, in this version.
     fn going(age: Duration, version: u64) -> Entry {
@@ -100,9 +100,9 @@ mod tests {
             "name": "abc--p", "uid": "u", "resourceVersion": version.to_string(), "deletionTimestamp": since,
             "labels": {"strata-operator.dev/team": "abc"},
         }});
-        let (mirror, key) = (Mirror::default(), Key::new("", "Namespace", None, "abc--p"));
-        mirror.observe(&key, &object, built_in("", "Namespace").unwrap().keeping);
-        mirror.get(&key).unwrap()
+        let (cache, key) = (ObjectCache::default(), ObjectKey::new("", "Namespace", None, "abc--p"));
+        cache.observe(&key, &object, built_in("", "Namespace").unwrap().keeping);
+        cache.get(&key).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

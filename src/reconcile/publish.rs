@@ -2,16 +2,16 @@
 //! for whom something changed.
 
 use super::context::Context;
-use super::snapshot::{Ground, Moved};
+use super::snapshot::{SnapshotChange, TeamSnapshot};
 use super::triggers::dependents;
 
-/// Puts the daily work of a team on this ground, and has those looked at for whom
+/// Puts the work of a team on this snapshot, and has those looked at for whom
 /// that changes anything.
-pub fn publish(context: &Context, team: &str, ground: Ground) {
-    match context.stand_on(team, ground) {
-        Moved::Nothing => {}
-        Moved::Settings => dependents::waiting_of(context, team),
-        Moved::Everything => {
+pub fn publish(context: &Context, team: &str, snapshot: TeamSnapshot) {
+    match context.keep_snapshot(team, snapshot) {
+        SnapshotChange::Nothing => {}
+        SnapshotChange::Settings => dependents::waiting_of(context, team),
+        SnapshotChange::Everything => {
             dependents::all_of(context, team);
             context.queue.add_expiry(team);
         }

@@ -17,7 +17,7 @@ use crate::api::status::{Condition, READY};
 use crate::api::team_status::ComponentState;
 use crate::api::{AITeam, AITeamStatus, GROUP, Reason, VERSION, labels};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::request::request;
 use crate::plan::Retained;
 use crate::reconcile::context::Context;
@@ -105,7 +105,7 @@ fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
         let failed = status
             .components
             .iter()
-            // Daily work has Events of its own.
+            // Work has Events of its own.
             .filter(|component| component.state == ComponentState::Failed && component.object.is_none());
         failed.map(|component| (component.namespace.clone(), component.engine.clone())).collect()
     };
@@ -186,12 +186,13 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluste
 pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outcome: &crate::cluster::apply::Outcome) {
     let kept = left.iter().filter(|left| !left.frozen);
     let kept = kept.map(|left| {
-        let key = Key::new("", "Namespace", None, &left.namespace);
+        let key = ObjectKey::new("", "Namespace", None, &left.namespace);
         let note = format!("{key} left the spec: it is kept with its data, people lose their rights there");
         (key, EventType::Warning, "LeftSpec", note)
     });
-    let stores =
-        |key: &&Key| matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment");
+    let stores = |key: &&ObjectKey| {
+        matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment")
+    };
     let gone = outcome.removed.iter().filter(stores);
     let gone = gone.map(|key| {
         (key.clone(), EventType::Warning, "Removed", format!("removed {key}: the spec no longer asks for it"))
@@ -214,7 +215,7 @@ pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate:
 }
 
 /// The object that an Event is also about. It keeps Events of the same reason apart.
-fn reference(key: &Key) -> ObjectReference {
+fn reference(key: &ObjectKey) -> ObjectReference {
     ObjectReference {
         api_version: built_in(&key.group, &key.kind).map(|kind| match kind.group {
             "" => kind.version.to_owned(),
@@ -252,7 +253,7 @@ mod tests {
         let team = AITeam::new("a", crate::api::AITeamSpec::default());
         let mut outcome = crate::cluster::apply::Outcome::default();
         for number in 0..300 {
-            let key = Key::new("", "ConfigMap", Some("a--first"), &format!("m{number}"));
+            let key = ObjectKey::new("", "ConfigMap", Some("a--first"), &format!("m{number}"));
             outcome.results.insert(key, crate::cluster::apply::Result::Repaired { by: None });
         }
         let begun = tokio::time::Instant::now();

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::identity::Key;
+use crate::api::identity::Request;
 use crate::api::{AITeam, labels};
-use crate::cluster::apply::{Keep, Outcome};
+use crate::cluster::apply::{Outcome, PruneScope};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
-use crate::cluster::queue::Again;
+use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
 use crate::objects::{Stage, desired};
 use crate::plan::{DatasetSettings, Plan, Usage, retained_only};
@@ -18,15 +18,15 @@ use crate::reconcile::context::Context;
 use crate::reconcile::observe;
 use crate::reconcile::observe::{Observed, Recorded};
 use crate::reconcile::publish::publish;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 
 /// Keeps what is retained of a team, if anything is.
-pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
-    let namespaces = observe::namespaces(name, &context.mirror);
-    let ground = context.ground(name);
-    let recorded = Recorded { mirror: &context.mirror, ground: ground.as_deref() };
+pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
+    let namespaces = observe::namespaces(name, &context.cache);
+    let snapshot = context.snapshot(name);
+    let recorded = Recorded { cache: &context.cache, snapshot: snapshot.as_deref() };
     let (Some((record, is_lost)), false) = (recorded.retained(name), namespaces.is_empty()) else {
-        context.queue.forget(&Key::Team(name.to_owned()));
+        context.queue.forget(&Request::Team(name.to_owned()));
         if namespaces.is_empty() {
             context.forget(name, "");
         }
@@ -44,26 +44,26 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     let has_place = namespaces.get(&format!("{name}--backbone")).is_some_and(|backbone| !backbone.deleting);
     objects.extend((is_lost && has_place).then(|| record.desired(&plan.identity)));
     let mut outcome = Outcome::default();
-    let owner = Key::Team(name.to_owned());
+    let owner = Request::Team(name.to_owned());
     context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.remove_foreign_bindings(name, &namespaces.keys().cloned().collect(), &mut outcome).await;
     context.applier.apply(&owner, &objects, &stages, &mut outcome).await;
-    let keep = Keep {
+    let keep = PruneScope {
         desired: objects.iter().map(crate::cluster::apply::key).collect(),
         retained: namespaces.keys().cloned().collect::<BTreeSet<_>>(),
-        ..Keep::default()
+        ..PruneScope::default()
     };
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
-    // Its daily work stops or goes on as it is: nothing new starts.
-    publish(context, name, Ground::planned(&team, plan, &outcome).retained(record));
+    // Its work stops or goes on as it is: nothing new starts.
+    publish(context, name, TeamSnapshot::planned(&team, plan, &outcome).retained(record));
     let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
     failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
 }
 
 /// Without a record nobody knows what its policies and quotas were, so these stay as they
 /// are. That it was withdrawn is still written on its namespaces, so nobody gets in.
-async fn unrecorded(context: &Context, name: &str) -> Result<Again, Failure> {
-    let namespaces = observe::namespaces(name, &context.mirror);
+async fn unrecorded(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
+    let namespaces = observe::namespaces(name, &context.cache);
     let is_left = |entry: &Entry| entry.view.state()["annotations"][labels::RETAINED] == "true";
     if namespaces.is_empty() || !namespaces.values().all(is_left) {
         return Ok(None);
@@ -78,7 +78,7 @@ async fn unrecorded(context: &Context, name: &str) -> Result<Again, Failure> {
 /// The plan of a team of which only the guardrails are left.
 fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITeam, Plan)> {
     let (team, blueprint) = record.guarded(name)?;
-    let namespaces = observe::namespaces(name, &context.mirror).into_iter();
+    let namespaces = observe::namespaces(name, &context.cache).into_iter();
     let retained =
         namespaces.filter(|(_, entry)| !entry.deleting).map(|(name, entry)| observe::retained(&name, &entry));
     let mut observed = Observed {
@@ -92,12 +92,12 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         going: Vec::new(),
         retained: retained.collect(),
         prefixes: context.prefixes.clone().unwrap_or_default(),
-        written: observe::written_prefixes(name, &context.mirror),
-        api_server: context.mirror.api_server.all(),
+        written: observe::written_prefixes(name, &context.cache),
+        api_server: context.cache.api_server.all(),
         work_engines: context.store.work.engines(name),
         record: None,
     };
-    observed.usage = observe::usage(name, &context.mirror, false);
+    observed.usage = observe::usage(name, &context.cache, false);
     let plan = retained_only(&team, &observed.facts()).ok()?;
     Some((team, plan))
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::api::team::Readable;
 use crate::api::{BlueprintSpec, Prefixes, labels};
 use crate::cluster::apply::Revocation;
-use crate::cluster::cache::{Entry, Mirror};
-use crate::cluster::key::Key;
+use crate::cluster::cache::{Entry, ObjectCache};
+use crate::cluster::key::ObjectKey;
 use crate::objects::record::Record;
 use crate::plan::Subject;
 use crate::plan::roles::rights;
@@ -24,13 +24,13 @@ pub fn staying(
     people: &Readable,
     site: Option<&BlueprintSpec>,
     record: Option<&Record>,
-    mirror: &Mirror,
+    cache: &ObjectCache,
     told: Option<&Prefixes>,
 ) -> Result<Stay, String> {
     if let Some(field) = people.lost {
         return Err(format!("{field} cannot be read at all"));
     }
-    let prefixes = written_prefixes(team, mirror, record, told);
+    let prefixes = written_prefixes(team, cache, record, told);
     if prefixes.users.is_empty() && prefixes.groups.is_empty() {
         return Err("it is not known what stood before the names of people".to_owned());
     }
@@ -45,9 +45,14 @@ pub fn staying(
 /// What stood before names when bindings were written: as the namespaces say, on
 /// which Strata writes it, and as the record does; and once that is known, what the
 /// operator was told, for a change of prefixes may be half written.
-fn written_prefixes(team: &str, mirror: &Mirror, record: Option<&Record>, told: Option<&Prefixes>) -> KnownPrefixes {
+fn written_prefixes(
+    team: &str,
+    cache: &ObjectCache,
+    record: Option<&Record>,
+    told: Option<&Prefixes>,
+) -> KnownPrefixes {
     let mut known = KnownPrefixes::default();
-    for entry in observe::namespaces(team, mirror).values() {
+    for entry in observe::namespaces(team, cache).values() {
         let written = |key: &str| entry.view.state()["annotations"][key].as_str().map(str::to_owned);
         known.users.extend(written(labels::USER_PREFIX));
         known.groups.extend(written(labels::GROUP_PREFIX));
@@ -68,7 +73,7 @@ fn written_prefixes(team: &str, mirror: &Mirror, record: Option<&Record>, told: 
 
 /// The bindings that name somebody who may not stay.
 #[must_use]
-pub fn revocations(stay: &Stay, bindings: Vec<(Key, Entry)>) -> Vec<(Key, Entry, Revocation)> {
+pub fn revocations(stay: &Stay, bindings: Vec<(ObjectKey, Entry)>) -> Vec<(ObjectKey, Entry, Revocation)> {
     let ours = bindings.into_iter().filter(|(_, entry)| entry.is_ours());
     ours.filter_map(|(key, entry)| {
         let state = entry.view.state();
@@ -86,7 +91,7 @@ pub fn revocations(stay: &Stay, bindings: Vec<(Key, Entry)>) -> Vec<(Key, Entry,
     .collect()
 }
 
-fn stays(stay: &Stay, key: &Key, role: &str, subject: &Value) -> bool {
+fn stays(stay: &Stay, key: &ObjectKey, role: &str, subject: &Value) -> bool {
     let name = || subject["name"].as_str().unwrap_or_default().to_owned();
     let subject = match subject["kind"].as_str() {
         Some("User") => Subject::User(name()),

@@ -1,24 +1,28 @@
 //! Who leaves the bindings of a team that is held, and who stays because nobody knows better.
 
 use super::*;
-use crate::api::kinds::Keeping;
+use crate::api::kinds::WriteStrategy;
 
-fn observed(mirror: &Mirror, key: &Key, mut object: Value) {
+fn observed(cache: &ObjectCache, key: &ObjectKey, mut object: Value) {
     object["metadata"]["name"] = json!(key.name);
     object["metadata"]["uid"] = json!("u");
     object["metadata"]["resourceVersion"] = json!("1");
     object["metadata"]["labels"] = json!({labels::TEAM: "abc", labels::TEAM_UID: "t"});
-    mirror.observe(key, &object, Keeping::Whole(&["subjects"]));
+    cache.observe(key, &object, WriteStrategy::Replace(&["subjects"]));
 }
 
 /// A team with one binding, whose namespaces say these prefixes.
-fn cluster(annotations: &Value, subjects: &Value) -> Mirror {
-    let mirror = Mirror::default();
-    observed(&mirror, &Key::new("", "Namespace", None, "abc--p"), json!({"metadata": {"annotations": annotations}}));
-    let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("abc--p"), "strata-any-name");
+fn cluster(annotations: &Value, subjects: &Value) -> ObjectCache {
+    let cache = ObjectCache::default();
+    observed(
+        &cache,
+        &ObjectKey::new("", "Namespace", None, "abc--p"),
+        json!({"metadata": {"annotations": annotations}}),
+    );
+    let key = ObjectKey::new("rbac.authorization.k8s.io", "RoleBinding", Some("abc--p"), "strata-any-name");
     let role = json!({"name": "strata:workspace:own", "kind": "ClusterRole"});
-    observed(&mirror, &key, json!({"subjects": subjects, "roleRef": role}));
-    mirror
+    observed(&cache, &key, json!({"subjects": subjects, "roleRef": role}));
+    cache
 }
 
 fn user(name: &str) -> Value {
@@ -35,13 +39,13 @@ fn oidc() -> Value {
 
 /// What is revoked with a Blueprint that can be read, or without.
 fn revoked(
-    mirror: &Mirror,
+    cache: &ObjectCache,
     people: &Readable,
     site: Option<&BlueprintSpec>,
     record: Option<&Record>,
 ) -> Result<Vec<Revocation>, String> {
-    let stay = staying("abc", people, site, record, mirror, None)?;
-    Ok(revocations(&stay, mirror.bindings("abc")).into_iter().map(|(_, _, revocation)| revocation).collect())
+    let stay = staying("abc", people, site, record, cache, None)?;
+    Ok(revocations(&stay, cache.bindings("abc")).into_iter().map(|(_, _, revocation)| revocation).collect())
 }
 
 fn record() -> Record {
@@ -64,8 +68,8 @@ fn whoever_left_the_spec_leaves_the_bindings() {
 #[test]
 fn identities_of_work_are_no_people() {
     let account = json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "abc--backbone"});
-    let mirror = cluster(&oidc(), &json!([account]));
-    assert_eq!(revoked(&mirror, &people(&[]), Some(&BlueprintSpec::default()), None), Ok(vec![]));
+    let cache = cluster(&oidc(), &json!([account]));
+    assert_eq!(revoked(&cache, &people(&[]), Some(&BlueprintSpec::default()), None), Ok(vec![]));
 }
 
 #[test]
@@ -84,15 +88,15 @@ fn where_nothing_can_be_read_nobody_leaves() {
 
 #[test]
 fn the_record_tells_the_prefix_that_namespaces_do_not() {
-    let mirror = cluster(&json!({}), &json!([user("oidc:ana"), user("oidc:bo")]));
-    let kept = revoked(&mirror, &people(&["ana"]), None, Some(&record())).unwrap();
+    let cache = cluster(&json!({}), &json!([user("oidc:ana"), user("oidc:bo")]));
+    let kept = revoked(&cache, &people(&["ana"]), None, Some(&record())).unwrap();
     assert_eq!(kept, [Revocation::Keep(json!([user("oidc:ana")]))]);
 }
 
 #[test]
 fn a_half_written_change_of_prefixes_costs_nobody() {
-    let mirror = cluster(&oidc(), &json!([user("new:ana")]));
+    let cache = cluster(&oidc(), &json!([user("new:ana")]));
     let told = Prefixes { user: "new:".to_owned(), group: String::new() };
-    let stay = staying("abc", &people(&["ana"]), Some(&BlueprintSpec::default()), None, &mirror, Some(&told)).unwrap();
-    assert!(revocations(&stay, mirror.bindings("abc")).is_empty());
+    let stay = staying("abc", &people(&["ana"]), Some(&BlueprintSpec::default()), None, &cache, Some(&told)).unwrap();
+    assert!(revocations(&stay, cache.bindings("abc")).is_empty());
 }

@@ -1,7 +1,7 @@
-//! What the daily work of a team stands on: the team as it was planned last, or
+//! What the work of a team stands on: the team as it was planned last, or
 //! why nothing may be written for it now.
 //!
-//! Handed from the reconcile of the team to those of its daily work, so that
+//! Handed from the reconcile of the team to those of its work, so that
 //! hundreds of them do not plan the team hundreds of times. Engines and served
 //! kinds are no part of it: whoever plans takes them as they are then, and is
 //! woken when they change ([`crate::reconcile::triggers`]).
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::api::content;
 use crate::api::vocabulary::Level;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, BlueprintSpec};
 use crate::cluster::apply::Outcome;
 use crate::cluster::cache::packed::Packed;
@@ -23,15 +23,15 @@ use crate::plan::budget::is_device;
 use crate::plan::work::engine::candidates;
 use crate::plan::{Instance, NamespacePlan, Plan, Right, Share};
 
-/// What the daily work of a team stands on.
-pub struct Ground {
+/// What the work of a team stands on.
+pub struct TeamSnapshot {
     /// The team as it was planned; what it says last stays true while it is held.
     pub planned: Option<Planned>,
     /// Why nothing is written for the team: it is suspended, its Blueprint is missing.
     pub held: Option<Failure>,
     /// The engines that the plan of the team looked at.
     pub engines: BTreeSet<String>,
-    /// Those that its daily work may come to use.
+    /// Those that its work may come to use.
     pub work_engines: BTreeSet<String>,
     /// The kinds, group first, that it writes and that only a definition brings.
     pub kinds: BTreeSet<(String, String)>,
@@ -39,7 +39,7 @@ pub struct Ground {
     settings: u64,
 }
 
-/// What the grounds of many teams have in common: of equal ones all share the first.
+/// What the snapshots of many teams have in common: of equal ones all share the first.
 #[derive(Default)]
 pub struct Common {
     blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
@@ -50,9 +50,9 @@ pub struct Common {
 }
 
 impl Common {
-    /// Has the ground stand on the Blueprint and the inputs of others, where theirs are equal.
-    pub fn share(&self, ground: &mut Ground) {
-        let Some(planned) = &mut ground.planned else { return };
+    /// Has the snapshot stand on the Blueprint and the inputs of others, where theirs are equal.
+    pub fn share(&self, snapshot: &mut TeamSnapshot) {
+        let Some(planned) = &mut snapshot.planned else { return };
         if let Packed::Whole(team) = &planned.team {
             let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
             planned.team = Packed::new(Arc::clone(team), &mut models, "AITeam");
@@ -106,9 +106,9 @@ enum Recorded {
     Whole(Box<Record>),
 }
 
-/// What changed for those who stand on a ground.
+/// What changed for those who stand on a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
+pub enum SnapshotChange {
     /// Nothing.
     Nothing,
     /// The settings that datasets give; they let runs begin.
@@ -117,8 +117,8 @@ pub enum Moved {
     Everything,
 }
 
-impl Ground {
-    /// The ground of a team that was planned and applied.
+impl TeamSnapshot {
+    /// The snapshot of a team that was planned and applied.
     #[must_use]
     pub fn planned(team: &AITeam, plan: Plan, outcome: &Outcome) -> Self {
         let places = plan.namespaces.iter();
@@ -128,7 +128,7 @@ impl Ground {
         let uid = team.metadata.uid.clone();
         let mut planned =
             Planned { team: Packed::Whole(team), uid, blocked: blocked.collect(), plan: for_work(plan), recorded };
-        let work = DailyKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
+        let work = WorkKind::ALL.iter().flat_map(|kind| candidates(&planned.plan, kind.capability()));
         let work_engines = work.map(str::to_owned).collect();
         let (content, settings) = (planned.content(), planned.settings());
         // Whoever asks does so for a workbench; that any of them changed is in the number.
@@ -143,7 +143,7 @@ impl Ground {
         Self { engines, kinds, ..self }
     }
 
-    /// The ground of a team for which nothing may be written now.
+    /// The snapshot of a team for which nothing may be written now.
     #[must_use]
     pub fn held(failure: &Failure) -> Self {
         Self { held: Some(failure.clone()), content: content::number(&failure.message), ..Self::empty() }
@@ -207,15 +207,15 @@ impl Ground {
         }
     }
 
-    /// What is another ground to those who stood on the one before.
+    /// What is another snapshot to those who stood on the one before.
     #[must_use]
-    pub fn moved(&self, before: &Self) -> Moved {
+    pub fn moved(&self, before: &Self) -> SnapshotChange {
         if self.content != before.content || self.held.is_some() != before.held.is_some() {
-            Moved::Everything
+            SnapshotChange::Everything
         } else if self.settings != before.settings {
-            Moved::Settings
+            SnapshotChange::Settings
         } else {
-            Moved::Nothing
+            SnapshotChange::Nothing
         }
     }
 }
@@ -227,7 +227,7 @@ impl Planned {
         self.team.read()
     }
 
-    /// A number for everything that daily work depends on but settings.
+    /// A number for everything that work depends on but settings.
     fn content(&self) -> u64 {
         let (plan, team) = (&self.plan, self.team());
         let instances: Vec<_> = plan
@@ -306,16 +306,16 @@ mod tests {
     use crate::engine::Catalogue;
     use crate::plan::Facts;
 
-    fn ground(name: &str, replicas: u32) -> Ground {
+    fn snapshot(name: &str, replicas: u32) -> TeamSnapshot {
         let spec = format!("{{shared: {{experiments: {{parameters: {{replicas: {replicas}}}}}}}}}");
         let team = AITeam::new(name, serde_saphyr::from_str(&spec).unwrap());
         let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
         let plan = crate::plan::plan(&team, &Facts::offline(&site, &catalogue)).unwrap();
-        Ground::planned(&team, plan, &Outcome::default())
+        TeamSnapshot::planned(&team, plan, &Outcome::default())
     }
 
-    fn inputs(ground: &Ground) -> &Arc<Inputs> {
-        &ground.planned.as_ref().unwrap().plan.instances[0].inputs
+    fn inputs(snapshot: &TeamSnapshot) -> &Arc<Inputs> {
+        &snapshot.planned.as_ref().unwrap().plan.instances[0].inputs
     }
 
     #[test]
@@ -326,12 +326,12 @@ mod tests {
             kinds: BTreeSet::from([kind]),
             ..Record::default()
         };
-        let mut ground = ground("aaa", 1).recorded(Some(&record));
-        ground.planned.as_mut().unwrap().uid = Some("u".to_owned());
-        let remembered = ground.remembered("u").unwrap();
+        let mut snapshot = snapshot("aaa", 1).recorded(Some(&record));
+        snapshot.planned.as_mut().unwrap().uid = Some("u".to_owned());
+        let remembered = snapshot.remembered("u").unwrap();
         assert_eq!((&remembered.volumes, &remembered.kinds), (&record.volumes, &record.kinds));
         assert_eq!(remembered.uid, "u");
-        assert_eq!(ground.remembered("another"), None);
+        assert_eq!(snapshot.remembered("another"), None);
     }
 
     #[test]
@@ -344,7 +344,7 @@ mod tests {
             place.counts.insert("count/runs.strata-operator.dev".to_owned(), 1);
             place.priority_classes.push("strata-model".to_owned());
         }
-        let kept = Ground::planned(&team, plan, &Outcome::default()).planned.unwrap().plan;
+        let kept = TeamSnapshot::planned(&team, plan, &Outcome::default()).planned.unwrap().plan;
         assert!(kept.instances.iter().all(|instance| instance.objects.is_empty()));
         assert!(kept.namespaces.iter().all(|place| place.counts.is_empty() && place.priority_classes.is_empty()));
     }
@@ -352,23 +352,23 @@ mod tests {
     #[test]
     fn teams_share_equal_inputs_and_blueprints() {
         let common = Common::default();
-        let mut grounds = [ground("aaa", 1), ground("bbb", 1), ground("ccc", 2)];
-        for ground in &mut grounds {
-            common.share(ground);
+        let mut snapshots = [snapshot("aaa", 1), snapshot("bbb", 1), snapshot("ccc", 2)];
+        for snapshot in &mut snapshots {
+            common.share(snapshot);
         }
-        let [a, b, c] = &grounds;
+        let [a, b, c] = &snapshots;
         assert!(Arc::ptr_eq(inputs(a), inputs(b)));
         assert!(!Arc::ptr_eq(inputs(a), inputs(c)));
         assert_eq!(inputs(c).parameters["replicas"], 2);
-        for (ground, name) in [(a, "aaa"), (b, "bbb")] {
-            let planned = ground.planned.as_ref().unwrap();
+        for (snapshot, name) in [(a, "aaa"), (b, "bbb")] {
+            let planned = snapshot.planned.as_ref().unwrap();
             assert!(matches!(planned.team, Packed::Text(_)));
             assert_eq!(planned.team().metadata.name.as_deref(), Some(name));
         }
-        let site = |ground: &Ground| Arc::as_ptr(&ground.planned.as_ref().unwrap().plan.site);
+        let site = |snapshot: &TeamSnapshot| Arc::as_ptr(&snapshot.planned.as_ref().unwrap().plan.site);
         assert_eq!(site(a), site(c));
-        drop(grounds);
-        common.share(&mut ground("ddd", 3));
+        drop(snapshots);
+        common.share(&mut snapshot("ddd", 3));
         assert_eq!(common.inputs.lock().unwrap().len(), 1, "those of teams that are gone are forgotten");
     }
 }

@@ -6,7 +6,7 @@ use super::holders::is_slow;
 use crate::api::Reason;
 use crate::cluster::cache::Entry;
 use crate::cluster::holders::remaining;
-use crate::cluster::queue::Again;
+use crate::cluster::queue::RequeueAfter;
 use crate::plan::{Problem, Scope};
 use crate::reconcile::context::Context;
 use crate::reconcile::observe;
@@ -24,8 +24,8 @@ pub async fn why(context: &Context, name: &str, entry: &Entry) -> Option<String>
 
 /// What is told of the team's namespaces that do not go, and when to look again: what
 /// holds them may change without a word.
-pub async fn of_team(context: &Context, team: &str) -> (Vec<Problem>, Again) {
-    let namespaces = observe::namespaces(team, &context.mirror);
+pub async fn of_team(context: &Context, team: &str) -> (Vec<Problem>, RequeueAfter) {
+    let namespaces = observe::namespaces(team, &context.cache);
     let deleting = || namespaces.iter().filter(|(_, entry)| entry.deleting);
     let mut problems = Vec::new();
     for (name, entry) in deleting() {

@@ -8,17 +8,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::allowed::Allowed;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
 use crate::api::kinds::built_in;
 use crate::api::team::{DeletionPolicy, Mode};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, AITeamSpec, Reason, labels};
 use crate::cluster::apply::outcome::soonest;
-use crate::cluster::apply::{Keep, Outcome, Result as Written, acts_on_anothers};
-use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::apply::{Outcome, PruneScope, Result as Written, acts_on_anothers};
+use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
 use crate::objects::stores;
 use crate::objects::stores::{Claim, Volumes};
@@ -34,15 +34,15 @@ use crate::reconcile::observe::{Observed, Recorded, observe};
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::RECHECK;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{engine_kinds, finalizer, retained, stalled, teardown, usage};
 use crate::status::health::summary;
-use crate::status::health::summary::DailyHealth;
+use crate::status::health::summary::WorkHealth;
 use crate::status::health::{Health, Missing, Seen, health, troubles};
 use crate::status::team::{Live, held, status};
 
 /// Reconciles the team of this name, whether its object is there or not.
-pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> {
+pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
     let team = match context.store.teams.get(name) {
         None => return retained::reconcile(context, name).await,
         Some(Ok(team)) => with_newest_status(context, Arc::unwrap_or_clone(team)),
@@ -54,7 +54,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Again, Failure> 
     Box::pin(present(context, &team)).await
 }
 
-async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+async fn present(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failure> {
     if let Some(failure) = context.store.unknown() {
         return hold(context, team, &failure).await;
     }
@@ -72,8 +72,8 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     }
     let name = team.name();
     // 1 observe
-    let (ground, prefixes) = (context.ground(name), context.prefixes.as_ref());
-    let known = Recorded { mirror: &context.mirror, ground: ground.as_deref() };
+    let (snapshot, prefixes) = (context.snapshot(name), context.prefixes.as_ref());
+    let known = Recorded { cache: &context.cache, snapshot: snapshot.as_deref() };
     let mut observed = match observe(team, &context.store, &known, context.may_lower(name), prefixes) {
         Ok(observed) => observed,
         Err(failure) => return hold(context, team, &failure).await,
@@ -91,7 +91,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
         Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
     };
     // 3 desire
-    let desires = desires(&context.mirror, &mut plan);
+    let desires = desires(&context.cache, &mut plan);
     plan.forget_objects();
     plan.problems.extend(replaced(context, &desires, &observed));
     // 4 apply
@@ -105,21 +105,21 @@ async fn present(context: &Context, team: &AITeam) -> Result<Again, Failure> {
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
-    let told = status(team, &plan, &health, &Live { mirror: &context.mirror }, &now());
+    let told = status(team, &plan, &health, &Live { cache: &context.cache }, &now());
     let dealt = shares::deals_out_devices(team, &plan.instances);
     let judged = AITeam { status: Some(told.clone()), ..AITeam::new(name, AITeamSpec::default()) };
     report(context, team, told).await?;
     if dealt != shares::deals_out_devices(&judged, &plan.instances) {
         // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
-        context.queue.add(Work::Team(name.to_owned()));
+        context.queue.add(Request::Team(name.to_owned()));
     }
     next(context, name, &plan, &health, &outcome, later)
 }
 
 /// The objects, with volumes that are there left as large as they are.
-pub(crate) fn desires(mirror: &Mirror, plan: &mut Plan) -> Desires {
+pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
-    let live = |desired: &Desired| Some(mirror.get(&crate::cluster::apply::key(desired))?.view.state());
+    let live = |desired: &Desired| Some(cache.get(&crate::cluster::apply::key(desired))?.view.state());
     let told = sizes::keep(plan, &mut desires.objects, live);
     plan.problems.extend(told);
     desires
@@ -132,11 +132,11 @@ fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Pr
 }
 
 fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
-    let entry = context.mirror.get(&crate::cluster::apply::key(desired)).filter(|entry| !entry.deleting)?;
+    let entry = context.cache.get(&crate::cluster::apply::key(desired)).filter(|entry| !entry.deleting)?;
     Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
 }
 
-/// Gives daily work its ground. What changed of engines since the plan looked at
+/// Gives work its snapshot. What changed of engines since the plan looked at
 /// them woke nobody who was not known to look, so that is caught up with here.
 fn give_ground(
     context: &Context,
@@ -149,12 +149,12 @@ fn give_ground(
     let engines = looked_at(&team.spec, &observed.facts());
     let objects = desires.objects.iter().chain(&desires.held).filter(|desired| !is_built_in(desired));
     let kinds = objects.map(|desired| (desired.key.group.clone(), desired.key.kind.clone())).collect();
-    let ground = Ground::planned(team, plan.clone(), outcome);
-    let ground = ground.recorded(observed.record.as_ref()).looked_at(engines, kinds);
-    let engines = ground.engines.clone();
-    publish(context, team.name(), ground);
+    let snapshot = TeamSnapshot::planned(team, plan.clone(), outcome);
+    let snapshot = snapshot.recorded(observed.record.as_ref()).looked_at(engines, kinds);
+    let engines = snapshot.engines.clone();
+    publish(context, team.name(), snapshot);
     if observed.is_outdated(&engines, &context.store) {
-        context.queue.add(Work::Team(team.name().to_owned()));
+        context.queue.add(Request::Team(team.name().to_owned()));
     }
 }
 
@@ -170,7 +170,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
     }
     let uid = team.metadata.uid.as_deref().unwrap_or_default();
     let named = team.metadata.annotations.as_ref().and_then(|all| all.get(labels::RECLAIM));
-    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    let namespaces = observe::namespaces(team.name(), &context.cache);
     let earlier = namespaces.values().map(|entry| entry.team_uid.as_str()).find(|other| *other != uid)?;
     (named.map(String::as_str) != Some(earlier)).then(|| {
         Failure::new(
@@ -187,7 +187,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
 pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
     let first = plan(team, &observed.facts())?;
     let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
-    let leftover = observe::namespaces(team.name(), &context.mirror)
+    let leftover = observe::namespaces(team.name(), &context.cache)
         .into_iter()
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
     let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
@@ -221,7 +221,7 @@ const BEFORE_WORKLOADS: [Stage; 2] = [Stage::Identity, Stage::Configuration];
 async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Outcome {
     let name = team.name();
     let mut outcome = Outcome::default();
-    let owner = Work::Team(name.to_owned());
+    let owner = Request::Team(name.to_owned());
     context.follow_kinds(&desires.objects);
     let mut keep = keep(team, plan, desires);
     // Whoever lost a right loses it before anything else happens.
@@ -237,7 +237,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     explain_lost_labels(context, name, observed, &mut outcome);
     let record = record(context, team, plan, desires, observed);
     let record = record.desired(&plan.identity);
-    match observe::newer(name, &context.mirror) {
+    match observe::newer(name, &context.cache) {
         // It came during this pass; the next holds the team.
         Some(failure) => drop(outcome.results.insert(crate::cluster::apply::key(&record), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
@@ -266,8 +266,8 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
 /// stranger's, but the fence keeps us from writing it.
 fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outcome: &mut Outcome) {
     for (namespace, uid) in observed.record.iter().flat_map(|record| &record.namespaces) {
-        let key = Key::new("", "Namespace", None, namespace);
-        let lost = context.mirror.get(&key).is_some_and(|entry| entry.uid == *uid && !entry.is_ours());
+        let key = ObjectKey::new("", "Namespace", None, namespace);
+        let lost = context.cache.get(&key).is_some_and(|entry| entry.uid == *uid && !entry.is_ours());
         if lost && outcome.failure(&key).is_some() {
             outcome.explain(&key, observe::lost_label(team, namespace));
         }
@@ -276,11 +276,11 @@ fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outco
 
 fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desired> {
     let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
-    bindings.filter(|desired| context.mirror.get(&crate::cluster::apply::key(desired)).is_some()).collect()
+    bindings.filter(|desired| context.cache.get(&crate::cluster::apply::key(desired)).is_some()).collect()
 }
 
 /// What must stay.
-pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
+pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope {
     // Of a held component what runs stays, of the engine before as well.
     let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
         let before = instance.choice.iter().map(|choice| choice.engine.clone());
@@ -288,7 +288,7 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
         engines.map(|engine| (instance.id.namespace.clone(), engine))
     });
     let retained = plan.namespaces.iter().filter(|namespace| namespace.retained);
-    Keep {
+    PruneScope {
         desired: desires.objects.iter().chain(&desires.held).map(crate::cluster::apply::key).collect(),
         held: held.collect(),
         retained: retained.map(|namespace| namespace.name.clone()).collect(),
@@ -299,11 +299,11 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> Keep {
 /// What is to be remembered of the team.
 fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Record {
     let mut engines = observed.work_engines.clone();
-    let candidates = DailyKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
+    let candidates = WorkKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
     engines.extend(candidates.map(str::to_owned));
     let objects = desires.objects.iter().chain(&desires.held);
     let kinds = engine_kinds::to_record(&context.store, objects, &engines, observed.record.as_ref());
-    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    let namespaces = observe::namespaces(team.name(), &context.cache);
     Record {
         uid: team.metadata.uid.clone().unwrap_or_default(),
         namespaces: namespaces.into_iter().map(|(name, entry)| (name, entry.uid)).collect(),
@@ -326,29 +326,29 @@ fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observe
     };
     let stays = |path: &str| {
         let Some((namespace, name)) = path.split_once('/') else { return false };
-        let key = Key::new("", "PersistentVolumeClaim", Some(namespace), name);
-        context.mirror.get(&key).is_some_and(|entry| !entry.deleting) || unknown(namespace)
+        let key = ObjectKey::new("", "PersistentVolumeClaim", Some(namespace), name);
+        context.cache.get(&key).is_some_and(|entry| !entry.deleting) || unknown(namespace)
     };
     stores::remembered(&before, &desires.all(), |desired| claim(context, desired), stays)
 }
 
-/// Judges a team by what the mirror knows.
+/// Judges a team by what the cache knows.
 #[must_use]
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
-    let pods = context.mirror.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
     let probes = &context.watches.probes;
     let seen = Seen {
-        live: &|key| Some(context.mirror.get(key)?.view.state()).filter(|state| !state.is_null()),
+        live: &|key| Some(context.cache.get(key)?.view.state()).filter(|state| !state.is_null()),
         troubles: pods.flat_map(|(key, entry)| troubles(&key, &entry.view.state(), probes.of(&entry.uid))).collect(),
-        daily: daily_work(context, plan),
-        waiting: context.mirror.daily_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
+        daily: work_work(context, plan),
+        waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
     health(plan, desires, outcome, &seen)
 }
 
-/// The daily work in the team's namespaces, as it reports itself; runs never.
-fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
-    let kinds = DailyKind::ALL.iter().filter(|kind| **kind != DailyKind::Run);
+/// The work in the team's namespaces, as it reports itself; runs never.
+fn work_work(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
+    let kinds = WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Run);
     let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
     let all = places.flat_map(|(kind, place)| {
         let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
@@ -361,9 +361,9 @@ fn daily_work(context: &Context, plan: &Plan) -> Vec<DailyHealth> {
     all.collect()
 }
 
-/// Secrets that a pod of daily work waits for.
+/// Secrets that a pod of work waits for.
 fn waiting(entry: &Entry) -> Vec<Missing> {
-    let Work::Daily(id) = &entry.work else { return Vec::new() };
+    let Request::Work(id) = &entry.work else { return Vec::new() };
     let pod = serde_json::from_value(entry.view.state()).unwrap_or_default();
     summary::missing(id, &pod)
 }
@@ -381,8 +381,8 @@ fn next(
     plan: &Plan,
     health: &Health,
     outcome: &Outcome,
-    later: Again,
-) -> Result<Again, Failure> {
+    later: RequeueAfter,
+) -> Result<RequeueAfter, Failure> {
     let over = plan.budget.iter().any(|share| share.over);
     if over && context.may_lower(name) {
         context.remember_lowering(name);

@@ -6,15 +6,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::Api;
 use serde_json::json;
 
-use crate::api::identity::Key;
+use crate::api::identity::Request;
 use crate::api::team::DeletionPolicy;
 use crate::api::{AITeam, GROUP, Layer, Reason};
 use crate::cluster::apply::Outcome;
 use crate::cluster::apply::Revocation;
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key as WatchKey;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::objects::record::Record;
 use crate::plan::Identity;
@@ -23,12 +23,12 @@ use crate::reconcile::observe;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report};
 use crate::reconcile::requeue::RECHECK;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{finalizer, retained, stalled};
 use crate::status::team::held;
 
 /// Takes the team away and lets its object go once that is done.
-pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure> {
+pub async fn teardown(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failure> {
     if !finalizer::is_set(team) {
         return Ok(None);
     }
@@ -37,7 +37,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
     let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
         // What holds a namespace is watched as little as who lets it go.
-        let namespaces = observe::namespaces(team.name(), &context.mirror);
+        let namespaces = observe::namespaces(team.name(), &context.cache);
         return Ok(namespaces
             .values()
             .filter(|entry| entry.deleting)
@@ -51,7 +51,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<Again, Failure
 
 /// Takes the people of a deleted team away and nothing else: what becomes of the rest
 /// cannot be read, so the team stays and says so.
-pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failure) -> Result<Again, Failure> {
+pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failure) -> Result<RequeueAfter, Failure> {
     if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
         return Ok(None);
     }
@@ -96,13 +96,13 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failur
     let mut outcome = Outcome::default();
     context.applier.relabel_namespaces(name, &mut outcome).await;
     let bound =
-        || context.mirror.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
+        || context.cache.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
     // What somebody's finalizer holds is emptied until they let it go.
     let kept = bound().filter(|(_, entry)| entry.deleting);
     let emptied = kept.map(|(key, entry)| (key, entry, Revocation::Keep(json!([]))));
     context.applier.revoke(emptied.collect(), &mut outcome).await;
     context.applier.remove_bindings(name, &mut outcome).await;
-    let namespaces = observe::namespaces(name, &context.mirror).into_keys().collect();
+    let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     let unknown = ["RoleBinding", "ClusterRoleBinding"]
         .into_iter()
@@ -127,12 +127,12 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
     let name = team.name();
     let uid = team.metadata.uid.clone().unwrap_or_default();
     // One that cannot be read is not written over: the team waits for who can.
-    let Some(mut record) = observe::record(name, &context.mirror)?.or_else(|| from_scratch(context, team)) else {
+    let Some(mut record) = observe::record(name, &context.cache)?.or_else(|| from_scratch(context, team)) else {
         return Ok(());
     };
     record.withdrawn = true;
     let mut outcome = Outcome::default();
-    let owner = Key::Team(name.to_owned());
+    let owner = Request::Team(name.to_owned());
     let desired = record.desired(&Identity { name: name.to_owned(), uid });
     context.applier.apply(&owner, &[desired], &[crate::objects::Stage::Guardrail], &mut outcome).await;
     outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
@@ -144,7 +144,7 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
 
 /// A record for a team whose own was lost: only if a namespace is there to keep it.
 fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
-    let namespaces = observe::namespaces(team.name(), &context.mirror);
+    let namespaces = observe::namespaces(team.name(), &context.cache);
     namespaces.contains_key(&format!("{}--backbone", team.name())).then(|| {
         let site = context.store.blueprints.get(&team.spec.blueprint).and_then(Result::ok);
         let known = site.map(|site| Record::of(team.name(), &team.spec, &site.spec));
@@ -163,9 +163,9 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
     let mut outcome = Outcome::default();
     let going = Failure::new(Reason::Deleting, "the team is being deleted with everything in it");
-    publish(context, name, Ground::held(&going));
+    publish(context, name, TeamSnapshot::held(&going));
     context.applier.remove_outside(name, &mut outcome).await;
-    let namespaces = observe::namespaces(name, &context.mirror);
+    let namespaces = observe::namespaces(name, &context.cache);
     let of = |layer: Layer| -> Vec<(String, &Entry)> {
         let of_layer = namespaces.iter().filter(move |(name, entry)| observe::layer(name, entry) == layer);
         of_layer.map(|(name, entry)| (name.clone(), entry)).collect()
@@ -201,9 +201,9 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
 /// Why a namespace that is the team's own by its recorded UID cannot be removed: it
 /// lost our label.
 fn lost(context: &Context, team: &str) -> Option<Failure> {
-    let record = observe::record(team, &context.mirror).ok().flatten()?;
+    let record = observe::record(team, &context.cache).ok().flatten()?;
     record.namespaces.iter().find_map(|(namespace, uid)| {
-        let entry = context.mirror.get(&WatchKey::new("", "Namespace", None, namespace))?;
+        let entry = context.cache.get(&ObjectKey::new("", "Namespace", None, namespace))?;
         (entry.uid == *uid && !entry.is_ours() && !entry.deleting).then(|| observe::lost_label(team, namespace))
     })
 }

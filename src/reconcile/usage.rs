@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::api::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 
-use crate::api::identity::Key;
+use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
 use crate::api::{Blueprint, Engine, Reason};
@@ -27,15 +27,15 @@ fn engines(choices: &Choices) -> BTreeSet<String> {
 
 /// Has every Blueprint and Engine told, once it is known what there is.
 pub fn count(context: &Context) {
-    context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
-    context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Key::Engine(name)));
+    context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Request::Blueprint(name)));
+    context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Request::Engine(name)));
 }
 
 /// Has the Engines told that a team uses from now on, or no longer does.
 pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     let (before, now) = (before.map(engines).unwrap_or_default(), engines(now));
     for engine in before.symmetric_difference(&now).filter(|name| context.store.engines.get(name).is_some()) {
-        context.queue.add_count(Key::Engine(engine.clone()));
+        context.queue.add_count(Request::Engine(engine.clone()));
     }
 }
 
@@ -71,7 +71,7 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
 pub async fn follow_access(context: &Context) {
     loop {
         context.watches.outsiders.changed.notified().await;
-        context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Key::Blueprint(name)));
+        context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Request::Blueprint(name)));
     }
 }
 
@@ -104,7 +104,7 @@ fn access(context: &Context) -> Option<Finding> {
 pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.engines.get(name) else { return Ok(()) };
     let teams = context.store.teams.names().into_iter();
-    let followers = teams.filter(|team| context.uses.of(&context.mirror, &context.store, team).contains(name)).count();
+    let followers = teams.filter(|team| context.uses.of(&context.cache, &context.store, team).contains(name)).count();
     let (metadata, status, _) = parts(&known, |engine| (&engine.metadata, json!(engine.status)));
     let catalogue = context.store.catalogue();
     // One that cannot be read stands in the catalogue with the reason.

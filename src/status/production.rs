@@ -1,4 +1,4 @@
-//! What a team's status tells of its daily work: production apart from all
+//! What a team's status tells of its work: production apart from all
 //! else, and what is not ready, bounded.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,23 +6,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::reason::Class;
 use crate::api::status::Finding;
 use crate::api::team_status::{ComponentState, ComponentStatus, PRODUCTION_READY, ProductionStatus};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{Layer, Reason, text};
 use crate::plan::Plan;
-use crate::status::health::summary::DailyHealth;
+use crate::status::health::summary::WorkHealth;
 
-/// How many objects of daily work a team's status lists.
+/// How many objects of work a team's status lists.
 const LISTED: usize = 100;
 /// How many models in production a team's status lists.
 const PRODUCTION: usize = 128;
 
 /// Whether all models and schedules in production are as asked.
 #[must_use]
-pub fn ready(daily: &[DailyHealth]) -> Finding {
-    let production: Vec<&DailyHealth> = daily.iter().filter(|object| object.in_production()).collect();
-    let failing: Vec<&&DailyHealth> = production.iter().filter(|object| !object.ready).collect();
+pub fn ready(daily: &[WorkHealth]) -> Finding {
+    let production: Vec<&WorkHealth> = daily.iter().filter(|object| object.in_production()).collect();
+    let failing: Vec<&&WorkHealth> = production.iter().filter(|object| !object.ready).collect();
     let Some(first) = failing.first() else {
-        let models = production.iter().filter(|object| object.id.kind == DailyKind::ModelService).count();
+        let models = production.iter().filter(|object| object.id.kind == WorkKind::ModelService).count();
         return match production.len() {
             0 => Finding::new(PRODUCTION_READY, true, Reason::NothingAsked, "nothing is in production yet"),
             all => Finding::new(
@@ -44,7 +44,7 @@ fn counted(number: usize, what: &str) -> String {
 
 /// Models and schedules in production that are ready, of all: `1/2`.
 #[must_use]
-pub fn ratio(daily: &[DailyHealth]) -> String {
+pub fn ratio(daily: &[WorkHealth]) -> String {
     let production: Vec<_> = daily.iter().filter(|object| object.in_production()).collect();
     if production.is_empty() {
         return "-".to_owned();
@@ -54,15 +54,15 @@ pub fn ratio(daily: &[DailyHealth]) -> String {
 
 /// Where to look first in production, if anything there is not ready.
 #[must_use]
-pub fn failing(daily: &[DailyHealth]) -> Option<String> {
+pub fn failing(daily: &[WorkHealth]) -> Option<String> {
     let worst = daily.iter().find(|object| object.in_production() && !object.ready)?;
     Some(format!("{} ({})", worst.id.name, worst.id.namespace))
 }
 
 /// The models in production, those that are not ready first.
 #[must_use]
-pub fn models(before: &[ProductionStatus], daily: &[DailyHealth], now: &Time) -> Vec<ProductionStatus> {
-    let models = daily.iter().filter(|object| object.id.kind == DailyKind::ModelService && object.layer == Layer::Live);
+pub fn models(before: &[ProductionStatus], daily: &[WorkHealth], now: &Time) -> Vec<ProductionStatus> {
+    let models = daily.iter().filter(|object| object.id.kind == WorkKind::ModelService && object.layer == Layer::Live);
     models
         .take(PRODUCTION)
         .map(|model| {
@@ -88,15 +88,15 @@ pub fn models(before: &[ProductionStatus], daily: &[DailyHealth], now: &Time) ->
         .collect()
 }
 
-/// The objects of daily work that are not ready, and how many of them are left out.
+/// The objects of work that are not ready, and how many of them are left out.
 #[must_use]
-pub fn not_ready(before: &[ComponentStatus], daily: &[DailyHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
-    let failing: Vec<&DailyHealth> = daily.iter().filter(|object| !object.ready).collect();
+pub fn not_ready(before: &[ComponentStatus], daily: &[WorkHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
+    let failing: Vec<&WorkHealth> = daily.iter().filter(|object| !object.ready).collect();
     let listed = failing.iter().take(LISTED).map(|object| component(before, object, now)).collect();
     (listed, failing.len().saturating_sub(LISTED))
 }
 
-fn component(before: &[ComponentStatus], daily: &DailyHealth, now: &Time) -> ComponentStatus {
+fn component(before: &[ComponentStatus], daily: &WorkHealth, now: &Time) -> ComponentStatus {
     let object = Some(format!("{} {}", daily.id.kind, daily.id.name));
     let state = if daily.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
     let known =
@@ -119,7 +119,7 @@ fn component(before: &[ComponentStatus], daily: &DailyHealth, now: &Time) -> Com
 
 /// What production lacks, as advice.
 #[must_use]
-pub fn lacking(plan: &Plan, daily: &[DailyHealth]) -> Vec<String> {
+pub fn lacking(plan: &Plan, daily: &[WorkHealth]) -> Vec<String> {
     let live = plan.namespaces.iter().filter(|place| place.layer == Layer::Live && !place.retained);
     let empty =
         live.filter(|place| !daily.iter().any(|object| object.id.namespace == place.name && object.in_production()));
@@ -129,7 +129,7 @@ pub fn lacking(plan: &Plan, daily: &[DailyHealth]) -> Vec<String> {
     });
     let gateway = plan.site.ingress.as_ref().is_some_and(|ingress| ingress.gateway.is_some());
     let uncalled = daily.iter().filter(move |object| {
-        object.id.kind == DailyKind::ModelService && object.layer == Layer::Live && !object.called && !gateway
+        object.id.kind == WorkKind::ModelService && object.layer == Layer::Live && !object.called && !gateway
     });
     let uncalled = uncalled.map(|object| format!("{} names no customers, so nobody may call it", object.id));
     empty.chain(uncalled).take(16).collect()

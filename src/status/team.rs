@@ -14,9 +14,9 @@ use crate::api::team_status::{
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
 use crate::api::{AITeam, Condition, Layer, Reason, text};
-use crate::cluster::cache::{Mirror, mark};
+use crate::cluster::cache::{ObjectCache, mark};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
 
@@ -29,20 +29,20 @@ const LISTED: usize = 128;
 /// What the cluster says that goes into a status as it is.
 pub struct Live<'a> {
     /// What is known of the objects that Strata keeps.
-    pub mirror: &'a Mirror,
+    pub cache: &'a ObjectCache,
 }
 
 impl Live<'_> {
     /// The UID of a namespace, if it is there and ours.
     fn uid(&self, namespace: &str) -> Option<String> {
-        let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace))?;
+        let entry = self.cache.get(&ObjectKey::new("", "Namespace", None, namespace))?;
         entry.is_ours().then_some(entry.uid)
     }
 
     /// The quota of a namespace: `{hard, used}`.
     fn quota(&self, namespace: &str) -> Value {
-        let key = Key::new("", "ResourceQuota", Some(namespace), "strata-quota");
-        self.mirror.get(&key).map_or(Value::Null, |entry| entry.view.state())
+        let key = ObjectKey::new("", "ResourceQuota", Some(namespace), "strata-quota");
+        self.cache.get(&key).map_or(Value::Null, |entry| entry.view.state())
     }
 }
 

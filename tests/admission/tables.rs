@@ -23,33 +23,33 @@ async fn the_plain_table_tells_where_to_look() {
 
 /// An object of each kind of daily work with a status, and the line of the plain
 /// table that is made of it, less its age.
-fn rows() -> Vec<(DailyKind, Value, Value, &'static str, &'static str)> {
+fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
     let ready = json!([{"type": "Ready", "status": "True", "reason": "Ready", "message": "all is well",
                         "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
     vec![
         (
-            DailyKind::Component,
+            WorkKind::Component,
             json!({"image": "scipy", "owner": "ana@example.com"}),
             json!({"conditions": ready}),
             "NAME READY IMAGE SIZE OWNER AGE",
             "row True scipy small ana@example.com",
         ),
         (
-            DailyKind::Dataset,
+            WorkKind::Dataset,
             json!({"volume": {"size": "10Gi"}}),
             json!({"conditions": ready}),
             "NAME READY ADDRESS VOLUME AGE",
             "row True 10Gi",
         ),
         (
-            DailyKind::Workbench,
+            WorkKind::Workbench,
             json!({"owner": "ana@example.com", "image": "scipy", "size": "large"}),
             json!({"conditions": ready, "state": "Stopped"}),
             "NAME RUNNING IMAGE SIZE OWNER AGE",
             "row Stopped scipy large ana@example.com",
         ),
         (
-            DailyKind::Pipeline,
+            WorkKind::Pipeline,
             json!({"steps": [{"component": "a"}, {"component": "b"}], "schedule": "@daily"}),
             json!({"conditions": ready, "order": "a, b",
                    "last": {"job": "j", "state": "Failed", "since": "2026-01-01T00:00:00Z"}}),
@@ -57,14 +57,14 @@ fn rows() -> Vec<(DailyKind, Value, Value, &'static str, &'static str)> {
             "row True @daily Failed",
         ),
         (
-            DailyKind::Run,
+            WorkKind::Run,
             json!({"pipeline": "nightly"}),
             json!({"conditions": ready, "state": "Failed", "step": "train", "duration": "1h2m3s"}),
             "NAME PIPELINE STATE STEP DURATION AGE",
             "row nightly Failed train 1h2m3s",
         ),
         (
-            DailyKind::ModelService,
+            WorkKind::ModelService,
             json!({"model": {"name": "score", "alias": "champion"}, "runtime": "mlflow"}),
             json!({"conditions": ready, "wanted": "champion (7)", "serving": "6", "replicas": "1/2",
                    "endpoint": "http://row.default.svc:8080"}),

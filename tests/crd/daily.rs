@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::samples::{self, Accepted, RefusedText, object, scheduled};
 use super::*;
 
-fn of_kind(kind: DailyKind) -> Value {
+fn of_kind(kind: WorkKind) -> Value {
     let all = definitions();
     let definition = all.iter().find(|definition| definition["spec"]["names"]["kind"] == kind.name()).unwrap();
     definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
@@ -38,7 +38,7 @@ fn every_rule_has_an_example_that_breaks_it() {
     let schedules = samples::schedules();
     let texts: Vec<&RefusedText> = schedules.refused.iter().chain(&schedules.zones.refused).collect();
     let mut missing = Vec::new();
-    for kind in DailyKind::ALL {
+    for kind in WorkKind::ALL {
         let schema = of_kind(*kind);
         walk(kind.name(), &schema, &mut |path, schema| {
             for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
@@ -79,7 +79,7 @@ fn every_field_stands_in_an_example() {
         paths(&format!("{kind}.spec"), &spec, &mut used);
     }
     let mut missing = Vec::new();
-    for kind in DailyKind::ALL {
+    for kind in WorkKind::ALL {
         walk(&format!("{kind}.spec"), &of_kind(*kind)["properties"]["spec"], &mut |path, _| {
             if !used.contains(path) {
                 missing.push(path.to_owned());
@@ -128,7 +128,7 @@ fn too_much(schema: &Value, value: &Value) -> Option<Value> {
 fn nothing_is_longer_than_it_may_be() {
     let mut tried = 0;
     for Accepted { kind, spec, name, .. } in samples::accepted() {
-        let schema = of_kind(DailyKind::of(&kind).unwrap());
+        let schema = of_kind(WorkKind::of(&kind).unwrap());
         for (place, spec) in beyond("spec", &schema["properties"]["spec"], &spec) {
             let found = errors(&kind, &object(&kind, &name, &spec));
             assert!(found.iter().any(|error| error.starts_with(&format!("{place}: "))), "{kind} {place}: {found:?}");

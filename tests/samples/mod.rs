@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strata::api::work::DailyKind;
+use strata::api::work::WorkKind;
 
 /// An object that is accepted.
 #[derive(Deserialize)]
@@ -108,7 +108,7 @@ pub fn schedules() -> Schedules {
 pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
     let mut object =
         json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
-    if DailyKind::of(kind).is_some() {
+    if WorkKind::of(kind).is_some() {
         object["metadata"]["namespace"] = json!("default");
     }
     object

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Keeping;
+use super::WriteStrategy;
 use crate::api::labels;
 
 /// What of a kind's content is neither ours nor somebody's addition.
@@ -201,11 +201,13 @@ const OWNED_WHOLE: Clearing = Clearing { pods: "", defaults: &[], others: &[] };
 
 /// What may stand in this object, if what others add to it is taken out.
 #[must_use]
-pub fn of(keeping: Keeping, object: &Value) -> Option<&'static Clearing> {
+pub fn of(keeping: WriteStrategy, object: &Value) -> Option<&'static Clearing> {
     match keeping {
-        Keeping::Cleared(clearing) => Some(clearing),
-        Keeping::Applied => (object["metadata"]["annotations"][labels::OWNED_WHOLE] == "true").then_some(&OWNED_WHOLE),
-        Keeping::Whole(_) => None,
+        WriteStrategy::ApplyAndClear(clearing) => Some(clearing),
+        WriteStrategy::Apply => {
+            (object["metadata"]["annotations"][labels::OWNED_WHOLE] == "true").then_some(&OWNED_WHOLE)
+        }
+        WriteStrategy::Replace(_) => None,
     }
 }
 
@@ -284,7 +286,7 @@ mod tests {
         let part = page.split("### What is others'").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
         let told: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
         let known = crate::api::kinds::KINDS.iter().filter_map(|kind| match kind.keeping {
-            crate::api::kinds::Keeping::Cleared(clearing) => Some((kind.kind, clearing)),
+            crate::api::kinds::WriteStrategy::ApplyAndClear(clearing) => Some((kind.kind, clearing)),
             _ => None,
         });
         let known = known.flat_map(|(kind, clearing)| clearing.others.iter().map(move |other| (kind, other)));

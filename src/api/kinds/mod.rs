@@ -9,30 +9,30 @@ use clearing::Clearing;
 
 /// How the objects of a kind are kept in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
+pub enum WriteStrategy {
     /// Owned whole: these sections are put back when anything in them that is
     /// not ours appears, changes or goes.
-    Whole(&'static [&'static str]),
+    Replace(&'static [&'static str]),
     /// Applied: only the fields that we mean are ours.
-    Applied,
+    Apply,
     /// Applied, and what others add to its content is taken out again, but for what
     /// is others' by design.
-    Cleared(&'static Clearing),
+    ApplyAndClear(&'static Clearing),
 }
 
-impl Keeping {
+impl WriteStrategy {
     /// Whether it is written by server-side apply.
     #[must_use]
     pub const fn is_applied(self) -> bool {
-        matches!(self, Self::Applied | Self::Cleared(_))
+        matches!(self, Self::Apply | Self::ApplyAndClear(_))
     }
 }
 
 /// Which objects of a kind are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection {
+pub enum WatchScope {
     /// Those that carry our label.
-    Ours,
+    Managed,
     /// All of them; what is neither ours nor in a team's namespace is dropped at
     /// once. Needed where a foreign object matters: a namespace that takes a
     /// name, a binding that lets somebody in.
@@ -53,9 +53,9 @@ pub struct Kind {
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// How its objects are kept.
-    pub keeping: Keeping,
+    pub keeping: WriteStrategy,
     /// Which of its objects are watched.
-    pub selection: Selection,
+    pub selection: WatchScope,
 }
 
 pub(crate) const RBAC: &str = "rbac.authorization.k8s.io";
@@ -73,13 +73,21 @@ const fn whole(
         kind,
         plural,
         namespaced,
-        keeping: Keeping::Whole(sections),
-        selection: Selection::Ours,
+        keeping: WriteStrategy::Replace(sections),
+        selection: WatchScope::Managed,
     }
 }
 
 const fn applied(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { group, version, kind, plural, namespaced: true, keeping: Keeping::Applied, selection: Selection::Ours }
+    Kind {
+        group,
+        version,
+        kind,
+        plural,
+        namespaced: true,
+        keeping: WriteStrategy::Apply,
+        selection: WatchScope::Managed,
+    }
 }
 
 const fn cleared(
@@ -89,12 +97,12 @@ const fn cleared(
     plural: &'static str,
     clearing: &'static Clearing,
 ) -> Kind {
-    Kind { keeping: Keeping::Cleared(clearing), ..applied(group, version, kind, plural) }
+    Kind { keeping: WriteStrategy::ApplyAndClear(clearing), ..applied(group, version, kind, plural) }
 }
 
 /// Every built-in kind that is written, and those that are only read.
 pub const KINDS: &[Kind] = &[
-    Kind { namespaced: false, selection: Selection::All, ..applied("", "v1", "Namespace", "namespaces") },
+    Kind { namespaced: false, selection: WatchScope::All, ..applied("", "v1", "Namespace", "namespaces") },
     whole("", "ResourceQuota", "resourcequotas", true, &["spec"]),
     whole("", "LimitRange", "limitranges", true, &["spec"]),
     whole("networking.k8s.io", "NetworkPolicy", "networkpolicies", true, &["spec"]),
@@ -108,14 +116,14 @@ pub const KINDS: &[Kind] = &[
     cleared("batch", "v1", "CronJob", "cronjobs", &clearing::CRON_JOB),
     cleared("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &clearing::BUDGET),
     cleared("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &clearing::AUTOSCALER),
-    Kind { selection: Selection::All, ..whole(RBAC, "RoleBinding", "rolebindings", true, &["roleRef", "subjects"]) },
+    Kind { selection: WatchScope::All, ..whole(RBAC, "RoleBinding", "rolebindings", true, &["roleRef", "subjects"]) },
     // All of these, because those of others say who gets into namespaces of teams.
     Kind {
-        selection: Selection::All,
+        selection: WatchScope::All,
         ..whole(RBAC, "ClusterRole", "clusterroles", false, &["rules", "aggregationRule"])
     },
     Kind {
-        selection: Selection::All,
+        selection: WatchScope::All,
         ..whole(RBAC, "ClusterRoleBinding", "clusterrolebindings", false, &["roleRef", "subjects"])
     },
     applied("", "v1", "Pod", "pods"),

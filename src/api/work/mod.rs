@@ -28,7 +28,7 @@ use super::vocabulary::{Capability, Layer};
 
 /// A kind of daily work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DailyKind {
+pub enum WorkKind {
     /// A reusable pipeline step.
     Component,
     /// Data with its splits.
@@ -43,7 +43,7 @@ pub enum DailyKind {
     ModelService,
 }
 
-impl DailyKind {
+impl WorkKind {
     /// Every kind, what others refer to first.
     pub const ALL: &'static [Self] =
         &[Self::Component, Self::Dataset, Self::Workbench, Self::Pipeline, Self::Run, Self::ModelService];
@@ -118,7 +118,7 @@ impl DailyKind {
     }
 }
 
-impl fmt::Display for DailyKind {
+impl fmt::Display for WorkKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::crd;
 use crate::api::team::blocks::{BLOCKS, refusal};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::work::schema::NO_ZONE;
 
 /// A kind's schema, compiled once.
@@ -58,7 +58,7 @@ pub fn errors(name: &str, value: &Value) -> Vec<String> {
     if found.is_empty() {
         found = broken_rules(kind, &value);
     }
-    if found.is_empty() && name == DailyKind::Pipeline.name() {
+    if found.is_empty() && name == WorkKind::Pipeline.name() {
         found.extend(unknown_zone(&value));
     }
     found

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
@@ -61,7 +61,7 @@ pub enum ManifestError {
         /// File and document.
         place: String,
     },
-    /// An object of daily work stands in a namespace of its team.
+    /// An object of work stands in a namespace of its team.
     #[error(
         "{place} says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared"
     )]
@@ -96,7 +96,7 @@ pub struct Manifests {
     pub blueprints: BTreeMap<String, Blueprint>,
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
-    /// Objects of daily work, in the order of the files.
+    /// Objects of work, in the order of the files.
     pub daily: Vec<Daily>,
     /// What was passed over, and why, one sentence each.
     pub skipped: Vec<String>,
@@ -128,7 +128,7 @@ impl Manifests {
             return Err(vec![ManifestError::NoObject { place: document.place() }]);
         };
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
-        let daily = DailyKind::of(kind);
+        let daily = WorkKind::of(kind);
         if !ours || (daily.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
             self.skipped.push(format!("{} is passed over: only Strata's own kinds are read here", document.place()));
             return Ok(());

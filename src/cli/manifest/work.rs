@@ -1,17 +1,17 @@
-//! Objects of daily work out of files: checked like the others, and kept as
+//! Objects of work out of files: checked like the others, and kept as
 //! they are written. What they lead to is not known here.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Document, ManifestError, typed};
-use crate::api::work::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
+use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind, Workbench};
 
-/// An object of daily work that the API server would accept.
+/// An object of work that the API server would accept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Daily {
     /// Its kind.
-    pub kind: DailyKind,
+    pub kind: WorkKind,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -27,7 +27,7 @@ impl Daily {
     }
 
     /// The object of a document, or all that is wrong with it.
-    pub(super) fn read(kind: DailyKind, document: &Document) -> Result<Self, Vec<ManifestError>> {
+    pub(super) fn read(kind: WorkKind, document: &Document) -> Result<Self, Vec<ManifestError>> {
         let namespace = document.text("/metadata/namespace").unwrap_or_default().to_owned();
         let mut errors = Vec::new();
         if namespace.is_empty() {
@@ -43,14 +43,14 @@ impl Daily {
 }
 
 /// That the document is an object of the kind, by its rules and by its type.
-fn checked(kind: DailyKind, document: &Document) -> Result<(), Vec<ManifestError>> {
+fn checked(kind: WorkKind, document: &Document) -> Result<(), Vec<ManifestError>> {
     match kind {
-        DailyKind::Component => typed::<Component>(document, kind.name()).map(drop),
-        DailyKind::Dataset => typed::<Dataset>(document, kind.name()).map(drop),
-        DailyKind::Workbench => typed::<Workbench>(document, kind.name()).map(drop),
-        DailyKind::Pipeline => typed::<Pipeline>(document, kind.name()).map(drop),
-        DailyKind::Run => typed::<Run>(document, kind.name()).map(drop),
-        DailyKind::ModelService => typed::<ModelService>(document, kind.name()).map(drop),
+        WorkKind::Component => typed::<Component>(document, kind.name()).map(drop),
+        WorkKind::Dataset => typed::<Dataset>(document, kind.name()).map(drop),
+        WorkKind::Workbench => typed::<Workbench>(document, kind.name()).map(drop),
+        WorkKind::Pipeline => typed::<Pipeline>(document, kind.name()).map(drop),
+        WorkKind::Run => typed::<Run>(document, kind.name()).map(drop),
+        WorkKind::ModelService => typed::<ModelService>(document, kind.name()).map(drop),
     }
 }
 
@@ -64,17 +64,17 @@ mod tests {
         Manifests::of(&documents).map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }
 
-    fn object(kind: DailyKind, metadata: &str, spec: &str) -> String {
+    fn object(kind: WorkKind, metadata: &str, spec: &str) -> String {
         format!("{{apiVersion: strata-operator.dev/v1alpha1, kind: {kind}, metadata: {metadata}, spec: {spec}}}\n---\n")
     }
 
-    const SPECS: [(DailyKind, &str); 6] = [
-        (DailyKind::Component, "{image: scipy}"),
-        (DailyKind::Dataset, "{uri: 's3://cards/v7'}"),
-        (DailyKind::Workbench, "{owner: ana, image: scipy}"),
-        (DailyKind::Pipeline, "{steps: [{component: train}]}"),
-        (DailyKind::Run, "{pipeline: nightly}"),
-        (DailyKind::ModelService, "{model: {name: score, version: '1'}, runtime: mlflow}"),
+    const SPECS: [(WorkKind, &str); 6] = [
+        (WorkKind::Component, "{image: scipy}"),
+        (WorkKind::Dataset, "{uri: 's3://cards/v7'}"),
+        (WorkKind::Workbench, "{owner: ana, image: scipy}"),
+        (WorkKind::Pipeline, "{steps: [{component: train}]}"),
+        (WorkKind::Run, "{pipeline: nightly}"),
+        (WorkKind::ModelService, "{model: {name: score, version: '1'}, runtime: mlflow}"),
     ];
 
     #[test]
@@ -83,8 +83,8 @@ mod tests {
             SPECS.iter().map(|(kind, spec)| object(*kind, "{name: x, namespace: fraud-score}", spec)).collect();
         let manifests = manifests(&text).unwrap();
         assert!(manifests.skipped.is_empty(), "{:?}", manifests.skipped);
-        let kinds: Vec<DailyKind> = manifests.daily.iter().map(|daily| daily.kind).collect();
-        assert_eq!(kinds, DailyKind::ALL);
+        let kinds: Vec<WorkKind> = manifests.daily.iter().map(|daily| daily.kind).collect();
+        assert_eq!(kinds, WorkKind::ALL);
         let workbench = &manifests.daily[2];
         assert_eq!((workbench.namespace.as_str(), workbench.name.as_str()), ("fraud-score", "x"));
         assert_eq!(workbench.value["spec"], serde_json::json!({"owner": "ana", "image": "scipy"}));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn without_a_namespace_nobody_knows_whose_it_is() {
-        let errors = manifests(&object(DailyKind::Workbench, "{name: ana}", "{owner: ana}")).unwrap_err();
+        let errors = manifests(&object(WorkKind::Workbench, "{name: ana}", "{owner: ana}")).unwrap_err();
         assert_eq!(
             errors,
             [
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn the_same_name_is_another_object_in_another_namespace() {
         let run = |namespace: &str| {
-            object(DailyKind::Run, &format!("{{name: x, namespace: {namespace}}}"), "{pipeline: nightly}")
+            object(WorkKind::Run, &format!("{{name: x, namespace: {namespace}}}"), "{pipeline: nightly}")
         };
         assert_eq!(manifests(&(run("a") + &run("b"))).unwrap().daily.len(), 2);
         let errors = manifests(&(run("a") + &run("a"))).unwrap_err();
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn what_never_changes_is_no_matter_for_a_file() {
         // Rules on what was before have nothing to say of what is new.
-        let text = object(DailyKind::Dataset, "{name: x, namespace: a}", "{volume: {size: 1Gi}}");
+        let text = object(WorkKind::Dataset, "{name: x, namespace: a}", "{volume: {size: 1Gi}}");
         assert_eq!(manifests(&text).unwrap().daily.len(), 1);
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::api::blueprint::DEFAULT_BLUEPRINT;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::{AITeam, BlueprintSpec, Prefixes};
 use crate::cli::manifest::{Document, Manifests, errors, yaml};
 use crate::engine::Catalogue;
@@ -38,17 +38,17 @@ pub struct Team {
     pub name: String,
     /// Its objects.
     pub objects: Vec<Desired>,
-    /// Its daily work.
+    /// Its work.
     pub daily: Vec<Daily>,
     /// What is not as it asks, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// The objects of one object of daily work, as they are written first.
+/// The objects of one object of work, as they are written first.
 #[derive(Debug)]
 pub struct Daily {
     /// Which one.
-    pub id: DailyId,
+    pub id: WorkId,
     /// What is written for it, in the order of writing.
     pub objects: Vec<Desired>,
     /// Why nothing is, if that is so.

@@ -1,24 +1,24 @@
-//! The daily work of files: what is written for it first, without a cluster.
+//! The work of files: what is written for it first, without a cluster.
 //! Nobody has looked at one, so nothing runs yet and no model is released.
 
 use serde::de::DeserializeOwned;
 
 use super::{Daily, NO_UID};
 use crate::api::AITeam;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
-use crate::api::work::{Component, DailyKind, Dataset, Pipeline, Run};
+use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind};
 use crate::cli::manifest::{Daily as Written, Manifests};
 use crate::objects::work::desired;
 use crate::plan::settings::Given;
-use crate::plan::work::{DailyFacts, Lookup, Neighbours, Object, data, dataset, plan, unreadable};
+use crate::plan::work::{Lookup, Object, ObjectLookup, WorkFacts, data, dataset, plan, unreadable};
 use crate::plan::{DatasetSettings, Facts, Plan};
 
 /// The settings of the team's datasets, by namespace.
 #[must_use]
 pub fn datasets(team: &str, manifests: &Manifests) -> DatasetSettings {
     let mut settings = DatasetSettings::new();
-    for written in of_team(team, manifests).filter(|written| written.kind == DailyKind::Dataset) {
+    for written in of_team(team, manifests).filter(|written| written.kind == WorkKind::Dataset) {
         let Ok(read) = written.object::<Dataset>() else { continue };
         // One that stands for one of Shared says the same as that one.
         if data::stands_for_shared(&read) {
@@ -31,7 +31,7 @@ pub fn datasets(team: &str, manifests: &Manifests) -> DatasetSettings {
     settings
 }
 
-/// What is written for each object of the team's daily work.
+/// What is written for each object of the team's work.
 #[must_use]
 pub fn work(team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Manifests) -> Vec<Daily> {
     let all =
@@ -41,7 +41,7 @@ pub fn work(team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Mani
     all
 }
 
-/// Daily work in namespaces that none of the teams has.
+/// Work in namespaces that none of the teams has.
 #[must_use]
 pub fn strangers(manifests: &Manifests) -> Vec<String> {
     let known = |written: &&Written| {
@@ -60,8 +60,8 @@ fn of_team<'a>(team: &'a str, manifests: &'a Manifests) -> impl Iterator<Item = 
     manifests.daily.iter().filter(move |written| team_of(&written.namespace) == Some(team))
 }
 
-fn id(written: &Written) -> DailyId {
-    DailyId { kind: written.kind, namespace: written.namespace.clone(), name: written.name.clone() }
+fn id(written: &Written) -> WorkId {
+    WorkId { kind: written.kind, namespace: written.namespace.clone(), name: written.name.clone() }
 }
 
 fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Manifests) -> Daily {
@@ -78,7 +78,7 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
         Ok(object) => object,
         Err(error) => return refused(error),
     };
-    let facts = DailyFacts {
+    let facts = WorkFacts {
         team,
         plan: team_plan,
         namespace,
@@ -100,11 +100,11 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
     Daily { objects: if plan.draft.write { objects } else { Vec::new() }, held: None, id }
 }
 
-/// The objects of daily work in the files.
+/// The objects of work in the files.
 struct InFiles<'a>(&'a Manifests);
 
 impl InFiles<'_> {
-    fn read<K: DeserializeOwned>(&self, kind: DailyKind, namespace: &str, name: &str) -> Lookup<K> {
+    fn read<K: DeserializeOwned>(&self, kind: WorkKind, namespace: &str, name: &str) -> Lookup<K> {
         let all = self.0.daily.iter();
         let mut found = all.filter(|known| known.kind == kind && known.namespace == namespace);
         let Some(found) = found.find(|known| known.name == name) else { return Ok(None) };
@@ -112,22 +112,22 @@ impl InFiles<'_> {
     }
 }
 
-impl Neighbours for InFiles<'_> {
+impl ObjectLookup for InFiles<'_> {
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
-        self.read(DailyKind::Component, namespace, name)
+        self.read(WorkKind::Component, namespace, name)
     }
 
     fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
-        self.read(DailyKind::Dataset, namespace, name)
+        self.read(WorkKind::Dataset, namespace, name)
     }
 
     fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
-        self.read(DailyKind::Pipeline, namespace, name)
+        self.read(WorkKind::Pipeline, namespace, name)
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
         let all = self.0.daily.iter();
-        let here = all.filter(|known| known.kind == DailyKind::Component && known.namespace == namespace);
+        let here = all.filter(|known| known.kind == WorkKind::Component && known.namespace == namespace);
         here.map(|known| known.name.clone()).collect()
     }
 

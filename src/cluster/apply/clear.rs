@@ -17,7 +17,7 @@ use crate::api::kinds::clearing::Clearing;
 use crate::cluster::cache::added::{Addition, additions, without};
 use crate::cluster::cache::fingerprint::holds;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::Watched;
 
 /// A status code: what is sent cannot be.
@@ -50,14 +50,14 @@ impl Left {
     }
 
     /// Those that are not to be left.
-    fn new_ones(&self, key: &Key, mut found: Vec<Addition>) -> Vec<Addition> {
+    fn new_ones(&self, key: &ObjectKey, mut found: Vec<Addition>) -> Vec<Addition> {
         if let Some(marks) = self.lock().marks.get(&self.numbers.hash_one(key)) {
             found.retain(|addition| !marks.contains(&addition.mark));
         }
         found
     }
 
-    fn leave(&self, key: &Key, found: &[Addition]) {
+    fn leave(&self, key: &ObjectKey, found: &[Addition]) {
         if !found.is_empty() {
             let marks = found.iter().map(|addition| addition.mark);
             self.lock().marks.entry(self.numbers.hash_one(key)).or_default().extend(marks);
@@ -66,7 +66,7 @@ impl Left {
 
     /// Forgets, where many are known, objects that are no longer there. `each` shows
     /// those that are.
-    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&Key))) {
+    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let mut known = self.lock();
         if known.marks.len() < known.tidy_at.max(FEW) {
             return;
@@ -93,7 +93,7 @@ pub struct Clearer<'a> {
     pub writer: &'a Writer,
     pub left: &'a Left,
     pub kind: &'a Watched,
-    pub key: &'a Key,
+    pub key: &'a ObjectKey,
     pub clearing: &'a Clearing,
     pub intent: &'a Value,
 }

@@ -11,9 +11,9 @@ use futures::StreamExt;
 
 use super::{Applier, IN_FLIGHT, Outcome, Result, key, write};
 use crate::api::Reason;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::State;
 use crate::objects::{Desired, Stage};
 
@@ -32,7 +32,7 @@ enum Whose {
 
 impl Applier {
     /// Asks who has the objects that are not known, before any of them is written.
-    pub async fn look<D>(&self, owner: &Work, objects: &[D], outcome: &mut Outcome)
+    pub async fn look<D>(&self, owner: &Request, objects: &[D], outcome: &mut Outcome)
     where
         D: Borrow<Desired> + Sync,
     {
@@ -43,7 +43,7 @@ impl Applier {
             if self.blocking(desired, outcome).is_some() {
                 continue;
             }
-            match self.mirror.get(&key) {
+            match self.cache.get(&key) {
                 Some(entry) if !entry.deleting && !write::entry_is_ours(&entry, &key, owner) => {
                     let failure = write::known_conflict(&key, &entry);
                     if entry.is_ours() {
@@ -70,7 +70,7 @@ impl Applier {
         }
     }
 
-    async fn whose(&self, key: &Key, desired: &Desired) -> Whose {
+    async fn whose(&self, key: &ObjectKey, desired: &Desired) -> Whose {
         let known = self.watches.version(&key.group, &key.kind, &desired.key.version);
         // Of a kind that is not followed nothing is written: that is told there.
         let Some(known) = known.filter(|known| matches!(known.state, State::Synced)) else { return Whose::Ours };
@@ -87,7 +87,7 @@ impl Applier {
     pub fn without_conflicts<'a, D: Borrow<Desired>>(&self, objects: &'a [D], outcome: &Outcome) -> Vec<&'a Desired> {
         let all = || objects.iter().map(Borrow::borrow);
         let theirs: Vec<&Desired> = all().filter(|desired| is_not_ours(desired, outcome)).collect();
-        let there = |key: &Key| self.mirror.get(key).is_some();
+        let there = |key: &ObjectKey| self.cache.get(key).is_some();
         all().filter(|desired| goes_on(desired, &theirs, &there)).collect()
     }
 }
@@ -112,7 +112,7 @@ fn is_not_ours(desired: &Desired, outcome: &Outcome) -> bool {
 /// Whether the object is written although these are not ours: it is neither one of
 /// them nor acts on one, it loads none, and if they are of its own component, it is
 /// there already.
-fn goes_on(desired: &Desired, theirs: &[&Desired], there: &dyn Fn(&Key) -> bool) -> bool {
+fn goes_on(desired: &Desired, theirs: &[&Desired], there: &dyn Fn(&ObjectKey) -> bool) -> bool {
     if theirs.iter().any(|other| other.key == desired.key || acts_on(desired, other)) {
         return false;
     }
@@ -136,12 +136,12 @@ fn acts_on(desired: &Desired, other: &Desired) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{ObjectKey, Ownership};
+    use crate::objects::{Ownership, VersionedKey};
     use crate::plan::InstanceId;
     use serde_json::{Value, json};
 
     fn object(stage: Stage, kind: &str, component: Option<&str>, spec: &Value) -> Desired {
-        let key = ObjectKey {
+        let key = VersionedKey {
             group: String::new(),
             version: "v1".to_owned(),
             kind: kind.to_owned(),
@@ -173,7 +173,7 @@ mod tests {
     fn written(theirs: &str, there: &[&str]) -> Vec<String> {
         let objects = service();
         let theirs: Vec<&Desired> = objects.iter().filter(|desired| desired.key.kind == theirs).collect();
-        let there = |key: &Key| there.contains(&key.kind.as_str());
+        let there = |key: &ObjectKey| there.contains(&key.kind.as_str());
         let written = objects.iter().filter(|desired| goes_on(desired, &theirs, &there));
         written.map(|desired| desired.key.kind.clone()).collect()
     }

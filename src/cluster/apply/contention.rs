@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 
 /// So many repairs within [`WINDOW`] make an object contested.
 const ROUNDS: usize = 5;
@@ -43,14 +43,14 @@ struct Known {
 /// The repairs of the last minute, by object. It holds at most twice as many as
 /// are there or were fought over in that minute.
 #[derive(Default)]
-pub struct Contests {
+pub struct ContentionTracker {
     numbers: RandomState,
     known: Mutex<Known>,
 }
 
 /// Whether an object may be repaired now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
+pub enum WriteDecision {
     /// It is written because what we want changed, or for the first time.
     Update,
     /// It is written because somebody changed it.
@@ -62,7 +62,7 @@ pub enum Permission {
     Wait(Duration),
 }
 
-impl Contests {
+impl ContentionTracker {
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Rounds are counted one by one: none can be left half-written.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,11 +70,11 @@ impl Contests {
 
     /// Asks to write an object that differs from the intent.
     /// `field` is what is different, where that is known.
-    pub fn ask(&self, key: &Key, intent: u64, guardrail: bool, field: Option<String>) -> Permission {
+    pub fn ask(&self, key: &ObjectKey, intent: u64, guardrail: bool, field: Option<String>) -> WriteDecision {
         let (now, number) = (Instant::now(), self.number(key));
         let mut known = self.lock();
         if known.intents.get(&number) != Some(&intent) {
-            return Permission::Update;
+            return WriteDecision::Update;
         }
         let Known { repairs, fields, .. } = &mut *known;
         if let Some(field) = field {
@@ -90,18 +90,18 @@ impl Contests {
             let last = repairs.back().copied().unwrap_or(now);
             let since = now.duration_since(last);
             if since < pace {
-                return Permission::Wait(pace.saturating_sub(since));
+                return WriteDecision::Wait(pace.saturating_sub(since));
             }
         }
         repairs.push_back(now);
         if repairs.len() > ROUNDS + QUIET {
             repairs.pop_front();
         }
-        Permission::Repair { contested }
+        WriteDecision::Repair { contested }
     }
 
     /// We wrote this intent: what differs from now on was changed by somebody.
-    pub fn wrote(&self, key: &Key, intent: u64) {
+    pub fn wrote(&self, key: &ObjectKey, intent: u64) {
         let number = self.number(key);
         let mut known = self.lock();
         if known.intents.insert(number, intent) != Some(intent) {
@@ -112,13 +112,13 @@ impl Contests {
 
     /// What of the object was changed last.
     #[must_use]
-    pub fn field(&self, key: &Key) -> Option<String> {
+    pub fn field(&self, key: &ObjectKey) -> Option<String> {
         self.lock().fields.get(&self.number(key)).cloned()
     }
 
     /// Whether the object was repaired that often within the last minute.
     #[must_use]
-    pub fn contested(&self, key: &Key) -> bool {
+    pub fn contested(&self, key: &ObjectKey) -> bool {
         let (known, now) = (self.lock(), Instant::now());
         known
             .repairs
@@ -127,7 +127,7 @@ impl Contests {
     }
 
     /// The object is no longer ours to keep.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         let number = self.number(key);
         let mut known = self.lock();
         known.intents.remove(&number);
@@ -137,7 +137,7 @@ impl Contests {
 
     /// Forgets, where many are known, objects that are no longer there and that
     /// nobody fights over: they went without us. `each` shows those that are there.
-    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&Key))) {
+    pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let (mut known, now) = (self.lock(), Instant::now());
         if known.intents.len() < known.tidy_at.max(FEW) {
             return;
@@ -154,7 +154,7 @@ impl Contests {
         known.tidy_at = known.intents.len() * 2;
     }
 
-    fn number(&self, key: &Key) -> u64 {
+    fn number(&self, key: &ObjectKey) -> u64 {
         self.numbers.hash_one(key)
     }
 }
@@ -163,21 +163,21 @@ impl Contests {
 mod tests {
     use super::*;
 
-    fn key() -> Key {
-        Key::new("", "ConfigMap", Some("a--b"), "connections")
+    fn key() -> ObjectKey {
+        ObjectKey::new("", "ConfigMap", Some("a--b"), "connections")
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_field_fought_over_is_written_at_a_bounded_rate() {
-        let contests = Contests::default();
-        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Update);
+        let contests = ContentionTracker::default();
+        assert_eq!(contests.ask(&key(), 1, true, None), WriteDecision::Update);
         contests.wrote(&key(), 1);
         for _ in 0..ROUNDS {
-            assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: false });
+            assert_eq!(contests.ask(&key(), 1, true, None), WriteDecision::Repair { contested: false });
         }
-        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Wait(_)));
+        assert!(matches!(contests.ask(&key(), 1, true, None), WriteDecision::Wait(_)));
         tokio::time::advance(GUARDRAIL).await;
-        assert_eq!(contests.ask(&key(), 1, true, None), Permission::Repair { contested: true });
+        assert_eq!(contests.ask(&key(), 1, true, None), WriteDecision::Repair { contested: true });
         assert!(contests.contested(&key()));
         tokio::time::advance(WINDOW + GUARDRAIL).await;
         assert!(!contests.contested(&key()));
@@ -185,26 +185,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_intent_is_no_contest() {
-        let contests = Contests::default();
+        let contests = ContentionTracker::default();
         for intent in 0..20 {
-            assert_eq!(contests.ask(&key(), intent + 1, false, None), Permission::Update);
+            assert_eq!(contests.ask(&key(), intent + 1, false, None), WriteDecision::Update);
             contests.wrote(&key(), intent + 1);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn objects_that_went_without_us_take_no_room_for_ever() {
-        let contests = Contests::default();
-        let object = |number: usize| Key::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
-        let stay = |each: &mut dyn FnMut(&Key)| (0..500).for_each(|number| each(&object(number * 100)));
+        let contests = ContentionTracker::default();
+        let object = |number: usize| ObjectKey::new("batch", "Job", Some("a--b"), &format!("run-{number}"));
+        let stay = |each: &mut dyn FnMut(&ObjectKey)| (0..500).for_each(|number| each(&object(number * 100)));
         contests.wrote(&key(), 1);
-        assert!(matches!(contests.ask(&key(), 1, true, None), Permission::Repair { .. }));
+        assert!(matches!(contests.ask(&key(), 1, true, None), WriteDecision::Repair { .. }));
         for number in 0..50_000 {
             contests.wrote(&object(number), 1);
             contests.tidy(stay);
             assert!(contests.lock().intents.len() <= FEW + 2 * (number / 100 + 2), "after {number}");
         }
-        assert_eq!(contests.ask(&object(49_900), 1, false, None), Permission::Repair { contested: false });
+        assert_eq!(contests.ask(&object(49_900), 1, false, None), WriteDecision::Repair { contested: false });
         assert!(
             contests.lock().intents.contains_key(&contests.number(&key())),
             "what was fought over just now is known"

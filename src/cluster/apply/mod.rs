@@ -1,7 +1,7 @@
 //! Makes the cluster hold what is desired, and removes what no longer is.
 //!
 //! Stage by stage, so many requests at once, one object's failure stopping
-//! nothing but what depends on it. What the mirror says is already there costs
+//! nothing but what depends on it. What the cache says is already there costs
 //! no request. Decides nothing about what is desired.
 
 mod clear;
@@ -23,20 +23,20 @@ use serde_json::Value;
 use crate::telemetry::requests::Requests;
 use clear::{Cleared, Clearer, Left};
 pub use conflicts::acts_on_anothers;
-pub use contention::Contests;
-use contention::Permission;
-pub use outcome::{Contender, Outcome, Result};
-pub use prune::Keep;
+pub use contention::ContentionTracker;
+use contention::WriteDecision;
+pub use outcome::{OtherManager, Outcome, Result};
+pub use prune::PruneScope;
 pub use revocation::Revocation;
 pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
 use crate::api::Reason;
-use crate::api::identity::Key as Work;
-use crate::api::kinds::{Keeping, clearing};
+use crate::api::identity::Request;
+use crate::api::kinds::{WriteStrategy, clearing};
 use crate::cluster::cache::values::digest;
-use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::{Known, State, Watched, Watches};
 use crate::objects::{Desired, Stage};
 
@@ -48,23 +48,23 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// Writes and removes the objects of teams.
 pub struct Applier {
     writer: Writer,
-    mirror: Arc<Mirror>,
+    cache: Arc<ObjectCache>,
     watches: Arc<Watches>,
-    contests: Contests,
+    contests: ContentionTracker,
     left: Left,
 }
 
 impl Applier {
     /// An applier through this client.
     #[must_use]
-    pub fn new(client: Client, mirror: Arc<Mirror>, watches: Arc<Watches>, requests: Requests) -> Self {
-        let writer = Writer::new(client, requests, REQUEST).knowing(Arc::clone(&mirror));
-        Self { writer, mirror, watches, contests: Contests::default(), left: Left::default() }
+    pub fn new(client: Client, cache: Arc<ObjectCache>, watches: Arc<Watches>, requests: Requests) -> Self {
+        let writer = Writer::new(client, requests, REQUEST).knowing(Arc::clone(&cache));
+        Self { writer, cache, watches, contests: ContentionTracker::default(), left: Left::default() }
     }
 
     /// Brings the objects of these stages, written for this owner, to what is
     /// desired, in the order of the stages.
-    pub async fn apply<D>(&self, owner: &Work, objects: &[D], stages: &[Stage], outcome: &mut Outcome)
+    pub async fn apply<D>(&self, owner: &Request, objects: &[D], stages: &[Stage], outcome: &mut Outcome)
     where
         D: Borrow<Desired> + Sync,
     {
@@ -95,7 +95,7 @@ impl Applier {
         if let Some(failure) = outcome.blocked.get(namespace) {
             return Some(failure.clone());
         }
-        let entry = self.mirror.get(&Key::new("", "Namespace", None, namespace));
+        let entry = self.cache.get(&ObjectKey::new("", "Namespace", None, namespace));
         entry.is_some_and(|entry| entry.deleting).then(|| {
             Failure::new(
                 Reason::Terminating,
@@ -104,7 +104,7 @@ impl Applier {
         })
     }
 
-    async fn one(&self, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
+    async fn one(&self, owner: &Request, desired: &Desired, nobody_elses: bool) -> Step {
         let key = key(desired);
         let Some(known) = self.watches.version(&key.group, &key.kind, &desired.key.version) else {
             return Step::failed(Failure::new(
@@ -127,8 +127,15 @@ impl Applier {
         }
     }
 
-    async fn step(&self, kind: &Watched, key: &Key, owner: &Work, desired: &Desired, nobody_elses: bool) -> Step {
-        match self.mirror.get(key) {
+    async fn step(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        owner: &Request,
+        desired: &Desired,
+        nobody_elses: bool,
+    ) -> Step {
+        match self.cache.get(key) {
             Some(entry) if entry.deleting => Step::failed(Failure::new(
                 Reason::Deleting,
                 format!("{key} is being deleted, and is created again once it is gone"),
@@ -154,17 +161,17 @@ impl Applier {
 
     /// Changes one field of the spec alone, if it differs: `replicas`, `suspend`. It
     /// is never applied, so that no repair of anything else disturbs what runs.
-    pub async fn set(&self, key: &Key, field: &str, wanted: &Value, outcome: &mut Outcome) {
-        let Some(entry) = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
+    pub async fn set(&self, key: &ObjectKey, field: &str, wanted: &Value, outcome: &mut Outcome) {
+        let Some(entry) = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
         let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
         if entry.view.state()["spec"][field] == *wanted {
             return;
         }
         // Fought over apart from what is applied, and at the same pace.
-        let (apart, intent) = (Key { name: format!("{}.{field}", key.name), ..key.clone() }, digest(wanted));
+        let (apart, intent) = (ObjectKey { name: format!("{}.{field}", key.name), ..key.clone() }, digest(wanted));
         let permission = self.contests.ask(&apart, intent, false, Some(format!("spec.{field}")));
-        if let Permission::Wait(pause) = permission {
-            let contender = Contender { by: entry.other_writer, field: self.contests.field(&apart) };
+        if let WriteDecision::Wait(pause) = permission {
+            let contender = OtherManager { by: entry.other_writer, field: self.contests.field(&apart) };
             let step = Step::contested(key, contender, pause);
             outcome.again = outcome::soonest([outcome.again, step.again]);
             outcome.results.insert(key.clone(), step.result);
@@ -173,7 +180,7 @@ impl Applier {
         match self.writer.set(&kind, key, field, wanted).await {
             Ok(live) => {
                 self.contests.wrote(&apart, intent);
-                self.mirror.changed(key, &live, kind.keeping);
+                self.cache.changed(key, &live, kind.keeping);
             }
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
@@ -181,9 +188,9 @@ impl Applier {
         }
     }
 
-    async fn known(&self, kind: &Watched, key: &Key, desired: &Desired, entry: Entry) -> Step {
+    async fn known(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, entry: Entry) -> Step {
         let intent = digest(&desired.object);
-        if self.mirror.holds(key, &desired.object, kind.keeping) {
+        if self.cache.holds(key, &desired.object, kind.keeping) {
             self.remember(key, intent);
             let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
             return Step { contested, ..Step::of(Result::Unchanged) };
@@ -191,35 +198,37 @@ impl Applier {
         let field = entry.difference(&desired.object, kind.keeping);
         let Entry { uid, other_writer: by, .. } = entry;
         let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key), field);
-        if let Permission::Wait(pause) = permission {
+        if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, by), pause);
         }
         let written = match kind.keeping {
-            Keeping::Whole(_) => self.writer.replace(kind, key, &desired.object).await,
-            Keeping::Applied | Keeping::Cleared(_) => self.writer.apply(kind, key, &desired.object, &uid).await,
+            WriteStrategy::Replace(_) => self.writer.replace(kind, key, &desired.object).await,
+            WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
+                self.writer.apply(kind, key, &desired.object, &uid).await
+            }
         };
         self.written(kind, key, desired, written, permission, by).await
     }
 
-    fn contender(&self, key: &Key, by: Option<String>) -> Contender {
-        Contender { by, field: self.contests.field(key) }
+    fn contender(&self, key: &ObjectKey, by: Option<String>) -> OtherManager {
+        OtherManager { by, field: self.contests.field(key) }
     }
 
     /// Remembers what an object holds, and forgets objects that went without us.
-    fn remember(&self, key: &Key, intent: u64) {
+    fn remember(&self, key: &ObjectKey, intent: u64) {
         self.contests.wrote(key, intent);
-        self.contests.tidy(|look| self.mirror.each_key(look));
-        self.left.tidy(|look| self.mirror.each_key(look));
+        self.contests.tidy(|look| self.cache.each_key(look));
+        self.left.tidy(|look| self.cache.each_key(look));
     }
 
-    async fn missing(&self, kind: &Watched, key: &Key, desired: &Desired, nobody_elses: bool) -> Step {
+    async fn missing(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, nobody_elses: bool) -> Step {
         let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
-        if let Permission::Wait(pause) = permission {
+        if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, None), pause);
         }
         let written = match kind.keeping {
-            Keeping::Whole(_) => self.writer.create(kind, key, &desired.object).await,
-            Keeping::Applied | Keeping::Cleared(_) => {
+            WriteStrategy::Replace(_) => self.writer.create(kind, key, &desired.object).await,
+            WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
             }
         };
@@ -231,10 +240,10 @@ impl Applier {
     async fn written(
         &self,
         kind: &Watched,
-        key: &Key,
+        key: &ObjectKey,
         desired: &Desired,
         written: std::result::Result<Value, Failure>,
-        permission: Permission,
+        permission: WriteDecision,
         by: Option<String>,
     ) -> Step {
         let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
@@ -249,14 +258,14 @@ impl Applier {
             Ok(cleared) => cleared,
             Err(failure) => return Step::failed(failure),
         };
-        self.mirror.wrote(key, &live, kind.keeping, &desired.object);
+        self.cache.wrote(key, &live, kind.keeping, &desired.object);
         self.remember(key, digest(&desired.object));
         match permission {
-            Permission::Repair { contested } => {
+            WriteDecision::Repair { contested } => {
                 let contested = contested.then(|| self.contender(key, by.clone()));
                 Step { contested, left, ..Step::of(Result::Repaired { by }) }
             }
-            Permission::Update | Permission::Wait(_) => Step { left, ..Step::of(Result::Written) },
+            WriteDecision::Update | WriteDecision::Wait(_) => Step { left, ..Step::of(Result::Written) },
         }
     }
 }
@@ -265,7 +274,7 @@ impl Applier {
 struct Step {
     result: Result,
     /// Who keeps changing it, if somebody does.
-    contested: Option<Contender>,
+    contested: Option<OtherManager>,
     again: Option<Duration>,
     fresh: bool,
     /// What others put into it and is left there from now on.
@@ -289,7 +298,7 @@ impl Step {
         }
     }
 
-    fn contested(key: &Key, contender: Contender, pause: Duration) -> Self {
+    fn contested(key: &ObjectKey, contender: OtherManager, pause: Duration) -> Self {
         let failed = Self::failed(contender.failure(key));
         Self { contested: Some(contender), again: Some(pause), ..failed }
     }
@@ -328,15 +337,20 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
     outcome.results.insert(key, step.result);
 }
 
-/// The key by which the mirror knows the object.
+/// The key by which the cache knows the object.
 #[must_use]
-pub fn key(desired: &Desired) -> Key {
+pub fn key(desired: &Desired) -> ObjectKey {
     let key = &desired.key;
-    Key { group: key.group.clone(), kind: key.kind.clone(), namespace: key.namespace.clone(), name: key.name.clone() }
+    ObjectKey {
+        group: key.group.clone(),
+        kind: key.kind.clone(),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    }
 }
 
 /// Bindings, policies, quotas and the Pod Security labels of namespaces: what
 /// must never stay open because somebody keeps opening it.
-fn is_guardrail(keeping: Keeping, key: &Key) -> bool {
+fn is_guardrail(keeping: WriteStrategy, key: &ObjectKey) -> bool {
     write::is_whole(keeping) || key.kind == "Namespace"
 }

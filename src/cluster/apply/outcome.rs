@@ -7,8 +7,8 @@ use super::has_reserved_name;
 use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 
 /// What came of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +28,17 @@ pub enum Result {
 
 /// Whoever keeps changing an object, and what of it, where that can be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contender {
+pub struct OtherManager {
     /// The field manager.
     pub by: Option<String>,
     /// The field.
     pub field: Option<String>,
 }
 
-impl Contender {
+impl OtherManager {
     /// Why the object is not as desired.
     #[must_use]
-    pub fn failure(&self, key: &Key) -> Failure {
+    pub fn failure(&self, key: &ObjectKey) -> Failure {
         let writer = self.by.as_deref().unwrap_or("another writer");
         let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
         let message =
@@ -51,27 +51,27 @@ impl Contender {
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// By object.
-    pub results: BTreeMap<Key, Result>,
+    pub results: BTreeMap<ObjectKey, Result>,
     /// Objects that were removed.
-    pub removed: Vec<Key>,
+    pub removed: Vec<ObjectKey>,
     /// Objects that could not be removed.
-    pub not_removed: BTreeMap<Key, Failure>,
+    pub not_removed: BTreeMap<ObjectKey, Failure>,
     /// Objects that somebody keeps changing.
-    pub contested: BTreeMap<Key, Contender>,
+    pub contested: BTreeMap<ObjectKey, OtherManager>,
     /// What admission put into objects, and was left there, told for the first time.
-    pub left: BTreeMap<Key, Vec<String>>,
+    pub left: BTreeMap<ObjectKey, Vec<String>>,
     /// When a contested object may be written again.
     pub again: Option<Duration>,
     /// Namespaces that were created just now: nothing of others can be in them.
     pub(super) fresh: BTreeSet<String>,
     /// Objects that nobody had when that was asked.
-    pub(super) nobodys: BTreeSet<Key>,
+    pub(super) nobodys: BTreeSet<ObjectKey>,
     /// Objects that somebody else has, or that may be somebody else's: it could not be
     /// asked.
-    pub(super) not_ours: BTreeSet<Key>,
+    pub(super) not_ours: BTreeSet<ObjectKey>,
     /// Objects that were not written for this owner, and are the team's by the label that
     /// only we may write.
-    pub(super) of_team: BTreeSet<Key>,
+    pub(super) of_team: BTreeSet<ObjectKey>,
     /// Namespaces that nothing more is written into, and why.
     pub(super) blocked: BTreeMap<String, Failure>,
 }
@@ -79,7 +79,7 @@ pub struct Outcome {
 impl Outcome {
     /// Why the object is not as desired, if it is not.
     #[must_use]
-    pub fn failure(&self, key: &Key) -> Option<&Failure> {
+    pub fn failure(&self, key: &ObjectKey) -> Option<&Failure> {
         match self.results.get(key)? {
             Result::Failed(failure) => Some(failure),
             _ => None,
@@ -93,20 +93,20 @@ impl Outcome {
     }
 
     /// Whether an object that is not known can be nobody else's.
-    pub(super) fn is_nobody_elses(&self, key: &Key) -> bool {
+    pub(super) fn is_nobody_elses(&self, key: &ObjectKey) -> bool {
         // Namespaces and the team's own roles are watched whoever made them.
         let Some(namespace) = &key.namespace else { return true };
         self.fresh.contains(namespace) || has_reserved_name(key) || self.nobodys.contains(key)
     }
 
     /// Says better why an object, and everything in the namespace that it is, failed.
-    pub fn explain(&mut self, key: &Key, failure: Failure) {
+    pub fn explain(&mut self, key: &ObjectKey, failure: Failure) {
         self.blocked.insert(key.name.clone(), failure.clone());
         self.results.insert(key.clone(), Result::Failed(failure));
     }
 
     /// Every failure, in the order of the objects.
-    pub fn failures(&self) -> impl Iterator<Item = (&Key, &Failure)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&ObjectKey, &Failure)> {
         let failed = self.results.iter().filter_map(|(key, result)| match result {
             Result::Failed(failure) => Some((key, failure)),
             _ => None,
@@ -123,7 +123,7 @@ impl Outcome {
     /// When to look again: as soon as the objects wish, or `wish`. What fails and
     /// passes by itself backs off, but no longer than that; without it, what a person
     /// has to fix is looked at again after `recheck`.
-    pub fn requeue(&self, wish: Again, recheck: Again) -> std::result::Result<Again, Failure> {
+    pub fn requeue(&self, wish: RequeueAfter, recheck: RequeueAfter) -> std::result::Result<RequeueAfter, Failure> {
         let again = soonest([self.again, wish]);
         match self.failures().find(|(_, failure)| passes(failure)) {
             Some((_, failure)) => Err(failure.clone().wishing(again)),
@@ -137,7 +137,7 @@ const NAMED: usize = 5;
 
 /// These failures, those of objects that somebody else has as one that names them.
 #[must_use]
-pub fn merged<'a>(failures: impl Iterator<Item = (&'a Key, &'a Failure)>) -> Vec<Failure> {
+pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Failure)>) -> Vec<Failure> {
     let (theirs, rest): (Vec<_>, Vec<_>) = failures.partition(|(_, failure)| failure.reason == Reason::Conflict);
     let theirs = theirs.split_first().map(|((key, first), others)| likewise(key, first, others));
     theirs.into_iter().chain(rest.into_iter().map(|(_, failure)| failure.clone())).collect()
@@ -145,7 +145,7 @@ pub fn merged<'a>(failures: impl Iterator<Item = (&'a Key, &'a Failure)>) -> Vec
 
 /// The first of these failures, with the names of the other objects. What failed because
 /// of the same one, such as its namespace, is not named.
-fn likewise(key: &Key, first: &Failure, others: &[(&Key, &Failure)]) -> Failure {
+fn likewise(key: &ObjectKey, first: &Failure, others: &[(&ObjectKey, &Failure)]) -> Failure {
     let own = others.iter().filter(|(other, failure)| failure.message.starts_with(&other.to_string()));
     let others: Vec<String> =
         own.map(|(other, _)| other.to_string()).filter(|other| *other != key.to_string()).collect();
@@ -161,7 +161,7 @@ fn likewise(key: &Key, first: &Failure, others: &[(&Key, &Failure)]) -> Failure 
 
 /// The soonest of some wishes when to look again.
 #[must_use]
-pub fn soonest<const N: usize>(wishes: [Again; N]) -> Again {
+pub fn soonest<const N: usize>(wishes: [RequeueAfter; N]) -> RequeueAfter {
     wishes.into_iter().flatten().min()
 }
 
@@ -180,7 +180,7 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         let mut outcome = Outcome { again: second, ..Outcome::default() };
         let mut fail = |name: &str, reason: Reason| {
-            let key = Key::new("", "ConfigMap", Some("a--b"), name);
+            let key = ObjectKey::new("", "ConfigMap", Some("a--b"), name);
             outcome.results.insert(key, Result::Failed(Failure::new(reason, name)));
             outcome.requeue(None, Some(Duration::from_secs(60)))
         };
@@ -193,7 +193,7 @@ mod tests {
     fn all_objects_that_somebody_else_has_are_named() {
         let mut outcome = Outcome::default();
         let mut fail = |kind: &str, reason: Reason, says: &str| {
-            let key = Key::new("", kind, Some("a--b"), "x");
+            let key = ObjectKey::new("", kind, Some("a--b"), "x");
             let failure = Failure::new(reason, format!("{key}{says}"));
             outcome.results.insert(key, Result::Failed(failure));
             outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
@@ -204,9 +204,9 @@ mod tests {
         let other = "failed to apply C a--b/x";
         outcome
             .results
-            .insert(Key::new("", "C", Some("a--b"), "x"), Result::Failed(Failure::new(Reason::Refused, other)));
+            .insert(ObjectKey::new("", "C", Some("a--b"), "x"), Result::Failed(Failure::new(Reason::Refused, other)));
         let mut fail = |kind: &str, message: &str| {
-            let key = Key::new("", kind, Some("a--b"), "x");
+            let key = ObjectKey::new("", kind, Some("a--b"), "x");
             outcome.results.insert(key, Result::Failed(Failure::new(Reason::Conflict, message)));
             outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
         };
@@ -224,7 +224,7 @@ mod tests {
         let mut outcome = Outcome::default();
         for kind in ["A", "B"] {
             let failure = Failure::new(Reason::Conflict, "Namespace a--b exists already");
-            outcome.results.insert(Key::new("", kind, Some("a--b"), "x"), Result::Failed(failure));
+            outcome.results.insert(ObjectKey::new("", kind, Some("a--b"), "x"), Result::Failed(failure));
         }
         let said: Vec<_> = outcome.failed().into_iter().map(|failure| failure.message).collect();
         assert_eq!(said, ["Namespace a--b exists already"]);

@@ -12,11 +12,11 @@ use super::outcome::soonest;
 use super::revocation::Revocation;
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::allowed::Allowed;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
 use crate::api::kinds::is_only_read;
 use crate::api::labels;
 use crate::cluster::cache::Entry;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::Known;
 
 /// How often a binding that breaks glass is looked at: the clock that it names may
@@ -25,9 +25,9 @@ const GLASS: Duration = Duration::from_secs(3600);
 
 /// What must stay, besides what is desired.
 #[derive(Clone, Debug, Default)]
-pub struct Keep {
+pub struct PruneScope {
     /// What is desired, and what held engines would write.
-    pub desired: BTreeSet<Key>,
+    pub desired: BTreeSet<ObjectKey>,
     /// Engines that are held, with their namespaces.
     pub held: BTreeSet<(String, String)>,
     /// Namespaces of which only the bindings of people may go.
@@ -36,10 +36,10 @@ pub struct Keep {
     pub claims: Allowed,
 }
 
-impl Keep {
+impl PruneScope {
     /// Whether an object of the team is to be removed.
     #[must_use]
-    pub fn prunes(&self, key: &Key, entry: &Entry) -> bool {
+    pub fn prunes(&self, key: &ObjectKey, entry: &Entry) -> bool {
         let never = key.kind == "Namespace" || is_only_read(&key.kind) || key.name == labels::RECORD;
         // What a CronJob made goes with it.
         let never = never || key.kind == "Job" && entry.controller.is_some();
@@ -59,7 +59,7 @@ impl Keep {
             return false;
         }
         // The team's own engines stand in Backbone and Shared: elsewhere it is one of
-        // daily work, whose label was taken off.
+        // work, whose label was taken off.
         let place = namespace.strip_prefix(&entry.team).and_then(|rest| rest.strip_prefix("--"));
         if entry.engine.is_some() && place.is_some_and(|place| !matches!(place, "backbone" | "shared")) {
             return false;
@@ -71,23 +71,22 @@ impl Keep {
 impl Applier {
     /// Removes the bindings that are no longer desired. First of all: whoever
     /// left the team must not wait for anything else.
-    pub async fn prune_bindings(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
+    pub async fn prune_bindings(&self, team: &str, keep: &PruneScope, outcome: &mut Outcome) {
         let bindings =
-            self.mirror.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
+            self.cache.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
         self.remove(bindings.collect(), outcome).await;
     }
 
     /// Removes everything else that is no longer desired.
-    pub async fn prune(&self, team: &str, keep: &Keep, outcome: &mut Outcome) {
-        let rest =
-            self.mirror.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
+    pub async fn prune(&self, team: &str, keep: &PruneScope, outcome: &mut Outcome) {
+        let rest = self.cache.team(team).into_iter().filter(|(key, entry)| !is_binding(key) && keep.prunes(key, entry));
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes what was written for an object of daily work and is no longer
+    /// Removes what was written for an object of work and is no longer
     /// desired. Volumes stay: homes and data outlive what they were made for.
-    pub async fn prune_daily(&self, owner: &Work, desired: &BTreeSet<Key>, outcome: &mut Outcome) {
-        let rest = self.mirror.of(owner).into_iter().filter(|(key, entry)| {
+    pub async fn prune_daily(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
+        let rest = self.cache.of(owner).into_iter().filter(|(key, entry)| {
             let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
             let stays = stays || key.kind == "Job" && entry.controller.is_some();
             !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)
@@ -96,8 +95,8 @@ impl Applier {
     }
 
     /// Removes exactly this object, if it is still what is known of it.
-    pub async fn remove_one(&self, key: &Key, outcome: &mut Outcome) {
-        let known = self.mirror.get(key).filter(|entry| entry.is_ours() && !entry.deleting);
+    pub async fn remove_one(&self, key: &ObjectKey, outcome: &mut Outcome) {
+        let known = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting);
         self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
     }
 
@@ -106,7 +105,7 @@ impl Applier {
     /// the outcome wishes to look again by then.
     pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
         let now = jiff::Timestamp::now();
-        let foreign = self.mirror.team(team).into_iter().filter(|(key, entry)| {
+        let foreign = self.cache.team(team).into_iter().filter(|(key, entry)| {
             key.kind == "RoleBinding"
                 && !entry.is_ours()
                 && !entry.deleting
@@ -123,7 +122,7 @@ impl Applier {
 
     /// Deletes namespaces of ours, each by its UID, with everything in them.
     pub async fn remove_namespaces(&self, team: &str, names: &[String], outcome: &mut Outcome) {
-        let all = self.mirror.team(team).into_iter();
+        let all = self.cache.team(team).into_iter();
         let gone = all.filter(|(key, entry)| {
             key.kind == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
         });
@@ -135,14 +134,14 @@ impl Applier {
     pub async fn relabel_namespaces(&self, team: &str, outcome: &mut Outcome) -> bool {
         let Some(Known { kind, .. }) = self.watches.kind("", "Namespace") else { return false };
         let mut put_back = false;
-        let all = self.mirror.team(team).into_iter();
+        let all = self.cache.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
             key.kind == "Namespace" && entry.is_ours() && !entry.deleting && entry.view.state()["strayed"] == true
         });
         for (key, entry) in strayed {
             match self.writer.label(&kind, &key, &entry.uid, team).await {
                 Ok(Some(live)) => {
-                    self.mirror.changed(&key, &live, kind.keeping);
+                    self.cache.changed(&key, &live, kind.keeping);
                     put_back = true;
                 }
                 Ok(None) => {}
@@ -157,7 +156,7 @@ impl Applier {
     /// Removes what engines wrote for the team outside of its namespaces.
     pub async fn remove_outside(&self, team: &str, outcome: &mut Outcome) {
         let own = format!("{team}--");
-        let all = self.mirror.team(team).into_iter();
+        let all = self.cache.team(team).into_iter();
         let outside = all.filter(|(key, entry)| {
             let inside = key.namespace.as_ref().is_some_and(|namespace| namespace.starts_with(&own));
             entry.is_ours() && entry.engine.is_some() && !entry.deleting && !inside
@@ -167,13 +166,13 @@ impl Applier {
 
     /// Removes every binding of the team: on the way out they go first.
     pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
-        let roles = self.mirror.team(team).into_iter().filter(|(key, _)| key.kind == "ClusterRole");
-        let all = self.mirror.bindings(team).into_iter().chain(roles);
+        let roles = self.cache.team(team).into_iter().filter(|(key, _)| key.kind == "ClusterRole");
+        let all = self.cache.bindings(team).into_iter().chain(roles);
         self.remove(all.filter(|(_, entry)| entry.is_ours() && !entry.deleting).collect(), outcome).await;
     }
 
     /// Takes people out of bindings, and removes bindings that nobody is left in.
-    pub async fn revoke(&self, revocations: Vec<(Key, Entry, Revocation)>, outcome: &mut Outcome) {
+    pub async fn revoke(&self, revocations: Vec<(ObjectKey, Entry, Revocation)>, outcome: &mut Outcome) {
         let mut emptied = Vec::new();
         for (key, entry, revocation) in revocations {
             let Revocation::Keep(subjects) = revocation else {
@@ -182,7 +181,7 @@ impl Applier {
             };
             let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
-                Ok(Some(live)) => self.mirror.changed(&key, &live, kind.keeping),
+                Ok(Some(live)) => self.cache.changed(&key, &live, kind.keeping),
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);
@@ -192,13 +191,13 @@ impl Applier {
         self.remove(emptied, outcome).await;
     }
 
-    async fn remove(&self, objects: Vec<(Key, Entry)>, outcome: &mut Outcome) {
+    async fn remove(&self, objects: Vec<(ObjectKey, Entry)>, outcome: &mut Outcome) {
         let removed: Vec<_> = futures::stream::iter(objects)
             .map(|(key, entry)| async move {
                 let Known { kind, .. } = self.watches.kind(&key.group, &key.kind)?;
                 let result = self.writer.delete(&kind, &key, &entry.uid, Some(entry.version)).await;
                 if result.is_ok() {
-                    self.mirror.deleted(&key, &entry.uid);
+                    self.cache.deleted(&key, &entry.uid);
                     self.contests.forget(&key);
                 }
                 Some((key, result))
@@ -218,7 +217,7 @@ impl Applier {
     }
 }
 
-fn is_binding(key: &Key) -> bool {
+fn is_binding(key: &ObjectKey) -> bool {
     matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
 }
 
@@ -248,27 +247,27 @@ fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::api::kinds::{KINDS, built_in};
-    use crate::cluster::cache::Mirror;
+    use crate::cluster::cache::ObjectCache;
     use serde_json::{Value, json};
 
-    fn entry(kind: &str, namespace: &str, engine: Option<&str>) -> (Key, Entry) {
-        let mirror = Mirror::default();
+    fn entry(kind: &str, namespace: &str, engine: Option<&str>) -> (ObjectKey, Entry) {
+        let cache = ObjectCache::default();
         let mut object = json!({"metadata": {"name": "x", "namespace": namespace, "uid": "u", "resourceVersion": "1",
             "labels": {"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "t"}}});
         if let Some(engine) = engine {
             object["metadata"]["labels"][labels::ENGINE] = json!(engine);
         }
         let known = KINDS.iter().find(|known| known.kind == kind).unwrap();
-        let key = Key::new(known.group, kind, Some(namespace), "x");
-        mirror.observe(&key, &object, built_in(known.group, kind).unwrap().keeping);
-        (key.clone(), mirror.get(&key).unwrap())
+        let key = ObjectKey::new(known.group, kind, Some(namespace), "x");
+        cache.observe(&key, &object, built_in(known.group, kind).unwrap().keeping);
+        (key.clone(), cache.get(&key).unwrap())
     }
 
     #[test]
     fn a_volume_stays_unless_everything_goes() {
         let (key, claim) = entry("PersistentVolumeClaim", "a--shared", Some("mlflow"));
-        assert!(!Keep::default().prunes(&key, &claim));
-        let keep = |claims| Keep { claims, ..Keep::default() };
+        assert!(!PruneScope::default().prunes(&key, &claim));
+        let keep = |claims| PruneScope { claims, ..PruneScope::default() };
         assert!(keep(Allowed::Everything).prunes(&key, &claim));
         assert!(keep(Allowed::Named(["a--shared/x".to_owned()].into())).prunes(&key, &claim));
         assert!(!keep(Allowed::Named(["a--shared".to_owned(), "x".to_owned()].into())).prunes(&key, &claim));
@@ -278,24 +277,24 @@ mod tests {
     fn team_prunes_its_own_engine_objects_and_those_outside() {
         for (namespace, goes) in [("a--shared", true), ("a--backbone", true), ("a--p", false), ("a--p--live", false)] {
             let (key, deployment) = entry("Deployment", namespace, Some("jupyterlab"));
-            assert_eq!(Keep::default().prunes(&key, &deployment), goes, "{namespace}");
+            assert_eq!(PruneScope::default().prunes(&key, &deployment), goes, "{namespace}");
         }
         let (key, placed) = entry("Deployment", "a--shared", Some("argo-cd"));
-        let key = Key { namespace: Some("argocd".to_owned()), name: "a--x".to_owned(), ..key };
-        assert!(Keep::default().prunes(&key, &placed));
+        let key = ObjectKey { namespace: Some("argocd".to_owned()), name: "a--x".to_owned(), ..key };
+        assert!(PruneScope::default().prunes(&key, &placed));
     }
 
     #[test]
     fn nothing_of_a_held_engine_goes() {
         let (key, deployment) = entry("Deployment", "a--shared", Some("mlflow"));
-        assert!(Keep::default().prunes(&key, &deployment));
+        assert!(PruneScope::default().prunes(&key, &deployment));
         let held = BTreeSet::from([("a--shared".to_owned(), "mlflow".to_owned())]);
-        assert!(!Keep { held, ..Keep::default() }.prunes(&key, &deployment));
+        assert!(!PruneScope { held, ..PruneScope::default() }.prunes(&key, &deployment));
     }
 
     #[test]
     fn of_a_retained_namespace_only_bindings_go() {
-        let keep = Keep { retained: BTreeSet::from(["a--p".to_owned()]), ..Keep::default() };
+        let keep = PruneScope { retained: BTreeSet::from(["a--p".to_owned()]), ..PruneScope::default() };
         let (key, deployment) = entry("Deployment", "a--p", None);
         assert!(!keep.prunes(&key, &deployment));
         let (key, binding) = entry("RoleBinding", "a--p", None);
@@ -306,12 +305,12 @@ mod tests {
     fn glass_is_broken_until_it_says_and_no_longer() {
         let now: jiff::Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
         let left = |until: Value| {
-            let mirror = Mirror::default();
-            let key = Key::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
+            let cache = ObjectCache::default();
+            let key = ObjectKey::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
             let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
                 "annotations": {"strata-operator.dev/break-glass-until": until}}, "subjects": []});
-            mirror.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().keeping);
-            breaks_glass(&mirror.get(&key).unwrap(), now)
+            cache.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().keeping);
+            breaks_glass(&cache.get(&key).unwrap(), now)
         };
         let seconds = |seconds: u64| Some(Duration::from_millis(1000 * seconds + 1));
         assert_eq!(left(json!("2026-11-01T12:00:30Z")), seconds(30));

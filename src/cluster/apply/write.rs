@@ -8,13 +8,13 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::api::identity::Key as Work;
-use crate::api::kinds::Keeping;
+use crate::api::identity::Request;
+use crate::api::kinds::WriteStrategy;
 use crate::api::{Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
-use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::{Watched, value};
 use crate::telemetry::requests::Requests;
 
@@ -26,7 +26,7 @@ pub struct Writer {
     client: Client,
     requests: Requests,
     deadline: std::time::Duration,
-    mirror: Option<Arc<Mirror>>,
+    cache: Option<Arc<ObjectCache>>,
 }
 
 impl Writer {
@@ -34,22 +34,22 @@ impl Writer {
     /// after the deadline.
     #[must_use]
     pub fn new(client: Client, requests: Requests, deadline: std::time::Duration) -> Self {
-        Self { client, requests, deadline, mirror: None }
+        Self { client, requests, deadline, cache: None }
     }
 
     /// The writer, knowing objects that were ours until somebody took their labels.
     #[must_use]
-    pub fn knowing(self, mirror: Arc<Mirror>) -> Self {
-        Self { mirror: Some(mirror), ..self }
+    pub fn knowing(self, cache: Arc<ObjectCache>) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
-    pub(super) fn is_ours(&self, live: &Value, key: &Key, intent: &Value) -> bool {
+    pub(super) fn is_ours(&self, live: &Value, key: &ObjectKey, intent: &Value) -> bool {
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
-        let was_ours = || self.mirror.as_ref().is_some_and(|mirror| mirror.was_ours(key, uid));
+        let was_ours = || self.cache.as_ref().is_some_and(|cache| cache.was_ours(key, uid));
         is_ours(live, key, intent) || live["metadata"]["labels"][labels::TEAM].is_null() && was_ours()
     }
 
-    fn api(&self, kind: &Watched, key: &Key) -> Api<Object> {
+    fn api(&self, kind: &Watched, key: &ObjectKey) -> Api<Object> {
         match &key.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &kind.resource),
             None => Api::all_with(self.client.clone(), &kind.resource),
@@ -59,7 +59,7 @@ impl Writer {
     async fn request<T>(
         &self,
         verb: &'static str,
-        key: &Key,
+        key: &ObjectKey,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Failed> {
         let action = format!("{verb} {key}");
@@ -80,13 +80,13 @@ impl Writer {
     }
 
     /// The object as it is, if it is there.
-    pub async fn get(&self, kind: &Watched, key: &Key) -> Result<Option<Value>, Failure> {
+    pub async fn get(&self, kind: &Watched, key: &ObjectKey) -> Result<Option<Value>, Failure> {
         let api = self.api(kind, key);
         Ok(self.request("get", key, api.get_opt(&key.name)).await?.map(|object| value(&object)))
     }
 
     /// Creates an object that is owned whole.
-    pub async fn create(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+    pub async fn create(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
         match self.post(kind, key, &object(intent)?).await {
             Ok(created) => Ok(created),
             Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
@@ -100,29 +100,35 @@ impl Writer {
 
     /// Puts an object that is owned whole back, and leaves foreign labels and
     /// annotations as they are.
-    pub async fn replace(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+    pub async fn replace(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
         match self.get(kind, key).await? {
             Some(live) => self.replace_live(kind, key, intent, live).await,
             None => self.create_missing(kind, key, intent).await,
         }
     }
 
-    async fn create_missing(&self, kind: &Watched, key: &Key, intent: &Value) -> Result<Value, Failure> {
+    async fn create_missing(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
         Ok(self.post(kind, key, &object(intent)?).await?)
     }
 
-    async fn post(&self, kind: &Watched, key: &Key, object: &Object) -> Result<Value, Failed> {
+    async fn post(&self, kind: &Watched, key: &ObjectKey, object: &Object) -> Result<Value, Failed> {
         let api = self.api(kind, key);
         Ok(value(&self.request("create", key, api.create(&as_us(), object)).await?))
     }
 
     /// Writes an object whole, in the version that it names.
-    pub(super) async fn put(&self, kind: &Watched, key: &Key, whole: &Value) -> Result<Value, Failed> {
+    pub(super) async fn put(&self, kind: &Watched, key: &ObjectKey, whole: &Value) -> Result<Value, Failed> {
         let (api, whole) = (self.api(kind, key), object(whole).map_err(|failure| Failed { failure, code: 0 })?);
         Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), &whole)).await?))
     }
 
-    async fn replace_live(&self, kind: &Watched, key: &Key, intent: &Value, live: Value) -> Result<Value, Failure> {
+    async fn replace_live(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        intent: &Value,
+        live: Value,
+    ) -> Result<Value, Failure> {
         if live["roleRef"] != intent["roleRef"] || is_locked(&live, intent) {
             // A roleRef cannot change, nor what somebody made immutable: the object makes
             // way for the one we mean.
@@ -134,14 +140,20 @@ impl Writer {
     }
 
     /// Leaves only these subjects in a binding.
-    pub async fn narrow(&self, kind: &Watched, key: &Key, subjects: &Value) -> Result<Option<Value>, Failure> {
+    pub async fn narrow(&self, kind: &Watched, key: &ObjectKey, subjects: &Value) -> Result<Option<Value>, Failure> {
         let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
         live["subjects"] = subjects.clone();
         Ok(Some(self.put(kind, key, &live).await?))
     }
 
     /// Puts the label on a namespace that says which team's it is.
-    pub async fn label(&self, kind: &Watched, key: &Key, uid: &str, team: &str) -> Result<Option<Value>, Failure> {
+    pub async fn label(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        uid: &str,
+        team: &str,
+    ) -> Result<Option<Value>, Failure> {
         let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
         let Some(mut live) = live else { return Ok(None) };
         live["metadata"]["labels"][labels::TEAM] = team.into();
@@ -150,7 +162,7 @@ impl Writer {
 
     /// Applies an object that is known by this UID: only the fields of the intent become
     /// ours. One that took its name since is left alone.
-    pub async fn apply(&self, kind: &Watched, key: &Key, intent: &Value, uid: &str) -> Result<Value, Failure> {
+    pub async fn apply(&self, kind: &Watched, key: &ObjectKey, intent: &Value, uid: &str) -> Result<Value, Failure> {
         let mut exact = intent.clone();
         exact["metadata"]["uid"] = uid.into();
         match self.patch(kind, key, &exact, true).await {
@@ -169,7 +181,7 @@ impl Writer {
     pub async fn apply_new(
         &self,
         kind: &Watched,
-        key: &Key,
+        key: &ObjectKey,
         intent: &Value,
         nobody_elses: bool,
     ) -> Result<Value, Failure> {
@@ -189,7 +201,13 @@ impl Writer {
         }
     }
 
-    async fn apply_live(&self, kind: &Watched, key: &Key, intent: &Value, live: &Value) -> Result<Value, Failure> {
+    async fn apply_live(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        intent: &Value,
+        live: &Value,
+    ) -> Result<Value, Failure> {
         if !self.is_ours(live, key, intent) {
             return Err(conflict(key, live));
         }
@@ -197,7 +215,7 @@ impl Writer {
     }
 
     /// Takes our fields off an object that somebody created in the same moment.
-    async fn give_back(&self, kind: &Watched, key: &Key, live: &Value) -> Result<(), Failure> {
+    async fn give_back(&self, kind: &Watched, key: &ObjectKey, live: &Value) -> Result<(), Failure> {
         let nothing = json!({
             "apiVersion": live["apiVersion"], "kind": live["kind"],
             "metadata": {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]},
@@ -205,7 +223,7 @@ impl Writer {
         Ok(self.patch(kind, key, &nothing, true).await.map(drop)?)
     }
 
-    async fn patch(&self, kind: &Watched, key: &Key, intent: &Value, force: bool) -> Result<Value, Failed> {
+    async fn patch(&self, kind: &Watched, key: &ObjectKey, intent: &Value, force: bool) -> Result<Value, Failed> {
         let api = self.api(kind, key);
         let parameters = PatchParams { force, ..PatchParams::apply(labels::FIELD_MANAGER) };
         Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
@@ -213,7 +231,7 @@ impl Writer {
 
     /// Sets one field of the spec, under a field manager of its own: whoever applies
     /// the rest neither owns nor drops it.
-    pub async fn set(&self, kind: &Watched, key: &Key, field: &str, wanted: &Value) -> Result<Value, Failure> {
+    pub async fn set(&self, kind: &Watched, key: &ObjectKey, field: &str, wanted: &Value) -> Result<Value, Failure> {
         let api = self.api(kind, key);
         let manager = Some(labels::SCALE_FIELD_MANAGER.to_owned());
         let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
@@ -222,7 +240,13 @@ impl Writer {
     }
 
     /// Deletes exactly the object with this UID, in this version if it is given.
-    pub async fn delete(&self, kind: &Watched, key: &Key, uid: &str, version: Option<u64>) -> Result<(), Failure> {
+    pub async fn delete(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        uid: &str,
+        version: Option<u64>,
+    ) -> Result<(), Failure> {
         let api = self.api(kind, key);
         let preconditions =
             Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
@@ -275,7 +299,7 @@ fn is_locked(live: &Value, intent: &Value) -> bool {
 /// Whether the object is ours: by our label; because its name is reserved in a
 /// namespace of ours; or because we wrote it and somebody took the label off.
 /// Whoever calls has made sure that the namespace is ours.
-fn is_ours(live: &Value, key: &Key, intent: &Value) -> bool {
+fn is_ours(live: &Value, key: &ObjectKey, intent: &Value) -> bool {
     let team = &intent["metadata"]["labels"][labels::TEAM];
     let label = &live["metadata"]["labels"][labels::TEAM];
     let labelled = label == team && team.is_string();
@@ -291,7 +315,7 @@ fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
 
 /// Whether the name belongs to Strata wherever a team's objects are.
 #[must_use]
-pub fn has_reserved_name(key: &Key) -> bool {
+pub fn has_reserved_name(key: &ObjectKey) -> bool {
     match key.namespace {
         Some(_) => labels::is_reserved(&key.name) || (key.kind == "ServiceAccount" && key.name == "default"),
         None => key.name.starts_with("strata:team:"),
@@ -299,14 +323,14 @@ pub fn has_reserved_name(key: &Key) -> bool {
 }
 
 /// Whether a known object is ours to write. One of an engine that lost the label
-/// of the daily work which it was written for counts as the team's until then.
+/// of the work which it was written for counts as the team's until then.
 #[must_use]
-pub fn entry_is_ours(entry: &Entry, key: &Key, owner: &Work) -> bool {
-    let lost = matches!((owner, &entry.work), (Work::Daily(_), Work::Team(_))) && entry.engine.is_some();
+pub fn entry_is_ours(entry: &Entry, key: &ObjectKey, owner: &Request) -> bool {
+    let lost = matches!((owner, &entry.work), (Request::Work(_), Request::Team(_))) && entry.engine.is_some();
     (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
 }
 
-pub(super) fn conflict(key: &Key, live: &Value) -> Failure {
+pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Failure {
     let owner = live["metadata"]["labels"][labels::TEAM].as_str();
     let whose = owner
         .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));
@@ -323,7 +347,7 @@ pub(super) fn conflict(key: &Key, live: &Value) -> Failure {
 
 /// The failure for a known object that is not ours.
 #[must_use]
-pub fn known_conflict(key: &Key, entry: &Entry) -> Failure {
+pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Failure {
     if entry.view.state()["annotations"][labels::ADOPT].is_string() {
         let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
         return Failure::new(Reason::NotYet, message);
@@ -362,8 +386,8 @@ fn with_foreign_metadata(intent: &Value, live: &Value) -> Value {
 
 /// Whether a kind is owned whole.
 #[must_use]
-pub const fn is_whole(keeping: Keeping) -> bool {
-    matches!(keeping, Keeping::Whole(_))
+pub const fn is_whole(keeping: WriteStrategy) -> bool {
+    matches!(keeping, WriteStrategy::Replace(_))
 }
 
 #[cfg(test)]

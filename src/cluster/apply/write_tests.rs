@@ -15,7 +15,7 @@ fn foreign_metadata_stays_and_stray_labels_of_ours_go() {
 #[test]
 fn an_object_is_ours_by_label_or_by_reserved_name() {
     let intent = json!({"metadata": {"labels": {"strata-operator.dev/team": "a"}}});
-    let key = |name: &str| Key::new("", "ConfigMap", Some("a--b"), name);
+    let key = |name: &str| ObjectKey::new("", "ConfigMap", Some("a--b"), name);
     assert!(is_ours(&json!({}), &key("connections"), &intent));
     assert!(!is_ours(&json!({}), &key("mine"), &intent));
     assert!(is_ours(&intent, &key("mine"), &intent));
@@ -24,7 +24,7 @@ fn an_object_is_ours_by_label_or_by_reserved_name() {
 
 #[test]
 fn what_lost_a_label_is_ours_by_another() {
-    let key = Key::new("", "ConfigMap", Some("a--shared"), "mlflow");
+    let key = ObjectKey::new("", "ConfigMap", Some("a--shared"), "mlflow");
     let words = json!({"strata-operator.dev/team": "a", "strata-operator.dev/team-uid": "u"});
     let intent = json!({"metadata": {"name": "mlflow", "labels": words}});
     let live = |labels: Value| json!({"metadata": {"name": "mlflow", "labels": labels}});

@@ -160,7 +160,7 @@ fn every_kind_knows_its_own_defaults() {
 /// Of an engine's own kind others' fields are free, unless the engine says otherwise.
 #[test]
 fn what_an_engine_owns_whole_is_cleared_too() {
-    use crate::api::kinds::{Keeping, clearing};
+    use crate::api::kinds::{WriteStrategy, clearing};
     use crate::cluster::cache::fingerprint::fingerprint;
     let object = |annotations: Value, more: Value| {
         let managed = json!([{"manager": "strata", "operation": "Apply", "fieldsV1": {"f:spec": {"f:size": {}},
@@ -168,16 +168,16 @@ fn what_an_engine_owns_whole_is_cleared_too() {
         json!({"metadata": {"annotations": annotations, "managedFields": managed}, "spec": {"size": 1, "more": more}})
     };
     let changes = |annotations: &Value| {
-        let of = |more: Value| fingerprint(&object(annotations.clone(), more), Keeping::Applied);
+        let of = |more: Value| fingerprint(&object(annotations.clone(), more), WriteStrategy::Apply);
         of(Value::Null) != of(json!("x"))
     };
     let whole = json!({"strata-operator.dev/owned-whole": "true"});
     assert!(changes(&whole) && !changes(&json!({})));
     let intent = json!({"metadata": {"annotations": whole}, "spec": {"size": 1}});
-    let clearing = clearing::of(Keeping::Applied, &intent).unwrap();
+    let clearing = clearing::of(WriteStrategy::Apply, &intent).unwrap();
     assert_eq!(additions(&object(whole.clone(), json!("x")), &intent, clearing)[0].name, "spec.more");
-    assert!(clearing::of(Keeping::Applied, &json!({"spec": {"size": 1}})).is_none());
+    assert!(clearing::of(WriteStrategy::Apply, &json!({"spec": {"size": 1}})).is_none());
     // Whoever takes the annotation off is seen to have changed something.
-    let stripped = fingerprint(&object(json!({}), Value::Null), Keeping::Applied);
-    assert_ne!(stripped, fingerprint(&object(whole, Value::Null), Keeping::Applied));
+    let stripped = fingerprint(&object(json!({}), Value::Null), WriteStrategy::Apply);
+    assert_ne!(stripped, fingerprint(&object(whole, Value::Null), WriteStrategy::Apply));
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::added::{additions, difference};
 use super::fingerprint::{holds, owned_fields};
 use super::text::Text;
-use crate::api::kinds::{Keeping, clearing};
+use crate::api::kinds::{WriteStrategy, clearing};
 use crate::api::labels;
 
 /// A value as text.
@@ -38,7 +38,7 @@ fn without(object: &Value, names: &[&str]) -> Map<String, Value> {
 /// Whether the object that was kept as this text holds what is intended, as [`holds`]
 /// says, and nothing that others added where that is taken out.
 #[must_use]
-pub fn holds_as_text(live: &Text, intent: &Value, keeping: Keeping) -> bool {
+pub fn holds_as_text(live: &Text, intent: &Value, keeping: WriteStrategy) -> bool {
     let clearing = clearing::of(keeping, intent);
     let has_additions = |live: &Value| clearing.is_some_and(|clearing| !additions(live, intent, clearing).is_empty());
     serde_json::from_str(&live.read()).is_ok_and(|live| holds(&live, intent) && !has_additions(&live))
@@ -46,7 +46,7 @@ pub fn holds_as_text(live: &Text, intent: &Value, keeping: Keeping) -> bool {
 
 /// The first field in which the object that was kept as this text is not as intended.
 #[must_use]
-pub fn difference_as_text(live: &Text, intent: &Value, keeping: Keeping) -> Option<String> {
+pub fn difference_as_text(live: &Text, intent: &Value, keeping: WriteStrategy) -> Option<String> {
     difference(&serde_json::from_str(&live.read()).ok()?, intent, clearing::of(keeping, intent))
 }
 
@@ -68,9 +68,13 @@ mod tests {
         });
         let kept = text(&applied_part(&live));
         for image in ["i", "j"] {
-            assert_eq!(holds_as_text(&kept, &intent(image), Keeping::Applied), holds(&live, &intent(image)), "{image}");
+            assert_eq!(
+                holds_as_text(&kept, &intent(image), WriteStrategy::Apply),
+                holds(&live, &intent(image)),
+                "{image}"
+            );
         }
-        assert!(holds_as_text(&kept, &intent("i"), Keeping::Applied));
+        assert!(holds_as_text(&kept, &intent("i"), WriteStrategy::Apply));
         let kept = kept.read();
         assert!(kept.len() < 300, "{kept}");
     }

@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use super::compact::{applied_part, difference_as_text, text};
 use super::fingerprint::{fingerprint, other_writer};
 use super::state;
-use super::state::View;
+use super::state::CachedState;
 use super::text::Text;
-use crate::api::identity::DailyId;
-use crate::api::identity::Key as Work;
-use crate::api::kinds::{Keeping, is_only_read};
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
+use crate::api::kinds::{WriteStrategy, is_only_read};
 use crate::api::labels;
-use crate::api::work::DailyKind;
-use crate::cluster::key::Key;
+use crate::api::work::WorkKind;
+use crate::cluster::key::ObjectKey;
 
 /// What is known of one object.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct Entry {
     pub version: u64,
     /// The team that its label, or else its namespace's name, says.
     pub team: String,
-    /// What it was written for: the team itself, or an object of its daily work.
-    pub work: Work,
+    /// What it was written for: the team itself, or an object of its work.
+    pub work: Request,
     /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
     pub controller: Option<String>,
     /// Whether it is the team's by its label, which only we may write, or, a namespace,
@@ -47,7 +47,7 @@ pub struct Entry {
     /// [`super::compact::holds_as_text`] looks at.
     pub(super) unverified: Option<Text>,
     /// What judging needs of it.
-    pub view: View,
+    pub view: CachedState,
     /// Who changed it last, besides us.
     pub other_writer: Option<String>,
 }
@@ -62,13 +62,13 @@ impl Entry {
     /// The first field in which an applied object is not as intended, where that can
     /// be told.
     #[must_use]
-    pub fn difference(&self, intent: &Value, keeping: Keeping) -> Option<String> {
+    pub fn difference(&self, intent: &Value, keeping: WriteStrategy) -> Option<String> {
         difference_as_text(self.unverified.as_ref()?, intent, keeping)
     }
 }
 
 /// The object reduced to what matters; nothing if it does not matter at all.
-pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry> {
+pub(super) fn entry(key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Option<Entry> {
     let metadata = &object["metadata"];
     let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
     let team_uid = label(labels::TEAM_UID).unwrap_or_default();
@@ -84,7 +84,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
     Some(Entry {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
         version: version(object).unwrap_or_default(),
-        work: daily.map_or_else(|| Work::Team(team.clone()), Work::Daily),
+        work: daily.map_or_else(|| Request::Team(team.clone()), Request::Work),
         controller: controller(metadata),
         team,
         labelled,
@@ -101,7 +101,7 @@ pub(super) fn entry(key: &Key, object: &Value, keeping: Keeping) -> Option<Entry
 
 /// Whether it is a team's namespace by its name and by another word of ours: somebody
 /// took or changed the label that says so. All but [`labels::ADOPT`] only we may write.
-fn is_marked(key: &Key, metadata: &Value) -> bool {
+fn is_marked(key: &ObjectKey, metadata: &Value) -> bool {
     let words = ["labels", "annotations"].into_iter().filter_map(|part| metadata[part].as_object());
     let mut ours = words.flat_map(Map::keys).filter(|word| word.starts_with(labels::PREFIX));
     key.kind == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
@@ -112,13 +112,13 @@ pub(super) fn version(object: &Value) -> Option<u64> {
     object["metadata"]["resourceVersion"].as_str()?.parse().ok()
 }
 
-/// The object of daily work that something in its namespace was written for, by
+/// The object of work that something in its namespace was written for, by
 /// its label.
-fn daily(key: &Key, labels: &Value) -> Option<DailyId> {
+fn daily(key: &ObjectKey, labels: &Value) -> Option<WorkId> {
     let namespace = key.namespace.clone()?;
-    let named = |kind: &DailyKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
-    let (kind, name) = DailyKind::ALL.iter().find_map(named)?;
-    Some(DailyId { kind, namespace, name })
+    let named = |kind: &WorkKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
+    let (kind, name) = WorkKind::ALL.iter().find_map(named)?;
+    Some(WorkId { kind, namespace, name })
 }
 
 /// The UID of the object's controlling owner.
@@ -130,7 +130,7 @@ fn controller(metadata: &Value) -> Option<String> {
 /// Whether an object in this place can be the team's. Outside of namespaces of
 /// teams anybody may write the label, so it is believed only of what an engine
 /// may place there: named after the team, and nothing that is only read.
-pub(super) fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
+pub(super) fn may_belong(team: &str, key: &ObjectKey, of_engine: bool) -> bool {
     let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
     let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     let named = key.name == team || is_teams(&key.name);
@@ -142,7 +142,7 @@ pub(super) fn may_belong(team: &str, key: &Key, of_engine: bool) -> bool {
 }
 
 /// The team by the name of the object's namespace, or of the namespace itself.
-fn team_of_namespace(key: &Key) -> Option<&str> {
+fn team_of_namespace(key: &ObjectKey) -> Option<&str> {
     let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     team_of(namespace?)
 }

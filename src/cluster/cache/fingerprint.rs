@@ -9,15 +9,15 @@ use super::values::{covers, digest, is_nothing};
 use serde_json::{Map, Value, json};
 
 use super::added::guarded;
-use crate::api::kinds::{Keeping, clearing};
+use crate::api::kinds::{WriteStrategy, clearing};
 use crate::api::labels;
 
 /// What of the object is ours, as one number that changes when any of it does.
 #[must_use]
-pub fn fingerprint(object: &Value, keeping: Keeping) -> u64 {
+pub fn fingerprint(object: &Value, keeping: WriteStrategy) -> u64 {
     match keeping {
-        Keeping::Whole(sections) => digest(&whole(object, sections)),
-        Keeping::Applied | Keeping::Cleared(_) => {
+        WriteStrategy::Replace(sections) => digest(&whole(object, sections)),
+        WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
             let ours = project(&owned_fields(object), object);
             match clearing::of(keeping, object) {
                 Some(clearing) => digest(&json!([ours, guarded(object, clearing)])),
@@ -228,7 +228,7 @@ mod tests {
         json!({"metadata": {"name": "p", "labels": {"strata-operator.dev/team": "a", "foreign": "x"}}, "spec": spec})
     }
 
-    const WHOLE: Keeping = Keeping::Whole(&["spec"]);
+    const WHOLE: WriteStrategy = WriteStrategy::Replace(&["spec"]);
 
     #[test]
     fn what_is_added_to_a_policy_changes_its_fingerprint() {
@@ -284,7 +284,7 @@ mod tests {
         let mut other = deployment();
         other["spec"]["replicas"] = json!(9);
         assert!(holds(&other, &intent()));
-        assert_eq!(fingerprint(&other, Keeping::Applied), fingerprint(&deployment(), Keeping::Applied));
+        assert_eq!(fingerprint(&other, WriteStrategy::Apply), fingerprint(&deployment(), WriteStrategy::Apply));
     }
 
     #[test]

@@ -10,21 +10,21 @@ use super::Entry;
 use super::Wake;
 use super::objects::{Id, Objects, Slot};
 use super::text::Text;
-use super::tombstones::Gone;
-use crate::api::identity::Key as Work;
+use super::tombstones::Tombstones;
+use crate::api::identity::Request;
 use crate::api::identity::team_of;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 
 /// What is known, and where.
 #[derive(Default)]
 pub struct Index {
     pub objects: Objects,
-    pub works: HashMap<Work, HashSet<Id>>,
-    /// The pods of daily work, by team.
+    pub works: HashMap<Request, HashSet<Id>>,
+    /// The pods of work, by team.
     pub pods: HashMap<String, HashSet<Id>>,
     /// The lists under way, by group, kind and version.
     pub listing: HashMap<(String, String, String), Listing>,
-    pub gone: Gone,
+    pub gone: Tombstones,
 }
 
 /// A list under way.
@@ -37,11 +37,11 @@ pub struct Listing {
 }
 
 impl Index {
-    pub fn known(&self, key: &Key) -> Option<&Slot> {
+    pub fn known(&self, key: &ObjectKey) -> Option<&Slot> {
         self.objects.slot(self.objects.id(key)?)
     }
 
-    pub fn known_mut(&mut self, key: &Key) -> Option<&mut Slot> {
+    pub fn known_mut(&mut self, key: &ObjectKey) -> Option<&mut Slot> {
         self.objects.slot_mut(self.objects.id(key)?)
     }
 
@@ -51,18 +51,18 @@ impl Index {
     }
 
     /// These objects with what names them.
-    pub fn keys(&self, ids: &[Id]) -> Vec<(Id, Key)> {
+    pub fn keys(&self, ids: &[Id]) -> Vec<(Id, ObjectKey)> {
         ids.iter().filter_map(|id| Some((*id, self.objects.key(*id)?))).collect()
     }
 
     /// The lists of a kind that are under way.
-    pub fn lists_of<'a>(&'a mut self, key: &'a Key) -> impl Iterator<Item = &'a mut Listing> {
+    pub fn lists_of<'a>(&'a mut self, key: &'a ObjectKey) -> impl Iterator<Item = &'a mut Listing> {
         let all = self.listing.iter_mut();
         all.filter(|((group, kind, _), _)| *group == key.group && *kind == key.kind).map(|(_, listing)| listing)
     }
 
     /// Notes in the lists under way that there is an object.
-    pub fn note(&mut self, key: &Key, id: Id, answered: bool) {
+    pub fn note(&mut self, key: &ObjectKey, id: Id, answered: bool) {
         for listing in self.lists_of(key) {
             listing.seen.insert(id);
             if answered {
@@ -72,16 +72,16 @@ impl Index {
     }
 
     /// Whether a list under way may be older than what is known of the object.
-    pub fn may_be_older(&mut self, key: &Key, id: Id) -> bool {
+    pub fn may_be_older(&mut self, key: &ObjectKey, id: Id) -> bool {
         self.lists_of(key).any(|listing| listing.answered.contains(&id))
     }
 
-    pub fn forget(&mut self, key: &Key) -> Wake {
+    pub fn forget(&mut self, key: &ObjectKey) -> Wake {
         self.objects.id(key).map(|id| self.let_go(key, id)).unwrap_or_default()
     }
 
     /// Forgets an object. Its number may be another's from now on.
-    pub fn let_go(&mut self, key: &Key, id: Id) -> Wake {
+    pub fn let_go(&mut self, key: &ObjectKey, id: Id) -> Wake {
         for listing in self.lists_of(key) {
             listing.seen.remove(&id);
             listing.answered.remove(&id);
@@ -91,14 +91,14 @@ impl Index {
         vec![owner.work.clone()]
     }
 
-    pub fn leave(&mut self, work: &Work, kind: &str, id: Id) {
+    pub fn leave(&mut self, work: &Request, kind: &str, id: Id) {
         remove(&mut self.works, work, id);
         if let Some(team) = team_of_pod(work, kind) {
             remove(&mut self.pods, team, id);
         }
     }
 
-    pub fn enter(&mut self, work: &Work, kind: &str, id: Id) {
+    pub fn enter(&mut self, work: &Request, kind: &str, id: Id) {
         if let Some(ids) = self.works.get_mut(work) {
             ids.insert(id);
         } else {
@@ -110,7 +110,7 @@ impl Index {
     }
 
     /// These objects, in the order of their keys.
-    pub fn sorted(&self, ids: impl Iterator<Item = Id>) -> Vec<(Key, Entry)> {
+    pub fn sorted(&self, ids: impl Iterator<Item = Id>) -> Vec<(ObjectKey, Entry)> {
         let mut found: Vec<_> = ids.filter_map(|id| self.objects.both(id)).collect();
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         found
@@ -131,10 +131,10 @@ where
     }
 }
 
-/// The team whose daily work the pod is for.
-fn team_of_pod<'a>(work: &'a Work, kind: &str) -> Option<&'a str> {
+/// The team whose work the pod is for.
+fn team_of_pod<'a>(work: &'a Request, kind: &str) -> Option<&'a str> {
     match work {
-        Work::Daily(id) if kind == "Pod" => team_of(&id.namespace),
+        Request::Work(id) if kind == "Pod" => team_of(&id.namespace),
         _ => None,
     }
 }

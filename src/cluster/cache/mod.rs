@@ -24,11 +24,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::key::Key;
+use super::key::ObjectKey;
 use super::watch::api_server::ApiServers;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
 use crate::api::identity::team_of;
-use crate::api::kinds::Keeping;
+use crate::api::kinds::WriteStrategy;
 use compact::holds_as_text;
 pub use entry::Entry;
 use entry::{entry, version};
@@ -39,7 +39,7 @@ pub use state::mark;
 use values::digest;
 
 /// What has to be looked at again.
-pub type Wake = Vec<Work>;
+pub type Wake = Vec<Request>;
 
 /// Who says how an object is.
 #[derive(PartialEq, Eq)]
@@ -53,13 +53,13 @@ enum From {
 
 /// What is known of every object that matters.
 #[derive(Default)]
-pub struct Mirror {
+pub struct ObjectCache {
     index: RwLock<Index>,
     /// Where the API server is reached.
     pub api_server: Arc<ApiServers>,
 }
 
-impl Mirror {
+impl ObjectCache {
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         // Nothing that is done under the lock can panic half-way, short of an allocator
         // that fails, which ends the process.
@@ -72,27 +72,27 @@ impl Mirror {
 
     /// What is known of one object.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<Entry> {
+    pub fn get(&self, key: &ObjectKey) -> Option<Entry> {
         let index = self.read();
         index.objects.entry(index.objects.id(key)?)
     }
 
     /// Shows which objects anything is known of.
-    pub fn each_key(&self, look: &mut dyn FnMut(&Key)) {
+    pub fn each_key(&self, look: &mut dyn FnMut(&ObjectKey)) {
         let index = self.read();
         index.objects.ids().filter_map(|id| index.objects.key(id)).for_each(|key| look(&key));
     }
 
     /// Everything that was written for a team itself, in the order of its keys.
     #[must_use]
-    pub fn team(&self, team: &str) -> Vec<(Key, Entry)> {
-        self.of(&Work::Team(team.to_owned()))
+    pub fn team(&self, team: &str) -> Vec<(ObjectKey, Entry)> {
+        self.of(&Request::Team(team.to_owned()))
     }
 
     /// Everything that was written for a team itself or for an object of daily
     /// work, in the order of its keys.
     #[must_use]
-    pub fn of(&self, work: &Work) -> Vec<(Key, Entry)> {
+    pub fn of(&self, work: &Request) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
         index.sorted(index.works.get(work).into_iter().flatten().copied())
     }
@@ -100,11 +100,11 @@ impl Mirror {
     /// Every binding in a team's namespaces and of the team itself, whatever it was
     /// written for, in the order of their keys.
     #[must_use]
-    pub fn bindings(&self, team: &str) -> Vec<(Key, Entry)> {
+    pub fn bindings(&self, team: &str) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
         let of_team = index.works.iter().filter(|(work, _)| match work {
-            Work::Team(name) => name == team,
-            Work::Daily(id) => team_of(&id.namespace) == Some(team),
+            Request::Team(name) => name == team,
+            Request::Work(id) => team_of(&id.namespace) == Some(team),
             _ => false,
         });
         let ids = of_team.flat_map(|(_, ids)| ids).copied();
@@ -113,24 +113,26 @@ impl Mirror {
 
     /// What anything is known of.
     #[must_use]
-    pub fn works(&self) -> Vec<Work> {
+    pub fn works(&self) -> Vec<Request> {
         self.read().works.keys().cloned().collect()
     }
 
-    /// The pods of a team's daily work.
+    /// The pods of a team's work.
     #[must_use]
-    pub fn daily_pods(&self, team: &str) -> Vec<(Key, Entry)> {
+    pub fn work_pods(&self, team: &str) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
         index.sorted(index.pods.get(team).into_iter().flatten().copied())
     }
 
     /// Whether an object, as it is, holds this intent. Remembers that it does.
-    pub fn holds(&self, key: &Key, intent: &Value, keeping: Keeping) -> bool {
+    pub fn holds(&self, key: &ObjectKey, intent: &Value, keeping: WriteStrategy) -> bool {
         let index = self.read();
         let Some(known) = index.known(key) else { return false };
         let (known, unverified) = match keeping {
-            Keeping::Whole(_) => return known.fingerprint == fingerprint(intent, keeping),
-            Keeping::Applied | Keeping::Cleared(_) => ((known.verified(), known.fingerprint), index.unverified(known)),
+            WriteStrategy::Replace(_) => return known.fingerprint == fingerprint(intent, keeping),
+            WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
+                ((known.verified(), known.fingerprint), index.unverified(known))
+            }
         };
         drop(index);
         let wanted = Some((digest(intent), known.1));
@@ -147,18 +149,18 @@ impl Mirror {
 
     /// An object as a watch gives it. Returns who has to look again: nobody if
     /// nothing that matters changed.
-    pub fn observe(&self, key: &Key, object: &Value, keeping: Keeping) -> Wake {
+    pub fn observe(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Wake {
         self.take(key, object, keeping, &From::Watch)
     }
 
     /// An object as a list gives it: its version counts, even if it is older than what
     /// was known (the cluster may have been restored from a backup).
-    pub fn listed(&self, key: &Key, object: &Value, keeping: Keeping) -> Wake {
+    pub fn listed(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Wake {
         self.take(key, object, keeping, &From::List)
     }
 
     /// An object that a list names and another watch of its kind takes.
-    pub fn still_there(&self, key: &Key) {
+    pub fn still_there(&self, key: &ObjectKey) {
         let mut index = self.write();
         if let Some(id) = index.objects.id(key) {
             index.note(key, id, false);
@@ -166,16 +168,16 @@ impl Mirror {
     }
 
     /// The answer to a write of ours that changed some of an object.
-    pub fn changed(&self, key: &Key, object: &Value, keeping: Keeping) {
+    pub fn changed(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) {
         self.take(key, object, keeping, &From::Answer(None));
     }
 
     /// The answer to our own write of an intent: it holds it, by definition.
-    pub fn wrote(&self, key: &Key, object: &Value, keeping: Keeping, intent: &Value) {
+    pub fn wrote(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy, intent: &Value) {
         self.take(key, object, keeping, &From::Answer(Some(digest(intent))));
     }
 
-    fn take(&self, key: &Key, object: &Value, keeping: Keeping, from: &From) -> Wake {
+    fn take(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy, from: &From) -> Wake {
         let Some(mut entry) = entry(key, object, keeping) else {
             return self.write().forget(key);
         };
@@ -205,10 +207,10 @@ impl Mirror {
             return Wake::new();
         }
         let before = id.and_then(|id| index.objects.slot(id));
-        // The label that names an object of daily work may have been taken off: what
+        // The label that names an object of work may have been taken off: what
         // was written for it is still its own, and gets the label back.
         if let Some(known) = before.filter(|known| known.has_uid(&entry.uid) && known.owner.team == entry.team)
-            && matches!((&known.owner.work, &entry.work), (Work::Daily(_), Work::Team(_)))
+            && matches!((&known.owner.work, &entry.work), (Request::Work(_), Request::Team(_)))
             && entry.labelled
         {
             entry.work = known.owner.work.clone();
@@ -234,7 +236,7 @@ impl Mirror {
     }
 
     /// The object is gone, as a watch says, unless its name is another's by now.
-    pub fn removed(&self, key: &Key, object: &Value) -> Wake {
+    pub fn removed(&self, key: &ObjectKey, object: &Value) -> Wake {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         let mut index = self.write();
         index.gone.add(uid, version(object).unwrap_or(u64::MAX), Instant::now());
@@ -245,13 +247,13 @@ impl Mirror {
     /// Whether this very object was a team's until a moment ago: its watch lost it, and
     /// there it still is, so somebody took its label off.
     #[must_use]
-    pub fn was_ours(&self, key: &Key, uid: &str) -> bool {
+    pub fn was_ours(&self, key: &ObjectKey, uid: &str) -> bool {
         key.namespace.as_deref().is_some_and(|namespace| team_of(namespace).is_some()) && self.read().gone.knows(uid)
     }
 
     /// We asked for the deletion of the object with this UID and the API server
     /// agreed. What has its name by now is another object.
-    pub fn deleted(&self, key: &Key, uid: &str) {
+    pub fn deleted(&self, key: &ObjectKey, uid: &str) {
         if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.has_uid(uid)) {
             entry.deleting = true;
         }

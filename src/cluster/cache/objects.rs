@@ -13,11 +13,11 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::Entry;
-use super::state::View;
+use super::state::CachedState;
 use super::text::{Models, Packed, Text};
 use super::uid::Uid;
-use crate::api::identity::Key as Work;
-use crate::cluster::key::Key;
+use crate::api::identity::Request;
+use crate::cluster::key::ObjectKey;
 
 /// The number of an object. It may be another's once the object is gone.
 pub type Id = u32;
@@ -27,7 +27,7 @@ pub type Id = u32;
 pub struct Owner {
     pub team: String,
     pub team_uid: String,
-    pub work: Work,
+    pub work: Request,
     pub engine: Option<String>,
     pub other_writer: Option<String>,
     pub labelled: bool,
@@ -104,7 +104,7 @@ pub struct Objects {
 
 impl Objects {
     /// The number of an object, if it is here.
-    pub fn id(&self, key: &Key) -> Option<Id> {
+    pub fn id(&self, key: &ObjectKey) -> Option<Id> {
         let kind = self.kind(&key.group, &key.kind)?;
         let is = |id: &Id| {
             self.slot(*id).is_some_and(|slot| {
@@ -130,14 +130,14 @@ impl Objects {
     }
 
     /// What names an object.
-    pub fn key(&self, id: Id) -> Option<Key> {
+    pub fn key(&self, id: Id) -> Option<ObjectKey> {
         let slot = self.slot(id)?;
         let (group, kind) = self.kinds.get(usize::from(slot.kind))?;
-        Some(Key::new(group, kind, slot.namespace(), slot.name()))
+        Some(ObjectKey::new(group, kind, slot.namespace(), slot.name()))
     }
 
     /// An object as others see it, with what names it.
-    pub fn both(&self, id: Id) -> Option<(Key, Entry)> {
+    pub fn both(&self, id: Id) -> Option<(ObjectKey, Entry)> {
         Some((self.key(id)?, self.entry(id)?))
     }
 
@@ -159,7 +159,7 @@ impl Objects {
     }
 
     /// Takes an object in, or what it is now.
-    pub fn insert(&mut self, key: &Key, entry: Entry) -> Id {
+    pub fn insert(&mut self, key: &ObjectKey, entry: Entry) -> Id {
         let known = self.id(key);
         let kind = self.number(key);
         let namespace = key.namespace.as_deref().map(|namespace| self.names.of::<str, _>(namespace));
@@ -251,7 +251,7 @@ impl Objects {
             fingerprint: slot.fingerprint,
             verified: slot.verified(),
             unverified: self.unverified(slot),
-            view: View::from_parts(state, slot.wakes),
+            view: CachedState::from_parts(state, slot.wakes),
             other_writer: slot.owner.other_writer.clone(),
         }
     }
@@ -273,7 +273,7 @@ impl Objects {
     }
 
     /// The number of a kind, which gets one if it has none.
-    fn number(&mut self, key: &Key) -> u16 {
+    fn number(&mut self, key: &ObjectKey) -> u16 {
         self.kind(&key.group, &key.kind).unwrap_or_else(|| {
             self.kinds.push((key.group.clone(), key.kind.clone()));
             // A cluster has hundreds of kinds at the most.

@@ -13,8 +13,8 @@ use super::values::digest;
 use crate::api::identity::team_of;
 use crate::api::labels;
 use crate::api::quantity::Amount;
-use crate::api::work::DailyKind;
-use crate::cluster::key::Key;
+use crate::api::work::WorkKind;
+use crate::cluster::key::ObjectKey;
 use crate::plan::budget::is_count;
 
 /// The state of one object, and a number that changes when somebody should look.
@@ -22,12 +22,12 @@ use crate::plan::budget::is_count;
 /// It is looked at now and then, and kept for as long as the object is there: as
 /// text it takes a fifth of what it takes as a value.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub struct CachedState {
     state: Option<Text>,
     wakes: u64,
 }
 
-impl View {
+impl CachedState {
     /// The state; null where none is kept.
     #[must_use]
     pub fn state(&self) -> Value {
@@ -46,7 +46,7 @@ impl View {
         Self { state, wakes }
     }
 
-    /// What [`View::from_parts`] takes.
+    /// What [`CachedState::from_parts`] takes.
     pub(super) fn into_parts(self) -> (Option<Text>, u64) {
         (self.state, self.wakes)
     }
@@ -63,10 +63,10 @@ impl View {
 
 /// The view of an object; nothing at all if the object does not matter.
 #[must_use]
-pub fn of(key: &Key, object: &Value) -> Option<View> {
+pub fn of(key: &ObjectKey, object: &Value) -> Option<CachedState> {
     let metadata = &object["metadata"];
     let view = match key.kind.as_str() {
-        "Namespace" => View::new(&json!({
+        "Namespace" => CachedState::new(&json!({
             "phase": object["status"]["phase"],
             "remaining": remaining(&object["status"]["conditions"]),
             "since": metadata["deletionTimestamp"],
@@ -78,23 +78,23 @@ pub fn of(key: &Key, object: &Value) -> Option<View> {
             "podSecurity": metadata["labels"]["pod-security.kubernetes.io/enforce"],
         })),
         "ResourceQuota" => quota(&object["status"]),
-        "RoleBinding" | "ClusterRoleBinding" => View::new(&json!({
+        "RoleBinding" | "ClusterRoleBinding" => CachedState::new(&json!({
             "subjects": object["subjects"], "roleRef": object["roleRef"], "annotations": ours(&metadata["annotations"]),
         })),
-        "ConfigMap" if key.name == labels::RECORD => View::new(&object["data"]),
-        "Pod" if is_daily(metadata) => View::new(&pod::seen(object)),
-        "Pod" => View::new(&pod_trouble(object)?),
+        "ConfigMap" if key.name == labels::RECORD => CachedState::new(&object["data"]),
+        "Pod" if is_daily(metadata) => CachedState::new(&pod::seen(object)),
+        "Pod" => CachedState::new(&pod_trouble(object)?),
         // It only says whose pods are, and of a team's own services nobody asks that.
-        "ReplicaSet" => is_daily(metadata).then(View::default)?,
-        _ if metadata["labels"][labels::ENGINE].is_string() => View::new(&judged(object)),
-        _ => View::default(),
+        "ReplicaSet" => is_daily(metadata).then(CachedState::default)?,
+        _ if metadata["labels"][labels::ENGINE].is_string() => CachedState::new(&judged(object)),
+        _ => CachedState::default(),
     };
     Some(view)
 }
 
-/// Whether it was written for an object of daily work, by its label.
+/// Whether it was written for an object of work, by its label.
 fn is_daily(metadata: &Value) -> bool {
-    DailyKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
+    WorkKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
 }
 
 /// Whether the label that says which team's it is, is not the one that its name begins with.
@@ -129,7 +129,7 @@ fn ours(annotations: &Value) -> Value {
 }
 
 /// Usage changes with every pod; it is worth telling only at a mark.
-fn quota(status: &Value) -> View {
+fn quota(status: &Value) -> CachedState {
     let state = json!({"hard": status["hard"], "used": status["used"]});
     let marks: Vec<_> = status["hard"]
         .as_object()
@@ -141,7 +141,7 @@ fn quota(status: &Value) -> View {
             (resource.clone(), mark(&status["used"][resource], hard), told)
         })
         .collect();
-    View { wakes: digest(&json!(marks)), state: Some(text(&state)) }
+    CachedState { wakes: digest(&json!(marks)), state: Some(text(&state)) }
 }
 
 /// How much of a quota is in use, in steps worth telling: 0, 50, 80, 100, or
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_pod_matters_only_while_it_is_in_trouble() {
-        let key = Key::new("", "Pod", Some("a--b"), "p");
+        let key = ObjectKey::new("", "Pod", Some("a--b"), "p");
         let spec = json!({"containers": [{"name": "c"}]});
         let live = |live: Value| json!({"metadata": {}, "spec": spec, "status": {"containerStatuses": [live]}});
         let runs = |started: bool, ready: bool| {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_ended_badly_stays_in_trouble_until_it_is_ready() {
-        let key = Key::new("", "Pod", Some("a--b"), "p");
+        let key = ObjectKey::new("", "Pod", Some("a--b"), "p");
         let killed = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:00:00Z"});
         let later = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:01:00Z"});
         let pod = |ready: bool, state: Value, last: &Value| {
@@ -251,7 +251,7 @@ mod tests {
             pod(false, waits, &killed),
             pod(false, json!({"running": {}}), &later),
         ];
-        let views: Vec<View> = states.iter().map(|pod| of(&key, pod).unwrap()).collect();
+        let views: Vec<CachedState> = states.iter().map(|pod| of(&key, pod).unwrap()).collect();
         assert_eq!(views[0].state()["troubles"][0]["reason"], "OOMKilled");
         // Being tried again is no news.
         assert!(views[0].wakes_as(&views[1]) && views[1].wakes_as(&views[2]));
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn usage_wakes_only_at_a_mark() {
-        let key = Key::new("", "ResourceQuota", Some("a--b"), "strata-quota");
+        let key = ObjectKey::new("", "ResourceQuota", Some("a--b"), "strata-quota");
         let at = |used: &str| {
             of(&key, &json!({"metadata": {}, "status": {"hard": {"cpu": "10"}, "used": {"cpu": used}}})).unwrap()
         };

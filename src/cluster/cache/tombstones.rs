@@ -10,12 +10,12 @@ const LATEST: Duration = Duration::from_secs(60);
 
 /// Objects that are gone, each with the resource version in which it went.
 #[derive(Default)]
-pub struct Gone {
+pub struct Tombstones {
     versions: HashMap<String, u64>,
     since: VecDeque<(Instant, String)>,
 }
 
-impl Gone {
+impl Tombstones {
     /// The object with this UID went in this version.
     pub fn add(&mut self, uid: &str, version: u64, now: Instant) {
         while let Some((at, old)) = self.since.front()
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_known_for_a_while_and_takes_no_room_for_ever() {
-        let (mut gone, begun) = (Gone::default(), Instant::now());
+        let (mut gone, begun) = (Tombstones::default(), Instant::now());
         gone.add("a", 5, begun);
         gone.add("b", 7, begun + LATEST);
         assert!(gone.outdates("a", 5) && !gone.outdates("a", 6) && gone.outdates("b", 6) && !gone.outdates("c", 1));

@@ -14,48 +14,11 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::kept::Kept;
+use super::known::{Incoming, Known, Unreadable, key_of};
 use crate::api::labels;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::cluster::cache::text::Models;
 use crate::cluster::watch::Lean;
-
-/// An object that this version cannot read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unreadable {
-    /// Its metadata, as far as anything is read of it.
-    pub metadata: ObjectMeta,
-    /// Its spec as it was written: part of it may be readable.
-    pub spec: Value,
-    /// Its status as it was written, so that nothing is said of it twice.
-    pub status: Value,
-    /// What the parser says.
-    pub error: String,
-}
-
-/// An object as it is kept.
-pub type Known<K> = Result<Arc<K>, Arc<Unreadable>>;
-
-/// What happened to an object.
-#[derive(Debug)]
-pub struct Change<'a, K> {
-    /// Its name; in namespaces `namespace/name`.
-    pub key: &'a str,
-    /// How it was before; nothing if it is new.
-    pub before: Option<&'a Known<K>>,
-    /// How it is now; nothing if it is gone.
-    pub after: Option<&'a Known<K>>,
-    /// Whether somebody besides Strata has a part in its status.
-    pub others: bool,
-    /// Whether it is part of the first list: then everything is new.
-    pub first: bool,
-}
-
-/// An object on its way in.
-pub(super) struct Incoming<K> {
-    pub key: String,
-    pub object: Known<K>,
-    pub others: bool,
-}
 
 /// The objects of one kind, by name; in namespaces by `namespace/name`.
 pub struct Collection<K: Kept> {
@@ -147,12 +110,6 @@ impl<K: Kept> Collection<K> {
     }
 }
 
-/// The name that an object is kept under.
-pub(super) fn key_of(metadata: &ObjectMeta) -> String {
-    let name = metadata.name.as_deref().unwrap_or_default();
-    metadata.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
-}
-
 /// An object as it comes from a watch, parsed, without what nobody reads: who
 /// wrote which field, and others' annotations.
 pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K, String>) -> Incoming<K> {
@@ -162,7 +119,7 @@ pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K,
         whole.unwrap_or_else(|_| DynamicObject { types: None, metadata: object.meta().clone(), data: Value::Null });
     let DynamicObject { types, metadata, mut data } = whole;
     let others = have_a_part_in_status(&metadata);
-    let is_run = types.as_ref().is_some_and(|types| types.kind == DailyKind::Run.name());
+    let is_run = types.as_ref().is_some_and(|types| types.kind == WorkKind::Run.name());
     let metadata = reduced(metadata, is_run);
     let key = key_of(&metadata);
     if let Some(fields) = data.as_object_mut() {

@@ -5,7 +5,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Deserialize;
 
-use super::collection::{Incoming, key_of};
+use super::known::{Incoming, key_of};
 
 /// What is known of a kind that the cluster defines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -96,7 +96,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::work::DailyKind;
+    use crate::api::work::WorkKind;
 
     fn run(finished: Option<&str>, ttl: Option<i64>, metadata: &Value, conditions: &Value) -> Object {
         let state = if finished.is_some() { "Failed" } else { "Running" };
@@ -104,7 +104,7 @@ mod tests {
             "metadata": metadata, "spec": {"pipeline": "p", "ttlSecondsAfterFinished": ttl},
             "status": {"state": state, "finished": finished, "conditions": conditions},
         });
-        Object::read(DailyKind::Run, &run).unwrap()
+        Object::read(WorkKind::Run, &run).unwrap()
     }
 
     /// A run that ended at this second of the day.

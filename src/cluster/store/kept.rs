@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::collection::{Known, Unreadable};
 use super::definition::Definition;
+use super::known::{Known, Unreadable};
 use crate::api::status::READY;
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::cluster::cache::packed::Packed;
@@ -86,6 +86,8 @@ pub fn followed(team: &Known<AITeam>) -> Option<&str> {
 mod tests {
     use serde_json::json;
 
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
     use crate::api::status::{Finding, conditions};
     use crate::api::{AITeamStatus, Reason};
@@ -93,8 +95,7 @@ mod tests {
     fn team(name: &str) -> AITeam {
         let spec = serde_json::from_value(json!({"blueprint": "b", "shared": {"experiments": {}}})).unwrap();
         let found = Finding::new(READY, true, Reason::Ready, format!("{name} is as asked for"));
-        let conditions =
-            conditions(&[], &[found], 1, &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::now()));
+        let conditions = conditions(&[], &[found], 1, &Time(jiff::Timestamp::UNIX_EPOCH));
         AITeam { status: Some(AITeamStatus { conditions, ..AITeamStatus::default() }), ..AITeam::new(name, spec) }
     }
 

@@ -1,5 +1,5 @@
 //! The objects that people write for Strata, as they are in the cluster: teams,
-//! Blueprints, Engines, daily work, and the definitions of kinds.
+//! Blueprints, Engines, work, and the definitions of kinds.
 //!
 //! Filled by watches, each backing off alone and with a health of its own. It says what changed to one
 //! listener and knows nobody: who looks again is decided in [`crate::reconcile::triggers`].
@@ -8,6 +8,7 @@ pub mod collection;
 pub mod definition;
 pub mod expiring;
 pub mod kept;
+pub mod known;
 mod reader;
 pub mod work_index;
 
@@ -19,8 +20,8 @@ use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::identity::DailyId;
-use crate::api::work::DailyKind;
+use crate::api::identity::WorkId;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 use crate::cluster::error::Failure;
 use crate::cluster::tasks::Tasks;
@@ -31,11 +32,13 @@ use crate::cluster::watch::health::{Health, State};
 use crate::engine::Catalogue;
 use crate::plan::ServedKinds;
 use crate::plan::work::Object;
-pub use collection::{Change, Collection, Known, Unreadable};
-use collection::{Incoming, incoming};
+pub use collection::Collection;
+use collection::incoming;
 pub use definition::Definition;
 use kept::Kept;
 pub use kept::{followed, readiness};
+use known::Incoming;
+pub use known::{Change, Known, Unreadable};
 use reader::Reader;
 pub use work_index::WorkIndex;
 
@@ -55,8 +58,8 @@ pub trait Listener: Send + Sync + 'static {
     fn engine(&self, change: &Change<'_, Engine>);
     /// The definition of a kind changed; the kinds that are served are right already.
     fn definition(&self, change: &Change<'_, Definition>);
-    /// An object of daily work changed.
-    fn daily(&self, kind: DailyKind, change: &Change<'_, Object>);
+    /// An object of work changed.
+    fn daily(&self, kind: WorkKind, change: &Change<'_, Object>);
     /// Whether the objects of a kind, by its plural, are known as they are has turned.
     fn turned(&self, plural: &str);
 }
@@ -71,9 +74,9 @@ pub struct Store {
     pub engines: Collection<Engine>,
     /// The definitions of kinds.
     pub definitions: Collection<Definition>,
-    /// What is counted over daily work.
+    /// What is counted over work.
     pub work: WorkIndex,
-    daily: [Collection<Object>; DailyKind::ALL.len()],
+    daily: [Collection<Object>; WorkKind::ALL.len()],
     catalogue: RwLock<Arc<Catalogue>>,
     served: RwLock<Arc<ServedKinds>>,
     opener: Opener,
@@ -88,7 +91,7 @@ impl Store {
     #[must_use]
     pub fn new(opener: Opener) -> Arc<Self> {
         let own = ["aiteams", "blueprints", "engines"].into_iter();
-        let own = own.chain(DailyKind::ALL.iter().map(|kind| kind.plural())).map(|plural| (plural, GROUP));
+        let own = own.chain(WorkKind::ALL.iter().map(|kind| kind.plural())).map(|plural| (plural, GROUP));
         let healths = own.chain([(DEFINITIONS, "apiextensions.k8s.io")]).map(|(plural, group)| {
             let health = opener.health(format!("{plural}.{group}"));
             (plural.to_owned(), health)
@@ -108,33 +111,33 @@ impl Store {
         })
     }
 
-    /// The objects of a kind of daily work.
+    /// The objects of a kind of work.
     #[must_use]
-    pub fn daily(&self, kind: DailyKind) -> &Collection<Object> {
+    pub fn daily(&self, kind: WorkKind) -> &Collection<Object> {
         // There is one for each kind, in the order of the kinds.
         &self.daily[kind as usize]
     }
 
-    /// One object of daily work.
+    /// One object of work.
     #[must_use]
-    pub fn daily_object(&self, id: &DailyId) -> Option<Known<Object>> {
+    pub fn work_object(&self, id: &WorkId) -> Option<Known<Object>> {
         self.daily(id.kind).get(&format!("{}/{}", id.namespace, id.name))
     }
 
     /// The objects of a kind in a namespace.
     #[must_use]
-    pub fn daily_of_namespace(&self, kind: DailyKind, namespace: &str) -> Vec<(DailyId, Known<Object>)> {
+    pub fn daily_of_namespace(&self, kind: WorkKind, namespace: &str) -> Vec<(WorkId, Known<Object>)> {
         let objects = self.daily(kind).beginning(&format!("{namespace}/")).into_iter();
-        objects.map(|(name, object)| (DailyId { kind, namespace: namespace.to_owned(), name }, object)).collect()
+        objects.map(|(name, object)| (WorkId { kind, namespace: namespace.to_owned(), name }, object)).collect()
     }
 
     /// The objects of a kind in all namespaces of a team.
     #[must_use]
-    pub fn daily_of_team(&self, kind: DailyKind, team: &str) -> Vec<(DailyId, Known<Object>)> {
+    pub fn daily_of_team(&self, kind: WorkKind, team: &str) -> Vec<(WorkId, Known<Object>)> {
         let objects = self.daily(kind).beginning(&format!("{team}--")).into_iter();
         let id = |rest: String, object| {
             let (place, name) = rest.split_once('/')?;
-            Some((DailyId { kind, namespace: format!("{team}--{place}"), name: name.to_owned() }, object))
+            Some((WorkId { kind, namespace: format!("{team}--{place}"), name: name.to_owned() }, object))
         };
         objects.filter_map(|(rest, object)| id(rest, object)).collect()
     }
@@ -179,7 +182,7 @@ impl Store {
             ("engines", self.engines.synced()),
             (DEFINITIONS, self.definitions.synced()),
         ];
-        let daily = DailyKind::ALL.iter().map(|kind| (kind.plural(), self.daily(*kind).synced()));
+        let daily = WorkKind::ALL.iter().map(|kind| (kind.plural(), self.daily(*kind).synced()));
         all.into_iter().chain(daily).filter(|(_, synced)| !synced).map(|(name, _)| name.to_owned()).collect()
     }
 
@@ -230,7 +233,7 @@ impl Store {
         });
         let (store, to) = begin();
         self.tasks.spawn("the watch of customresourcedefinitions", async move { store.follow_definitions(&*to).await });
-        for kind in DailyKind::ALL {
+        for kind in WorkKind::ALL {
             let (store, to) = begin();
             self.tasks.spawn(format!("the watch of {}", kind.plural()), async move {
                 let keep = |object: Lean| incoming(&object, |value| Object::read(*kind, value));

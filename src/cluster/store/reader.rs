@@ -8,8 +8,9 @@ use kube::Resource;
 use kube::runtime::watcher;
 
 use super::Change;
-use super::collection::{Collection, Incoming, key_of};
+use super::collection::Collection;
 use super::kept::Kept;
+use super::known::{Incoming, key_of};
 use crate::cluster::watch::follow;
 
 /// What reads the events of one kind.

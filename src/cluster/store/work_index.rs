@@ -1,4 +1,4 @@
-//! What is counted over the objects of daily work as they come and go, so that
+//! What is counted over the objects of work as they come and go, so that
 //! nobody has to look at all of them: the runs that ended, in their order, and
 //! the engines that provide something in each team.
 
@@ -32,7 +32,7 @@ struct Index {
     engines: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
-/// What is counted over the objects of daily work.
+/// What is counted over the objects of work.
 #[derive(Debug, Default)]
 pub struct WorkIndex {
     index: RwLock<Index>,
@@ -76,14 +76,14 @@ impl WorkIndex {
         index.expiring.due(team, now, default, most, may)
     }
 
-    /// Whether the engine provides anything in the team's daily work.
+    /// Whether the engine provides anything in the team's work.
     #[must_use]
     pub fn uses(&self, team: &str, engine: &str) -> bool {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         index.engines.get(team).is_some_and(|engines| engines.contains_key(engine))
     }
 
-    /// The engines that provide something in the team's daily work.
+    /// The engines that provide something in the team's work.
     #[must_use]
     pub fn engines(&self, team: &str) -> BTreeSet<String> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +190,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::api::work::DailyKind;
+    use crate::api::work::WorkKind;
     use crate::cluster::store::Known;
     use serde_json::json;
 
@@ -201,7 +201,7 @@ mod tests {
             "status": {"state": "Succeeded", "finished": format!("2026-11-01T00:00:{second:02}Z"), "job": (second != 1).then_some("run-r"),
                 "engine": {"name": "jobs", "revision": "1"}},
         });
-        Ok(Arc::new(Object::read(DailyKind::Run, &run).unwrap()))
+        Ok(Arc::new(Object::read(WorkKind::Run, &run).unwrap()))
     }
 
     fn change<'a>(
@@ -245,7 +245,7 @@ mod tests {
                 "metadata": {"name": name, "creationTimestamp": format!("2026-11-01T00:{minute:02}:00Z")},
                 "spec": {"owner": owner, "image": "scipy"},
             });
-            Object::read(DailyKind::Workbench, &bench).unwrap()
+            Object::read(WorkKind::Workbench, &bench).unwrap()
         };
         let all = [bench("ana", "a", 2), bench("ana", "b", 1), bench("ana", "c", 1), bench("bo", "d", 0)];
         for object in &all {
@@ -269,7 +269,7 @@ mod tests {
             "metadata": {"name": "w"}, "spec": {"owner": "ana", "image": "scipy"},
             "status": {"engine": {"name": "lab", "revision": "1"}},
         });
-        let bench: Known<Object> = Ok(Arc::new(Object::read(DailyKind::Workbench, &bench).unwrap()));
+        let bench: Known<Object> = Ok(Arc::new(Object::read(WorkKind::Workbench, &bench).unwrap()));
         index.take(&change("a--p/w", None, Some(&bench)));
         index.take(&change("a--p/v", None, Some(&bench)));
         index.take(&change("a--p/w", Some(&bench), None));

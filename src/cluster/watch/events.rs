@@ -17,8 +17,8 @@ use super::follow::{Change, Opener, follow};
 use super::health::Health;
 use crate::api::identity::team_of;
 use crate::api::text::bounded;
-use crate::cluster::cache::Mirror;
-use crate::cluster::key::Key;
+use crate::cluster::cache::ObjectCache;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::Queue;
 
 /// How many are remembered: they are news for an hour, and new ones replace old ones.
@@ -27,7 +27,7 @@ const REMEMBERED: usize = 4096;
 const MESSAGE: usize = 1024;
 
 /// What Events of one reason say, by the UID of what they are about.
-pub struct Told {
+pub struct EventMessages {
     /// Which Events.
     selector: &'static str,
     /// What of a message counts.
@@ -37,7 +37,7 @@ pub struct Told {
     pub health: Arc<Health>,
 }
 
-impl Told {
+impl EventMessages {
     /// Why pods of workloads were refused.
     #[must_use]
     pub fn of_refusals(opener: &Opener) -> Self {
@@ -63,11 +63,11 @@ impl Told {
     }
 
     /// Follows the Events of the cluster.
-    pub async fn follow(&self, opener: &Opener, mirror: &Mirror, queue: &Queue) {
+    pub async fn follow(&self, opener: &Opener, cache: &ObjectCache, queue: &Queue) {
         let config = watcher::Config::default().fields(self.selector);
         follow(opener, Api::<Event>::all, config, &self.health, |change| match change {
             Change::Event(watcher::Event::Apply(event) | watcher::Event::InitApply(event)) => {
-                self.take(&event, mirror, queue);
+                self.take(&event, cache, queue);
             }
             // What they say is believed only while it still shows otherwise.
             Change::Event(_) | Change::Turned(_) => {}
@@ -75,7 +75,7 @@ impl Told {
         .await;
     }
 
-    fn take(&self, event: &Event, mirror: &Mirror, queue: &Queue) {
+    fn take(&self, event: &Event, cache: &ObjectCache, queue: &Queue) {
         let about = &event.involved_object;
         let (Some(uid), Some(kind), Some(name), Some(message)) =
             (about.uid.as_ref(), about.kind.as_deref(), about.name.as_deref(), event.message.as_deref())
@@ -88,8 +88,8 @@ impl Told {
             _ => "apps",
         };
         let Some(message) = (self.says)(message) else { return };
-        let key = Key::new(group, kind, about.namespace.as_deref(), name);
-        let ours = mirror.get(&key).filter(|entry| entry.uid == *uid && entry.is_ours());
+        let key = ObjectKey::new(group, kind, about.namespace.as_deref(), name);
+        let ours = cache.get(&key).filter(|entry| entry.uid == *uid && entry.is_ours());
         // An Event may come before the object that it is about: it is read once that is
         // known. What is in no team's namespace is somebody else's until then.
         if ours.is_none() && about.namespace.as_deref().and_then(team_of).is_none() {
@@ -166,19 +166,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_that_comes_before_its_object_is_not_lost() {
-        let (told, mirror, queue) = (refusals(), Mirror::default(), Queue::default());
-        told.take(&event("u", "a--p", "exceeded quota"), &mirror, &queue);
+        let (told, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
+        told.take(&event("u", "a--p", "exceeded quota"), &cache, &queue);
         assert_eq!(told.of("u").as_deref(), Some("exceeded quota"));
-        told.take(&event("v", "default", "exceeded quota"), &mirror, &queue);
+        told.take(&event("v", "default", "exceeded quota"), &cache, &queue);
         assert_eq!((told.of("v"), queue.depth()), (None, 0));
     }
 
     #[tokio::test]
     async fn of_many_events_the_newest_are_remembered() {
-        let (told, mirror, queue) = (refusals(), Mirror::default(), Queue::default());
+        let (told, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
         for number in 0..=REMEMBERED {
-            told.take(&event(&number.to_string(), "a--p", "no"), &mirror, &queue);
-            told.take(&event("again", "a--p", "no"), &mirror, &queue);
+            told.take(&event(&number.to_string(), "a--p", "no"), &cache, &queue);
+            told.take(&event("again", "a--p", "no"), &cache, &queue);
         }
         let known = |uid: usize| told.of(&uid.to_string()).is_some();
         assert!(told.of("again").is_some() && known(REMEMBERED) && known(REMEMBERED / 2) && !known(0));
@@ -186,8 +186,8 @@ mod tests {
         assert_eq!((newest.messages.len(), newest.order.len()), (REMEMBERED, REMEMBERED));
     }
 
-    fn refusals() -> Told {
+    fn refusals() -> EventMessages {
         let service = tower::service_fn(|_| async { Err::<http::Response<kube::client::Body>, _>("no cluster") });
-        Told::of_refusals(&Opener::new(kube::Client::new(service, "default"), std::time::Duration::MAX))
+        EventMessages::of_refusals(&Opener::new(kube::Client::new(service, "default"), std::time::Duration::MAX))
     }
 }

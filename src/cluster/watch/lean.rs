@@ -101,7 +101,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::kinds::Keeping;
+    use crate::api::kinds::WriteStrategy;
     use crate::api::labels;
     use crate::cluster::cache::fingerprint::{applied_in, fingerprint, other_writer};
 
@@ -117,7 +117,7 @@ mod tests {
         });
         let lean: Lean = serde_json::from_value(object.clone()).unwrap();
         let value = lean.value();
-        assert_eq!(fingerprint(&value, Keeping::Applied), fingerprint(&object, Keeping::Applied));
+        assert_eq!(fingerprint(&value, WriteStrategy::Apply), fingerprint(&object, WriteStrategy::Apply));
         assert_eq!((applied_in(&value), other_writer(&value).as_deref()), (Some("v1"), Some("kubectl")));
         assert_eq!((lean.name_any().as_str(), lean.namespace().as_deref()), ("d", Some("a--b")));
         assert_eq!((lean.uid().as_deref(), lean.resource_version().as_deref()), (Some("u"), Some("7")));

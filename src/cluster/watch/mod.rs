@@ -1,4 +1,4 @@
-//! One watch per kind, cluster-wide, feeding the mirror.
+//! One watch per kind, cluster-wide, feeding the cache.
 //!
 //! Every watch lives in a task of its own and backs off alone: a kind that is
 //! not served, or that we may not read, holds up nothing else. A watch writes
@@ -21,15 +21,15 @@ use serde_json::Value;
 use tokio::task::AbortHandle;
 use tracing::info;
 
-use crate::api::kinds::{KINDS, Keeping, Kind, RBAC, Selection};
+use crate::api::kinds::{KINDS, Kind, RBAC, WatchScope, WriteStrategy};
 use crate::api::labels;
 use crate::api::reason::Class;
-use crate::cluster::cache::Mirror;
-use crate::cluster::key::Key;
+use crate::cluster::cache::ObjectCache;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::Queue;
 use crate::cluster::tasks::Tasks;
 use api_server::ApiServerWatch;
-pub use events::Told;
+pub use events::EventMessages;
 use follow::{Change, Opener};
 use health::Health;
 pub use health::State;
@@ -44,9 +44,9 @@ pub struct Watched {
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// How its objects are kept.
-    pub keeping: Keeping,
+    pub keeping: WriteStrategy,
     /// Which of its objects are watched.
-    pub selection: Selection,
+    pub selection: WatchScope,
 }
 
 impl From<&Kind> for Watched {
@@ -105,7 +105,7 @@ impl From<&Watch> for Known {
 /// The watches.
 pub struct Watches {
     opener: Opener,
-    mirror: Arc<Mirror>,
+    cache: Arc<ObjectCache>,
     queue: Queue,
     kinds: Mutex<BTreeMap<Name, Watch>>,
     /// The tasks of the watches.
@@ -113,9 +113,9 @@ pub struct Watches {
     /// Where the API server is reached.
     api_server: ApiServerWatch,
     /// Pods that were refused.
-    pub refusals: Told,
+    pub refusals: EventMessages,
     /// Why pods are not ready.
-    pub probes: Told,
+    pub probes: EventMessages,
     /// Who gets into namespaces of teams beside what AITeams say.
     pub outsiders: Outsiders,
 }
@@ -123,12 +123,12 @@ pub struct Watches {
 impl Watches {
     /// No watch yet; [`Watches::start_built_in`] starts the first.
     #[must_use]
-    pub fn new(opener: Opener, mirror: Arc<Mirror>, queue: Queue) -> Arc<Self> {
-        let api_server = ApiServerWatch::new(&opener, Arc::clone(&mirror.api_server));
-        let (refusals, probes) = (Told::of_refusals(&opener), Told::of_probes(&opener));
+    pub fn new(opener: Opener, cache: Arc<ObjectCache>, queue: Queue) -> Arc<Self> {
+        let api_server = ApiServerWatch::new(&opener, Arc::clone(&cache.api_server));
+        let (refusals, probes) = (EventMessages::of_refusals(&opener), EventMessages::of_probes(&opener));
         Arc::new(Self {
             opener,
-            mirror,
+            cache,
             queue,
             kinds: Mutex::default(),
             tasks: Tasks::default(),
@@ -146,8 +146,8 @@ impl Watches {
         }
         let watches = Arc::clone(self);
         self.tasks.spawn("the watch of events", async move {
-            let (opener, mirror, queue) = (&watches.opener, &watches.mirror, &watches.queue);
-            tokio::join!(watches.refusals.follow(opener, mirror, queue), watches.probes.follow(opener, mirror, queue));
+            let (opener, cache, queue) = (&watches.opener, &watches.cache, &watches.queue);
+            tokio::join!(watches.refusals.follow(opener, cache, queue), watches.probes.follow(opener, cache, queue));
         });
         let watches = Arc::clone(self);
         self.tasks.spawn("the watch of the API server's addresses", async move {
@@ -197,7 +197,7 @@ impl Watches {
             let ApiResource { group, kind, .. } = &watch.kind.resource;
             info!(kind = watch.health.name(), "the kind is not served any more and not watched");
             if self.of_kind(group, kind).is_empty() {
-                self.wake(self.mirror.forget_kind(group, kind));
+                self.wake(self.cache.forget_kind(group, kind));
             }
         }
     }
@@ -265,7 +265,7 @@ impl Watches {
     async fn follow(&self, watch: &Watch) {
         let resource = watch.kind.resource.clone();
         let mut config = watcher::Config::default();
-        if watch.kind.selection == Selection::Ours {
+        if watch.kind.selection == WatchScope::Managed {
             config = config.labels(labels::TEAM);
         }
         let api = |client| Api::<Lean>::all_with(client, &resource);
@@ -291,25 +291,25 @@ impl Watches {
         }
         let wake = match event {
             watcher::Event::Init => {
-                self.mirror.list_begins(group, name, version);
+                self.cache.list_begins(group, name, version);
                 crate::cluster::cache::Wake::new()
             }
             watcher::Event::InitApply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.mirror.listed(&key, &object, kind.keeping),
+                Ok((key, object)) => self.cache.listed(&key, &object, kind.keeping),
                 Err(key) => {
-                    self.mirror.still_there(&key);
+                    self.cache.still_there(&key);
                     crate::cluster::cache::Wake::new()
                 }
             },
             watcher::Event::Apply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.mirror.observe(&key, &object, kind.keeping),
+                Ok((key, object)) => self.cache.observe(&key, &object, kind.keeping),
                 Err(_) => crate::cluster::cache::Wake::new(),
             },
             watcher::Event::Delete(object) => {
                 let object = object.value();
-                self.mirror.removed(&Key::of(group, name, &object), &object)
+                self.cache.removed(&ObjectKey::of(group, name, &object), &object)
             }
-            watcher::Event::InitDone => self.mirror.list_ends(group, name, version),
+            watcher::Event::InitDone => self.cache.list_ends(group, name, version),
         };
         drop(ended);
         self.wake(wake);
@@ -318,10 +318,10 @@ impl Watches {
     /// An object that this watch is to take. Two engines may write one kind in two
     /// versions, in which the same fields may look different: each object is taken in the
     /// version in which it was written, if that is watched.
-    fn own(&self, watch: &Watch, object: &Lean) -> Result<(Key, Value), Key> {
+    fn own(&self, watch: &Watch, object: &Lean) -> Result<(ObjectKey, Value), ObjectKey> {
         let ApiResource { group, kind, version, .. } = &watch.kind.resource;
         let object = object.value();
-        let key = Key::of(group, kind, &object);
+        let key = ObjectKey::of(group, kind, &object);
         let others = if watch.always { Vec::new() } else { self.of_kind(group, kind) };
         if others.len() < 2 {
             return Ok((key, object));
@@ -340,7 +340,7 @@ impl Watches {
     }
 
     fn wake_all(&self) {
-        self.wake(self.mirror.works());
+        self.wake(self.cache.works());
         self.queue.add_known();
     }
 }

@@ -133,7 +133,7 @@ struct Known {
 #[derive(Default)]
 pub struct Outsiders {
     known: Mutex<Known>,
-    /// Told when what is told of them may be another.
+    /// Notified when what is reported of them may have changed.
     pub changed: Notify,
 }
 

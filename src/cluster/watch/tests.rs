@@ -20,7 +20,7 @@ where
 fn kind(group: &str, kind: &str, plural: &str) -> Watched {
     let gvk = GroupVersionKind::gvk(group, "v1", kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
-    Watched { resource, namespaced: true, keeping: Keeping::Applied, selection: Selection::Ours }
+    Watched { resource, namespaced: true, keeping: WriteStrategy::Apply, selection: WatchScope::Managed }
 }
 
 /// What is waited for but the addresses of the API server.
@@ -69,11 +69,11 @@ async fn a_start_waits_for_the_addresses_of_the_api_server() {
     let all = "endpointslices.discovery.k8s.io (kubernetes)";
     tokio::time::sleep(health::PATIENCE * 2).await;
     assert!(watches.listing().contains(&all.to_owned()), "{:?}", watches.listing());
-    assert!(watches.mirror.api_server.all().is_empty());
+    assert!(watches.cache.api_server.all().is_empty());
     answers.send(true).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let known: Vec<String> =
-        watches.mirror.api_server.all().iter().map(|server| format!("{}:{}", server.address, server.port)).collect();
+        watches.cache.api_server.all().iter().map(|server| format!("{}:{}", server.address, server.port)).collect();
     assert_eq!(known, ["10.96.0.1:443", "192.0.2.1:6443"]);
     task.abort();
 }

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use super::choice::{Chosen, Want, choose, wants};
+use super::choice::{CapabilityRequest, Chosen, choose, wants};
 use super::merged::Merged;
 use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
-use super::{ApiServer, Choice, Facts, Hold, Instance, InstanceId, Problem, Scope, inputs};
+use super::{ApiServer, Blocked, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::Reason;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
@@ -23,7 +23,7 @@ pub const UPGRADE: &str = "strata-operator.dev/upgrade";
 /// Wants that the same instance answers.
 struct Group<'a> {
     id: InstanceId,
-    wants: Vec<Want<'a>>,
+    wants: Vec<CapabilityRequest<'a>>,
     chosen: Chosen,
 }
 
@@ -84,7 +84,7 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
             .unwrap_or_default(),
         engine: chosen.engine,
         inputs: Arc::new(inputs),
-        hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Hold { reason: Reason::Invalid, message })),
+        hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Blocked { reason: Reason::Invalid, message })),
         objects: Vec::new(),
         choice: recorded,
         id,
@@ -96,16 +96,22 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
 }
 
 /// Checks the values, renders the objects, and records what others get.
-fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wants: &[Want<'_>], facts: &Facts<'_>) {
+fn fill(
+    instance: &mut Instance,
+    engine: &Arc<CompiledEngine>,
+    team: &AITeam,
+    wants: &[CapabilityRequest<'_>],
+    facts: &Facts<'_>,
+) {
     let spec = engine.spec();
-    let path = wants.first().map_or("spec", Want::path);
+    let path = wants.first().map_or("spec", CapabilityRequest::path);
     let site = (team.spec.blueprint.as_str(), facts.blueprint);
     let refused = refused(engine, &instance.inputs.parameters, Some(path), site);
     let values = instance.inputs.to_value();
     let rendered = engine.render(&values).and_then(|objects| Ok((objects, engine.connections(&values)?)));
     let failed = refused.or_else(|| {
         let error = rendered.as_ref().err()?;
-        Some(Hold { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
+        Some(Blocked { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
     });
     let kept = instance
         .hold
@@ -136,7 +142,7 @@ fn fill(instance: &mut Instance, engine: &Arc<CompiledEngine>, team: &AITeam, wa
 /// Pods that need the API server get a way to its addresses, and to no others:
 /// they wait until those are known.
 #[must_use]
-pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Hold> {
+pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Blocked> {
     let message = || {
         format!(
             "{path}: the pods of {} reach the API server, and its addresses are not known yet, so nothing is written: \
@@ -146,12 +152,12 @@ pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]
         )
     };
     let unknown = engine.spec().needs_api_server && api_server.is_empty();
-    unknown.then(|| Hold { reason: Reason::Progressing, message: message() })
+    unknown.then(|| Blocked { reason: Reason::Progressing, message: message() })
 }
 
 /// Only the newest revision of an engine is available, so an older one that runs
 /// is left as it is until moving is asked for.
-fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Hold> {
+fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Blocked> {
     let (choice, newest) = (instance.choice.as_ref()?, &engine.spec().revision);
     if choice.engine != engine.name() || choice.revision == *newest {
         return None;
@@ -168,7 +174,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Opti
         engine.name(),
         choice.revision
     );
-    Some(Hold { reason: Reason::UpgradeAvailable, message })
+    Some(Blocked { reason: Reason::UpgradeAvailable, message })
 }
 
 #[cfg(test)]

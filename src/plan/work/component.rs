@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::values::references;
-use super::{DailyFacts, Detail, Draft, data, invalid, pod};
+use super::{Detail, ResolvedSpec, WorkFacts, data, invalid, pod};
 use crate::api::Layer;
 use crate::api::work::{Component, ComponentSpec};
-use crate::plan::Hold;
+use crate::plan::Blocked;
 
 /// What a component asks for: nothing is written for it.
-pub fn draft(component: &Component, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let spec = &component.spec;
     words(spec, "")?;
     let image = pod::image("spec.image", &spec.image, facts)?;
@@ -21,13 +21,13 @@ pub fn draft(component: &Component, facts: &DailyFacts<'_>) -> Result<Draft, Hol
     let digest = digest(spec, &image, facts);
     let name = component.metadata.name.as_deref().unwrap_or_default();
     let advice = datasets(spec, data::User::Component { name, digest: &digest, pinned: None }, facts)?;
-    Ok(Draft { detail: Detail::Component { image, digest, advice }, ..Draft::default() })
+    Ok(ResolvedSpec { detail: Detail::Component { image, digest, advice }, ..ResolvedSpec::default() })
 }
 
 /// The digest of all that the component says. The team's own names of images count as
 /// what they stand for: whoever may give a name another image changes the component.
 #[must_use]
-pub fn digest(spec: &ComponentSpec, image: &str, facts: &DailyFacts<'_>) -> String {
+pub fn digest(spec: &ComponentSpec, image: &str, facts: &WorkFacts<'_>) -> String {
     let own = facts.team.spec.shared.iter().flat_map(|shared| &shared.images);
     let named = own.into_iter().any(|own| own.name == spec.image && own.image.is_some());
     let image = if named { image.to_owned() } else { spec.image.clone() };
@@ -42,7 +42,7 @@ pub fn digest(spec: &ComponentSpec, image: &str, facts: &DailyFacts<'_>) -> Stri
 
 /// Command and arguments refer to nothing but what the component declares. `whose`
 /// says whose they are, where that does not go without saying.
-pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Hold> {
+pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Blocked> {
     let files = spec.inputs.iter().chain(&spec.outputs).map(|file| file.name.as_str());
     let declared: Vec<&str> = spec.parameters.iter().map(|parameter| parameter.name.as_str()).chain(files).collect();
     for (field, words) in [("command", &spec.command), ("args", &spec.args)] {
@@ -61,7 +61,7 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Hold> {
 
 /// In a Workspace the datasets must be there. A component in Shared runs in every
 /// project, which may have one of the name or not: that is only advice.
-fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &DailyFacts<'_>) -> Result<Option<String>, Hold> {
+fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -> Result<Option<String>, Blocked> {
     if facts.namespace.layer != Layer::Shared {
         return data::given("spec.datasets", &spec.datasets, user, facts).map(|_| None);
     }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::plan::work::fixtures::{Scene, component};
 
-    fn drafted(namespace: &str, spec: &str) -> Result<Draft, String> {
+    fn drafted(namespace: &str, spec: &str) -> Result<ResolvedSpec, String> {
         let scene = Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards'}").dataset(
             "fraud--chargeback",
             "mine",

@@ -4,12 +4,12 @@
 //! and no volume that the namespace did not give away itself: in a Workspace by a
 //! Secret of a name made for it, in Live by listing the component as it was looked at.
 
-use super::{DailyFacts, Lookup, invalid};
+use super::{Lookup, WorkFacts, invalid};
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, UsedBy};
 use crate::api::{Layer, Reason};
 use crate::engine::work::MountedInputs;
-use crate::plan::Hold;
+use crate::plan::Blocked;
 
 /// Who uses a dataset.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ pub const fn stands_for_shared(dataset: &Dataset) -> bool {
 }
 
 /// What the name means here.
-pub fn find(name: &str, facts: &DailyFacts<'_>) -> Lookup<Found> {
+pub fn find(name: &str, facts: &WorkFacts<'_>) -> Lookup<Found> {
     let shared = || facts.neighbours.dataset(&facts.shared(), name);
     let Some(own) = facts.neighbours.dataset(&facts.namespace.name, name)? else {
         return Ok(shared()?.map(|dataset| Found { dataset, own: false }));
@@ -58,7 +58,7 @@ pub fn find(name: &str, facts: &DailyFacts<'_>) -> Lookup<Found> {
 }
 
 /// One that stands for a dataset of Shared, with the address and the splits of that.
-pub fn addressed(mut own: Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<Dataset, Hold> {
+pub fn addressed(mut own: Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<Dataset, Blocked> {
     let (here, shared) = (&facts.namespace.name, facts.shared());
     let of_shared = if *here == shared { None } else { facts.neighbours.dataset(&shared, name)? };
     let Some((uri, of_shared)) = of_shared.and_then(|found| Some((found.spec.uri.clone()?, found))) else {
@@ -77,8 +77,8 @@ pub fn given(
     field: &str,
     names: &[String],
     user: User<'_>,
-    facts: &DailyFacts<'_>,
-) -> Result<Vec<MountedInputs>, Hold> {
+    facts: &WorkFacts<'_>,
+) -> Result<Vec<MountedInputs>, Blocked> {
     let given = names.iter().map(|name| {
         let found = find(name, facts)?.ok_or_else(|| {
             let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
@@ -89,7 +89,13 @@ pub fn given(
     given.collect()
 }
 
-fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &DailyFacts<'_>) -> Result<MountedInputs, Hold> {
+fn one(
+    field: &str,
+    name: &str,
+    found: &Found,
+    user: User<'_>,
+    facts: &WorkFacts<'_>,
+) -> Result<MountedInputs, Blocked> {
     let spec = &found.dataset.spec;
     if !found.own && spec.volume.is_some() {
         return Err(invalid(format!(
@@ -109,7 +115,7 @@ fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &DailyFact
 }
 
 /// In Live the dataset must list the component as it is now.
-fn listed(name: &str, found: &Found, user: User<'_>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn listed(name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let User::Component { name: component, digest, pinned } = user else { return Ok(()) };
     let known = found.dataset.spec.used_by.iter().find(|used| used.component == component).filter(|_| found.own);
     let is_it = |used: &UsedBy| used.component == component && used.digest == digest;
@@ -126,7 +132,7 @@ fn listed(name: &str, found: &Found, user: User<'_>, facts: &DailyFacts<'_>) -> 
     };
     let message =
         format!("component {component} {why} write {{component: {component}, digest: {digest}}} into its `usedBy`");
-    Err(Hold { reason: Reason::NotListed, message })
+    Err(Blocked { reason: Reason::NotListed, message })
 }
 
 /// A dataset of the namespace as a pod uses it.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{DailyFacts, Detail, Draft, data, invalid};
+use super::{Detail, ResolvedSpec, WorkFacts, data, invalid};
 use crate::api::Layer;
 use crate::api::quantity::Amount;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, Volume};
 use crate::engine::work::{DatasetInputs, VolumeInputs, WorkInputs};
 use crate::plan::settings::{LARGEST, LeftOut, bytes};
-use crate::plan::{Hold, NamespacePlan};
+use crate::plan::{Blocked, NamespacePlan};
 
 /// The longest setting.
 pub const VALUE: usize = 1024;
@@ -34,7 +34,7 @@ pub struct Reach {
 }
 
 /// What a dataset asks for.
-pub fn draft(dataset: &Dataset, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let name = dataset.metadata.name.clone().unwrap_or_default();
     let here = &facts.namespace.name;
     place(dataset, &name, facts)?;
@@ -54,11 +54,11 @@ pub fn draft(dataset: &Dataset, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
         advice: advice.flatten(),
     };
     let work = WorkInputs { dataset: Some(DatasetInputs { name, volume }), ..WorkInputs::default() };
-    Ok(Draft { work, write: true, detail, ..Draft::default() })
+    Ok(ResolvedSpec { work, write: true, detail, ..ResolvedSpec::default() })
 }
 
 /// A setting that is cut would be another address.
-fn whole(settings: &BTreeMap<String, String>) -> Result<(), Hold> {
+fn whole(settings: &BTreeMap<String, String>) -> Result<(), Blocked> {
     let Some((name, value)) = settings.iter().find(|(_, value)| value.len() > VALUE) else { return Ok(()) };
     Err(invalid(format!(
         "the setting {name} has {} bytes, and {VALUE} is the most: shorten the address, or the path of the split",
@@ -67,7 +67,7 @@ fn whole(settings: &BTreeMap<String, String>) -> Result<(), Hold> {
 }
 
 /// The namespaces that find the settings: its own, and of Shared all that may use it.
-fn places<'a>(facts: &'a DailyFacts<'_>) -> impl Iterator<Item = &'a NamespacePlan> {
+fn places<'a>(facts: &'a WorkFacts<'_>) -> impl Iterator<Item = &'a NamespacePlan> {
     let of_shared = facts.namespace.layer == Layer::Shared;
     let all = facts.plan.namespaces.iter().filter(move |_| of_shared);
     let all = all.filter(|place| matches!(place.layer, Layer::Workspace | Layer::Live) && !place.retained);
@@ -76,7 +76,7 @@ fn places<'a>(facts: &'a DailyFacts<'_>) -> impl Iterator<Item = &'a NamespacePl
 
 /// That no namespace is filled up by what is new in this dataset: those that are
 /// there already keep their place.
-fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let (new, me) = (bytes(settings), (facts.namespace.name.clone(), name.to_owned()));
     for place in places(facts) {
         let known = &place.datasets;
@@ -94,7 +94,7 @@ fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>)
 
 /// What is said where there is no room.
 #[must_use]
-pub fn too_large(new: usize, place: &str) -> Hold {
+pub fn too_large(new: usize, place: &str) -> Blocked {
     invalid(format!(
         "`connections` of {place} has no room for the {new} bytes of its settings: all datasets there have {LARGEST} \
          together. Take splits away here, or datasets that nobody uses"
@@ -102,7 +102,7 @@ pub fn too_large(new: usize, place: &str) -> Hold {
 }
 
 /// How the settings reach those who may use them.
-fn reach(name: &str, settings: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Reach {
+fn reach(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Reach {
     let (mut reach, me) = (Reach::default(), (facts.namespace.name.clone(), name.to_owned()));
     for place in places(facts) {
         match place.datasets.left_out.get(&me) {
@@ -147,7 +147,7 @@ fn setting(name: &str, part: &str) -> String {
 
 /// A volume cannot be mounted from another namespace, so Shared holds none; only
 /// Live says which components it gives what is its own.
-fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn place(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let here = &facts.namespace.name;
     if dataset.spec.volume.is_some() && facts.namespace.layer == Layer::Shared {
         return Err(invalid(format!(
@@ -173,7 +173,7 @@ fn place(dataset: &Dataset, name: &str, facts: &DailyFacts<'_>) -> Result<(), Ho
 /// Of two datasets of one namespace that would have the same setting, the older one
 /// keeps it: a newcomer takes nothing away. One of Shared gives way to those of a
 /// namespace in that namespace alone, which the plan of the team sees to.
-fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let here = &facts.namespace.name;
     let age = |dataset: &Dataset, name: &str| (dataset.metadata.creation_timestamp.clone(), name.to_owned());
     for key in own.keys() {
@@ -207,7 +207,7 @@ fn namesakes(key: &str) -> Vec<String> {
 
 /// The volume as it is asked for, and advice where it stays larger. What cannot
 /// change of one that is there stays.
-fn inputs(volume: &Volume, claim: &str, facts: &DailyFacts<'_>) -> Result<(VolumeInputs, Option<String>), Hold> {
+fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Blocked> {
     let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
     let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
     let mut advice = None;

@@ -13,7 +13,7 @@ fn scene() -> Scene {
     )
 }
 
-fn drafted(scene: &Scene, namespace: &str, name: &str, spec: &str) -> Result<Draft, String> {
+fn drafted(scene: &Scene, namespace: &str, name: &str, spec: &str) -> Result<ResolvedSpec, String> {
     let dataset = dataset(namespace, name, 10, spec);
     scene.facts(namespace, |facts| draft(&dataset, facts)).map_err(|hold| hold.message)
 }

@@ -1,4 +1,4 @@
-//! Which engine provides an object of daily work, and what it makes of it.
+//! Which engine provides an object of work, and what it makes of it.
 //!
 //! The choice sticks to the object: neither a newly installed engine nor a newer
 //! revision takes over what runs.
@@ -6,26 +6,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{DailyFacts, DailyPlan, Object};
+use super::{Object, WorkFacts, WorkPlan};
 use crate::api::Reason;
 use crate::api::vocabulary::Capability;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::engine::inputs::CredentialsInputs;
 use crate::engine::{CompiledEngine, Inputs, plain};
-use crate::plan::choice::{Chosen, Want, choose, path};
+use crate::plan::choice::{CapabilityRequest, Chosen, choose, path};
 use crate::plan::instances::{UPGRADE, unreachable};
 use crate::plan::parameters::{over_the_sites, refused};
-use crate::plan::{Choice, Facts, Hold, Instance, Plan, inputs};
+use crate::plan::{Blocked, Choice, Facts, Instance, Plan, inputs};
 
 /// Chooses the engine and renders its objects.
-pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let chosen = chosen(plan, facts);
     if let Some(hold) = chosen.hold {
         return Err(hold);
     }
     let Some(engine) = chosen.engine else {
         let message = format!("engine '{}' is not there", chosen.name);
-        return Err(Hold { reason: Reason::EngineMissing, message });
+        return Err(Blocked { reason: Reason::EngineMissing, message });
     };
     let of_team = of_team(plan, &engine, facts);
     let inputs = of(plan, &engine, of_team, facts);
@@ -44,7 +44,7 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
     plan.objects = match rendered {
         Ok(objects) => objects,
         Err(_) if unwritten => Vec::new(),
-        Err(error) => return Err(Hold { reason: Reason::EngineInvalid, message: error.to_string() }),
+        Err(error) => return Err(Blocked { reason: Reason::EngineInvalid, message: error.to_string() }),
     };
     facts.served.place(&mut plan.objects, &engine.spec().requires);
     outdated(plan, &engine, object)?;
@@ -54,14 +54,21 @@ pub fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Re
 
 /// The engine that was recorded, else the team's for the capability, else by the
 /// Blueprint's preference.
-fn chosen(plan: &DailyPlan, facts: &DailyFacts<'_>) -> Chosen {
+fn chosen(plan: &WorkPlan, facts: &WorkFacts<'_>) -> Chosen {
     let capability = plan.id.kind.capability();
     let of_team = facts.plan.instances.iter().find(|instance| instance.capabilities.contains(&capability));
     let choice = |engine: &str| Choice { engine: engine.to_owned(), ..Choice::default() };
     let recorded = plan.choice.as_ref().map(|(engine, _)| choice(engine));
     let recorded = recorded.or_else(|| of_team.map(|instance| choice(&instance.id.engine)));
     let general = Facts { served: facts.served, ..Facts::offline(&facts.plan.site, facts.catalogue) };
-    let want = Want { capability, layer: plan.layer, engine: None, parameters: None, storage: None, secret: None };
+    let want = CapabilityRequest {
+        capability,
+        layer: plan.layer,
+        engine: None,
+        parameters: None,
+        storage: None,
+        secret: None,
+    };
     choose(&want, recorded.as_ref(), &general)
 }
 
@@ -77,7 +84,7 @@ pub fn candidates(plan: &Plan, capability: Capability) -> Vec<&str> {
 }
 
 /// What the team has of this engine for the capability.
-fn of_team<'a>(plan: &DailyPlan, engine: &CompiledEngine, facts: &'a DailyFacts<'_>) -> Option<&'a Instance> {
+fn of_team<'a>(plan: &WorkPlan, engine: &CompiledEngine, facts: &'a WorkFacts<'_>) -> Option<&'a Instance> {
     let capability = plan.id.kind.capability();
     let mut instances = facts.plan.instances.iter();
     instances.find(|instance| instance.capabilities.contains(&capability) && instance.id.engine == engine.name())
@@ -85,10 +92,10 @@ fn of_team<'a>(plan: &DailyPlan, engine: &CompiledEngine, facts: &'a DailyFacts<
 
 /// The inputs: those of the place, the team's parameters of the engine or else the
 /// site's, and the object's.
-fn of(plan: &DailyPlan, engine: &CompiledEngine, of_team: Option<&Instance>, facts: &DailyFacts<'_>) -> Inputs {
+fn of(plan: &WorkPlan, engine: &CompiledEngine, of_team: Option<&Instance>, facts: &WorkFacts<'_>) -> Inputs {
     let base = inputs::base(facts.team, &facts.plan.site, &plan.id.namespace, plan.layer, plan.project.as_deref());
     // Where the registry wants a login, its engine names the Secret to its consumers.
-    let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == DailyKind::ModelService);
+    let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == WorkKind::ModelService);
     Inputs {
         credentials: registry.map(|secret| CredentialsInputs { secret: secret.clone() }),
         capabilities: vec![plan.id.kind.capability()],
@@ -103,10 +110,10 @@ fn of(plan: &DailyPlan, engine: &CompiledEngine, of_team: Option<&Instance>, fac
 
 /// What serves is left as it is until moving is asked for. All else moves by
 /// itself: a workbench when it starts again, a pipeline with its next run.
-fn outdated(plan: &DailyPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Hold> {
+fn outdated(plan: &WorkPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Blocked> {
     let newest = &engine.spec().revision;
     let Some((name, revision)) = &plan.choice else { return Ok(()) };
-    if plan.id.kind != DailyKind::ModelService || name != engine.name() || revision == newest {
+    if plan.id.kind != WorkKind::ModelService || name != engine.name() || revision == newest {
         return Ok(());
     }
     let wanted = format!("{name}={newest}");
@@ -119,5 +126,5 @@ fn outdated(plan: &DailyPlan, engine: &CompiledEngine, object: &Object) -> Resul
          `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
         plan.id.name, plan.id.namespace
     );
-    Err(Hold { reason: Reason::UpgradeAvailable, message })
+    Err(Blocked { reason: Reason::UpgradeAvailable, message })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::pod_state::Pod;
-use super::{DailyFacts, Lookup, Neighbours};
+use super::{Lookup, ObjectLookup, WorkFacts};
 use crate::api::BlueprintSpec;
 use crate::api::team::AITeam;
 use crate::api::work::{Component, Dataset, Pipeline, Run};
@@ -140,12 +140,12 @@ impl Scene {
     }
 
     /// What is known in this namespace.
-    pub(crate) fn facts<T>(&self, namespace: &str, then: impl FnOnce(&DailyFacts<'_>) -> T) -> T {
+    pub(crate) fn facts<T>(&self, namespace: &str, then: impl FnOnce(&WorkFacts<'_>) -> T) -> T {
         let live = |kind: &str, name: &str| self.live.get(&key(kind, name)).cloned();
         let mut place = self.plan.namespace(namespace).unwrap().clone();
         place.retained = self.retained;
         let pods: [Pod; 0] = [];
-        then(&DailyFacts {
+        then(&WorkFacts {
             team: &self.team,
             plan: &self.plan,
             namespace: &place,
@@ -158,7 +158,7 @@ impl Scene {
     }
 }
 
-impl Neighbours for Scene {
+impl ObjectLookup for Scene {
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
         Ok(self.components.get(&key(namespace, name)).cloned())
     }

@@ -1,4 +1,4 @@
-//! What planning an object of daily work knows: the team's plan, the objects
+//! What planning an object of work knows: the team's plan, the objects
 //! that it may refer to, and what was seen of what was written for it.
 
 use std::collections::BTreeMap;
@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::pod_state::Pod;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::vocabulary::Layer;
 use crate::api::work::{Component, Dataset, Pipeline, Run, Workbench};
 use crate::api::{AITeam, Reason};
 use crate::engine::Catalogue;
-use crate::plan::{Hold, NamespacePlan, Plan, ServedKinds};
+use crate::plan::{Blocked, NamespacePlan, Plan, ServedKinds};
 
-/// Everything that the plan of an object of daily work depends on besides itself.
+/// Everything that the plan of an object of work depends on besides itself.
 #[derive(Clone, Copy)]
-pub struct DailyFacts<'a> {
+pub struct WorkFacts<'a> {
     /// The team.
     pub team: &'a AITeam,
     /// The team's plan.
@@ -27,7 +27,7 @@ pub struct DailyFacts<'a> {
     /// The kinds that the API server serves.
     pub served: &'a ServedKinds,
     /// The objects that it may refer to.
-    pub neighbours: &'a dyn Neighbours,
+    pub neighbours: &'a dyn ObjectLookup,
     /// What the mirror keeps of an object in its namespace, by kind and name: for
     /// workloads the whole object without `metadata` that others write.
     pub live: &'a dyn Fn(&str, &str) -> Option<Value>,
@@ -38,20 +38,20 @@ pub struct DailyFacts<'a> {
 
 /// An object that another refers to: nothing if it is not there, and a hold if it
 /// is there and cannot be read.
-pub type Lookup<K> = Result<Option<K>, Hold>;
+pub type Lookup<K> = Result<Option<K>, Blocked>;
 
 /// Why nothing can be made of an object that is there and cannot be read.
 #[must_use]
-pub fn unreadable(id: &DailyId, error: &str) -> Hold {
+pub fn unreadable(id: &WorkId, error: &str) -> Blocked {
     let message = format!(
         "{id} is there and this version of Strata cannot read it: {error}; use a version that can, or write it as this \
          one reads it"
     );
-    Hold { reason: Reason::Invalid, message }
+    Blocked { reason: Reason::Invalid, message }
 }
 
-/// The objects of daily work that another may refer to.
-pub trait Neighbours {
+/// The objects of work that another may refer to.
+pub trait ObjectLookup {
     /// A component.
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component>;
     /// A dataset.
@@ -75,7 +75,7 @@ pub trait Neighbours {
     fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool;
 }
 
-impl DailyFacts<'_> {
+impl WorkFacts<'_> {
     /// The name of the team's Shared namespace.
     #[must_use]
     pub fn shared(&self) -> String {

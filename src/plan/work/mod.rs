@@ -1,4 +1,4 @@
-//! From one object of daily work, the plan of its team and what was seen to
+//! From one object of work, the plan of its team and what was seen to
 //! what is to be for it.
 //!
 //! Pure: no client, no clock. An object that cannot be as it asks is held, with
@@ -25,21 +25,21 @@ pub mod steps;
 pub mod values;
 pub mod workbench;
 
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Hold;
+use super::Blocked;
 use crate::api::status::Condition;
 use crate::api::work::dataset::UsedBy;
 use crate::api::work::model_service::Release;
-use crate::api::work::{Component, DailyKind, Dataset, ModelService, Pipeline, Run, Workbench};
+use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind, Workbench};
 use crate::api::{Layer, Reason};
 use crate::engine::work::WorkInputs;
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
-pub use lookup::{DailyFacts, Lookup, Neighbours, unreadable};
+pub use lookup::{Lookup, ObjectLookup, WorkFacts, unreadable};
 
-/// An object of daily work, as it was read.
+/// An object of work, as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     /// A reusable pipeline step.
@@ -72,7 +72,7 @@ macro_rules! of_each {
 
 /// What a kind asks for, once everything it names was found.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct ResolvedSpec {
     /// The variables of the engine's expressions.
     pub work: WorkInputs,
     /// Whether the engine's objects are to be written at all. Without it, those
@@ -157,11 +157,11 @@ pub enum Detail {
     },
 }
 
-/// What is to be for one object of daily work.
+/// What is to be for one object of work.
 #[derive(Clone, Debug)]
-pub struct DailyPlan {
+pub struct WorkPlan {
     /// Whose plan it is.
-    pub id: DailyId,
+    pub id: WorkId,
     /// Its UID.
     pub uid: String,
     /// The layer of its namespace.
@@ -182,29 +182,29 @@ pub struct DailyPlan {
     /// What it is made of.
     pub objects: Vec<RenderedObject>,
     /// Present: nothing of it is written or removed.
-    pub hold: Option<Hold>,
+    pub hold: Option<Blocked>,
     /// What the kind asks for.
-    pub draft: Draft,
+    pub draft: ResolvedSpec,
 }
 
 /// Why something cannot be as it is asked.
-pub(crate) fn invalid(message: impl Into<String>) -> Hold {
-    Hold { reason: Reason::Invalid, message: message.into() }
+pub(crate) fn invalid(message: impl Into<String>) -> Blocked {
+    Blocked { reason: Reason::Invalid, message: message.into() }
 }
 
 impl Object {
     /// The object of this kind, from its JSON.
-    pub fn read(kind: DailyKind, value: &serde_json::Value) -> Result<Self, String> {
+    pub fn read(kind: WorkKind, value: &serde_json::Value) -> Result<Self, String> {
         fn of<K: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<Box<K>, String> {
             K::deserialize(value).map(Box::new).map_err(|error| error.to_string())
         }
         Ok(match kind {
-            DailyKind::Component => Self::Component(of(value)?),
-            DailyKind::Dataset => Self::Dataset(of(value)?),
-            DailyKind::Workbench => Self::Workbench(of(value)?),
-            DailyKind::Pipeline => Self::Pipeline(of(value)?),
-            DailyKind::Run => Self::Run(of(value)?),
-            DailyKind::ModelService => Self::ModelService(of(value)?),
+            WorkKind::Component => Self::Component(of(value)?),
+            WorkKind::Dataset => Self::Dataset(of(value)?),
+            WorkKind::Workbench => Self::Workbench(of(value)?),
+            WorkKind::Pipeline => Self::Pipeline(of(value)?),
+            WorkKind::Run => Self::Run(of(value)?),
+            WorkKind::ModelService => Self::ModelService(of(value)?),
         })
     }
 
@@ -286,8 +286,8 @@ impl Object {
 
 /// What is to be for this object.
 #[must_use]
-pub fn plan(id: &DailyId, object: &Object, facts: &DailyFacts<'_>) -> DailyPlan {
-    let mut plan = DailyPlan {
+pub fn plan(id: &WorkId, object: &Object, facts: &WorkFacts<'_>) -> WorkPlan {
+    let mut plan = WorkPlan {
         id: id.clone(),
         uid: object.metadata().uid.clone().unwrap_or_default(),
         layer: facts.namespace.layer,
@@ -299,7 +299,7 @@ pub fn plan(id: &DailyId, object: &Object, facts: &DailyFacts<'_>) -> DailyPlan 
         inputs: None,
         objects: Vec::new(),
         hold: None,
-        draft: Draft::default(),
+        draft: ResolvedSpec::default(),
     };
     if let Err(hold) = fill(&mut plan, object, facts) {
         plan.hold = Some(hold);
@@ -311,7 +311,7 @@ pub fn plan(id: &DailyId, object: &Object, facts: &DailyFacts<'_>) -> DailyPlan 
 }
 
 /// Whose credentials a pod may be waiting for; looked up only while one waits.
-fn credentials(facts: &DailyFacts<'_>) -> BTreeMap<String, String> {
+fn credentials(facts: &WorkFacts<'_>) -> BTreeMap<String, String> {
     let waits = facts.pods.iter().flat_map(|pod| &pod.containers).any(|container| container.waiting.is_some());
     if !waits {
         return BTreeMap::new();
@@ -322,7 +322,7 @@ fn credentials(facts: &DailyFacts<'_>) -> BTreeMap<String, String> {
     all
 }
 
-fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     in_its_layer(&plan.id, facts)?;
     plan.draft = match object {
         Object::Component(object) => component::draft(object, facts)?,
@@ -332,7 +332,7 @@ fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result
         Object::Run(object) => run::draft(object, facts)?,
         Object::ModelService(object) => model_service::draft(object, facts)?,
     };
-    if plan.id.kind == DailyKind::Component {
+    if plan.id.kind == WorkKind::Component {
         // A component is nothing by itself: pipelines give it to their engine.
         return Ok(());
     }
@@ -340,7 +340,7 @@ fn fill(plan: &mut DailyPlan, object: &Object, facts: &DailyFacts<'_>) -> Result
 }
 
 /// Each kind stands in its own layers; an admission policy says so first.
-fn in_its_layer(id: &DailyId, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let layers = id.kind.layers();
     if layers.contains(&facts.namespace.layer) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! `ModelService`: what is released, pinned, and who may call it.
 
 use super::release::{self, Decision};
-use super::{Callers, DailyFacts, Detail, Draft, component, data, invalid, pod};
+use super::{Callers, Detail, ResolvedSpec, WorkFacts, component, data, invalid, pod};
 use crate::api::Reason;
 use crate::api::work::dataset::{AccessMode, UsedBy};
 use crate::api::work::model_service::{Capture, Monitor};
@@ -10,13 +10,13 @@ use crate::engine::work::{
     CaptureInputs, ModelInputs, MonitorInputs, ReleaseInputs, ReplicasInputs, ServiceInputs, SizedInputs, StepInputs,
     VariableInputs, WorkInputs,
 };
-use crate::plan::Hold;
+use crate::plan::Blocked;
 
 /// Where a model answers.
 const PORT: i32 = 8080;
 
 /// What a model in production asks for.
-pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let spec = &service.spec;
     // What is retained is not written, so nothing that shapes it need be there.
     let written = !facts.namespace.retained;
@@ -39,7 +39,7 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
         monitor: monitor.inputs,
         ..served
     };
-    Ok(Draft {
+    Ok(ResolvedSpec {
         work: WorkInputs { service: Some(work), ..WorkInputs::default() },
         write: written,
         callers: Some(callers),
@@ -50,12 +50,12 @@ pub fn draft(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Draft, Ho
             monitored: monitor.pinned,
             unlisted: monitor.unlisted,
         },
-        ..Draft::default()
+        ..ResolvedSpec::default()
     })
 }
 
 /// What serves goes before workbenches and runs, where the site has a class for it.
-fn in_production(sized: SizedInputs, facts: &DailyFacts<'_>) -> SizedInputs {
+fn in_production(sized: SizedInputs, facts: &WorkFacts<'_>) -> SizedInputs {
     let classes = facts.plan.site.priority_classes.as_ref();
     match classes.and_then(|classes| classes.production.clone()) {
         Some(class) => SizedInputs { priority_class_name: Some(class), ..sized },
@@ -65,7 +65,7 @@ fn in_production(sized: SizedInputs, facts: &DailyFacts<'_>) -> SizedInputs {
 
 /// Of a project that was taken away, what serves goes on serving and nothing
 /// new is released.
-fn decide(service: &ModelService, sized: &SizedInputs, facts: &DailyFacts<'_>) -> Result<Decision, Hold> {
+fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) -> Result<Decision, Blocked> {
     if facts.namespace.retained {
         return Ok(Decision { releases: release::recorded(service, facts), ..Decision::default() });
     }
@@ -99,7 +99,7 @@ const MLFLOW: &str = "mlflow";
 /// Who may call while nothing else of the service can be as it is asked: whom the
 /// team still names. Taking away never waits; adding does.
 #[must_use]
-pub fn still_known(service: &ModelService, facts: &DailyFacts<'_>) -> Callers {
+pub fn still_known(service: &ModelService, facts: &WorkFacts<'_>) -> Callers {
     let named = |customer: &&crate::api::team::Customer| service.spec.customers.contains(&customer.name);
     let known = facts.team.spec.customers.iter().filter(named);
     let namespaces: std::collections::BTreeSet<String> =
@@ -108,7 +108,7 @@ pub fn still_known(service: &ModelService, facts: &DailyFacts<'_>) -> Callers {
 }
 
 /// The namespaces of the customers that may call.
-fn callers(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Vec<String>, Hold> {
+fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>, Blocked> {
     let known = &facts.team.spec.customers;
     let mut namespaces = Vec::new();
     for name in &service.spec.customers {
@@ -128,7 +128,7 @@ fn callers(service: &ModelService, facts: &DailyFacts<'_>) -> Result<Vec<String>
 }
 
 /// The volume that requests are written to.
-fn captured(capture: &Capture, facts: &DailyFacts<'_>) -> Result<CaptureInputs, Hold> {
+fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, Blocked> {
     let (name, here) = (&capture.dataset, &facts.namespace.name);
     let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', and {why}"));
     let dataset = facts
@@ -164,7 +164,7 @@ struct Monitored {
 /// The component is pinned when the service first names it. One that was changed in
 /// Shared since then is given what is Live's own when a dataset lists it, and what
 /// serves does not wait for that.
-fn monitored(service: &ModelService, monitor: &Monitor, facts: &DailyFacts<'_>) -> Result<Monitored, Hold> {
+fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -> Result<Monitored, Blocked> {
     let (name, shared) = (&monitor.component, facts.shared());
     let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
     let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {

@@ -5,7 +5,7 @@ use super::*;
 
 const BASE: &str = "model: {name: fraud, version: '7'}, runtime: mlflow";
 
-fn plan(stage: &Stage, more: &str) -> super::super::DailyPlan {
+fn plan(stage: &Stage, more: &str) -> super::super::WorkPlan {
     stage.plan(&service(&format!("{{{BASE}, {more}}}"), 1, &[("7", DIGEST, None)]))
 }
 

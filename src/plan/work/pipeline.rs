@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::steps::{self, Resolved};
-use super::{DailyFacts, Detail, Draft, invalid};
+use super::{Detail, ResolvedSpec, WorkFacts, invalid};
 use crate::api::work::Pipeline;
 use crate::api::work::pipeline::PipelineSpec;
 use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
-use crate::plan::Hold;
+use crate::plan::Blocked;
 
 /// How many seconds a Job of a schedule stays at least after its end, so that its end is
 /// seen and reported.
@@ -15,11 +15,11 @@ const SEEN: i64 = 60;
 
 /// What a pipeline asks for. Without a schedule nothing is written, so that the
 /// `CronJob` of one that was taken away goes.
-pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let spec = &pipeline.spec;
     if facts.namespace.retained {
         // Its CronJob is suspended as it is: what it names may be gone with the team.
-        return Ok(Draft::default());
+        return Ok(ResolvedSpec::default());
     }
     let schedule = schedule(spec, facts)?;
     let resolved = steps::resolve(spec, &defaults(spec), facts)?;
@@ -39,7 +39,12 @@ pub fn draft(pipeline: &Pipeline, facts: &DailyFacts<'_>) -> Result<Draft, Hold>
             .map(|seconds| seconds.max(SEEN)),
         ..inputs(name, spec, resolved)
     });
-    Ok(Draft { work: WorkInputs { run, ..WorkInputs::default() }, write: true, detail, ..Draft::default() })
+    Ok(ResolvedSpec {
+        work: WorkInputs { run, ..WorkInputs::default() },
+        write: true,
+        detail,
+        ..ResolvedSpec::default()
+    })
 }
 
 /// What an engine executes.
@@ -56,7 +61,7 @@ pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved) -> RunInput
     }
 }
 
-fn schedule(spec: &PipelineSpec, facts: &DailyFacts<'_>) -> Result<Option<ScheduleInputs>, Hold> {
+fn schedule(spec: &PipelineSpec, facts: &WorkFacts<'_>) -> Result<Option<ScheduleInputs>, Blocked> {
     let Some(cron) = &spec.schedule else { return Ok(None) };
     if !facts.is_live() {
         return Err(invalid(format!(

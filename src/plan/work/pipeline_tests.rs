@@ -8,7 +8,7 @@ fn scene() -> Scene {
     Scene::new().component("fraud--shared", "train", component).component("fraud--shared", "report", "{image: python}")
 }
 
-fn drafted(scene: &Scene, namespace: &str, spec: &str) -> Result<Draft, String> {
+fn drafted(scene: &Scene, namespace: &str, spec: &str) -> Result<ResolvedSpec, String> {
     scene.facts(namespace, |facts| draft(&pipeline("nightly", spec), facts)).map_err(|hold| hold.message)
 }
 

@@ -1,22 +1,22 @@
-//! What a pod of daily work is made of: an image by its name, a size of the
+//! What a pod of work is made of: an image by its name, a size of the
 //! Blueprint. Each failure names both sides.
 
 use serde_json::{Map, Value};
 
-use super::{DailyFacts, invalid};
+use super::{WorkFacts, invalid};
 use crate::api::blueprint::Size;
 use crate::api::quantity::Amount;
 use crate::api::team::Compute;
 use crate::api::vocabulary::Layer;
 use crate::engine::work::{SizedInputs, labels};
-use crate::plan::Hold;
+use crate::plan::Blocked;
 use crate::plan::budget;
 use crate::plan::budget::needs::DEFAULTS;
 use crate::plan::check::allowed_registries;
 
 /// The image that a name stands for: the team's own, or the Blueprint's; a full
 /// reference stands for itself, if its registry is allowed.
-pub fn image(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<String, Hold> {
+pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, Blocked> {
     let (spec, site) = (&facts.team.spec, &facts.plan.site);
     if name.contains('/') {
         let registries = allowed_registries(&facts.plan.identity.name, site);
@@ -47,14 +47,14 @@ pub fn image(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<String, 
 }
 
 /// The size of this name, as pods spell it, where one pod of it may run.
-pub fn sized(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInputs, Hold> {
+pub fn sized(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Blocked> {
     let size = any_size(field, name, facts)?;
     devices_are_granted(field, name, facts)?;
     Ok(size)
 }
 
 /// That the namespace has the devices of a size at all: no pod of it would ever start.
-fn devices_are_granted(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let (here, plan) = (facts.namespace, facts.plan);
     let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
     let mut devices = plan.site.sizes.get(name).into_iter().flat_map(|size| &size.devices);
@@ -79,7 +79,7 @@ fn devices_are_granted(field: &str, name: &str, facts: &DailyFacts<'_>) -> Resul
 }
 
 /// The size of this name, as pods spell it.
-pub fn any_size(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<SizedInputs, Hold> {
+pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Blocked> {
     let sizes = &facts.plan.site.sizes;
     let Some(size) = sizes.get(name) else {
         let known: Vec<&str> = sizes.keys().map(String::as_str).collect();
@@ -105,7 +105,7 @@ pub fn any_size(field: &str, name: &str, facts: &DailyFacts<'_>) -> Result<Sized
 }
 
 /// The priority class of what is done in this namespace: its project's.
-fn priority_class(facts: &DailyFacts<'_>) -> Option<String> {
+fn priority_class(facts: &WorkFacts<'_>) -> Option<String> {
     let project =
         facts.team.spec.projects.iter().find(|project| Some(&project.name) == facts.namespace.project.as_ref());
     let priority = project.map(|project| project.priority).unwrap_or_default();
@@ -120,7 +120,7 @@ pub fn listed(words: &[&str]) -> String {
 
 /// A container's resources: what the size says, the site's defaults for what it
 /// does not say, and each limit that quotas count.
-fn resources(size: &Size, facts: &DailyFacts<'_>) -> Value {
+fn resources(size: &Size, facts: &WorkFacts<'_>) -> Value {
     let mut requests = compute(size.requests.as_ref());
     let mut limits = compute(size.limits.as_ref());
     for (resource, amount) in DEFAULTS {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::DailyFacts;
+use super::WorkFacts;
 use crate::api::BlueprintSpec;
 use crate::api::work::ModelService;
 use crate::api::work::model_service::{ModelReference, Release};
@@ -52,7 +52,7 @@ pub fn is_image(release: &Release) -> bool {
 /// What is recorded, the newest first. Where the record is lost (its kind was
 /// installed anew, or it comes from a backup), what serves tells what it is.
 #[must_use]
-pub fn recorded(service: &ModelService, facts: &DailyFacts<'_>) -> Vec<Release> {
+pub fn recorded(service: &ModelService, facts: &WorkFacts<'_>) -> Vec<Release> {
     let recorded = service.status.as_ref().map(|status| status.releases.clone()).unwrap_or_default();
     if recorded.is_empty() { serving(service, facts).into_iter().collect() } else { recorded }
 }
@@ -63,7 +63,7 @@ pub const VERSION: &str = "strata-operator.dev/model-version";
 pub const DIGEST: &str = "strata-operator.dev/model-digest";
 
 /// What serves, by the pods' own word, which only Strata writes.
-fn serving(service: &ModelService, facts: &DailyFacts<'_>) -> Option<Release> {
+fn serving(service: &ModelService, facts: &WorkFacts<'_>) -> Option<Release> {
     let name = service.metadata.name.as_deref().unwrap_or_default();
     let live = (facts.live)("Deployment", &format!("service-{name}"))?;
     let pod = &live["spec"]["template"];
@@ -88,7 +88,7 @@ fn serving(service: &ModelService, facts: &DailyFacts<'_>) -> Option<Release> {
 
 /// An image is its own release: there is nothing to look up.
 #[must_use]
-pub fn of_image(service: &ModelService, image: &str, facts: &DailyFacts<'_>) -> Decision {
+pub fn of_image(service: &ModelService, image: &str, facts: &WorkFacts<'_>) -> Decision {
     let release = Release {
         model: image.to_owned(),
         version: service.spec.model.version.clone().unwrap_or_default(),
@@ -103,7 +103,7 @@ pub fn of_image(service: &ModelService, image: &str, facts: &DailyFacts<'_>) -> 
 /// A model out of the registry: what was released before is known; anything else
 /// is looked up by a Job.
 #[must_use]
-pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &DailyFacts<'_>) -> Decision {
+pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) -> Decision {
     let (model, releases) = (&service.spec.model, recorded(service, facts));
     if let Some(known) = known(model, &releases) {
         return Decision { releases: front(releases, known), ..Decision::default() };
@@ -182,7 +182,7 @@ enum Outcome {
 }
 
 /// How the Job is doing, by its pods and, once it gave up, by itself.
-fn outcome(job: &str, facts: &DailyFacts<'_>) -> Outcome {
+fn outcome(job: &str, facts: &WorkFacts<'_>) -> Outcome {
     let pods = facts.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == job && !pod.deleting);
     let mut ended: Vec<_> = pods.filter_map(|pod| pod.container(CONTAINER)?.ended.as_ref()).collect();
     if let Some(done) = ended.iter().find(|ended| ended.exit_code == 0) {

@@ -1,7 +1,7 @@
 //! What is released when, case by case.
 
 use super::super::serving_stage::{DIGEST, OTHER, Stage, service};
-use super::super::{DailyPlan, Detail};
+use super::super::{Detail, WorkPlan};
 use super::*;
 
 const SEVEN: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow}";
@@ -11,7 +11,7 @@ const CHAMPION: &str = "{model: {name: fraud, alias: champion}, runtime: mlflow}
 /// Releases by version and alias, what failed, and whether one is being made.
 type Decided = (Vec<(String, Option<String>)>, Option<String>, bool);
 
-fn decided(plan: &DailyPlan) -> Decided {
+fn decided(plan: &WorkPlan) -> Decided {
     assert_eq!(plan.hold.as_ref().map(|hold| &hold.message), None);
     let Detail::ModelService { releases, failed, releasing, .. } = &plan.draft.detail else { panic!("no detail") };
     let releases = releases.iter().map(|release| (release.version.clone(), release.alias.clone()));
@@ -19,7 +19,7 @@ fn decided(plan: &DailyPlan) -> Decided {
 }
 
 /// What is to serve, and the Job.
-fn written(plan: &DailyPlan) -> (Option<String>, Option<String>) {
+fn written(plan: &WorkPlan) -> (Option<String>, Option<String>) {
     let service = plan.draft.work.service.as_ref().unwrap();
     let job = service.resolve.as_ref().map(|resolve| job("score", &resolve.suffix));
     let named = plan.objects.iter().find(|made| made.object["kind"] == "Job");
@@ -189,7 +189,7 @@ fn ten_releases_are_remembered() {
 #[test]
 fn the_site_names_the_image_and_another_one_tries_again() {
     let service = service(SEVEN, 1, &[]);
-    let image = |plan: &DailyPlan| {
+    let image = |plan: &WorkPlan| {
         let job = plan.objects.iter().find(|made| made.object["kind"] == "Job").unwrap();
         job.object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
     };

@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::dataset::connections;
 use super::pipeline::inputs;
 use super::steps::{parameters, quoted, recorded, resolve};
-use super::{DailyFacts, Detail, Draft, data, invalid};
+use super::{Detail, ResolvedSpec, WorkFacts, data, invalid};
 use crate::api::Reason;
 use crate::api::labels::{TRACKING_ANNOTATIONS, TRACKING_LABELS};
 use crate::api::work::pipeline::PipelineSpec;
 use crate::api::work::run::{EXPIRED, RunState, RunStatus, StepStatus};
 use crate::api::work::{Parameter, Pipeline, Run};
 use crate::engine::work::{MountedInputs, RunInputs, StepInputs, VariableInputs, WorkInputs};
-use crate::plan::Hold;
+use crate::plan::Blocked;
 
 /// Of how many finished runs Jobs are kept once their pipeline is gone.
 const KEPT: usize = 10;
@@ -32,7 +32,7 @@ pub struct RunDetail {
 
 /// What a run asks for. One that started is never written again: neither what
 /// became of its pipeline nor the loss of its Job starts it a second time.
-pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let name = run.metadata.name.as_deref().unwrap_or_default();
     let job = format!("run-{name}");
     let status = run.status.clone().unwrap_or_default();
@@ -41,11 +41,11 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
         let steps =
             if status.steps.is_empty() { live.as_ref().map(of_job).unwrap_or_default() } else { status.steps.clone() };
         let surplus = has_ended(&status) && is_surplus(run, facts);
-        return Ok(Draft { detail: Detail::Run(RunDetail { job, steps, surplus }), ..Draft::default() });
+        return Ok(ResolvedSpec { detail: Detail::Run(RunDetail { job, steps, surplus }), ..ResolvedSpec::default() });
     }
     if facts.namespace.retained {
         let message = format!("the project of {} left the team's spec: nothing new starts", facts.namespace.name);
-        return Err(Hold { reason: Reason::Retained, message });
+        return Err(Blocked { reason: Reason::Retained, message });
     }
     let Some(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline)? else {
         return Err(invalid(format!(
@@ -54,7 +54,7 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
         )));
     };
     let resolved = resolve(&pipeline.spec, &values(run, &pipeline.spec)?, facts)
-        .map_err(|hold| Hold { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
+        .map_err(|hold| Blocked { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
     are_given(&resolved.datasets, facts)?;
     let steps = resolved.steps.iter().map(recorded).collect();
     let of_site = || facts.plan.site.runs.as_ref()?.active_deadline_seconds;
@@ -62,12 +62,12 @@ pub fn draft(run: &Run, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
     let inputs = RunInputs { active_deadline_seconds: deadline, ..inputs(job.clone(), &pipeline.spec, resolved) };
     let work = WorkInputs { run: Some(inputs), ..WorkInputs::default() };
     let detail = Detail::Run(RunDetail { job, steps, surplus: false });
-    Ok(Draft { work, write: true, detail, ..Draft::default() })
+    Ok(ResolvedSpec { work, write: true, detail, ..ResolvedSpec::default() })
 }
 
 /// That the pod will find the datasets that its steps name. One of a moment ago
 /// gives its settings with the next pass over the team, and that wakes the run.
-fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn are_given(datasets: &[MountedInputs], facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let (here, known) = (&facts.namespace.name, &facts.namespace.datasets.values);
     for MountedInputs { name, .. } in datasets {
         let Some(found) = data::find(name, facts)? else { continue };
@@ -75,7 +75,7 @@ fn are_given(datasets: &[MountedInputs], facts: &DailyFacts<'_>) -> Result<(), H
             let message = format!(
                 "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
             );
-            return Err(Hold { reason: Reason::Progressing, message });
+            return Err(Blocked { reason: Reason::Progressing, message });
         }
     }
     Ok(())
@@ -115,7 +115,7 @@ pub fn is_kept(run: &Run) -> bool {
 
 /// Of how many runs that ended the Jobs are kept. One whose pipeline cannot be
 /// read loses nothing.
-fn is_surplus(run: &Run, facts: &DailyFacts<'_>) -> bool {
+fn is_surplus(run: &Run, facts: &WorkFacts<'_>) -> bool {
     let Ok(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline) else { return false };
     facts.neighbours.ended_after(&facts.namespace.name, run, kept(pipeline.as_ref()))
 }
@@ -139,7 +139,7 @@ pub fn is_over(run: &Run, has_job: bool) -> bool {
 }
 
 /// A value for every parameter of the pipeline, and for nothing else.
-fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Hold> {
+fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Blocked> {
     let (given, wanted) = (&run.spec.parameters, &run.spec.pipeline);
     let is_known = |name: &str| pipeline.parameters.iter().any(|known| known.name == name);
     if let Some(unknown) = quoted(given.keys().filter(|name| !is_known(name))) {

@@ -18,11 +18,11 @@ fn scene() -> Scene {
         .pipeline(NAMESPACE, "broken", "{steps: [{component: gone}]}")
 }
 
-fn drafted(scene: &Scene, run: &Run) -> Result<Draft, Hold> {
+fn drafted(scene: &Scene, run: &Run) -> Result<ResolvedSpec, Blocked> {
     scene.facts(NAMESPACE, |facts| draft(run, facts))
 }
 
-fn detail(draft: &Draft) -> RunDetail {
+fn detail(draft: &ResolvedSpec) -> RunDetail {
     let Detail::Run(detail) = &draft.detail else { panic!("{draft:?}") };
     detail.clone()
 }

@@ -7,9 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::pod_state::{Container, Ended, Pod};
-use super::{DailyFacts, DailyPlan, Lookup, Neighbours, Object};
-use crate::api::identity::DailyId;
-use crate::api::work::{Component, DailyKind, Dataset, ModelService, Pipeline, Run};
+use super::{Lookup, Object, ObjectLookup, WorkFacts, WorkPlan};
+use crate::api::identity::WorkId;
+use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind};
 use crate::api::{AITeam, BlueprintSpec, Layer};
 use crate::engine::Catalogue;
 use crate::plan::{Facts, Plan, ServedKinds};
@@ -38,7 +38,7 @@ struct Around {
     datasets: BTreeMap<String, Dataset>,
 }
 
-impl Neighbours for Around {
+impl ObjectLookup for Around {
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
         Ok(self.components.get(&format!("{namespace}/{name}")).cloned())
     }
@@ -139,15 +139,15 @@ impl Stage {
         self.live.get(&(kind.to_owned(), name.to_owned())).cloned()
     }
 
-    pub fn plan(&self, service: &ModelService) -> DailyPlan {
+    pub fn plan(&self, service: &ModelService) -> WorkPlan {
         let namespace = self.plan.namespaces.iter().find(|namespace| namespace.layer == Layer::Live).unwrap();
         let namespace = crate::plan::NamespacePlan { retained: self.retained, ..namespace.clone() };
-        let id = DailyId {
-            kind: DailyKind::ModelService,
+        let id = WorkId {
+            kind: WorkKind::ModelService,
             namespace: namespace.name.clone(),
             name: service.metadata.name.clone().unwrap(),
         };
-        let facts = DailyFacts {
+        let facts = WorkFacts {
             team: &self.team,
             plan: &self.plan,
             namespace: &namespace,

@@ -4,7 +4,7 @@
 //! somebody who left stops, whether or not its image can still be found.
 
 use super::pod_state::Pod;
-use super::{DailyFacts, Detail, Draft, Scale, data, invalid, pod};
+use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
 use crate::api::Reason;
 use crate::api::labels;
 use crate::api::quantity::Amount;
@@ -14,7 +14,7 @@ use crate::api::work::Workbench;
 use crate::api::work::workbench::WorkbenchStatus;
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
-use crate::plan::{Hold, Right, Subject};
+use crate::plan::{Blocked, Right, Subject};
 
 /// The id of the engine's template whose replicas are the server.
 const SERVER: &str = "server";
@@ -29,7 +29,7 @@ pub struct WorkbenchDetail {
     /// Whether the server is wanted up.
     pub wanted: bool,
     /// Why it is not, if that is not because of `spec.running`.
-    pub down: Option<Hold>,
+    pub down: Option<Blocked>,
     /// To be kept in the status while something holds it down until `spec.start`
     /// is another: the text as it was then.
     pub ended_at_start: Option<String>,
@@ -38,7 +38,7 @@ pub struct WorkbenchDetail {
 }
 
 /// What a workbench asks for.
-pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hold> {
+pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
     let standing = standing(workbench, &claim, facts);
@@ -61,17 +61,17 @@ pub fn draft(workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<Draft, Hol
         ended_at_start: standing.ended_at_start,
         owner_named: standing.owner_named,
     };
-    Ok(Draft {
+    Ok(ResolvedSpec {
         work: WorkInputs { workbench: Some(inputs), ..WorkInputs::default() },
         write: found && !facts.namespace.retained,
         scale: Some(Scale { template: SERVER.to_owned(), replicas: i64::from(wanted && !replaced) }),
         detail: Detail::Workbench(detail),
-        ..Draft::default()
+        ..ResolvedSpec::default()
     })
 }
 
 /// The variables of the engine, once everything that is named was found.
-fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<WorkbenchInputs, Hold> {
+fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<WorkbenchInputs, Blocked> {
     let spec = &workbench.spec;
     own_home(claim, &spec.owner, facts)?;
     within_the_limit(name, workbench, facts)?;
@@ -87,7 +87,7 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &DailyFacts<'_>
 }
 
 /// The size of the home: of one that is there and larger, that. A volume can only grow.
-fn storage(claim: &str, wanted: &str, facts: &DailyFacts<'_>) -> String {
+fn storage(claim: &str, wanted: &str, facts: &WorkFacts<'_>) -> String {
     let live = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
     let there = live["spec"]["resources"]["requests"]["storage"].as_str();
     let larger = |there: &&str| matches!((Amount::parse(there), Amount::parse(wanted)), (Ok(there), Ok(wanted)) if there > wanted);
@@ -96,7 +96,7 @@ fn storage(claim: &str, wanted: &str, facts: &DailyFacts<'_>) -> String {
 
 /// So many workbenches a person may have, the oldest of them, up or down. One that was
 /// made stays.
-fn within_the_limit(name: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn within_the_limit(name: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let limits = facts.plan.site.limits.as_ref();
     let Some(most) = limits.and_then(|limits| limits.workbenches_per_person) else { return Ok(()) };
     let (here, number) = (&facts.namespace.name, usize::try_from(most).unwrap_or(usize::MAX));
@@ -112,7 +112,7 @@ fn within_the_limit(name: &str, workbench: &Workbench, facts: &DailyFacts<'_>) -
 
 /// Whoever may only use a Workspace makes no pods of any choice: where the site
 /// names no registries, a workbench takes an image by its name.
-fn no_image_of_any_choice(image: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn no_image_of_any_choice(image: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let free = allowed_registries(&facts.plan.identity.name, &facts.plan.site).is_empty();
     if !image.contains('/') || !free {
         return Ok(());
@@ -139,7 +139,7 @@ fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
 
 /// A home outlives its workbench, and is taken back by the same owner alone. One
 /// that says nobody's name was not made for this, so it is nobody's to take.
-fn own_home(claim: &str, owner: &str, facts: &DailyFacts<'_>) -> Result<(), Hold> {
+fn own_home(claim: &str, owner: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let Some(live) = (facts.live)("PersistentVolumeClaim", claim) else { return Ok(()) };
     let whose = live["metadata"]["annotations"][labels::OWNER].as_str();
     if whose == Some(owner) {
@@ -150,12 +150,12 @@ fn own_home(claim: &str, owner: &str, facts: &DailyFacts<'_>) -> Result<(), Hold
         "the home volume {claim} {whose}, and the owner here is {owner}: give the workbench another name, or have the \
          volume removed by who may"
     );
-    Err(Hold { reason: Reason::Conflict, message })
+    Err(Blocked { reason: Reason::Conflict, message })
 }
 
 /// Whether the server is to start over: its settings changed, and with those before it
 /// never came up, so nobody worked in it.
-fn never_came_up(name: &str, facts: &DailyFacts<'_>) -> bool {
+fn never_came_up(name: &str, facts: &WorkFacts<'_>) -> bool {
     let Some(live) = (facts.live)("StatefulSet", &format!("workbench-{name}")) else { return false };
     runs_as_before(&live) && facts.pods.iter().any(|pod| !pod.deleting && never_ran(pod))
 }
@@ -177,18 +177,18 @@ fn never_ran(pod: &Pod) -> bool {
 
 /// What keeps a server down, and what is to be remembered of it.
 struct Standing {
-    down: Option<Hold>,
+    down: Option<Blocked>,
     ended_at_start: Option<String>,
     owner_named: bool,
 }
 
-fn standing(workbench: &Workbench, claim: &str, facts: &DailyFacts<'_>) -> Standing {
+fn standing(workbench: &Workbench, claim: &str, facts: &WorkFacts<'_>) -> Standing {
     let (spec, status) = (&workbench.spec, workbench.status.clone().unwrap_or_default());
     if facts.namespace.retained {
         let home = (facts.live)("PersistentVolumeClaim", claim).map_or("", |_| "the home volume is kept, and ");
         let message =
             format!("{} is retained: {home}nothing starts until its team and project are back", facts.namespace.name);
-        let down = Some(Hold { reason: Reason::Retained, message });
+        let down = Some(Blocked { reason: Reason::Retained, message });
         return Standing { down, ended_at_start: status.ended_at_start, owner_named: status.owner_named == Some(true) };
     }
     let holders = Holders::of(&spec.owner, facts);
@@ -218,7 +218,7 @@ struct Holders {
 }
 
 impl Holders {
-    fn of(owner: &str, facts: &DailyFacts<'_>) -> Self {
+    fn of(owner: &str, facts: &WorkFacts<'_>) -> Self {
         let user = format!("{}{owner}", facts.plan.prefixes.user);
         let here = facts.plan.grants.iter().filter(|grant| {
             grant.namespace == facts.namespace.name && matches!(grant.right, Right::Level(level) if level >= Level::Use)
@@ -282,33 +282,33 @@ fn ended_idle(pod: &Pod) -> bool {
         })
 }
 
-fn rests(same: bool) -> Hold {
+fn rests(same: bool) -> Blocked {
     if same {
         let message = "the server ended itself because nobody worked in it: write another text into spec.start to start \
                        it again";
-        return Hold { reason: Reason::Idle, message: message.to_owned() };
+        return Blocked { reason: Reason::Idle, message: message.to_owned() };
     }
     let message = "it starts again as soon as the pod before is gone";
-    Hold { reason: Reason::Progressing, message: message.to_owned() }
+    Blocked { reason: Reason::Progressing, message: message.to_owned() }
 }
 
-fn no_longer_named(owner: &str, facts: &DailyFacts<'_>) -> Hold {
+fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Blocked {
     let team = &facts.plan.identity.name;
     let message = format!(
         "team {team} no longer names {owner} with a role that may have a workbench in {}, so the server was stopped: \
          name them under members again, or, if one of the groups there holds them, write another text into spec.start",
         facts.namespace.name
     );
-    Hold { reason: Reason::OwnerLeft, message }
+    Blocked { reason: Reason::OwnerLeft, message }
 }
 
-fn never_named(owner: &str, facts: &DailyFacts<'_>) -> Hold {
+fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Blocked {
     let hold = invalid(format!(
         "team {} names neither {owner} nor any group with a role that may have a workbench in {}, so nobody could get \
          into it: name them under members",
         facts.plan.identity.name, facts.namespace.name
     ));
-    Hold { reason: Reason::OwnerLeft, ..hold }
+    Blocked { reason: Reason::OwnerLeft, ..hold }
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::BlueprintSpec;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::team::AITeam;
 use crate::api::work::{Component, Dataset, Pipeline, Run};
 use crate::engine::Catalogue;
-use crate::plan::work::{DailyPlan, Lookup, Neighbours, Object, plan};
+use crate::plan::work::{Lookup, Object, ObjectLookup, WorkPlan, plan};
 use crate::plan::{Facts, Plan};
 
 /// A site, a team on it, and what is there of a workbench `ana`.
@@ -28,7 +28,7 @@ struct Scene {
 const NAMED: &str = "[{role: DataScientist, users: [ana@example.com]}]";
 const GROUP: &str = "[{role: DataScientist, groups: [science]}]";
 
-impl Neighbours for Scene {
+impl ObjectLookup for Scene {
     fn component(&self, _: &str, _: &str) -> Lookup<Component> {
         Ok(None)
     }
@@ -92,7 +92,7 @@ impl Scene {
         self
     }
 
-    fn plan(&self) -> DailyPlan {
+    fn plan(&self) -> WorkPlan {
         let catalogue = Catalogue::builtin();
         let spec = format!("{{members: {}, projects: [{{name: p}}]}}", self.members);
         let team = AITeam::new("abc", serde_saphyr::from_str(&spec).unwrap());
@@ -102,7 +102,7 @@ impl Scene {
         for namespace in &mut of_team.namespaces {
             namespace.retained = self.retained;
         }
-        let facts = DailyFacts {
+        let facts = WorkFacts {
             team: &team,
             plan: &of_team,
             namespace: of_team.namespace("abc--p").unwrap(),
@@ -116,8 +116,8 @@ impl Scene {
             },
             pods: &self.pods,
         };
-        let id = DailyId {
-            kind: crate::api::work::DailyKind::Workbench,
+        let id = WorkId {
+            kind: crate::api::work::WorkKind::Workbench,
             namespace: "abc--p".to_owned(),
             name: "ana".to_owned(),
         };
@@ -133,7 +133,7 @@ impl Scene {
     }
 }
 
-fn detail(plan: &DailyPlan) -> &WorkbenchDetail {
+fn detail(plan: &WorkPlan) -> &WorkbenchDetail {
     let Detail::Workbench(detail) = &plan.draft.detail else { panic!("{:?}", plan.hold) };
     let scale = plan.draft.scale.as_ref().unwrap();
     assert_eq!((scale.template.as_str(), scale.replicas), ("server", i64::from(detail.wanted)));

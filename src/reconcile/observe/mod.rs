@@ -1,5 +1,5 @@
 //! Gathers the facts that a plan depends on. Asks nobody: everything is in the
-//! store and the mirror already.
+//! store and the cache already.
 
 pub mod recorded;
 
@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
-use crate::cluster::cache::{Entry, Mirror};
+use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
 use crate::cluster::store::Store;
 use crate::cluster::watch::State;
@@ -52,7 +52,7 @@ pub struct Observed {
     pub written: WrittenPrefixes,
     /// Where the API server is reached; empty while that is not known.
     pub api_server: Vec<ApiServer>,
-    /// The engines that provide something in its daily work.
+    /// The engines that provide something in its work.
     pub work_engines: BTreeSet<String>,
     /// The record, if there is one.
     pub record: Option<Record>,
@@ -105,21 +105,21 @@ pub fn observe(
 ) -> Result<Observed, Failure> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
-    let (record, mirror) = (known.record(team)?, known.mirror);
-    let written = written_prefixes(name, mirror);
+    let (record, cache) = (known.record(team)?, known.cache);
+    let written = written_prefixes(name, cache);
     Ok(Observed {
         blueprint,
         blueprint_generation,
         catalogue: store.catalogue(),
         served: store.served(),
         choices: record.as_ref().map(|record| record.choices.clone()).unwrap_or_default(),
-        usage: usage(name, mirror, may_lower),
+        usage: usage(name, cache, may_lower),
         datasets: datasets(name, store),
         retained: Vec::new(),
         going: Vec::new(),
         prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
-        api_server: mirror.api_server.all(),
+        api_server: cache.api_server.all(),
         work_engines: store.work.engines(name),
         record,
     })
@@ -128,7 +128,7 @@ pub fn observe(
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
     let mut all = DatasetSettings::new();
-    for (id, object) in store.daily_of_team(DailyKind::Dataset, team) {
+    for (id, object) in store.daily_of_team(WorkKind::Dataset, team) {
         let (metadata, said) = match object.as_deref() {
             Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
             Ok(Object::Dataset(dataset)) => {
@@ -175,8 +175,8 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
 /// The prefixes of people and groups that are written on the team's namespaces: on
 /// its Backbone, or else on the first that has them, or else in the record.
 #[must_use]
-pub fn written_prefixes(team: &str, mirror: &Mirror) -> WrittenPrefixes {
-    let (namespaces, backbone) = (namespaces(team, mirror), format!("{team}--backbone"));
+pub fn written_prefixes(team: &str, cache: &ObjectCache) -> WrittenPrefixes {
+    let (namespaces, backbone) = (namespaces(team, cache), format!("{team}--backbone"));
     let mut all: Vec<_> = namespaces.iter().collect();
     all.sort_by_key(|(name, _)| **name != backbone);
     let first = |key: &str| {
@@ -187,7 +187,7 @@ pub fn written_prefixes(team: &str, mirror: &Mirror) -> WrittenPrefixes {
         return WrittenPrefixes { user, group };
     }
     // What an earlier version did not write there, the record may have.
-    let recorded = record(team, mirror).ok().flatten().and_then(|record| record.prefixes);
+    let recorded = record(team, cache).ok().flatten().and_then(|record| record.prefixes);
     let (of_users, of_groups) = recorded.map(|recorded| (recorded.user, recorded.group)).unzip();
     WrittenPrefixes { user: user.or(of_users), group: group.or(of_groups) }
 }
@@ -204,8 +204,8 @@ pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Failure> 
 
 /// The namespaces of ours that carry the team's label, with what is known of them.
 #[must_use]
-pub fn namespaces(team: &str, mirror: &Mirror) -> BTreeMap<String, Entry> {
-    let all = mirror.team(team).into_iter();
+pub fn namespaces(team: &str, cache: &ObjectCache) -> BTreeMap<String, Entry> {
+    let all = cache.team(team).into_iter();
     all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours())
         .map(|(key, entry)| (key.name, entry))
         .collect()
@@ -271,9 +271,9 @@ pub fn retained(name: &str, entry: &Entry) -> Retained {
 
 /// What the quotas of a team grant and what is in use.
 #[must_use]
-pub fn usage(team: &str, mirror: &Mirror, may_lower: bool) -> Usage {
+pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Usage {
     let mut usage = Usage { may_lower, ..Usage::default() };
-    for (key, entry) in mirror.team(team) {
+    for (key, entry) in cache.team(team) {
         let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
         if key.name != "strata-quota" {
             continue;
@@ -301,12 +301,12 @@ fn amount(value: &Value) -> Amount {
 mod tests {
     use super::*;
     use crate::api::kinds::built_in;
-    use crate::cluster::key::Key;
+    use crate::cluster::key::ObjectKey;
     use serde_json::json;
 
-    fn mirror(namespaces: &[(&str, Value)], record: Option<&Value>) -> Mirror {
-        let mirror = Mirror::default();
-        let take = |key: Key, metadata: Value, data: Value| {
+    fn cache(namespaces: &[(&str, Value)], record: Option<&Value>) -> ObjectCache {
+        let cache = ObjectCache::default();
+        let take = |key: ObjectKey, metadata: Value, data: Value| {
             let mut object = json!({"metadata": metadata, "data": data});
             object["metadata"]["name"] = json!(key.name);
             object["metadata"]["uid"] = json!(key.name);
@@ -314,16 +314,16 @@ mod tests {
             object["metadata"]["labels"] =
                 json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
             let keeping = built_in("", &key.kind).unwrap().keeping;
-            mirror.observe(&key, &object, keeping);
+            cache.observe(&key, &object, keeping);
         };
         for (name, annotations) in namespaces {
-            take(Key::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);
+            take(ObjectKey::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);
         }
         if let Some(record) = record {
-            let key = Key::new("", "ConfigMap", Some("a--backbone"), labels::RECORD);
+            let key = ObjectKey::new("", "ConfigMap", Some("a--backbone"), labels::RECORD);
             take(key, json!({"namespace": "a--backbone"}), json!({"record.json": record.to_string()}));
         }
-        mirror
+        cache
     }
 
     fn both(user: Option<&str>, group: Option<&str>) -> WrittenPrefixes {
@@ -334,11 +334,11 @@ mod tests {
     fn the_backbone_says_which_prefixes_are_written() {
         let annotations = |user: &str, group: &str| json!({labels::USER_PREFIX: user, labels::GROUP_PREFIX: group});
         let spaces = [("a--aaa", annotations("old:", "old:")), ("a--backbone", annotations("oidc:", ""))];
-        assert_eq!(written_prefixes("a", &mirror(&spaces, None)), both(Some("oidc:"), Some("")));
+        assert_eq!(written_prefixes("a", &cache(&spaces, None)), both(Some("oidc:"), Some("")));
         let lost = [("a--backbone", json!({})), ("a--p", annotations("oidc:", "g:"))];
-        assert_eq!(written_prefixes("a", &mirror(&lost, None)), both(Some("oidc:"), Some("g:")));
-        assert_eq!(written_prefixes("a", &mirror(&[("a--backbone", json!({}))], None)), both(None, None));
-        assert_eq!(written_prefixes("a", &Mirror::default()), both(None, None));
+        assert_eq!(written_prefixes("a", &cache(&lost, None)), both(Some("oidc:"), Some("g:")));
+        assert_eq!(written_prefixes("a", &cache(&[("a--backbone", json!({}))], None)), both(None, None));
+        assert_eq!(written_prefixes("a", &ObjectCache::default()), both(None, None));
     }
 
     #[test]
@@ -352,18 +352,18 @@ mod tests {
             (json!({"version": 1, "uid": "u"}), None),
             (json!("nothing that can be read"), None),
         ] {
-            assert_eq!(written_prefixes("a", &mirror(&space, Some(&record))), both(Some("oidc:"), group), "{record}");
+            assert_eq!(written_prefixes("a", &cache(&space, Some(&record))), both(Some("oidc:"), group), "{record}");
         }
     }
 
     #[test]
     fn newer_record_is_not_overwritten_during_a_pass() {
-        let of = |record: &Value| newer("a", &mirror(&[("a--backbone", json!({}))], Some(record)));
+        let of = |record: &Value| newer("a", &cache(&[("a--backbone", json!({}))], Some(record)));
         let failure = of(&json!({"version": 9, "team": "a"})).unwrap();
         assert_eq!(failure.reason, Reason::RecordUnreadable);
         // One that somebody damaged is put back, and one that is as it should be, too.
         assert_eq!(of(&json!("nothing that can be read")), None);
         assert_eq!(of(&json!({"version": 1, "uid": "u"})), None);
-        assert_eq!(newer("a", &Mirror::default()), None);
+        assert_eq!(newer("a", &ObjectCache::default()), None);
     }
 }

@@ -4,18 +4,18 @@
 use tracing::warn;
 
 use crate::api::{AITeam, Reason, labels};
-use crate::cluster::cache::Mirror;
+use crate::cluster::cache::ObjectCache;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::objects::record::{Record, Unread};
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 
 /// Where the record of a team is known from.
 pub struct Recorded<'a> {
     /// The ConfigMap, among everything that is there.
-    pub mirror: &'a Mirror,
+    pub cache: &'a ObjectCache,
     /// The team as this process planned it last.
-    pub ground: Option<&'a Ground>,
+    pub snapshot: Option<&'a TeamSnapshot>,
 }
 
 impl Recorded<'_> {
@@ -23,7 +23,7 @@ impl Recorded<'_> {
     /// be written again: this process knew it, and somebody took it away or damaged it.
     #[must_use]
     pub fn retained(&self, team: &str) -> Option<(Record, bool)> {
-        match read(team, self.mirror) {
+        match read(team, self.cache) {
             Ok(Some(found)) => return Some((found, false)),
             Ok(None) => {}
             Err(error) => {
@@ -38,16 +38,16 @@ impl Recorded<'_> {
     }
 
     fn known_whole(&self) -> Option<Record> {
-        self.ground?.remembered_whole()
+        self.snapshot?.remembered_whole()
     }
 
     /// The record. A process that planned the team by it can write it again: one that is
     /// gone or damaged since costs no choice of an engine. One of a newer version stays.
     pub(super) fn record(&self, team: &AITeam) -> Result<Option<Record>, Failure> {
         let uid = team.metadata.uid.as_deref().unwrap_or_default();
-        let remembered = || self.ground.and_then(|ground| ground.remembered(uid));
+        let remembered = || self.snapshot.and_then(|snapshot| snapshot.remembered(uid));
         let name = team.metadata.name.as_deref().unwrap_or_default();
-        match read(name, self.mirror) {
+        match read(name, self.cache) {
             Ok(found) => Ok(found.or_else(remembered)),
             Err(error) => {
                 let known = remembered().filter(|_| matches!(error, Unread::Damaged(_)));
@@ -59,20 +59,22 @@ impl Recorded<'_> {
 
 /// The record of a team, from its Backbone namespace, if there is one; or why the
 /// one that is there cannot be read.
-pub fn record(team: &str, mirror: &Mirror) -> Result<Option<Record>, Failure> {
-    read(team, mirror).map_err(|error| unreadable(team, &error))
+pub fn record(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Failure> {
+    read(team, cache).map_err(|error| unreadable(team, &error))
 }
 
 /// Why the record may not be written: a newer version of Strata wrote it, by now.
 #[must_use]
-pub fn newer(team: &str, mirror: &Mirror) -> Option<Failure> {
-    let error = read(team, mirror).err().filter(|error| matches!(error, Unread::Newer(_)))?;
+pub fn newer(team: &str, cache: &ObjectCache) -> Option<Failure> {
+    let error = read(team, cache).err().filter(|error| matches!(error, Unread::Newer(_)))?;
     Some(unreadable(team, &error))
 }
 
-fn read(team: &str, mirror: &Mirror) -> Result<Option<Record>, Unread> {
+fn read(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Unread> {
     let namespace = format!("{team}--backbone");
-    let Some(entry) = mirror.get(&Key::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else { return Ok(None) };
+    let Some(entry) = cache.get(&ObjectKey::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else {
+        return Ok(None);
+    };
     Record::read(&entry.view.state()).map(Some)
 }
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 
 /// What changed of what others depend on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// An object of daily work.
-    Object(DailyId),
+    /// An object of work.
+    Object(WorkId),
     /// An engine, or whether what it requires is served.
     Engine(String),
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::api::work::{DailyKind, ModelService, Pipeline, Run};
+use crate::api::work::{ModelService, Pipeline, Run, WorkKind};
 use crate::api::{AITeam, Blueprint, Engine, labels};
 use crate::cluster::store::{Change, Known};
 use crate::plan::work::Object;
@@ -108,16 +108,16 @@ pub(super) fn identity(metadata: &ObjectMeta) -> (&str, u64) {
 }
 
 /// Whether others depend on the object, and on what changed of it.
-pub(super) fn has_dependents(kind: DailyKind, change: &Change<'_, Object>) -> bool {
+pub(super) fn has_dependents(kind: WorkKind, change: &Change<'_, Object>) -> bool {
     match kind {
-        DailyKind::Component | DailyKind::Dataset | DailyKind::Pipeline => concerns_others(change),
+        WorkKind::Component | WorkKind::Dataset | WorkKind::Pipeline => concerns_others(change),
         // One that ended may make an older one's Job one too many.
-        DailyKind::Run => {
+        WorkKind::Run => {
             let ended =
                 |known: Option<&Known<Object>>| run(known).and_then(|run| run.status.as_ref()?.finished.clone());
             change.after.is_some() && ended(change.before) != ended(change.after)
         }
-        DailyKind::Workbench | DailyKind::ModelService => false,
+        WorkKind::Workbench | WorkKind::ModelService => false,
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::causes::Cause;
 use super::has_ended;
-use crate::api::identity::DailyId;
-use crate::api::identity::Key;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::status::{ConditionStatus, READY};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::work::pipeline::Step;
 use crate::cluster::store::Known;
 use crate::plan::Plan;
@@ -22,7 +22,7 @@ use crate::plan::work::run::kept;
 use crate::reconcile::context::Context;
 
 /// The objects of a kind in a team.
-type Of<'a> = dyn Fn(DailyKind) -> Vec<(DailyId, Known<Object>)> + 'a;
+type Of<'a> = dyn Fn(WorkKind) -> Vec<(WorkId, Known<Object>)> + 'a;
 
 /// Has those looked at that depend on what changed in a team.
 pub fn reconcile(context: &Context, team: &str) {
@@ -41,20 +41,20 @@ pub fn reconcile(context: &Context, team: &str) {
     }
     let mut found = dependents(team, &changed, &of);
     found.extend(outnumbered(context, &changed));
-    if let Some(ground) = context.ground(team).filter(|_| !engines.is_empty()) {
-        found.extend(provided_by(&engines, ground.planned.as_ref().map(|planned| &planned.plan), &of));
+    if let Some(snapshot) = context.snapshot(team).filter(|_| !engines.is_empty()) {
+        found.extend(provided_by(&engines, snapshot.planned.as_ref().map(|planned| &planned.plan), &of));
     }
     for id in found {
-        context.queue.add(Key::Daily(id));
+        context.queue.add(Request::Work(id));
     }
 }
 
-/// Has all daily work of a team looked at that anything is left to do for.
+/// Has all work of a team looked at that anything is left to do for.
 pub fn all_of(context: &Context, team: &str) {
-    for kind in DailyKind::ALL {
+    for kind in WorkKind::ALL {
         for (id, object) in context.store.daily_of_team(*kind, team) {
             if !has_ended(context, &id, &object) {
-                context.queue.add(Key::Daily(id));
+                context.queue.add(Request::Work(id));
             }
         }
     }
@@ -63,20 +63,20 @@ pub fn all_of(context: &Context, team: &str) {
 /// Has those of a team looked at that wait for settings: runs that have not begun,
 /// and datasets that say something else of theirs than is so.
 pub fn waiting_of(context: &Context, team: &str) {
-    let runs = context.store.daily_of_team(DailyKind::Run, team).into_iter();
-    runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Key::Daily(id)));
-    let Some(ground) = context.ground(team) else { return };
-    let Some(planned) = &ground.planned else { return };
-    for (id, dataset) in context.store.daily_of_team(DailyKind::Dataset, team) {
+    let runs = context.store.daily_of_team(WorkKind::Run, team).into_iter();
+    runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Request::Work(id)));
+    let Some(snapshot) = context.snapshot(team) else { return };
+    let Some(planned) = &snapshot.planned else { return };
+    for (id, dataset) in context.store.daily_of_team(WorkKind::Dataset, team) {
         if dataset.is_ok_and(|dataset| is_unsettled(&id, &dataset, &planned.plan)) {
-            context.queue.add(Key::Daily(id));
+            context.queue.add(Request::Work(id));
         }
     }
 }
 
 /// Whether a dataset is not ready, or is left out somewhere, or says that it is: the
 /// settings that are planned now may be others.
-fn is_unsettled(id: &DailyId, dataset: &Object, plan: &Plan) -> bool {
+fn is_unsettled(id: &WorkId, dataset: &Object, plan: &Plan) -> bool {
     let ready = dataset.conditions().iter().find(|condition| condition.type_ == READY);
     let settled = ready.is_some_and(|ready| ready.status == ConditionStatus::True && !ready.message.contains(SHADOWED));
     let me = (id.namespace.clone(), id.name.clone());
@@ -85,40 +85,40 @@ fn is_unsettled(id: &DailyId, dataset: &Object, plan: &Plan) -> bool {
 
 /// Objects by kind and place, as others name them.
 #[derive(Default)]
-struct Named(BTreeMap<DailyKind, BTreeSet<(String, String)>>);
+struct Named(BTreeMap<WorkKind, BTreeSet<(String, String)>>);
 
 impl Named {
-    fn extend<'a>(&mut self, all: impl IntoIterator<Item = &'a DailyId>) {
+    fn extend<'a>(&mut self, all: impl IntoIterator<Item = &'a WorkId>) {
         for id in all {
             self.0.entry(id.kind).or_default().insert((id.namespace.clone(), id.name.clone()));
         }
     }
 
-    fn any(&self, kind: DailyKind) -> bool {
+    fn any(&self, kind: WorkKind) -> bool {
         self.0.contains_key(&kind)
     }
 
     /// Those of a kind.
-    fn of(&self, kind: DailyKind) -> impl Iterator<Item = &(String, String)> {
+    fn of(&self, kind: WorkKind) -> impl Iterator<Item = &(String, String)> {
         self.0.get(&kind).into_iter().flatten()
     }
 
     /// Whether the name means one of them in one of these namespaces.
-    fn has(&self, kind: DailyKind, places: &[&str], name: &str) -> bool {
+    fn has(&self, kind: WorkKind, places: &[&str], name: &str) -> bool {
         let Some(names) = self.0.get(&kind) else { return false };
         places.iter().any(|place| names.contains(&((*place).to_owned(), name.to_owned())))
     }
 }
 
 /// Those that name what changed, and those that name these.
-fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<DailyId> {
-    use DailyKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
+fn dependents(team: &str, changed: &BTreeSet<WorkId>, of: &Of<'_>) -> BTreeSet<WorkId> {
+    use WorkKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
     let shared = format!("{team}--shared");
     let mut named = Named::default();
     named.extend(changed.iter().filter(|id| id.kind != Run));
     let mut found = BTreeSet::new();
-    let look = |kind: DailyKind, named: &Named| -> Vec<DailyId> {
-        let dependent = |(id, object): (DailyId, Known<Object>)| {
+    let look = |kind: WorkKind, named: &Named| -> Vec<WorkId> {
+        let dependent = |(id, object): (WorkId, Known<Object>)| {
             object.is_ok_and(|object| names_any(&object, &id, &shared, named)).then_some(id)
         };
         of(kind).into_iter().filter_map(dependent).collect()
@@ -130,7 +130,7 @@ fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<
         let components = look(Component, &named);
         // One of Shared runs in the namespace of a dataset too, and means that one there.
         let there = of(Component).into_iter().filter(|(id, _)| id.namespace == shared);
-        let there: Vec<DailyId> = there.flat_map(|(id, object)| runs_beside(&id, &object, &named)).collect();
+        let there: Vec<WorkId> = there.flat_map(|(id, object)| runs_beside(&id, &object, &named)).collect();
         named.extend(components.iter().chain(&there));
         found.extend(components);
     }
@@ -151,18 +151,18 @@ fn dependents(team: &str, changed: &BTreeSet<DailyId>, of: &Of<'_>) -> BTreeSet<
 }
 
 /// The component as it stands in the namespaces of those of these datasets that it names.
-fn runs_beside(id: &DailyId, object: &Known<Object>, named: &Named) -> Vec<DailyId> {
+fn runs_beside(id: &WorkId, object: &Known<Object>, named: &Named) -> Vec<WorkId> {
     let Ok(Object::Component(component)) = object.as_deref() else { return Vec::new() };
     let of = |name: &String| component.spec.datasets.contains(name);
-    let places = named.of(DailyKind::Dataset).filter(|(place, name)| *place != id.namespace && of(name));
-    places.map(|(place, _)| DailyId { namespace: place.clone(), ..id.clone() }).collect()
+    let places = named.of(WorkKind::Dataset).filter(|(place, name)| *place != id.namespace && of(name));
+    places.map(|(place, _)| WorkId { namespace: place.clone(), ..id.clone() }).collect()
 }
 
 /// Whether the object names any of these. What is in Shared is named everywhere.
-fn names_any(object: &Object, id: &DailyId, shared: &str, named: &Named) -> bool {
+fn names_any(object: &Object, id: &WorkId, shared: &str, named: &Named) -> bool {
     let places = [shared, id.namespace.as_str()];
-    let dataset = |name: &String| named.has(DailyKind::Dataset, &places, name);
-    let component = |name: &str| named.has(DailyKind::Component, &places, name);
+    let dataset = |name: &String| named.has(WorkKind::Dataset, &places, name);
+    let component = |name: &str| named.has(WorkKind::Component, &places, name);
     match object {
         Object::Component(component) => component.spec.datasets.iter().any(dataset),
         Object::Dataset(own) => rivals(own, &id.name).iter().any(dataset),
@@ -184,33 +184,33 @@ fn is_waiting(run: &Known<Object>) -> bool {
 
 /// The runs whose Job may be one too many, because another of the pipeline ended
 /// or because the pipeline keeps fewer.
-fn outnumbered(context: &Context, changed: &BTreeSet<DailyId>) -> Vec<DailyId> {
+fn outnumbered(context: &Context, changed: &BTreeSet<WorkId>) -> Vec<WorkId> {
     let pipelines = changed.iter().filter_map(|id| match id.kind {
-        DailyKind::Pipeline => Some((&id.namespace, id.name.clone())),
-        DailyKind::Run => match context.store.daily_object(id)?.as_deref() {
+        WorkKind::Pipeline => Some((&id.namespace, id.name.clone())),
+        WorkKind::Run => match context.store.work_object(id)?.as_deref() {
             Ok(Object::Run(run)) => Some((&id.namespace, run.spec.pipeline.clone())),
             _ => None,
         },
         _ => None,
     });
     let pipelines: BTreeSet<(&String, String)> = pipelines.collect();
-    let of = |(namespace, name): (&String, String)| -> Vec<DailyId> {
-        let id = DailyId { kind: DailyKind::Pipeline, namespace: namespace.clone(), name };
-        let keep = match context.store.daily_object(&id).as_ref().map(|known| known.as_deref()) {
+    let of = |(namespace, name): (&String, String)| -> Vec<WorkId> {
+        let id = WorkId { kind: WorkKind::Pipeline, namespace: namespace.clone(), name };
+        let keep = match context.store.work_object(&id).as_ref().map(|known| known.as_deref()) {
             Some(Ok(Object::Pipeline(pipeline))) => kept(Some(pipeline)),
             Some(_) => return Vec::new(),
             None => kept(None),
         };
         let runs = context.store.work.outnumbered(namespace, &id.name, keep).into_iter();
-        runs.map(|name| DailyId { kind: DailyKind::Run, namespace: namespace.clone(), name }).collect()
+        runs.map(|name| WorkId { kind: WorkKind::Run, namespace: namespace.clone(), name }).collect()
     };
     pipelines.into_iter().flat_map(of).collect()
 }
 
 /// What one of these engines provides, or would.
-fn provided_by(engines: &BTreeSet<String>, plan: Option<&Plan>, of: &Of<'_>) -> Vec<DailyId> {
+fn provided_by(engines: &BTreeSet<String>, plan: Option<&Plan>, of: &Of<'_>) -> Vec<WorkId> {
     let mut found = Vec::new();
-    for kind in DailyKind::ALL.iter().filter(|kind| **kind != DailyKind::Component) {
+    for kind in WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Component) {
         let would = plan.map(|plan| candidates(plan, kind.capability())).unwrap_or_default();
         let would = would.iter().any(|name| engines.contains(*name));
         found.extend(of(*kind).into_iter().filter_map(|(id, object)| {

@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn id(kind: DailyKind, namespace: &str, name: &str) -> DailyId {
-    DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+fn id(kind: WorkKind, namespace: &str, name: &str) -> WorkId {
+    WorkId { kind, namespace: namespace.to_owned(), name: name.to_owned() }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "what is written in place is read better so")]
-fn object(kind: DailyKind, namespace: &str, name: &str, spec: Value, status: Value) -> (DailyId, Known<Object>) {
+fn object(kind: WorkKind, namespace: &str, name: &str, spec: Value, status: Value) -> (WorkId, Known<Object>) {
     let object = json!({"metadata": {"name": name, "namespace": namespace}, "spec": spec, "status": status});
     let object = Object::read(kind, &object).unwrap_or_else(|error| panic!("{name}: {error}"));
     (id(kind, namespace, name), Ok(Arc::new(object)))
 }
 
 /// A team with something of everything.
-fn team() -> Vec<(DailyId, Known<Object>)> {
-    use DailyKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
+fn team() -> Vec<(WorkId, Known<Object>)> {
+    use WorkKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
     let component = |datasets: &[&str]| json!({"image": "scipy", "datasets": datasets});
     let steps = |components: &[&str]| {
         let steps: Vec<Value> = components.iter().map(|component| json!({"component": component})).collect();
@@ -48,7 +48,7 @@ fn team() -> Vec<(DailyId, Known<Object>)> {
     ]
 }
 
-fn found(changed: &[DailyId]) -> Vec<String> {
+fn found(changed: &[WorkId]) -> Vec<String> {
     let all = team();
     let of = |kind| all.iter().filter(|(id, _)| id.kind == kind).cloned().collect();
     let found = dependents("a", &changed.iter().cloned().collect(), &of);
@@ -58,7 +58,7 @@ fn found(changed: &[DailyId]) -> Vec<String> {
 #[test]
 fn a_dataset_wakes_those_that_name_it_and_those_that_name_these() {
     assert_eq!(
-        found(&[id(DailyKind::Dataset, "a--shared", "cards")]),
+        found(&[id(WorkKind::Dataset, "a--shared", "cards")]),
         [
             "Component a--p/own",
             "Component a--shared/train",
@@ -73,9 +73,9 @@ fn a_dataset_wakes_those_that_name_it_and_those_that_name_these() {
 
 #[test]
 fn what_is_not_shared_wakes_its_own_namespace_alone() {
-    assert_eq!(found(&[id(DailyKind::Dataset, "a--q", "cards")]), Vec::<String>::new());
+    assert_eq!(found(&[id(WorkKind::Dataset, "a--q", "cards")]), Vec::<String>::new());
     assert_eq!(
-        found(&[id(DailyKind::Dataset, "a--p", "cards")]),
+        found(&[id(WorkKind::Dataset, "a--p", "cards")]),
         // A component of Shared that names it means this one in that namespace.
         [
             "Component a--p/own",
@@ -90,11 +90,11 @@ fn what_is_not_shared_wakes_its_own_namespace_alone() {
 #[test]
 fn a_component_wakes_pipelines_their_waiting_runs_and_monitors() {
     assert_eq!(
-        found(&[id(DailyKind::Component, "a--shared", "report")]),
+        found(&[id(WorkKind::Component, "a--shared", "report")]),
         ["Pipeline a--p/nightly", "Pipeline a--q/weekly", "Run a--p/waits", "ModelService a--p-live/score"]
     );
-    assert_eq!(found(&[id(DailyKind::Pipeline, "a--p", "nightly")]), ["Run a--p/waits"]);
-    assert!(found(&[id(DailyKind::Workbench, "a--p", "ana")]).is_empty());
+    assert_eq!(found(&[id(WorkKind::Pipeline, "a--p", "nightly")]), ["Run a--p/waits"]);
+    assert!(found(&[id(WorkKind::Workbench, "a--p", "ana")]).is_empty());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_engine_wakes_what_it_provides() {
     let mut all = team();
     let bench = json!({"owner": "eva", "image": "scipy"});
     let status = json!({"engine": {"name": "lab", "revision": "1"}});
-    all.push(object(DailyKind::Workbench, "a--p", "eva", bench, status));
+    all.push(object(WorkKind::Workbench, "a--p", "eva", bench, status));
     let of = |kind| all.iter().filter(|(id, _)| id.kind == kind).cloned().collect();
     let by = |name: &str| -> Vec<String> {
         provided_by(&BTreeSet::from([name.to_owned()]), None, &of).iter().map(ToString::to_string).collect()

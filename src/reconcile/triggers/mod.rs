@@ -12,10 +12,10 @@ pub mod dependents;
 
 use std::sync::Arc;
 
-use crate::api::identity::DailyId;
-use crate::api::identity::Key;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};
 use crate::plan::work::Object;
@@ -32,7 +32,7 @@ pub struct Triggers(pub Arc<Context>);
 
 impl Listener for Triggers {
     fn team(&self, change: &Change<'_, AITeam>) {
-        let (context, key) = (&self.0, Key::Team(change.key.to_owned()));
+        let (context, key) = (&self.0, Request::Team(change.key.to_owned()));
         if change.after.is_some() {
             context.queue.know(key.clone());
         }
@@ -57,14 +57,14 @@ impl Listener for Triggers {
         }
         let queue = &self.0.queue;
         if concerns_itself(change) {
-            queue.add(Key::Blueprint(change.key.to_owned()));
+            queue.add(Request::Blueprint(change.key.to_owned()));
         }
         if !concerns_others(change) {
             return;
         }
         for (name, team) in self.0.store.teams.forms() {
             if team.blueprint.as_deref() == Some(change.key) {
-                queue.add(Key::Team(name));
+                queue.add(Request::Team(name));
             }
         }
     }
@@ -74,7 +74,7 @@ impl Listener for Triggers {
             return;
         }
         if concerns_itself(change) {
-            self.0.queue.add(Key::Engine(change.key.to_owned()));
+            self.0.queue.add(Request::Engine(change.key.to_owned()));
         }
         if concerns_others(change) {
             self.0.follow_kinds(&[]);
@@ -97,30 +97,30 @@ impl Listener for Triggers {
         let catalogue = self.0.store.catalogue();
         let engines = catalogue.iter().filter(|(_, engine)| engine.kinds().contains(&(group, kind)));
         engines.for_each(|(name, _)| self.engine_changed(name));
-        for (team, ground) in self.0.grounds() {
-            if ground.kinds.contains(&(group.to_owned(), kind.to_owned())) {
-                self.0.queue.add(Key::Team(team));
+        for (team, snapshot) in self.0.snapshots() {
+            if snapshot.kinds.contains(&(group.to_owned(), kind.to_owned())) {
+                self.0.queue.add(Request::Team(team));
             }
         }
     }
 
     fn turned(&self, plural: &str) {
         let context = &self.0;
-        let Some(kind) = DailyKind::ALL.iter().copied().find(|kind| kind.plural() == plural) else {
-            return context.store.teams.names().into_iter().for_each(|team| context.queue.add(Key::Team(team)));
+        let Some(kind) = WorkKind::ALL.iter().copied().find(|kind| kind.plural() == plural) else {
+            return context.store.teams.names().into_iter().for_each(|team| context.queue.add(Request::Team(team)));
         };
-        if kind == DailyKind::Run {
+        if kind == WorkKind::Run {
             // A first list that came late has armed no timer.
-            context.grounds().into_iter().for_each(|(team, _)| context.queue.add_expiry(&team));
+            context.snapshots().into_iter().for_each(|(team, _)| context.queue.add_expiry(&team));
         }
         for (name, object) in context.store.daily(kind).all() {
             if let Some(id) = id(kind, &name).filter(|id| !has_ended(context, id, &object)) {
-                context.queue.add(Key::Daily(id));
+                context.queue.add(Request::Work(id));
             }
         }
     }
 
-    fn daily(&self, kind: DailyKind, change: &Change<'_, Object>) {
+    fn daily(&self, kind: WorkKind, change: &Change<'_, Object>) {
         let Some(id) = id(kind, change.key) else { return };
         if let Some((uid, version)) = change.after.map(|object| identity(metadata(object))) {
             self.0.told.was_read(uid, version);
@@ -130,13 +130,13 @@ impl Listener for Triggers {
         }
         self.wake_itself(&id, change);
         let Some(team) = team_of(&id.namespace) else { return };
-        if kind != DailyKind::Run && !means_the_same(change.before, change.after) {
+        if kind != WorkKind::Run && !means_the_same(change.before, change.after) {
             self.0.queue.add_summary(team);
         }
-        if kind == DailyKind::Dataset && gives_otherwise(change) {
+        if kind == WorkKind::Dataset && gives_otherwise(change) {
             self.0.queue.add_settings(team);
         }
-        if kind == DailyKind::Run && expires_anew(change) {
+        if kind == WorkKind::Run && expires_anew(change) {
             self.0.queue.add_expiry(team);
         }
         if has_dependents(kind, change) {
@@ -160,43 +160,43 @@ impl Triggers {
         let named = |team: Option<&Known<AITeam>>| followed(team?).map(str::to_owned);
         let (before, after) = (named(change.before), named(change.after));
         if before != after {
-            before.into_iter().chain(after).for_each(|name| self.0.queue.add_count(Key::Blueprint(name)));
+            before.into_iter().chain(after).for_each(|name| self.0.queue.add_count(Request::Blueprint(name)));
         }
         if change.after.is_none() {
-            self.0.store.engines.names().into_iter().for_each(|name| self.0.queue.add_count(Key::Engine(name)));
+            self.0.store.engines.names().into_iter().for_each(|name| self.0.queue.add_count(Request::Engine(name)));
         }
     }
 
     /// Wakes the teams whose plan looked at the engine, and what it provides.
     fn engine_changed(&self, engine: &str) {
-        for (team, ground) in self.0.grounds() {
-            let looked_at = ground.engines.contains(engine);
+        for (team, snapshot) in self.0.snapshots() {
+            let looked_at = snapshot.engines.contains(engine);
             if looked_at {
-                self.0.queue.add(Key::Team(team.clone()));
+                self.0.queue.add(Request::Team(team.clone()));
             }
-            if looked_at || ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
+            if looked_at || snapshot.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
                 self.changed(&team, Cause::Engine(engine.to_owned()));
             }
         }
     }
 
-    /// Wakes the teams whose daily work may reach the API server by this engine, or may not
+    /// Wakes the teams whose work may reach the API server by this engine, or may not
     /// any more: the way there is written for the team as a whole.
     fn way_changed(&self, engine: &str) {
-        for (team, ground) in self.0.grounds() {
-            if ground.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
-                self.0.queue.add(Key::Team(team));
+        for (team, snapshot) in self.0.snapshots() {
+            if snapshot.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
+                self.0.queue.add(Request::Team(team));
             }
         }
     }
 
-    fn wake_itself(&self, id: &DailyId, change: &Change<'_, Object>) {
-        let key = Key::Daily(id.clone());
+    fn wake_itself(&self, id: &WorkId, change: &Change<'_, Object>) {
+        let key = Request::Work(id.clone());
         let Some(after) = change.after else {
             if let Some((uid, _)) = change.before.map(|object| identity(metadata(object))) {
                 self.0.told.forget(uid);
             }
-            self.0.refused.passed(id).into_iter().for_each(|next| self.0.queue.add(Key::Daily(next)));
+            self.0.refused.passed(id).into_iter().for_each(|next| self.0.queue.add(Request::Work(next)));
             return self.0.queue.forget(&key);
         };
         if concerns_itself(change) && !has_ended(&self.0, id, after) {
@@ -207,7 +207,7 @@ impl Triggers {
 
 /// Whether nothing is left to do for an object: a run that is over.
 #[must_use]
-pub fn has_ended(context: &Context, id: &DailyId, object: &Known<Object>) -> bool {
+pub fn has_ended(context: &Context, id: &WorkId, object: &Known<Object>) -> bool {
     match object.as_deref() {
         Ok(Object::Run(run)) => is_over(run, has_job(context, id)),
         _ => false,
@@ -215,16 +215,16 @@ pub fn has_ended(context: &Context, id: &DailyId, object: &Known<Object>) -> boo
 }
 
 /// Whether the Job of a run is there.
-fn has_job(context: &Context, run: &DailyId) -> bool {
-    let job = crate::cluster::key::Key::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
-    context.mirror.get(&job).is_some()
+fn has_job(context: &Context, run: &WorkId) -> bool {
+    let job = crate::cluster::key::ObjectKey::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
+    context.cache.get(&job).is_some()
 }
 
 /// The object that the store keeps under this name.
 #[must_use]
-pub fn id(kind: DailyKind, key: &str) -> Option<DailyId> {
+pub fn id(kind: WorkKind, key: &str) -> Option<WorkId> {
     let (namespace, name) = key.split_once('/')?;
-    Some(DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+    Some(WorkId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 fn needs_api_server(known: Option<&Known<Engine>>) -> bool {

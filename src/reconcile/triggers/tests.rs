@@ -13,7 +13,7 @@ use crate::api::{AITeamStatus, BlueprintSpec, Reason};
 use crate::cluster::store::Unreadable;
 use crate::engine::Catalogue;
 use crate::plan::Facts;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 use crate::telemetry::metrics::Metrics;
 
 fn triggers() -> Triggers {
@@ -47,7 +47,7 @@ fn change<'a, K>(key: &'a str, before: Option<&'a Known<K>>, after: Option<&'a K
 }
 
 /// Everything that was woken.
-async fn woken(triggers: &Triggers) -> Vec<Key> {
+async fn woken(triggers: &Triggers) -> Vec<Request> {
     let mut all = Vec::new();
     while let Ok(key) = tokio::time::timeout(Duration::from_secs(10), triggers.0.queue.next()).await {
         triggers.0.queue.done(&key, Ok(None));
@@ -57,8 +57,8 @@ async fn woken(triggers: &Triggers) -> Vec<Key> {
     all
 }
 
-fn key(team: &str) -> Key {
-    Key::Team(team.to_owned())
+fn key(team: &str) -> Request {
+    Request::Team(team.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_status_of_ours_wakes_nobody() {
     let (before, after) = (team("a", &json!({})), known("AITeam", "a", 1, &json!({}), &json!(status)));
     triggers.team(&change("a", Some(&before), Some(&after)));
     // How many teams are ready is counted; that is all.
-    assert_eq!(woken(&triggers).await, [Key::Readiness]);
+    assert_eq!(woken(&triggers).await, [Request::Readiness]);
     let of = |status: Value| known::<Blueprint>("Blueprint", "site", 1, &json!({}), &status);
     let (before, after) = (of(json!({"teams": 1})), of(json!({"teams": 2})));
     triggers.0.store.teams.set("a", team("a", &json!({"blueprint": "site"})));
@@ -86,7 +86,7 @@ async fn a_status_of_ours_wakes_nobody() {
     // What somebody else writes into a status is put back.
     let (before, after) = (of(json!({"teams": 1})), of(json!({"teams": 9})));
     triggers.engine(&Change { others: true, ..change("own", Some(&before), Some(&after)) });
-    assert_eq!(woken(&triggers).await, [Key::Engine("own".to_owned())]);
+    assert_eq!(woken(&triggers).await, [Request::Engine("own".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +97,7 @@ async fn a_blueprint_wakes_those_that_follow_it() {
     }
     let of = |generation, spec: Value| known::<Blueprint>("Blueprint", "site", generation, &spec, &Value::Null);
     let (before, after) = (of(1, json!({})), of(2, json!({"archetype": "Research"})));
-    let own = Key::Blueprint("site".to_owned());
+    let own = Request::Blueprint("site".to_owned());
     triggers.blueprint(&change("site", Some(&before), Some(&after)));
     assert_eq!(woken(&triggers).await, [key("a"), key("c"), own.clone()]);
     // One that is there and cannot be read any more is another Blueprint, too.
@@ -115,8 +115,8 @@ fn stand(triggers: &Triggers, name: &str, spec: &str, site: &str) {
     let facts = Facts::offline(&site, &catalogue);
     let plan = crate::plan::plan(&team, &facts).unwrap();
     let looked_at = crate::plan::choice::looked_at(&team.spec, &facts);
-    let ground = Ground::planned(&team, plan, &crate::cluster::apply::Outcome::default());
-    triggers.0.stand_on(name, ground.looked_at(looked_at, BTreeSet::new()));
+    let snapshot = TeamSnapshot::planned(&team, plan, &crate::cluster::apply::Outcome::default());
+    triggers.0.keep_snapshot(name, snapshot.looked_at(looked_at, BTreeSet::new()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,18 +128,18 @@ async fn an_engine_wakes_those_whose_plan_looked_at_it() {
     stand(&triggers, "bench", "{}", "{engines: {Notebook: [own]}}");
     let own = known::<Engine>("Engine", "own", 1, &json!({"capabilities": ["Queue"], "revision": "1"}), &Value::Null);
     triggers.engine(&change("own", None, Some(&own)));
-    let dependents = |team: &str| Key::Dependents(team.to_owned());
+    let dependents = |team: &str| Request::Dependents(team.to_owned());
     let expected = [
         key("named"),
         key("site"),
-        Key::Engine("own".to_owned()),
+        Request::Engine("own".to_owned()),
         dependents("bench"),
         dependents("named"),
         dependents("site"),
     ];
     assert_eq!(woken(&triggers).await, expected);
     triggers.engine(&change("unused", None, Some(&own)));
-    assert_eq!(woken(&triggers).await, [Key::Engine("unused".to_owned())]);
+    assert_eq!(woken(&triggers).await, [Request::Engine("unused".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,11 +161,11 @@ async fn a_definition_wakes_those_whose_engines_speak_of_it() {
     triggers.definition(&change("widgets", Some(&widget), Some(&widget)));
     assert!(woken(&triggers).await.is_empty());
     triggers.definition(&change("widgets", Some(&widget), Some(&definition("Widget", &["v1", "v2"]))));
-    assert_eq!(woken(&triggers).await, [key("named"), Key::Dependents("named".to_owned())]);
+    assert_eq!(woken(&triggers).await, [key("named"), Request::Dependents("named".to_owned())]);
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "a store keeps it so")]
-fn object(kind: DailyKind, generation: i64, spec: &Value, status: &Value) -> Known<Object> {
+fn object(kind: WorkKind, generation: i64, spec: &Value, status: &Value) -> Known<Object> {
     let object = json!({"spec": spec, "status": status,
         "metadata": {"name": "x", "uid": "x", "namespace": "a--p", "generation": generation}});
     Ok(Arc::new(Object::read(kind, &object).unwrap()))
@@ -174,10 +174,10 @@ fn object(kind: DailyKind, generation: i64, spec: &Value, status: &Value) -> Kno
 #[tokio::test(start_paused = true)]
 async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
     let triggers = triggers();
-    let kind = DailyKind::Component;
+    let kind = WorkKind::Component;
     let of = |image: &str, generation| object(kind, generation, &json!({"image": image}), &Value::Null);
-    let own = Key::Daily(id(kind, "a--p/x").unwrap());
-    let dependents = Key::Dependents("a".to_owned());
+    let own = Request::Work(id(kind, "a--p/x").unwrap());
+    let dependents = Request::Dependents("a".to_owned());
     triggers.daily(kind, &change("a--p/x", None, Some(&of("scipy", 1))));
     assert_eq!(woken(&triggers).await, [key("a"), dependents.clone(), own.clone()]);
     triggers.daily(kind, &change("a--p/x", Some(&of("scipy", 1)), Some(&of("torch", 2))));
@@ -199,7 +199,7 @@ async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_over_is_not_looked_at_again() {
     let triggers = triggers();
-    let kind = DailyKind::Run;
+    let kind = WorkKind::Run;
     let spec = json!({"pipeline": "p"});
     let over = json!({"observedGeneration": 1, "state": "Succeeded", "finished": "2026-11-01T00:00:00Z"});
     let over = object(kind, 1, &spec, &over);
@@ -207,19 +207,19 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
     triggers.daily(kind, &change("a--p/x", None, Some(&over)));
     dependents::all_of(&triggers.0, "a");
     // That it ended may make an older one's Job one too many, and it may be the next to be deleted.
-    assert_eq!(woken(&triggers).await, [Key::Dependents("a".to_owned()), Key::Expiry("a".to_owned())]);
+    assert_eq!(woken(&triggers).await, [Request::Dependents("a".to_owned()), Request::Expiry("a".to_owned())]);
     triggers.daily(kind, &change("a--p/x", Some(&over), Some(&over)));
     assert!(woken(&triggers).await.is_empty());
     let going = object(kind, 1, &spec, &json!({"observedGeneration": 1, "state": "Running", "job": "run-x"}));
     triggers.0.store.daily(kind).set("a--p/x", going);
     dependents::all_of(&triggers.0, "a");
-    assert_eq!(woken(&triggers).await, [Key::Daily(id(kind, "a--p/x").unwrap())]);
+    assert_eq!(woken(&triggers).await, [Request::Work(id(kind, "a--p/x").unwrap())]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_dataset_gives_is_put_in_its_place_before_what_it_says_is_told() {
     let triggers = triggers();
-    let kind = DailyKind::Dataset;
+    let kind = WorkKind::Dataset;
     let of = |status: Value| object(kind, 1, &json!({"uri": "s3://a"}), &status);
     let settings = json!({"DATASET_X_URI": "s3://a"});
     let ready = Finding::new(READY, true, Reason::Ready, "fine");

@@ -15,14 +15,14 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::report;
-use crate::api::identity::DailyId;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
 use crate::api::reason::Class;
-use crate::api::work::{DailyKind, Run};
+use crate::api::work::{Run, WorkKind};
 use crate::cluster::apply::outcome::soonest;
 use crate::cluster::error::Failure;
-use crate::cluster::queue::Again;
+use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::plan::work::Object;
 use crate::plan::work::run::{expires, is_kept, tracker};
@@ -41,10 +41,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
 /// Deletes what is due in the team's namespaces, and wishes to look again when the next is.
-pub async fn reconcile(context: &Context, team: &str) -> Result<Again, Failure> {
-    let Some(ground) = context.ground(team) else { return Ok(None) };
+pub async fn reconcile(context: &Context, team: &str) -> Result<RequeueAfter, Failure> {
+    let Some(snapshot) = context.snapshot(team) else { return Ok(None) };
     // Of a team that is held nothing goes, either.
-    let Some(planned) = &ground.planned else { return Ok(None) };
+    let Some(planned) = &snapshot.planned else { return Ok(None) };
     let default = default(planned);
     let (begun, aside) = (Timestamp::now(), context.aside.of(team));
     let may = |key: &str| may_go(planned, key) && !aside.contains_key(key);
@@ -70,14 +70,14 @@ pub async fn reconcile(context: &Context, team: &str) -> Result<Again, Failure> 
 }
 
 /// Says of a run that stays after its time why it does, if it is one and did not say so.
-pub async fn tell_that_it_stays(context: &Context, id: &DailyId, object: &Object) -> Result<(), Failure> {
+pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object) -> Result<(), Failure> {
     let object = report::with_newest_status(context, object.clone());
     let Object::Run(run) = &object else { return Ok(()) };
     let Some(tool) = tracker(run).filter(|_| run.metadata.deletion_timestamp.is_none() && !is_kept(run)) else {
         return Ok(());
     };
-    let ground = team_of(&id.namespace).and_then(|team| context.ground(team));
-    let Some(planned) = ground.as_ref().and_then(|ground| ground.planned.as_ref()) else { return Ok(()) };
+    let snapshot = team_of(&id.namespace).and_then(|team| context.snapshot(team));
+    let Some(planned) = snapshot.as_ref().and_then(|snapshot| snapshot.planned.as_ref()) else { return Ok(()) };
     let is_over = expires(run, default(planned)).is_some_and(|time| time <= Timestamp::now().as_second());
     if !is_over || !may_go(planned, &format!("{}/{}", id.namespace, id.name)) {
         return Ok(());
@@ -106,21 +106,21 @@ fn may_go(planned: &Planned, key: &str) -> bool {
 
 /// Deletes one run, or has its own pass say why it stays.
 async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Failure> {
-    let Some(id) = triggers::id(DailyKind::Run, key) else { return Ok(()) };
-    let Some(Ok(object)) = context.store.daily_object(&id) else { return Ok(()) };
+    let Some(id) = triggers::id(WorkKind::Run, key) else { return Ok(()) };
+    let Some(Ok(object)) = context.store.work_object(&id) else { return Ok(()) };
     let object = report::with_newest_status(context, (*object).clone());
     let Object::Run(run) = &object else { return Ok(()) };
     if expires(run, default).is_none_or(|time| time > now.as_second()) {
         return Ok(());
     }
     if tracker(run).is_some() {
-        context.queue.add(Work::Daily(id));
+        context.queue.add(Request::Work(id));
         return Ok(());
     }
     delete(context, &id, run).await
 }
 
-async fn delete(context: &Context, id: &DailyId, run: &Run) -> Result<(), Failure> {
+async fn delete(context: &Context, id: &WorkId, run: &Run) -> Result<(), Failure> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
     let preconditions =
         Preconditions { uid: run.metadata.uid.clone(), resource_version: run.metadata.resource_version.clone() };

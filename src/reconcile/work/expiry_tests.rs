@@ -12,7 +12,7 @@ use crate::cluster::fake_api::{Asked, client};
 use crate::cluster::store::Change;
 use crate::engine::Catalogue;
 use crate::plan::{Facts, plan};
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 use crate::telemetry::metrics::Metrics;
 
 #[test]
@@ -43,23 +43,23 @@ fn scene() -> (Arc<Context>, Counts) {
     let context = Context::new(client, "test".to_owned(), Arc::new(Metrics::default()), Duration::from_secs(200), None);
     let team = AITeam::new("abc", serde_saphyr::from_str("{projects: [{name: p}]}").unwrap());
     let planned = plan(&team, &Facts::offline(&BlueprintSpec::default(), &Catalogue::builtin())).unwrap();
-    context.stand_on("abc", Ground::planned(&team, planned, &Outcome::default()));
+    context.keep_snapshot("abc", TeamSnapshot::planned(&team, planned, &Outcome::default()));
     (context, counts)
 }
 
 /// A run that ended long ago, and whose time is over.
-fn ended(context: &Context, name: &str, annotations: &Value) -> DailyId {
+fn ended(context: &Context, name: &str, annotations: &Value) -> WorkId {
     let run = json!({
         "metadata": {"name": name, "namespace": "abc--p", "uid": name, "resourceVersion": "1", "generation": 1,
             "annotations": annotations},
         "spec": {"pipeline": "x", "ttlSecondsAfterFinished": 0},
         "status": {"state": "Succeeded", "finished": "2020-01-01T00:00:00Z", "observedGeneration": 1},
     });
-    let known = Ok(Arc::new(Object::read(DailyKind::Run, &run).unwrap()));
+    let known = Ok(Arc::new(Object::read(WorkKind::Run, &run).unwrap()));
     let key = format!("abc--p/{name}");
     context.store.work.take(&Change { key: &key, before: None, after: Some(&known), others: false, first: false });
-    context.store.daily(DailyKind::Run).set(&key, known);
-    DailyId { kind: DailyKind::Run, namespace: "abc--p".to_owned(), name: name.to_owned() }
+    context.store.daily(WorkKind::Run).set(&key, known);
+    WorkId { kind: WorkKind::Run, namespace: "abc--p".to_owned(), name: name.to_owned() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +95,7 @@ async fn that_a_run_stays_is_written_once_and_by_its_own_pass() {
     let id = ended(&context, "tracked", &json!({"argocd.argoproj.io/tracking-id": "x"}));
     reconcile(&context, "abc").await.unwrap();
     assert!(counts.lock().unwrap().is_empty(), "the expiry writes no status: {counts:?}");
-    assert_eq!(context.queue.next().await, Work::Daily(id.clone()));
+    assert_eq!(context.queue.next().await, Request::Work(id.clone()));
     for _ in 0..3 {
         crate::reconcile::work::reconcile(&context, &id).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Brings one object of daily work to what it asks for, in the same six steps as
+//! Brings one object of work to what it asks for, in the same six steps as
 //! a team: observe, plan, desire, apply, judge, report.
 //!
 //! Level-triggered like that one. It stands on the plan of its team, which it
@@ -15,19 +15,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::api::identity::DailyId;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::reason::Class;
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Reason, labels};
 use crate::cluster::apply::{Outcome, acts_on_anothers, key};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
-use crate::plan::work::{DailyFacts, DailyPlan, Detail, Object, plan, run};
+use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
 use crate::reconcile::requeue::RECHECK;
 use crate::reconcile::snapshot::Planned;
@@ -35,11 +35,11 @@ use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 
-/// Reconciles one object of daily work, whether it is there or not.
-pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure> {
+/// Reconciles one object of work, whether it is there or not.
+pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, Failure> {
     // Nothing is removed because an object is not there: its kind may be gone,
     // or on its way back. What removes is its finalizer.
-    let Some(known) = context.store.daily_object(id) else { return Ok(None) };
+    let Some(known) = context.store.work_object(id) else { return Ok(None) };
     if let Ok(object) = &known {
         expiry::tell_that_it_stays(context, id, object).await?;
     }
@@ -66,7 +66,7 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
             report::held_as(context, id, &object, &shown, &failure).await?;
             Ok((failure.class() == Class::Invalid).then_some(RECHECK))
         }
-        Standing::On(ground) => match &ground.planned {
+        Standing::On(snapshot) => match &snapshot.planned {
             Some(planned) => present(context, id, &object, planned).await,
             None => Ok(None),
         },
@@ -75,14 +75,14 @@ pub async fn reconcile(context: &Context, id: &DailyId) -> Result<Again, Failure
 
 /// A workbench that is to be down is stopped, whatever holds its team; its status says
 /// how far that has come.
-async fn down_all_the_same(context: &Context, id: &DailyId, object: Object) -> Result<Object, Failure> {
+async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Failure> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
-    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace));
+    let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
     if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
         return Ok(object);
     }
     let mut outcome = Outcome::default();
-    stop(context, &Work::Daily(id.clone()), &mut outcome).await;
+    stop(context, &Request::Work(id.clone()), &mut outcome).await;
     if let Some((_, failure)) = outcome.failures().next() {
         return Err(failure.clone());
     }
@@ -97,7 +97,7 @@ fn is_at_its_end(object: &Object) -> bool {
     matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(run::has_ended))
 }
 
-async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Planned) -> Result<Again, Failure> {
+async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Planned) -> Result<RequeueAfter, Failure> {
     if teardown::needs_finalizer(object, planned, id) {
         teardown::add(context, id, object).await?;
     }
@@ -122,15 +122,15 @@ async fn present(context: &Context, id: &DailyId, object: &Object, planned: &Pla
     next(context, id, &plan, &outcome, awaited)
 }
 
-/// The plan of the object, on the ground that its team gives it.
+/// The plan of the object, on the snapshot that its team gives it.
 fn plan_of(
     context: &Context,
-    id: &DailyId,
+    id: &WorkId,
     object: &Object,
     planned: &Planned,
     observed: &Observed,
-) -> Option<DailyPlan> {
-    let facts = DailyFacts {
+) -> Option<WorkPlan> {
+    let facts = WorkFacts {
         team: &planned.team(),
         plan: &planned.plan,
         namespace: planned.plan.namespace(&id.namespace)?,
@@ -144,13 +144,13 @@ fn plan_of(
 }
 
 /// What is written, and what is removed because it is no longer asked for.
-async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Desired]) -> Outcome {
+async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desired]) -> Outcome {
     let mut outcome = Outcome::default();
-    let owner = Work::Daily(id.clone());
+    let owner = Request::Work(id.clone());
     if let Detail::Run(run) = &plan.draft.detail
         && run.surplus
     {
-        let job = Key::new("batch", "Job", Some(&id.namespace), &run.job);
+        let job = ObjectKey::new("batch", "Job", Some(&id.namespace), &run.job);
         context.applier.remove_one(&job, &mut outcome).await;
     }
     if plan.hold.is_some() || !plan.draft.write {
@@ -182,35 +182,35 @@ async fn write(context: &Context, id: &DailyId, plan: &DailyPlan, desires: &[Des
         }
     }
     let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
-    let keep: BTreeSet<Key> = stays.map(key).collect();
+    let keep: BTreeSet<ObjectKey> = stays.map(key).collect();
     context.applier.prune_daily(&owner, &keep, &mut outcome).await;
     outcome
 }
 
 /// Of what is held or retained, who may call is kept to whom the team still names.
-async fn guard(context: &Context, owner: &Work, desires: &[Desired], outcome: &mut Outcome) {
+async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome: &mut Outcome) {
     let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
-    let there = walls.filter(|desired| context.mirror.get(&key(desired)).is_some());
+    let there = walls.filter(|desired| context.cache.get(&key(desired)).is_some());
     let there: Vec<&Desired> = there.collect();
     context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
 }
 
 /// What must not run is stopped even if nothing else of it may change: its engine
 /// may be missing, or its team may be gone.
-async fn stop(context: &Context, owner: &Work, outcome: &mut Outcome) {
-    for (key, _) in context.mirror.of(owner).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+async fn stop(context: &Context, owner: &Request, outcome: &mut Outcome) {
+    for (key, _) in context.cache.of(owner).iter().filter(|(key, _)| key.kind == "StatefulSet") {
         context.applier.set(key, "replicas", &Value::from(0), outcome).await;
     }
 }
 
 /// What serves and was scaled to nothing comes back, whatever else holds it: an
 /// autoscaler never raises what has no pods.
-async fn bring_back(context: &Context, id: &DailyId, object: &Object, least: i32, outcome: &mut Outcome) {
-    let there = context.mirror.of(&Work::Daily(id.clone()));
+async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
+    let there = context.cache.of(&Request::Work(id.clone()));
     if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
         return;
     }
-    let scaled_to_nothing = |key: &Key, entry: &crate::cluster::cache::Entry| {
+    let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
         key.kind == "Deployment" && entry.is_ours() && entry.view.state()["spec"]["replicas"] == 0
     };
     for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
@@ -223,9 +223,9 @@ async fn bring_back(context: &Context, id: &DailyId, object: &Object, least: i32
 
 /// Of a team or project that was taken away, nothing starts by itself; neither does
 /// what is not given its datasets any more.
-async fn suspend(context: &Context, owner: &Work, outcome: &mut Outcome) {
+async fn suspend(context: &Context, owner: &Request, outcome: &mut Outcome) {
     // A monitor goes on looking at what goes on serving.
-    let schedules = context.mirror.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
+    let schedules = context.cache.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
     for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
         context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
     }
@@ -233,12 +233,12 @@ async fn suspend(context: &Context, owner: &Work, outcome: &mut Outcome) {
 
 /// What is to have no replicas is not written before it has some: it would start
 /// with one. A Job never changes, so one that is there is left as it is.
-fn is_due(context: &Context, plan: &DailyPlan, desired: &Desired) -> bool {
-    if desired.key.kind == "Job" && context.mirror.get(&key(desired)).is_some_and(|entry| entry.is_ours()) {
+fn is_due(context: &Context, plan: &WorkPlan, desired: &Desired) -> bool {
+    if desired.key.kind == "Job" && context.cache.get(&key(desired)).is_some_and(|entry| entry.is_ours()) {
         return false;
     }
     let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
-    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.mirror.get(&key(desired)).is_some())
+    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.cache.get(&key(desired)).is_some())
 }
 
 fn is_template(desired: &Desired, template: &str) -> bool {
@@ -246,7 +246,7 @@ fn is_template(desired: &Desired, template: &str) -> bool {
 }
 
 /// How the object is, as its status.
-fn judge(object: &Object, plan: &DailyPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
+fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
     // What is held only because a newer revision waits is judged as it runs.
     let held = plan.hold.as_ref().filter(|hold| hold.reason != Reason::UpgradeAvailable);
     let held = held.map(|hold| Failure::new(hold.reason, hold.message.clone()));
@@ -265,7 +265,7 @@ fn judge(object: &Object, plan: &DailyPlan, desires: &[Desired], outcome: &Outco
 }
 
 /// What the live objects say, by the rules of the engine.
-fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdict {
+fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict {
     let (Some(engine), Some(inputs)) = (&plan.engine, &plan.inputs) else { return Verdict::Ready };
     let objects = objects_input(&plan.objects, |rendered| {
         let of = |desired: &&Desired| {
@@ -278,7 +278,7 @@ fn verdict(plan: &DailyPlan, desires: &[Desired], observed: &Observed) -> Verdic
 
 /// A run whose Job is said to be complete, and that did not end: its own pods are
 /// waited for a while.
-fn awaits_its_pods(plan: &DailyPlan, observed: &Observed, told: &Value) -> Again {
+fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> RequeueAfter {
     let Detail::Run(run) = &plan.draft.detail else { return None };
     let live = observed.live("Job", &run.job)?;
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
@@ -288,11 +288,11 @@ fn awaits_its_pods(plan: &DailyPlan, observed: &Observed, told: &Value) -> Again
 
 fn next(
     context: &Context,
-    id: &DailyId,
-    plan: &DailyPlan,
+    id: &WorkId,
+    plan: &WorkPlan,
     outcome: &Outcome,
-    awaited: Again,
-) -> Result<Again, Failure> {
+    awaited: RequeueAfter,
+) -> Result<RequeueAfter, Failure> {
     if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
         return outcome.requeue(None, Some(context.refused.refused(id)));
     }
@@ -300,7 +300,7 @@ fn next(
     if plan.hold.is_some() {
         context.refused.forget(id);
     } else if !to_fix {
-        context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Work::Daily(next)));
+        context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Request::Work(next)));
     }
     outcome.requeue(awaited, to_fix.then_some(RECHECK))
 }

@@ -1,5 +1,5 @@
-//! What is known of one object of daily work and of what it stands on. Asks
-//! nobody: everything is in the store and the mirror already.
+//! What is known of one object of work and of what it stands on. Asks
+//! nobody: everything is in the store and the cache already.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::Reason;
-use crate::api::identity::DailyId;
-use crate::api::identity::Key as Work;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
-use crate::api::work::{Component, DailyKind, Dataset, Pipeline, Run, Workbench};
+use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::cluster::store::Store;
 use crate::plan::work::pod_state::Pod;
-use crate::plan::work::{Lookup, Neighbours, Object, unreadable};
+use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
 use crate::reconcile::context::Context;
-use crate::reconcile::snapshot::Ground;
+use crate::reconcile::snapshot::TeamSnapshot;
 
 /// What an object stands on.
 pub enum Standing {
     /// Its team, planned.
-    On(Arc<Ground>),
+    On(Arc<TeamSnapshot>),
     /// Nothing is written for it now, for this reason.
     Held(Failure),
     /// Its team was not looked at yet; whoever does wakes it.
@@ -31,8 +31,8 @@ pub enum Standing {
 }
 
 /// What the object stands on.
-pub fn standing(context: &Context, id: &DailyId) -> Standing {
-    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
+pub fn standing(context: &Context, id: &WorkId) -> Standing {
+    let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
     let (Some(team), Some(space)) = (team_of(&id.namespace), space) else {
         let message = format!(
             "namespace {} belongs to no team: a {} lives in a namespace that Strata made for one",
@@ -44,12 +44,12 @@ pub fn standing(context: &Context, id: &DailyId) -> Standing {
         let message = format!("namespace {} is being deleted: nothing can be written into it", id.namespace);
         return Standing::Held(Failure::new(Reason::Terminating, message));
     }
-    let Some(ground) = context.ground(team) else { return Standing::Unknown };
-    if let Some(failure) = &ground.held {
+    let Some(snapshot) = context.snapshot(team) else { return Standing::Unknown };
+    if let Some(failure) = &snapshot.held {
         let message = format!("team {team} is held, and so is its work: {}", failure.message);
         return Standing::Held(Failure::new(Reason::TeamNotReady, message));
     }
-    let Some(planned) = &ground.planned else { return Standing::Unknown };
+    let Some(planned) = &snapshot.planned else { return Standing::Unknown };
     if let Some(failure) = planned.blocked.get(&id.namespace) {
         let message = format!("namespace {} is not ready: {}", id.namespace, failure.message);
         return Standing::Held(Failure::new(Reason::TeamNotReady, message));
@@ -58,13 +58,13 @@ pub fn standing(context: &Context, id: &DailyId) -> Standing {
         let message = format!("namespace {} is not planned for team {team} yet", id.namespace);
         return Standing::Held(Failure::new(Reason::TeamNotReady, message));
     }
-    Standing::On(ground)
+    Standing::On(snapshot)
 }
 
 /// What was seen of what was written for an object. The Job of a run before it,
 /// of the same name, is not its own: it is still there until it is collected.
 pub struct Observed {
-    objects: Vec<(Key, Entry)>,
+    objects: Vec<(ObjectKey, Entry)>,
     /// Its pods, believed.
     pub pods: Vec<Pod>,
     /// Why a pod of it was refused, while one is missing.
@@ -73,9 +73,9 @@ pub struct Observed {
 
 impl Observed {
     /// What is known now of the object with this UID.
-    pub fn of(context: &Context, id: &DailyId, uid: Option<&str>) -> Self {
-        let mut objects = context.mirror.of(&Work::Daily(id.clone()));
-        if id.kind == DailyKind::Run {
+    pub fn of(context: &Context, id: &WorkId, uid: Option<&str>) -> Self {
+        let mut objects = context.cache.of(&Request::Work(id.clone()));
+        if id.kind == WorkKind::Run {
             objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
         }
         let pods = pods(&objects);
@@ -93,7 +93,7 @@ impl Observed {
     }
 
     /// What is kept of an object.
-    pub fn state(&self, key: &Key) -> Option<Value> {
+    pub fn state(&self, key: &ObjectKey) -> Option<Value> {
         let found = self.objects.iter().find(|(known, _)| known == key);
         found.map(|(_, entry)| entry).and_then(state_of)
     }
@@ -109,7 +109,7 @@ fn state_of(entry: &Entry) -> Option<Value> {
 
 /// Whether a workload has fewer pods than it is to have: only then what was said
 /// of refused pods is still true.
-fn misses_pods(key: &Key, state: &Value) -> bool {
+fn misses_pods(key: &ObjectKey, state: &Value) -> bool {
     let count = |field: &str| state["status"][field].as_i64().unwrap_or(0);
     match key.kind.as_str() {
         "StatefulSet" => count("replicas") < state["spec"]["replicas"].as_i64().unwrap_or(1),
@@ -121,9 +121,9 @@ fn misses_pods(key: &Key, state: &Value) -> bool {
 /// The pods of which the messages can be believed: their controlling owner is,
 /// by UID, an object that we wrote, or what its controller made of that: a Job of
 /// a `CronJob`, a `ReplicaSet` of a Deployment.
-fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
+fn pods(objects: &[(ObjectKey, Entry)]) -> Vec<Pod> {
     let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
-    let is_written = |key: &Key, entry: &Entry| match key.kind.as_str() {
+    let is_written = |key: &ObjectKey, entry: &Entry| match key.kind.as_str() {
         "ReplicaSet" => false,
         "Job" => entry.controller.is_none() || is_run(key),
         _ => true,
@@ -158,18 +158,18 @@ fn pods(objects: &[(Key, Entry)]) -> Vec<Pod> {
 }
 
 /// The Job of a run is controlled by the run itself.
-fn is_run(key: &Key) -> bool {
+fn is_run(key: &ObjectKey) -> bool {
     key.name.starts_with("run-")
 }
 
-/// The objects of daily work in the store.
+/// The objects of work in the store.
 pub struct InStore<'a>(pub &'a Store);
 
 impl InStore<'_> {
     /// The object of this name, if there is one that stays.
-    fn read(&self, kind: DailyKind, namespace: &str, name: &str) -> Lookup<Object> {
-        let id = DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
-        match self.0.daily_object(&id) {
+    fn read(&self, kind: WorkKind, namespace: &str, name: &str) -> Lookup<Object> {
+        let id = WorkId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        match self.0.work_object(&id) {
             Some(Ok(object)) if object.metadata().deletion_timestamp.is_some() => Ok(None),
             Some(Ok(object)) => Ok(Some((*object).clone())),
             Some(Err(object)) => Err(unreadable(&id, &object.error)),
@@ -178,35 +178,35 @@ impl InStore<'_> {
     }
 }
 
-impl Neighbours for InStore<'_> {
+impl ObjectLookup for InStore<'_> {
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component> {
-        Ok(match self.read(DailyKind::Component, namespace, name)? {
+        Ok(match self.read(WorkKind::Component, namespace, name)? {
             Some(Object::Component(component)) => Some(*component),
             _ => None,
         })
     }
 
     fn dataset(&self, namespace: &str, name: &str) -> Lookup<Dataset> {
-        Ok(match self.read(DailyKind::Dataset, namespace, name)? {
+        Ok(match self.read(WorkKind::Dataset, namespace, name)? {
             Some(Object::Dataset(dataset)) => Some(*dataset),
             _ => None,
         })
     }
 
     fn pipeline(&self, namespace: &str, name: &str) -> Lookup<Pipeline> {
-        Ok(match self.read(DailyKind::Pipeline, namespace, name)? {
+        Ok(match self.read(WorkKind::Pipeline, namespace, name)? {
             Some(Object::Pipeline(pipeline)) => Some(*pipeline),
             _ => None,
         })
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
-        let objects = self.0.daily(DailyKind::Component).beginning(&format!("{namespace}/"));
+        let objects = self.0.daily(WorkKind::Component).beginning(&format!("{namespace}/"));
         objects.into_iter().map(|(name, _)| name).collect()
     }
 
     fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
-        let datasets = self.0.daily(DailyKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
+        let datasets = self.0.daily(WorkKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
         let named = datasets.filter_map(|(name, object)| match object.as_deref() {
             Ok(Object::Dataset(dataset)) => Some((dataset.spec.credentials.as_ref()?.secret.clone(), name)),
             _ => None,
@@ -228,11 +228,11 @@ impl Neighbours for InStore<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::kinds::Keeping;
-    use crate::cluster::cache::Mirror;
+    use crate::api::kinds::WriteStrategy;
+    use crate::cluster::cache::ObjectCache;
     use serde_json::json;
 
-    fn known(kind: &str, name: &str, owner: &Value) -> (Key, Value) {
+    fn known(kind: &str, name: &str, owner: &Value) -> (ObjectKey, Value) {
         let labels = json!({"strata-operator.dev/team": "a", "strata-operator.dev/run": "x", "strata-operator.dev/engine": "jobs"});
         let owners: Vec<&Value> = Some(owner).filter(|owner| owner.is_object()).into_iter().collect();
         let object = json!({
@@ -247,7 +247,7 @@ mod tests {
             "Pod" => "",
             _ => "apps",
         };
-        (Key::new(group, kind, Some("a--p"), name), object)
+        (ObjectKey::new(group, kind, Some("a--p"), name), object)
     }
 
     #[tokio::test]
@@ -255,7 +255,7 @@ mod tests {
         let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let store = Store::new(crate::cluster::watch::follow::Opener::new(client, std::time::Duration::from_secs(200)));
         let unreadable = crate::cluster::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
-        store.daily(DailyKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
+        store.daily(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
         let around = InStore(&store);
         let hold = around.component("a--shared", "train").unwrap_err();
         let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_pod_is_believed_by_the_uid_of_what_controls_it() {
         let by = |uid: &str, kind: &str| json!({"kind": kind, "name": "n", "uid": uid, "controller": true});
-        let mirror = Mirror::default();
+        let cache = ObjectCache::default();
         for (key, object) in [
             known("Job", "run-x", &by("uid-of-the-run", "Run")),
             known("Pod", "run-x-1", &by("uid-run-x", "Job")),
@@ -279,10 +279,10 @@ mod tests {
             known("ReplicaSet", "service-x-1", &by("uid-service-x", "Deployment")),
             known("Pod", "run-x-replica", &by("uid-service-x-1", "ReplicaSet")),
         ] {
-            mirror.observe(&key, &object, Keeping::Applied);
+            cache.observe(&key, &object, WriteStrategy::Apply);
         }
-        let id = DailyId { kind: DailyKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
-        let pods = pods(&mirror.of(&Work::Daily(id)));
+        let id = WorkId { kind: WorkKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
+        let pods = pods(&cache.of(&Request::Work(id)));
         let said: Vec<_> = pods
             .iter()
             .map(|pod| (pod.name.as_str(), pod.containers[0].ended.as_ref().map_or("", |ended| ended.message.as_str())))

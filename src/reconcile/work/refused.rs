@@ -1,4 +1,4 @@
-//! Which objects of daily work are refused, by team, and when each is tried again: all
+//! Which objects of work are refused, by team, and when each is tried again: all
 //! of a team together at a bounded pace, however many they are.
 //!
 //! What refuses them is one thing for many: a quota that is used up. As soon as one of
@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::identity::team_of;
 
 /// How often one is tried again, while few are.
@@ -19,14 +19,14 @@ const EACH: Duration = Duration::from_secs(2);
 /// How many are tried at once when one passed.
 const NEXT: usize = 2;
 
-/// The objects of daily work that were refused when they were tried last.
+/// The objects of work that were refused when they were tried last.
 #[derive(Debug, Default)]
 pub struct Refused {
-    teams: Mutex<BTreeMap<String, BTreeSet<DailyId>>>,
+    teams: Mutex<BTreeMap<String, BTreeSet<WorkId>>>,
 }
 
 impl Refused {
-    fn with<T>(&self, id: &DailyId, change: impl FnOnce(&mut BTreeSet<DailyId>) -> T) -> T {
+    fn with<T>(&self, id: &WorkId, change: impl FnOnce(&mut BTreeSet<WorkId>) -> T) -> T {
         let team = team_of(&id.namespace).unwrap_or_default().to_owned();
         let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
         let of_team = teams.entry(team.clone()).or_default();
@@ -38,7 +38,7 @@ impl Refused {
     }
 
     /// It was refused: when it is tried again.
-    pub fn refused(&self, id: &DailyId) -> Duration {
+    pub fn refused(&self, id: &WorkId) -> Duration {
         let number = self.with(id, |all| {
             all.insert(id.clone());
             all.len()
@@ -48,7 +48,7 @@ impl Refused {
 
     /// It was not: who is tried now, if it was before. They take turns, so that nobody who
     /// is refused for good stands before the others.
-    pub fn passed(&self, id: &DailyId) -> Vec<DailyId> {
+    pub fn passed(&self, id: &WorkId) -> Vec<WorkId> {
         self.with(id, |all| {
             if !all.remove(id) {
                 return Vec::new();
@@ -59,7 +59,7 @@ impl Refused {
     }
 
     /// It is not tried any more, which makes no room for others.
-    pub fn forget(&self, id: &DailyId) {
+    pub fn forget(&self, id: &WorkId) {
         self.with(id, |all| all.remove(id));
     }
 }
@@ -67,10 +67,10 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::work::DailyKind;
+    use crate::api::work::WorkKind;
 
-    fn id(number: usize) -> DailyId {
-        DailyId { kind: DailyKind::Workbench, namespace: "a--p".to_owned(), name: format!("w{number:04}") }
+    fn id(number: usize) -> WorkId {
+        WorkId { kind: WorkKind::Workbench, namespace: "a--p".to_owned(), name: format!("w{number:04}") }
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
         // One that is refused again waits as long as all of them take.
         assert_eq!(refused.refused(&id(0)), Duration::from_secs(3000));
         // Another team has its own pace.
-        assert_eq!(refused.refused(&DailyId { namespace: "b--p".to_owned(), ..id(0) }), FEW);
+        assert_eq!(refused.refused(&WorkId { namespace: "b--p".to_owned(), ..id(0) }), FEW);
     }
 
     #[test]

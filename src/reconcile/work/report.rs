@@ -1,18 +1,18 @@
-//! Writes what was found of an object of daily work: its status, and an Event
+//! Writes what was found of an object of work: its status, and an Event
 //! where a person should notice. Writes nothing that was said already.
 
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::work::model_service::MONITOR_PASSING;
 use crate::api::{GROUP, Reason, VERSION, labels};
 use crate::cluster::apply::Outcome;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::cluster::store::Unreadable;
 use crate::plan::work::Object;
@@ -21,7 +21,7 @@ use crate::reconcile::report::{event, now, tell_of_left, turned};
 use crate::status::work::held as held_status;
 
 /// How the kind of the object is reached.
-pub fn resource(id: &DailyId) -> ApiResource {
+pub fn resource(id: &WorkId) -> ApiResource {
     let gvk = GroupVersionKind::gvk(GROUP, VERSION, id.kind.name());
     ApiResource::from_gvk_with_plural(&gvk, id.kind.plural())
 }
@@ -39,7 +39,7 @@ pub fn with_newest_status(context: &Context, object: Object) -> Object {
 }
 
 /// Writes the status, if it says something new, and tells of what turned.
-pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Value) -> Result<(), Failure> {
+pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Value) -> Result<(), Failure> {
     let before = object.status();
     if before == status {
         return Ok(());
@@ -59,7 +59,7 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
         Err(error) if error.is_missing() => return Ok(()),
         Err(error) => return Err(error.failure(&format!("write the status of {id}"))),
     };
-    let read = || match context.store.daily_object(id) {
+    let read = || match context.store.work_object(id) {
         Some(Ok(object)) => version(object.metadata()),
         Some(Err(object)) => version(&object.metadata),
         // It is gone by now, and there is nothing to be remembered of it.
@@ -73,7 +73,7 @@ pub async fn report(context: &Context, id: &DailyId, object: &Object, status: Va
 }
 
 /// Tells that what serves had been scaled to nothing, and was brought back.
-pub fn repaired(context: &Context, id: &DailyId, object: &Object, key: &Key, replicas: i32, by: Option<&str>) {
+pub fn repaired(context: &Context, id: &WorkId, object: &Object, key: &ObjectKey, replicas: i32, by: Option<&str>) {
     context.metrics.repairs.inc();
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
     let note = format!("{key} had been scaled to 0{by}: put back to {replicas}");
@@ -88,7 +88,7 @@ fn stopped(before: &Value, after: &Value) -> Option<Event> {
 }
 
 /// Tells, once, of what admission puts into objects of it and is left there.
-pub fn left(context: &Context, id: &DailyId, object: &Object, outcome: &Outcome) {
+pub fn left(context: &Context, id: &WorkId, object: &Object, outcome: &Outcome) {
     tell_of_left(context, &reference(id, object), outcome);
 }
 
@@ -118,7 +118,7 @@ fn condition(status: &Value, type_: &str) -> Option<Condition> {
 }
 
 /// The object as Events name it.
-fn reference(id: &DailyId, object: &Object) -> k8s_openapi::api::core::v1::ObjectReference {
+fn reference(id: &WorkId, object: &Object) -> k8s_openapi::api::core::v1::ObjectReference {
     k8s_openapi::api::core::v1::ObjectReference {
         api_version: Some(format!("{GROUP}/{VERSION}")),
         kind: Some(id.kind.name().to_owned()),
@@ -131,14 +131,14 @@ fn reference(id: &DailyId, object: &Object) -> k8s_openapi::api::core::v1::Objec
 
 /// Says that nothing is written for the object now, and why; what was known of
 /// it stays.
-pub async fn held(context: &Context, id: &DailyId, object: &Object, failure: &Failure) -> Result<(), Failure> {
+pub async fn held(context: &Context, id: &WorkId, object: &Object, failure: &Failure) -> Result<(), Failure> {
     report(context, id, object, held_status(object, failure, &now())).await
 }
 
 /// The same, of an object that goes on changing while it is held: `shown` has it as it is.
 pub async fn held_as(
     context: &Context,
-    id: &DailyId,
+    id: &WorkId,
     object: &Object,
     shown: &Object,
     failure: &Failure,
@@ -147,7 +147,7 @@ pub async fn held_as(
 }
 
 /// An object that this version of the operator cannot read is left alone, and told so.
-pub async fn unreadable(context: &Context, id: &DailyId, known: &Unreadable) -> Result<Again, Failure> {
+pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> Result<RequeueAfter, Failure> {
     let message = format!("the object cannot be read by this version of Strata: {}", known.error);
     let mut bare = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(), "metadata": known.metadata, "spec": {},

@@ -1,4 +1,4 @@
-//! Takes away what was written for an object of daily work that is deleted, and
+//! Takes away what was written for an object of work that is deleted, and
 //! lets the object go once that is done.
 //!
 //! A finalizer is on those whose deletion means something: a workbench (nobody
@@ -8,15 +8,15 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::{has_finalizer, report};
-use crate::api::identity::DailyId;
-use crate::api::identity::Key as Work;
-use crate::api::work::DailyKind;
+use crate::api::identity::Request;
+use crate::api::identity::WorkId;
+use crate::api::work::WorkKind;
 use crate::api::work::workbench::HomeReclaim;
 use crate::api::{Layer, Reason, labels};
 use crate::cluster::apply::Outcome;
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
-use crate::cluster::queue::Again;
+use crate::cluster::key::ObjectKey;
+use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
@@ -24,7 +24,7 @@ use crate::reconcile::snapshot::Planned;
 use crate::reconcile::teardown::kind_is_going;
 
 /// Whether the object may not go before what was written for it is taken away.
-pub fn needs_finalizer(object: &Object, planned: &Planned, id: &DailyId) -> bool {
+pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool {
     let live = planned.plan.namespace(&id.namespace).is_some_and(|place| place.layer == Layer::Live);
     let wanted = match object {
         Object::Workbench(_) | Object::ModelService(_) => true,
@@ -35,13 +35,13 @@ pub fn needs_finalizer(object: &Object, planned: &Planned, id: &DailyId) -> bool
 }
 
 /// Sets the finalizer: what is written after it cannot be left behind.
-pub async fn add(context: &Context, id: &DailyId, object: &Object) -> Result<(), Failure> {
+pub async fn add(context: &Context, id: &WorkId, object: &Object) -> Result<(), Failure> {
     let mut all = object.metadata().finalizers.clone().unwrap_or_default();
     all.push(labels::FINALIZER.to_owned());
     set(context, id, object, &all).await
 }
 
-async fn set(context: &Context, id: &DailyId, object: &Object, finalizers: &[String]) -> Result<(), Failure> {
+async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[String]) -> Result<(), Failure> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
     let metadata = object.metadata();
     let patch = json!({"metadata": {
@@ -58,7 +58,7 @@ async fn set(context: &Context, id: &DailyId, object: &Object, finalizers: &[Str
 }
 
 /// Takes away what was written for the object, and lets it go once that is done.
-pub async fn teardown(context: &Context, id: &DailyId, object: &Object) -> Result<Again, Failure> {
+pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Result<RequeueAfter, Failure> {
     if !has_finalizer(object) {
         return Ok(None);
     }
@@ -74,8 +74,8 @@ pub async fn teardown(context: &Context, id: &DailyId, object: &Object) -> Resul
 /// Whether nothing is to be removed by us: the namespace takes everything along,
 /// it is no team's, or the kind itself is being removed, which is nobody's wish
 /// for this object.
-async fn let_go(context: &Context, id: &DailyId) -> Result<bool, Failure> {
-    let space = context.mirror.get(&Key::new("", "Namespace", None, &id.namespace));
+async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Failure> {
+    let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
     if space.is_none_or(|space| space.deleting || !space.is_ours()) {
         return Ok(true);
     }
@@ -83,15 +83,15 @@ async fn let_go(context: &Context, id: &DailyId) -> Result<bool, Failure> {
 }
 
 /// Takes everything away. Says whether nothing is left to wait for.
-async fn take_away(context: &Context, id: &DailyId, object: &Object) -> Result<bool, Failure> {
-    let owner = Work::Daily(id.clone());
+async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Failure> {
+    let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
     context.applier.prune_daily(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
-    let left = context.mirror.of(&owner).into_iter();
+    let left = context.cache.of(&owner).into_iter();
     let waits = match id.kind {
         // Whoever is in the pod of a workbench is let in by the rule on this object. A
         // pod made a moment ago may not be known yet, and its StatefulSet is.
-        DailyKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
+        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
         _ => {
             left.filter(|(key, entry)| matches!(key.kind.as_str(), "Deployment" | "CronJob") && !entry.deleting).count()
         }
@@ -108,10 +108,10 @@ async fn take_away(context: &Context, id: &DailyId, object: &Object) -> Result<b
     if let Object::Workbench(workbench) = object
         && workbench.spec.reclaim == HomeReclaim::Delete
     {
-        let home = Key::new("", "PersistentVolumeClaim", Some(&id.namespace), &format!("workbench-{}", id.name));
+        let home = ObjectKey::new("", "PersistentVolumeClaim", Some(&id.namespace), &format!("workbench-{}", id.name));
         // A home of that name may be another's, of a workbench before this one.
         let whose =
-            context.mirror.get(&home).map(|entry| entry.view.state()["metadata"]["annotations"][labels::OWNER].clone());
+            context.cache.get(&home).map(|entry| entry.view.state()["metadata"]["annotations"][labels::OWNER].clone());
         if whose.is_some_and(|whose| whose == workbench.spec.owner) {
             context.applier.remove_one(&home, &mut outcome).await;
         }

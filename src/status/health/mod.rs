@@ -1,6 +1,6 @@
 //! Judges the live objects: how every namespace and every component is.
 //!
-//! Pure: it sees the plan, what came of applying it and what the mirror knows,
+//! Pure: it sees the plan, what came of applying it and what the cache knows,
 //! and asks nobody.
 
 pub mod pods;
@@ -16,23 +16,23 @@ use crate::api::team_status::ComponentState;
 use crate::api::{Capability, Layer, Reason};
 use crate::cluster::apply::outcome::{Outcome, Result, merged};
 use crate::cluster::error::Failure;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::{Desired, Desires};
 use crate::plan::{Instance, Plan, Problem, Scope};
 pub use pods::{Missing, Trouble, troubles};
 use pods::{missing, missing_secret, trouble};
-use summary::DailyHealth;
+use summary::WorkHealth;
 
-/// What the mirror knows that judging needs.
+/// What the cache knows that judging needs.
 pub struct Seen<'a> {
     /// The state of an object, if it is there.
-    pub live: &'a dyn Fn(&Key) -> Option<Value>,
+    pub live: &'a dyn Fn(&ObjectKey) -> Option<Value>,
     /// Pods of the team that do not run.
     pub troubles: Vec<Trouble>,
-    /// The team's daily work, as it reports itself.
-    pub daily: Vec<DailyHealth>,
-    /// Secrets that pods of daily work wait for.
+    /// The team's work, as it reports itself.
+    pub daily: Vec<WorkHealth>,
+    /// Secrets that pods of work wait for.
     pub waiting: Vec<Missing>,
 }
 
@@ -43,8 +43,8 @@ pub struct Health {
     pub namespaces: Vec<NamespaceHealth>,
     /// By component, worst first.
     pub components: Vec<ComponentHealth>,
-    /// The team's daily work, worst first. It never makes the team unready.
-    pub daily: Vec<DailyHealth>,
+    /// The team's work, worst first. It never makes the team unready.
+    pub daily: Vec<WorkHealth>,
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
     /// What concerns the team as a whole.
@@ -128,7 +128,7 @@ fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Failure> {
 }
 
 fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Problem]) -> Vec<NamespaceHealth> {
-    let of_engines: BTreeSet<Key> =
+    let of_engines: BTreeSet<ObjectKey> =
         desires.objects.iter().filter(|desired| desired.component.is_some()).map(crate::cluster::apply::key).collect();
     plan.namespaces
         .iter()
@@ -228,7 +228,7 @@ fn judge(
     }
     let all = desires.objects.iter().chain(&desires.held);
     let own: Vec<&Desired> = all.filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
-    let keys: Vec<Key> = own.iter().map(|desired| crate::cluster::apply::key(desired)).collect();
+    let keys: Vec<ObjectKey> = own.iter().map(|desired| crate::cluster::apply::key(desired)).collect();
     let written = merged(keys.iter().filter_map(|key| Some((key, outcome.failure(key)?))));
     if let Some(failure) = worst_first(written).first() {
         return failed(failure);
@@ -287,7 +287,7 @@ fn known_reason(word: &str) -> Reason {
 
 /// Whether an outcome is worth an Event: somebody changed what is ours.
 #[must_use]
-pub fn repaired(outcome: &Outcome) -> Vec<(&Key, Option<&str>)> {
+pub fn repaired(outcome: &Outcome) -> Vec<(&ObjectKey, Option<&str>)> {
     outcome
         .results
         .iter()

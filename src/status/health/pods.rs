@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Judgement, Seen};
 use crate::api::Reason;
 use crate::api::team_status::ComponentState;
-use crate::cluster::key::Key;
+use crate::cluster::key::ObjectKey;
 use crate::plan::InstanceId;
 
 /// What is kept as the reason of a pod whose probe says no.
@@ -96,10 +96,10 @@ pub(super) fn missing(troubles: &[Trouble], waiting: &[Missing]) -> Vec<Missing>
     found.into_iter().collect()
 }
 
-/// The troubles of a pod, from what the mirror keeps of it and what its probe said
+/// The troubles of a pod, from what the cache keeps of it and what its probe said
 /// last. The probe counts only while the pod is not ready.
 #[must_use]
-pub fn troubles(key: &Key, state: &Value, probe: Option<String>) -> Vec<Trouble> {
+pub fn troubles(key: &ObjectKey, state: &Value, probe: Option<String>) -> Vec<Trouble> {
     let told = state["troubles"].as_array().into_iter().flatten();
     let told = told.map(|trouble| (text(&trouble["reason"]), text(&trouble["message"])));
     let probe = probe.filter(|_| state["unready"] == true).map(|message| (UNREADY.to_owned(), message));
@@ -125,7 +125,8 @@ mod tests {
     use super::*;
 
     fn said(state: &Value, probe: Option<&str>) -> Option<(Reason, String)> {
-        let troubles = troubles(&Key::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
+        let troubles =
+            troubles(&ObjectKey::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
         let seen = Seen { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
         let id = InstanceId { namespace: "a--shared".into(), engine: "mlflow".into(), capability: None };
         trouble(&id, &seen).map(|(_, reason, message)| (reason, message.unwrap_or_default()))

@@ -1,26 +1,26 @@
-//! What a team tells of its daily work: how each object reports itself.
+//! What a team tells of its work: how each object reports itself.
 //!
 //! Pure. Nothing is judged twice: an object's own status is what counts.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Missing, missing_secret};
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, READY, STALLED};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::api::{Layer, Reason};
 use crate::plan::NamespacePlan;
 use crate::plan::work::Object;
 use crate::plan::work::dataset::SETTLING;
 use crate::plan::work::pod_state::Pod;
 
-/// How an object of daily work is, by its own word.
+/// How an object of work is, by its own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub struct DailyHealth {
+pub struct WorkHealth {
     /// Which object.
-    pub id: DailyId,
+    pub id: WorkId,
     /// The layer of its namespace.
     pub layer: Layer,
     /// The project of its namespace.
@@ -47,7 +47,7 @@ pub struct DailyHealth {
 
 /// What an object tells of itself.
 #[must_use]
-pub fn of(id: &DailyId, place: &NamespacePlan, object: &Object) -> DailyHealth {
+pub fn of(id: &WorkId, place: &NamespacePlan, object: &Object) -> WorkHealth {
     let conditions = object.conditions();
     let find = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
     let ready = find(READY);
@@ -58,7 +58,7 @@ pub fn of(id: &DailyId, place: &NamespacePlan, object: &Object) -> DailyHealth {
         let status = service.status.clone().unwrap_or_default();
         serving = [status.wanted, status.serving, status.digest, status.endpoint];
     }
-    DailyHealth {
+    WorkHealth {
         id: id.clone(),
         layer: place.layer,
         project: place.project.clone(),
@@ -84,8 +84,8 @@ pub fn settles(object: &Object) -> bool {
 
 /// What a team tells of an object that this version cannot read.
 #[must_use]
-pub fn unreadable(id: &DailyId, place: &NamespacePlan, error: &str) -> DailyHealth {
-    DailyHealth {
+pub fn unreadable(id: &WorkId, place: &NamespacePlan, error: &str) -> WorkHealth {
+    WorkHealth {
         id: id.clone(),
         layer: place.layer,
         project: place.project.clone(),
@@ -101,11 +101,11 @@ pub fn unreadable(id: &DailyId, place: &NamespacePlan, error: &str) -> DailyHeal
     }
 }
 
-impl DailyHealth {
+impl WorkHealth {
     /// Whether it is part of production: a model, or a schedule.
     #[must_use]
     pub fn in_production(&self) -> bool {
-        self.layer == Layer::Live && (self.id.kind == DailyKind::ModelService || self.scheduled)
+        self.layer == Layer::Live && (self.id.kind == WorkKind::ModelService || self.scheduled)
     }
 
     /// What the reason means for what happens next.
@@ -123,14 +123,14 @@ impl DailyHealth {
 
 /// What a person has to fix, then what is not ready, then the rest.
 #[must_use]
-pub fn worst_first(mut all: Vec<DailyHealth>) -> Vec<DailyHealth> {
+pub fn worst_first(mut all: Vec<WorkHealth>) -> Vec<WorkHealth> {
     all.sort_by(|left, right| (!left.stalled, left.ready, &left.id).cmp(&(!right.stalled, right.ready, &right.id)));
     all
 }
 
 /// Secrets that a pod of an object waits for.
 #[must_use]
-pub fn missing(id: &DailyId, pod: &Pod) -> Vec<Missing> {
+pub fn missing(id: &WorkId, pod: &Pod) -> Vec<Missing> {
     let waiting = pod.containers.iter().filter_map(|container| container.waiting.as_ref());
     let secrets = waiting.filter_map(|(_, message)| missing_secret(message));
     secrets

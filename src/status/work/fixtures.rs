@@ -1,9 +1,9 @@
-//! Objects of daily work, planned, judged by their live objects and reported: for
+//! Objects of work, planned, judged by their live objects and reported: for
 //! tests.
 
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::status::{Condition, ConditionStatus, READY};
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::cluster::error::Failure;
 use crate::engine::{Verdict, objects_input};
 use crate::plan::work::fixtures::{Scene, at};
@@ -32,14 +32,14 @@ pub(super) fn refused<S: serde::de::DeserializeOwned>(
     refused: Option<&str>,
 ) -> S {
     let kind = match object {
-        Object::Component(_) => DailyKind::Component,
-        Object::Dataset(_) => DailyKind::Dataset,
-        Object::Workbench(_) => DailyKind::Workbench,
-        Object::Pipeline(_) => DailyKind::Pipeline,
-        Object::Run(_) => DailyKind::Run,
-        Object::ModelService(_) => DailyKind::ModelService,
+        Object::Component(_) => WorkKind::Component,
+        Object::Dataset(_) => WorkKind::Dataset,
+        Object::Workbench(_) => WorkKind::Workbench,
+        Object::Pipeline(_) => WorkKind::Pipeline,
+        Object::Run(_) => WorkKind::Run,
+        Object::ModelService(_) => WorkKind::ModelService,
     };
-    let id = DailyId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+    let id = WorkId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
     let value = scene.facts(namespace, |facts| {
         let plan = plan(&id, object, facts);
         let verdict = plan.engine.as_ref().zip(plan.inputs.as_ref()).map_or(Verdict::Ready, |(engine, inputs)| {

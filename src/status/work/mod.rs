@@ -1,4 +1,4 @@
-//! What is reported of an object of daily work, from how it is.
+//! What is reported of an object of work, from how it is.
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
@@ -23,17 +23,17 @@ use crate::api::{Reason, text};
 use crate::cluster::error::Failure;
 use crate::engine::Verdict;
 use crate::plan::work::pod_state::Pod;
-use crate::plan::work::{DailyPlan, Object};
+use crate::plan::work::{Object, WorkPlan};
 
-/// An object of daily work that was planned, applied and judged.
+/// An object of work that was planned, applied and judged.
 pub struct Judged<'a> {
     /// Its plan.
-    pub plan: &'a DailyPlan,
+    pub plan: &'a WorkPlan,
     /// Why it is not as it asks: what holds it, or what could not be written. Worst first.
     pub failure: Option<Failure>,
     /// What its live objects say, by the rules of the engine.
     pub verdict: Verdict,
-    /// What the mirror keeps of an object in its namespace, by kind and name.
+    /// What the cache keeps of an object in its namespace, by kind and name.
     pub live: &'a dyn Fn(&str, &str) -> Option<Value>,
     /// Its pods, believed.
     pub pods: &'a [Pod],

@@ -4,13 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::identity::DailyId;
+use crate::api::identity::WorkId;
 use crate::api::status::READY;
 use crate::api::vocabulary::Layer;
-use crate::api::work::DailyKind;
+use crate::api::work::WorkKind;
 use crate::engine::Verdict;
-use crate::plan::Hold;
-use crate::plan::work::{DailyPlan, Draft};
+use crate::plan::Blocked;
+use crate::plan::work::{ResolvedSpec, WorkPlan};
 
 struct Case {
     detail: Option<WorkbenchDetail>,
@@ -40,7 +40,7 @@ fn case(wanted: bool) -> Case {
 
 fn down(reason: Reason) -> Case {
     let mut case = case(false);
-    case.detail.as_mut().unwrap().down = Some(Hold { reason, message: "because".to_owned() });
+    case.detail.as_mut().unwrap().down = Some(Blocked { reason, message: "because".to_owned() });
     case
 }
 
@@ -51,10 +51,10 @@ impl Case {
     }
 
     fn told(&self) -> WorkbenchStatus {
-        let plan = DailyPlan {
+        let plan = WorkPlan {
             retained: false,
             credentials: std::collections::BTreeMap::new(),
-            id: DailyId { kind: DailyKind::Workbench, namespace: "abc--p".to_owned(), name: "ana".to_owned() },
+            id: WorkId { kind: WorkKind::Workbench, namespace: "abc--p".to_owned(), name: "ana".to_owned() },
             uid: "u".to_owned(),
             layer: Layer::Workspace,
             project: Some("p".to_owned()),
@@ -63,7 +63,10 @@ impl Case {
             inputs: None,
             objects: Vec::new(),
             hold: None,
-            draft: Draft { detail: self.detail.clone().map_or(Detail::None, Detail::Workbench), ..Draft::default() },
+            draft: ResolvedSpec {
+                detail: self.detail.clone().map_or(Detail::None, Detail::Workbench),
+                ..ResolvedSpec::default()
+            },
         };
         let live = |kind: &str, _: &str| match kind {
             "StatefulSet" => Some(self.set.clone()),
