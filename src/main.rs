@@ -113,6 +113,7 @@ fn answer_on_engines(command: &EngineCommand) -> Result<(), Vec<String>> {
 fn print_whole(files: &[PathBuf]) -> Result<(), Vec<String>> {
     let texts: Result<Vec<String>, _> = files.iter().map(|file| whole(file)).collect();
     let texts = texts.map_err(|error| sentences(&[error]))?;
+    let texts: Vec<String> = texts.iter().map(|text| format!("{}\n", text.trim_end_matches('\n'))).collect();
     print(texts.join("---\n").as_bytes())
 }
 

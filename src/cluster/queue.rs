@@ -174,6 +174,9 @@ impl Queue {
     /// Has a team put what its datasets give where it is found: soon, and in a burst at
     /// the pace at which it tells of its work.
     pub fn add_settings(&self, team: &str) {
+        if !self.is_open() {
+            return;
+        }
         let now = Instant::now();
         let due = self.lock().settings_due(team, now);
         self.add_after(Request::Team(team.to_owned()), due.saturating_duration_since(now));

@@ -4,7 +4,7 @@
 //! that a platform can fix one without waiting for a release. A broken engine
 //! is an entry that holds its error, and so is one that cannot be read; the
 //! others are none the worse for it, and nothing falls back from it to the one
-//! that came along.
+//! that is built in.
 
 #[cfg(test)]
 #[path = "jobs_tests.rs"]
@@ -62,7 +62,7 @@ pub const fn plain(capability: Capability) -> Option<&'static str> {
 /// Where an engine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It came along with Strata.
+    /// It is built in.
     BuiltIn,
     /// An `Engine` object.
     Object,

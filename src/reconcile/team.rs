@@ -98,7 +98,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failu
     let outcome = write(context, team, &plan, &desires, &observed).await;
     let (holding, later) = stalled::of_team(context, name).await;
     plan.problems.extend(holding);
-    give_ground(context, team, &plan, &desires, &observed, &outcome);
+    publish_snapshot(context, team, &plan, &desires, &observed, &outcome);
     usage::chose(context, observed.record.as_ref().map(|record| &record.choices), &plan.choices());
     tell_of_repairs(context, team, &outcome);
     tell_of_losses(context, team, &observed.retained, &outcome);
@@ -138,7 +138,7 @@ fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
 
 /// Gives work its snapshot. What changed of engines since the plan looked at
 /// them woke nobody who was not known to look, so that is caught up with here.
-fn give_ground(
+fn publish_snapshot(
     context: &Context,
     team: &AITeam,
     plan: &Plan,
@@ -340,14 +340,14 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
     let seen = Seen {
         live: &|key| Some(context.cache.get(key)?.view.state()).filter(|state| !state.is_null()),
         troubles: pods.flat_map(|(key, entry)| troubles(&key, &entry.view.state(), probes.of(&entry.uid))).collect(),
-        daily: work_work(context, plan),
+        daily: work_healths(context, plan),
         waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
     health(plan, desires, outcome, &seen)
 }
 
 /// The work in the team's namespaces, as it reports itself; runs never.
-fn work_work(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
+fn work_healths(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
     let kinds = WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Run);
     let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
     let all = places.flat_map(|(kind, place)| {

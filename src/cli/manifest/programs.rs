@@ -58,7 +58,9 @@ fn indent(lead: &str) -> usize {
 /// The program as a block of YAML; nothing in it is an expression.
 fn block(program: &str, indent: usize) -> String {
     let margin = " ".repeat(indent);
-    let mut block = "|\n".to_owned();
+    // Without a number, YAML takes the indentation of the first line that is not empty.
+    let first = program.lines().find(|line| !line.is_empty());
+    let mut block = if first.is_some_and(|line| line.starts_with(' ')) { "|2\n" } else { "|\n" }.to_owned();
     for line in program.trim_end().lines() {
         if !line.is_empty() {
             block.push_str(&margin);
@@ -84,6 +86,16 @@ mod tests {
         let whole = put_in("a", text, &folder);
         fs::remove_dir_all(folder).unwrap();
         whole
+    }
+
+    #[test]
+    fn a_program_may_begin_with_blanks() {
+        let program = "\n  <<END\n x\n";
+        for text in ["spec:\n  run: \"${program('print.py')}\"\n", "spec:\n- \"${program('print.py')}\"\n"] {
+            let value: Value = serde_saphyr::from_str(&with(program, text).unwrap()).unwrap();
+            let run = value["spec"].get("run").unwrap_or(&value["spec"][0]);
+            assert_eq!(run.as_str(), Some(program), "{text}");
+        }
     }
 
     #[test]

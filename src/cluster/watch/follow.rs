@@ -87,14 +87,18 @@ pub async fn follow<K>(
         take(Change::Event(event));
     };
     loop {
-        let begun = Instant::now();
+        // A list that takes long is no reason to begin another, as long as it goes on.
+        let mut begun = Instant::now();
         // Those of a list that was given up belong to no other.
         while items.try_recv().is_ok() {}
         let mut events = watcher(api(client.clone()), config.clone()).default_backoff().boxed();
         while !health.must_list(begun) {
             tokio::select! {
                 biased;
-                Some(item) = items.recv() => see(&mut take, watcher::Event::InitApply(*item)),
+                Some(item) = items.recv() => {
+                    begun = Instant::now();
+                    see(&mut take, watcher::Event::InitApply(*item));
+                }
                 event = events.next() => {
                     // What a list had comes before its end.
                     while let Ok(item) = items.try_recv() {
@@ -190,6 +194,7 @@ mod tests {
                     Change::Event(watcher::Event::Init) => "begins".to_owned(),
                     Change::Event(watcher::Event::InitApply(object)) => ConfigMap::name_any(&object),
                     Change::Event(watcher::Event::InitDone) => "ends".to_owned(),
+                    Change::Turned(State::Failing(_)) => "fails".to_owned(),
                     _ => return,
                 };
                 let _ = send.send(word);
@@ -220,13 +225,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_list_that_gives_items_and_never_ends_counts_as_failing() {
+        let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
+        let words = told(items, 60).await;
+        assert!(words.contains(&"fails".to_owned()), "{words:?}");
+        assert!(!words.contains(&"ends".to_owned()), "{words:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn few_pages_are_read_at_once_and_a_hanging_one_times_out() {
         let pages = Arc::new(Semaphore::new(PAGES));
         let mut hanging = Vec::new();
         for _ in 0..PAGES {
             hanging.push(turn(Arc::clone(&pages)).await.expect("a turn at once"));
         }
-        let begun = Instant::now();
+        // A list that takes long is no reason to begin another, as long as it goes on.
+        let mut begun = Instant::now();
         // Nobody's body ends: the next goes on without a turn.
         assert!(turn(Arc::clone(&pages)).await.is_none());
         assert_eq!(begun.elapsed(), TURN);

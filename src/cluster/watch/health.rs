@@ -112,11 +112,24 @@ impl Health {
     pub fn saw<K>(&self, event: &watcher::Event<K>) {
         match event {
             // That a list begins says kube's watcher, before it has asked anybody.
-            watcher::Event::Init => return,
-            watcher::Event::InitDone => self.lock().listed = true,
-            _ => {}
+            watcher::Event::Init => {}
+            // The items come while the list is read: whether all of it can be is not known.
+            watcher::Event::InitApply(_) => self.heard_of_a_list(),
+            watcher::Event::InitDone => {
+                self.lock().listed = true;
+                self.heard();
+            }
+            _ => self.heard(),
         }
-        self.heard();
+    }
+
+    /// A list that is under way gave something. What failed before stays so until the list
+    /// has ended.
+    fn heard_of_a_list(&self) {
+        let mut inner = self.lock();
+        if inner.trust == Trust::Fresh {
+            inner.heard = Instant::now();
+        }
     }
 
     /// The connection of the watch gave something, a bookmark if nothing else.

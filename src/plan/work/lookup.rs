@@ -28,7 +28,7 @@ pub struct WorkFacts<'a> {
     pub served: &'a ServedKinds,
     /// The objects that it may refer to.
     pub neighbours: &'a dyn ObjectLookup,
-    /// What the mirror keeps of an object in its namespace, by kind and name: for
+    /// What the cache keeps of an object in its namespace, by kind and name: for
     /// workloads the whole object without `metadata` that others write.
     pub live: &'a dyn Fn(&str, &str) -> Option<Value>,
     /// Its pods: only those whose controlling owner is, by UID, an object that was

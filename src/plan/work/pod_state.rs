@@ -1,5 +1,5 @@
 //! What was seen of a pod: the little that planning and judging need, read from
-//! what the mirror keeps.
+//! what the cache keeps.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
