@@ -228,10 +228,13 @@ async fn a_pod_that_does_not_start_is_told_and_recovers() {
 
 #[tokio::test]
 async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
-    let spec =
-        json!({"members": [{"role": "DataScientist", "groups": ["science"]}], "backbone": {"egress": ["nowhere"]}});
+    // No policy adds shares up: the operator alone can tell.
+    let spec = json!({
+        "members": [{"role": "DataScientist", "groups": ["science"]}], "budget": {"requests": {"cpu": "4"}},
+        "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "5"}}}}],
+    });
     let team = Team::create(stage().await, "misbegotten", spec).await;
-    let seen = team.until_not_ready("Invalid", "spec.backbone.egress has 'nowhere'").await;
+    let seen = team.until_not_ready("Invalid", "the shares ask for 5 of requests.cpu together").await;
     let says = condition(&seen, "Ready")["message"].to_string();
     assert!(!says.contains("bindings"), "{says}");
 }

@@ -456,7 +456,7 @@ async fn it_serves_while_its_team_is_away() {
 
 #[tokio::test]
 async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
-    let team = Team::ready(stage().await, "unlabelled", at_work()).await;
+    let team = Team::ready(stage().await, "label-taken", at_work()).await;
     let work = Work::create(&team, "ModelService", LIVE, "bare", served("1")).await;
     until_serving(&work, "1").await;
     let at = work.child("Deployment", "service-bare");

@@ -227,7 +227,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_list_that_gives_items_and_never_ends_counts_as_failing() {
         let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
-        let words = told(items, 60).await;
+        let words = told(items, 400).await;
         assert!(words.contains(&"fails".to_owned()), "{words:?}");
         assert!(!words.contains(&"ends".to_owned()), "{words:?}");
     }
