@@ -228,13 +228,13 @@ async fn a_pod_that_does_not_start_is_told_and_recovers() {
 
 #[tokio::test]
 async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
-    // No policy adds shares up: the operator alone can tell.
+    // What the Blueprint grants by default the operator alone compares with shares.
     let spec = json!({
-        "members": [{"role": "DataScientist", "groups": ["science"]}], "budget": {"requests": {"cpu": "4"}},
-        "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "5"}}}}],
+        "members": [{"role": "DataScientist", "groups": ["science"]}],
+        "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "100000"}}}}],
     });
     let team = Team::create(stage().await, "misbegotten", spec).await;
-    let seen = team.until_not_ready("Invalid", "the shares ask for 5 of requests.cpu together").await;
+    let seen = team.until_not_ready("Invalid", "the shares ask for 100k of requests.cpu together").await;
     let says = condition(&seen, "Ready")["message"].to_string();
     assert!(!says.contains("bindings"), "{says}");
 }
