@@ -13,7 +13,6 @@
 //! while a team that was taken away still has guardrails to repair; it shares
 //! one backoff between all of its triggers; and its error policy knows no count.
 
-use crate::api::identity::Request;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, team_of};
 
 /// When to look again at the latest, if nothing happens before.
 pub type RequeueAfter = Option<Duration>;

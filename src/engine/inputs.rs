@@ -59,7 +59,7 @@ pub struct Inputs {
     pub namespaces: Vec<NamespaceInputs>,
     /// Where the team's manifests come from.
     pub repository: Option<RepositoryInputs>,
-    /// The object of work that is provided; nothing at the level of the team.
+    /// The work object that is provided; nothing at the level of the team.
     #[serde(flatten)]
     pub work: WorkInputs,
 }

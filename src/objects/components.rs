@@ -77,7 +77,7 @@ pub(super) struct Fitting<'a> {
     pub(super) layer: Layer,
     pub(super) project: Option<&'a str>,
     pub(super) engine: Option<&'a str>,
-    /// The label that names the object of work that this is for.
+    /// The label that names the work object that this is for.
     pub(super) work: Option<(&'a str, &'a str)>,
 }
 

@@ -10,10 +10,9 @@ use super::object::{core, labels};
 use super::{Desired, Ownership, Stage};
 use crate::api::blueprint::{TaintEffect, Toleration, TolerationOperator};
 use crate::api::labels;
-use crate::plan::budget;
 use crate::plan::check::allowed_registries;
 use crate::plan::pod_rules::pod_rules;
-use crate::plan::{NamespacePlan, Plan};
+use crate::plan::{NamespacePlan, Plan, budget};
 
 /// On a namespace: from where images may come, with commas, each ending in a
 /// slash; absent, from anywhere.

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::api::AITeamSpec;
-use crate::api::BlueprintSpec;
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Layer;
+use crate::api::{AITeamSpec, BlueprintSpec};
 use crate::engine::Catalogue;
 use crate::plan::{ApiServer, Choice, Choices, Facts, Retained, Usage, Used, plan};
 

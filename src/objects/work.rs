@@ -1,4 +1,4 @@
-//! From the plan of one object of work to the ordered list of objects.
+//! From the plan of one work object to the ordered list of objects.
 //!
 //! Pure, and it cannot fail, like that of teams.
 

@@ -11,16 +11,13 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::Reason;
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::WorkKind;
 use crate::cluster::error::Failure;
 use crate::cluster::queue::RequeueAfter;
 use crate::reconcile::context::Context;
 use crate::reconcile::team::{reconcile, report_failure};
-use crate::reconcile::work;
-use crate::reconcile::{triggers, usage};
+use crate::reconcile::{triggers, usage, work};
 use crate::telemetry::metrics::{Reconcile, Teams};
 
 /// How long a pass that was told to stop may take to do so.

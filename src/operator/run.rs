@@ -10,18 +10,15 @@ use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
 use crate::cluster::client::{ConnectError, connect, connect_to_watch};
-use crate::operator::admission_probe;
-use crate::operator::controller;
 use crate::operator::controller::WorkerError;
 use crate::operator::lease::LeaderElector;
 use crate::operator::options::RunOptions;
-use crate::operator::server;
 use crate::operator::server::ServerError;
+use crate::operator::{admission_probe, controller, server};
 use crate::reconcile::context::Context;
 use crate::reconcile::start::start;
 use crate::telemetry::logs;
-use crate::telemetry::logs::FilterError;
-use crate::telemetry::logs::LogFormat;
+use crate::telemetry::logs::{FilterError, LogFormat};
 use crate::telemetry::metrics::Metrics;
 
 /// How long what is under way may take to end, once the operator was told to end.

@@ -7,9 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::budget::check::check_maximum;
-use super::cidr;
 use super::findings::Findings;
-use super::{Refusal, units};
+use super::{Refusal, cidr, units};
 use crate::api::team::{AITeam, Member};
 use crate::api::{AITeamSpec, BlueprintSpec};
 

@@ -12,10 +12,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Blocked, Choice, Facts};
-use crate::api::AITeamSpec;
-use crate::api::Reason;
 use crate::api::quantity::Quantity;
 use crate::api::vocabulary::{Capability, Layer};
+use crate::api::{AITeamSpec, Reason};
 use crate::engine::{CompiledEngine, plain};
 
 /// A capability that the team asks for, and how.

@@ -42,13 +42,12 @@ pub use problem::{InstanceId, Problem, Refusal, Scope};
 pub use settings::{DatasetSettings, Settings};
 
 use crate::api::engine::PodSecurity;
-use crate::api::labels;
 use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
 use crate::api::work::WorkKind;
-use crate::api::{BlueprintSpec, Prefixes, Reason};
+use crate::api::{BlueprintSpec, Prefixes, Reason, labels};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
 /// What is to be for one team.
@@ -87,7 +86,7 @@ pub struct Plan {
     pub extras: Vec<ExtraObject>,
     /// Where the API server is reached, if known.
     pub api_server: Vec<ApiServer>,
-    /// The engines of work whose pods must reach it.
+    /// The engines of work objects whose pods must reach it.
     pub work_with_api_server: BTreeSet<String>,
 }
 

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::budget;
 use super::settings::{self, Settings};
-use super::{Facts, Instance, NamespacePlan};
+use super::{Facts, Instance, NamespacePlan, budget};
 use crate::api::engine::PodSecurity;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Layer;

@@ -11,12 +11,11 @@ use crate::cluster::error::Failure;
 use crate::cluster::queue::RequeueAfter;
 use crate::cluster::store::Unreadable;
 use crate::reconcile::context::Context;
-use crate::reconcile::observe;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::RECHECK;
 use crate::reconcile::snapshot::TeamSnapshot;
-use crate::reconcile::{revoke, teardown};
+use crate::reconcile::{observe, revoke, teardown};
 use crate::status::team::held;
 
 /// Holds a team whose spec can be read.

@@ -9,10 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::api::content;
 use crate::api::vocabulary::Level;
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, BlueprintSpec};
+use crate::api::{AITeam, BlueprintSpec, content};
 use crate::cluster::apply::Outcome;
 use crate::cluster::cache::packed::Packed;
 use crate::cluster::cache::text::Models;

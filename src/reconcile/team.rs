@@ -20,25 +20,22 @@ use crate::cluster::error::Failure;
 use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
-use crate::objects::stores;
 use crate::objects::stores::{Claim, Volumes};
-use crate::objects::{Desired, Desires, Stage, desired, volumes as sizes};
+use crate::objects::{Desired, Desires, Stage, desired, stores, volumes as sizes};
 use crate::plan::budget::shares;
 use crate::plan::choice::looked_at;
 use crate::plan::work::engine::candidates;
 use crate::plan::{Plan, Problem, Retained, Scope, plan};
 use crate::reconcile::context::{Context, LOWERING};
 use crate::reconcile::hold::{hold, unreadable};
-use crate::reconcile::observe;
 use crate::reconcile::observe::{Observed, Recorded, observe};
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::RECHECK;
 use crate::reconcile::snapshot::TeamSnapshot;
-use crate::reconcile::{engine_kinds, finalizer, retained, stalled, teardown, usage};
-use crate::status::health::summary;
+use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
-use crate::status::health::{Health, Missing, Seen, health, troubles};
+use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
 use crate::status::team::{Live, held, status};
 
 /// Reconciles the team of this name, whether its object is there or not.
@@ -361,7 +358,7 @@ fn work_healths(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
     all.collect()
 }
 
-/// Secrets that a pod of work waits for.
+/// Secrets that a work pod waits for.
 fn waiting(entry: &Entry) -> Vec<Missing> {
     let Request::Work(id) = &entry.work else { return Vec::new() };
     let pod = serde_json::from_value(entry.view.state()).unwrap_or_default();

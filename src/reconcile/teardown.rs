@@ -9,8 +9,7 @@ use serde_json::json;
 use crate::api::identity::Request;
 use crate::api::team::DeletionPolicy;
 use crate::api::{AITeam, GROUP, Layer, Reason};
-use crate::cluster::apply::Outcome;
-use crate::cluster::apply::Revocation;
+use crate::cluster::apply::{Outcome, Revocation};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
 use crate::cluster::key::ObjectKey;
@@ -19,12 +18,11 @@ use crate::cluster::request::request;
 use crate::objects::record::Record;
 use crate::plan::Identity;
 use crate::reconcile::context::Context;
-use crate::reconcile::observe;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report};
 use crate::reconcile::requeue::RECHECK;
 use crate::reconcile::snapshot::TeamSnapshot;
-use crate::reconcile::{finalizer, retained, stalled};
+use crate::reconcile::{finalizer, observe, retained, stalled};
 use crate::status::team::held;
 
 /// Takes the team away and lets its object go once that is done.

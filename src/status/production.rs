@@ -11,7 +11,7 @@ use crate::api::{Layer, Reason, text};
 use crate::plan::Plan;
 use crate::status::health::summary::WorkHealth;
 
-/// How many objects of work a team's status lists.
+/// How many work objects a team's status lists.
 const LISTED: usize = 100;
 /// How many models in production a team's status lists.
 const PRODUCTION: usize = 128;
@@ -88,7 +88,7 @@ pub fn models(before: &[ProductionStatus], daily: &[WorkHealth], now: &Time) -> 
         .collect()
 }
 
-/// The objects of work that are not ready, and how many of them are left out.
+/// The work objects that are not ready, and how many of them are left out.
 #[must_use]
 pub fn not_ready(before: &[ComponentStatus], daily: &[WorkHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
     let failing: Vec<&WorkHealth> = daily.iter().filter(|object| !object.ready).collect();

@@ -17,14 +17,13 @@ use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
 use super::team::{DeletionPolicy, Mode, Priority, TeamType};
 use super::team_status::ComponentState;
-use super::work;
 use super::work::dataset::AccessMode;
 use super::work::model_service::Runtime;
 use super::work::pipeline::{Concurrency, From as Origin};
 use super::work::run::RunState;
 use super::work::workbench::{HomeReclaim, WorkbenchState};
 use super::work::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
-use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules};
+use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules, work};
 
 /// Every kind's definition, in the order in which they are installed.
 #[must_use]

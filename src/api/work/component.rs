@@ -5,8 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Parameter};
-use super::{rules, schema};
+use super::{File, Parameter, rules, schema};
 use crate::api::status::Condition;
 
 /// A reusable step of pipelines.

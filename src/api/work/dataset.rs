@@ -7,8 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EngineStatus;
-use super::{rules, schema};
+use super::{EngineStatus, rules, schema};
 use crate::api::quantity::Quantity;
 use crate::api::status::Condition;
 use crate::api::team::Credentials;

@@ -6,10 +6,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EngineStatus;
 use super::component::small;
 use super::dataset::UsedBy;
-use super::{rules, schema};
+use super::{EngineStatus, rules, schema};
 use crate::api::status::{Condition, time};
 
 /// The last verdict of the monitor is ok. Apart from `Ready`: a model that drifts still serves.

@@ -9,8 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::RunState;
-use super::{EngineStatus, Parameter};
-use super::{rules, schema};
+use super::{EngineStatus, Parameter, rules, schema};
 use crate::api::status::{Condition, time};
 
 /// Components in order or as a graph, with arguments; in Live also on a schedule.

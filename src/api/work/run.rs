@@ -8,8 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EngineStatus;
-use super::{rules, schema};
+use super::{EngineStatus, rules, schema};
 use crate::api::status::{Condition, time};
 
 /// One execution of a pipeline. Deleting it stops it.

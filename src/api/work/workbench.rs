@@ -5,9 +5,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EngineStatus;
 use super::component::small;
-use super::{rules, schema};
+use super::{EngineStatus, rules, schema};
 use crate::api::quantity::Quantity;
 use crate::api::status::Condition;
 

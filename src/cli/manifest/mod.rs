@@ -61,7 +61,7 @@ pub enum ManifestError {
         /// File and document.
         place: String,
     },
-    /// An object of work stands in a namespace of its team.
+    /// A work object stands in a namespace of its team.
     #[error(
         "{place} says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared"
     )]
@@ -96,7 +96,7 @@ pub struct Manifests {
     pub blueprints: BTreeMap<String, Blueprint>,
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
-    /// Objects of work, in the order of the files.
+    /// Work objects, in the order of the files.
     pub daily: Vec<Daily>,
     /// What was passed over, and why, one sentence each.
     pub skipped: Vec<String>,

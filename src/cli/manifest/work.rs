@@ -1,4 +1,4 @@
-//! Objects of work out of files: checked like the others, and kept as
+//! Work objects out of files: checked like the others, and kept as
 //! they are written. What they lead to is not known here.
 
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Document, ManifestError, typed};
 use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind, Workbench};
 
-/// An object of work that the API server would accept.
+/// A work object that the API server would accept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Daily {
     /// Its kind.

@@ -44,7 +44,7 @@ pub struct Team {
     pub warnings: Vec<String>,
 }
 
-/// The objects of one object of work, as they are written first.
+/// The objects of one work object, as they are written first.
 #[derive(Debug)]
 pub struct Daily {
     /// Which one.

@@ -5,8 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Daily, NO_UID};
 use crate::api::AITeam;
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{WorkId, team_of};
 use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind};
 use crate::cli::manifest::{Daily as Written, Manifests};
 use crate::objects::work::desired;
@@ -100,7 +99,7 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
     Daily { objects: if plan.draft.write { objects } else { Vec::new() }, held: None, id }
 }
 
-/// The objects of work in the files.
+/// The work objects in the files.
 struct InFiles<'a>(&'a Manifests);
 
 impl InFiles<'_> {

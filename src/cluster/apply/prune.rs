@@ -83,7 +83,7 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes what was written for an object of work and is no longer
+    /// Removes what was written for a work object and is no longer
     /// desired. Volumes stay: homes and data outlive what they were made for.
     pub async fn prune_daily(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
         let rest = self.cache.of(owner).into_iter().filter(|(key, entry)| {

@@ -10,8 +10,7 @@ use super::fingerprint::{fingerprint, other_writer};
 use super::state;
 use super::state::CachedState;
 use super::text::Text;
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
+use crate::api::identity::{Request, WorkId};
 use crate::api::kinds::{WriteStrategy, is_only_read};
 use crate::api::labels;
 use crate::api::work::WorkKind;
@@ -112,7 +111,7 @@ pub(super) fn version(object: &Value) -> Option<u64> {
     object["metadata"]["resourceVersion"].as_str()?.parse().ok()
 }
 
-/// The object of work that something in its namespace was written for, by
+/// The work object that something in its namespace was written for, by
 /// its label.
 fn daily(key: &ObjectKey, labels: &Value) -> Option<WorkId> {
     let namespace = key.namespace.clone()?;

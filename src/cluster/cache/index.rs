@@ -6,13 +6,11 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::Entry;
-use super::Wake;
 use super::objects::{Id, Objects, Slot};
 use super::text::Text;
 use super::tombstones::Tombstones;
-use crate::api::identity::Request;
-use crate::api::identity::team_of;
+use super::{Entry, Wake};
+use crate::api::identity::{Request, team_of};
 use crate::cluster::key::ObjectKey;
 
 /// What is known, and where.
@@ -20,7 +18,7 @@ use crate::cluster::key::ObjectKey;
 pub struct Index {
     pub objects: Objects,
     pub works: HashMap<Request, HashSet<Id>>,
-    /// The pods of work, by team.
+    /// The work pods, by team.
     pub pods: HashMap<String, HashSet<Id>>,
     /// The lists under way, by group, kind and version.
     pub listing: HashMap<(String, String, String), Listing>,

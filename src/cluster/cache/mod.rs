@@ -26,8 +26,7 @@ use serde_json::Value;
 
 use super::key::ObjectKey;
 use super::watch::api_server::ApiServers;
-use crate::api::identity::Request;
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, team_of};
 use crate::api::kinds::WriteStrategy;
 use compact::holds_as_text;
 pub use entry::Entry;
@@ -207,7 +206,7 @@ impl ObjectCache {
             return Wake::new();
         }
         let before = id.and_then(|id| index.objects.slot(id));
-        // The label that names an object of work may have been taken off: what
+        // The label that names a work object may have been taken off: what
         // was written for it is still its own, and gets the label back.
         if let Some(known) = before.filter(|known| known.has_uid(&entry.uid) && known.owner.team == entry.team)
             && matches!((&known.owner.work, &entry.work), (Request::Work(_), Request::Team(_)))

@@ -1,4 +1,4 @@
-//! The little of a pod of work that planning and judging need.
+//! The little of a work pod that planning and judging need.
 //!
 //! Pure. Read again by [`crate::plan::work::pod_state`], whose form this is.
 

@@ -92,7 +92,7 @@ pub fn of(key: &ObjectKey, object: &Value) -> Option<CachedState> {
     Some(view)
 }
 
-/// Whether it was written for an object of work, by its label.
+/// Whether it was written for a work object, by its label.
 fn is_daily(metadata: &Value) -> bool {
     WorkKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
 }

@@ -58,7 +58,7 @@ pub trait Listener: Send + Sync + 'static {
     fn engine(&self, change: &Change<'_, Engine>);
     /// The definition of a kind changed; the kinds that are served are right already.
     fn definition(&self, change: &Change<'_, Definition>);
-    /// An object of work changed.
+    /// A work object changed.
     fn daily(&self, kind: WorkKind, change: &Change<'_, Object>);
     /// Whether the objects of a kind, by its plural, are known as they are has turned.
     fn turned(&self, plural: &str);
@@ -111,14 +111,14 @@ impl Store {
         })
     }
 
-    /// The objects of a kind of work.
+    /// The objects of a work kind.
     #[must_use]
     pub fn daily(&self, kind: WorkKind) -> &Collection<Object> {
         // There is one for each kind, in the order of the kinds.
         &self.daily[kind as usize]
     }
 
-    /// One object of work.
+    /// One work object.
     #[must_use]
     pub fn work_object(&self, id: &WorkId) -> Option<Known<Object>> {
         self.daily(id.kind).get(&format!("{}/{}", id.namespace, id.name))

@@ -1,4 +1,4 @@
-//! What is counted over the objects of work as they come and go, so that
+//! What is counted over the work objects as they come and go, so that
 //! nobody has to look at all of them: the runs that ended, in their order, and
 //! the engines that provide something in each team.
 
@@ -32,7 +32,7 @@ struct Index {
     engines: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
-/// What is counted over the objects of work.
+/// What is counted over the work objects.
 #[derive(Debug, Default)]
 pub struct WorkIndex {
     index: RwLock<Index>,

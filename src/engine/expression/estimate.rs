@@ -7,10 +7,9 @@
 
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::ExpressionError;
 use super::bounds::{Bound, EQUAL, KEY, STEPS, Size, TEXT, Variables, count, text_steps};
-use super::functions;
 use super::shape::{Loop, callee, literal_text};
+use super::{ExpressionError, functions};
 
 /// The cost of an expression, and the most that it yields.
 #[derive(Clone, Debug)]

@@ -12,10 +12,9 @@ use std::thread;
 use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, operators};
 use kube_cel::cel::parser::Parser;
 
-use super::ExpressionError;
 use super::bounds::Variables;
-use super::functions;
 use super::shape::callee;
+use super::{ExpressionError, functions};
 
 /// The deepest tree that is evaluated.
 pub const DEPTH: usize = 32;

@@ -62,7 +62,7 @@ pub fn is_device(resource: &str) -> bool {
     resource.starts_with("requests.") && resource.contains('/')
 }
 
-/// The quota's name for the number of objects of a kind of work, by its plural.
+/// The quota's name for the number of objects of a work kind, by its plural.
 #[must_use]
 pub fn count(plural: &str) -> String {
     format!("count/{plural}.{GROUP}")

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Amounts, REQUESTS_CPU, REQUESTS_MEMORY};
-use super::{division, needs};
+use super::{Amounts, REQUESTS_CPU, REQUESTS_MEMORY, division, needs};
 use crate::api::quantity::QuantityError;
 use crate::api::team::AITeam;
 use crate::api::team_status::ComponentState;
 use crate::api::vocabulary::{Capability, Layer};
 use crate::api::{AITeamSpec, Reason};
-use crate::plan::budget;
 use crate::plan::namespaces::Place;
-use crate::plan::{Facts, Instance, Problem, Refusal, Scope, Share, Used};
+use crate::plan::{Facts, Instance, Problem, Refusal, Scope, Share, Used, budget};
 
 /// The share of every namespace, and the problems with it.
 pub fn shares(

@@ -1,4 +1,4 @@
-//! Which engine provides an object of work, and what it makes of it.
+//! Which engine provides a work object, and what it makes of it.
 //!
 //! The choice sticks to the object: neither a newly installed engine nor a newer
 //! revision takes over what runs.

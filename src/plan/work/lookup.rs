@@ -1,4 +1,4 @@
-//! What planning an object of work knows: the team's plan, the objects
+//! What planning a work object knows: the team's plan, the objects
 //! that it may refer to, and what was seen of what was written for it.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::api::{AITeam, Reason};
 use crate::engine::Catalogue;
 use crate::plan::{Blocked, NamespacePlan, Plan, ServedKinds};
 
-/// Everything that the plan of an object of work depends on besides itself.
+/// Everything that the plan of a work object depends on besides itself.
 #[derive(Clone, Copy)]
 pub struct WorkFacts<'a> {
     /// The team.
@@ -50,7 +50,7 @@ pub fn unreadable(id: &WorkId, error: &str) -> Blocked {
     Blocked { reason: Reason::Invalid, message }
 }
 
-/// The objects of work that another may refer to.
+/// The work objects that another may refer to.
 pub trait ObjectLookup {
     /// A component.
     fn component(&self, namespace: &str, name: &str) -> Lookup<Component>;

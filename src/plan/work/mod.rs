@@ -1,4 +1,4 @@
-//! From one object of work, the plan of its team and what was seen to
+//! From one work object, the plan of its team and what was seen to
 //! what is to be for it.
 //!
 //! Pure: no client, no clock. An object that cannot be as it asks is held, with
@@ -25,11 +25,11 @@ pub mod steps;
 pub mod values;
 pub mod workbench;
 
-use crate::api::identity::WorkId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Blocked;
+use crate::api::identity::WorkId;
 use crate::api::status::Condition;
 use crate::api::work::dataset::UsedBy;
 use crate::api::work::model_service::Release;
@@ -39,7 +39,7 @@ use crate::engine::work::WorkInputs;
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 pub use lookup::{Lookup, ObjectLookup, WorkFacts, unreadable};
 
-/// An object of work, as it was read.
+/// A work object, as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     /// A reusable pipeline step.
@@ -157,7 +157,7 @@ pub enum Detail {
     },
 }
 
-/// What is to be for one object of work.
+/// What is to be for one work object.
 #[derive(Clone, Debug)]
 pub struct WorkPlan {
     /// Whose plan it is.

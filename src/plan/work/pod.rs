@@ -1,4 +1,4 @@
-//! What a pod of work is made of: an image by its name, a size of the
+//! What a work pod is made of: an image by its name, a size of the
 //! Blueprint. Each failure names both sides.
 
 use serde_json::{Map, Value};
@@ -9,10 +9,9 @@ use crate::api::quantity::Amount;
 use crate::api::team::Compute;
 use crate::api::vocabulary::Layer;
 use crate::engine::work::{SizedInputs, labels};
-use crate::plan::Blocked;
-use crate::plan::budget;
 use crate::plan::budget::needs::DEFAULTS;
 use crate::plan::check::allowed_registries;
+use crate::plan::{Blocked, budget};
 
 /// The image that a name stands for: the team's own, or the Blueprint's; a full
 /// reference stands for itself, if its registry is allowed.

@@ -5,13 +5,12 @@
 
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
-use crate::api::Reason;
-use crate::api::labels;
 use crate::api::quantity::Amount;
 use crate::api::status::READY;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::WorkbenchStatus;
+use crate::api::{Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
 use crate::plan::{Blocked, Right, Subject};

@@ -18,10 +18,11 @@ use crate::cluster::store::Store;
 use crate::cluster::watch::State;
 use crate::engine::Catalogue;
 use crate::objects::record::Record;
-use crate::plan::budget;
 use crate::plan::settings::Given;
 use crate::plan::work::Object;
-use crate::plan::{ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes};
+use crate::plan::{
+    ApiServer, Choices, DatasetSettings, Facts, Retained, ServedKinds, Usage, Used, WrittenPrefixes, budget,
+};
 use crate::reconcile::context::Context;
 
 pub use recorded::{Recorded, newer, record};

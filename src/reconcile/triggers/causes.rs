@@ -8,7 +8,7 @@ use crate::api::identity::WorkId;
 /// What changed of what others depend on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// An object of work.
+    /// A work object.
     Object(WorkId),
     /// An engine, or whether what it requires is served.
     Engine(String),

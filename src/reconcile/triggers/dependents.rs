@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::causes::Cause;
 use super::has_ended;
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
+use crate::api::identity::{Request, WorkId};
 use crate::api::status::{ConditionStatus, READY};
 use crate::api::work::WorkKind;
 use crate::api::work::pipeline::Step;

@@ -12,9 +12,7 @@ pub mod dependents;
 
 use std::sync::Arc;
 
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};

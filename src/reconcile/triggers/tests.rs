@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::api::status::READY;
-use crate::api::status::{Finding, conditions};
+use crate::api::status::{Finding, READY, conditions};
 use crate::api::{AITeamStatus, BlueprintSpec, Reason};
 use crate::cluster::store::Unreadable;
 use crate::engine::Catalogue;

@@ -15,9 +15,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::report;
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::reason::Class;
 use crate::api::work::{Run, WorkKind};
 use crate::cluster::apply::outcome::soonest;

@@ -1,4 +1,4 @@
-//! Brings one object of work to what it asks for, in the same six steps as
+//! Brings one work object to what it asks for, in the same six steps as
 //! a team: observe, plan, desire, apply, judge, report.
 //!
 //! Level-triggered like that one. It stands on the plan of its team, which it
@@ -15,8 +15,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
+use crate::api::identity::{Request, WorkId};
 use crate::api::reason::Class;
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Reason, labels};
@@ -35,7 +34,7 @@ use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 
-/// Reconciles one object of work, whether it is there or not.
+/// Reconciles one work object, whether it is there or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, Failure> {
     // Nothing is removed because an object is not there: its kind may be gone,
     // or on its way back. What removes is its finalizer.

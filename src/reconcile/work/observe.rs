@@ -1,4 +1,4 @@
-//! What is known of one object of work and of what it stands on. Asks
+//! What is known of one work object and of what it stands on. Asks
 //! nobody: everything is in the store and the cache already.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::Reason;
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
@@ -162,7 +160,7 @@ fn is_run(key: &ObjectKey) -> bool {
     key.name.starts_with("run-")
 }
 
-/// The objects of work in the store.
+/// The work objects in the store.
 pub struct InStore<'a>(pub &'a Store);
 
 impl InStore<'_> {

@@ -1,4 +1,4 @@
-//! Which objects of work are refused, by team, and when each is tried again: all
+//! Which work objects are refused, by team, and when each is tried again: all
 //! of a team together at a bounded pace, however many they are.
 //!
 //! What refuses them is one thing for many: a quota that is used up. As soon as one of
@@ -9,8 +9,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::api::identity::WorkId;
-use crate::api::identity::team_of;
+use crate::api::identity::{WorkId, team_of};
 
 /// How often one is tried again, while few are.
 const FEW: Duration = Duration::from_secs(60);
@@ -19,7 +18,7 @@ const EACH: Duration = Duration::from_secs(2);
 /// How many are tried at once when one passed.
 const NEXT: usize = 2;
 
-/// The objects of work that were refused when they were tried last.
+/// The work objects that were refused when they were tried last.
 #[derive(Debug, Default)]
 pub struct Refused {
     teams: Mutex<BTreeMap<String, BTreeSet<WorkId>>>,

@@ -1,4 +1,4 @@
-//! Writes what was found of an object of work: its status, and an Event
+//! Writes what was found of a work object: its status, and an Event
 //! where a person should notice. Writes nothing that was said already.
 
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams};

@@ -1,4 +1,4 @@
-//! Takes away what was written for an object of work that is deleted, and
+//! Takes away what was written for a work object that is deleted, and
 //! lets the object go once that is done.
 //!
 //! A finalizer is on those whose deletion means something: a workbench (nobody
@@ -8,8 +8,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::{has_finalizer, report};
-use crate::api::identity::Request;
-use crate::api::identity::WorkId;
+use crate::api::identity::{Request, WorkId};
 use crate::api::work::WorkKind;
 use crate::api::work::workbench::HomeReclaim;
 use crate::api::{Layer, Reason, labels};

@@ -32,7 +32,7 @@ pub struct Seen<'a> {
     pub troubles: Vec<Trouble>,
     /// The team's work, as it reports itself.
     pub daily: Vec<WorkHealth>,
-    /// Secrets that pods of work wait for.
+    /// Secrets that work pods wait for.
     pub waiting: Vec<Missing>,
 }
 

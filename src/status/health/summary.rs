@@ -15,7 +15,7 @@ use crate::plan::work::Object;
 use crate::plan::work::dataset::SETTLING;
 use crate::plan::work::pod_state::Pod;
 
-/// How an object of work is, by its own word.
+/// How a work object is, by its own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct WorkHealth {

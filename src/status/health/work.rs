@@ -1,4 +1,4 @@
-//! Judges an object of work by its pods and by what its engine says.
+//! Judges a work object by its pods and by what its engine says.
 //!
 //! Pure, like the judging of teams.
 

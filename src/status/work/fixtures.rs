@@ -1,4 +1,4 @@
-//! Objects of work, planned, judged by their live objects and reported: for
+//! Work objects, planned, judged by their live objects and reported: for
 //! tests.
 
 use crate::api::identity::WorkId;

@@ -1,4 +1,4 @@
-//! What is reported of an object of work, from how it is.
+//! What is reported of a work object, from how it is.
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
@@ -25,7 +25,7 @@ use crate::engine::Verdict;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Object, WorkPlan};
 
-/// An object of work that was planned, applied and judged.
+/// A work object that was planned, applied and judged.
 pub struct Judged<'a> {
     /// Its plan.
     pub plan: &'a WorkPlan,

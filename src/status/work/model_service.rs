@@ -1,8 +1,7 @@
 //! What is reported of a `ModelService`: which version answers, which is wanted,
 //! what was released, and what its monitor says.
 
-use super::Judged;
-use super::monitor;
+use super::{Judged, monitor};
 use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::api::status::Finding;

@@ -22,9 +22,8 @@ use crate::api::AITeamSpec;
 use crate::api::quantity::{Amount, QuantityError};
 use crate::api::team::Resources;
 use crate::api::vocabulary::Layer;
-use crate::plan::namespaces;
 use crate::plan::namespaces::Place;
-use crate::plan::{Share, Usage};
+use crate::plan::{Share, Usage, namespaces};
 
 /// One namespace at the division.
 #[derive(Clone, Debug)]
