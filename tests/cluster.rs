@@ -57,6 +57,8 @@ mod guarded;
 mod kinds;
 #[path = "cluster/lease.rs"]
 mod lease;
+#[path = "cluster/model_conflicts.rs"]
+mod model_conflicts;
 #[path = "cluster/model_service.rs"]
 mod model_service;
 #[path = "cluster/passes.rs"]

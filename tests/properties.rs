@@ -294,6 +294,10 @@ fn the_pure_parts_import_no_client_and_read_no_clock() {
         for word in forbidden {
             assert!(!text.contains(word), "{} uses {word}", file.display());
         }
+        for import in text.split("use kube::").skip(1).filter_map(|rest| rest.split(';').next()) {
+            let words: Vec<&str> = import.split(|letter: char| !letter.is_alphanumeric()).collect();
+            assert!(!words.contains(&"Client") && !words.contains(&"Api"), "{} imports {import}", file.display());
+        }
     }
     assert!(seen > 30, "only {seen} files were looked at");
 }

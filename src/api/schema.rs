@@ -187,7 +187,7 @@ pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
             "rule": "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))",
             "message": "a setting is named like an environment variable: HTTPS_PROXY"
         }, {
-            "rule": "!self.exists(key, key.upperAscii().matches('(^|_)(PASSWORD|PASSWD|TOKEN|(ACCESS|API|AUTH|PRIVATE|SECRET)_?KEY)$'))",
+            "rule": "!self.exists(key, key.upperAscii().matches('(^|_)(PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|(ACCESS|API|AUTH|PRIVATE|SECRET)_?KEY)$'))",
             "message": OPEN_SETTING
         }]
     })

@@ -73,7 +73,7 @@ pub struct Context {
     pub causes: Causes,
     /// Which engines each team uses.
     pub uses: EngineUses,
-    /// What the work of each team stands on.
+    /// The snapshot of each team.
     snapshots: Mutex<HashMap<String, Arc<TeamSnapshot>>>,
     common: Common,
     /// When a quota of a team was lowered last.
@@ -213,20 +213,20 @@ impl Context {
         self.fenced.store(true, Ordering::Release);
     }
 
-    /// What the work of a team stands on, if the team was looked at.
+    /// The snapshot of a team, if the team was reconciled.
     #[must_use]
     pub fn snapshot(&self, team: &str) -> Option<Arc<TeamSnapshot>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).get(team).cloned()
     }
 
-    /// What the work of all teams stands on.
+    /// The snapshots of all teams.
     #[must_use]
     pub fn snapshots(&self) -> Vec<(String, Arc<TeamSnapshot>)> {
         let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         snapshots.iter().map(|(team, snapshot)| (team.clone(), Arc::clone(snapshot))).collect()
     }
 
-    /// Puts a team's work on this snapshot, and says what that changes.
+    /// Keeps the snapshot of a team, and returns what it changes.
     pub fn keep_snapshot(&self, team: &str, mut snapshot: TeamSnapshot) -> SnapshotChange {
         self.common.share(&mut snapshot);
         let snapshot = Arc::new(snapshot);

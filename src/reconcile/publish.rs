@@ -5,8 +5,8 @@ use super::context::Context;
 use super::snapshot::{SnapshotChange, TeamSnapshot};
 use super::triggers::dependents;
 
-/// Puts the work of a team on this snapshot, and has those looked at for whom
-/// that changes anything.
+/// Publishes the snapshot of a team, and enqueues the work objects for which it changes
+/// anything.
 pub fn publish(context: &Context, team: &str, snapshot: TeamSnapshot) {
     match context.keep_snapshot(team, snapshot) {
         SnapshotChange::Nothing => {}

@@ -1,4 +1,4 @@
-//! What the work of a team stands on: the team as it was planned last, or
+//! The snapshot that the work objects of a team are planned from: the team as it was planned last, or
 //! why nothing may be written for it now.
 //!
 //! Handed from the reconcile of the team to those of its work, so that
@@ -22,7 +22,7 @@ use crate::plan::budget::is_device;
 use crate::plan::work::engine::candidates;
 use crate::plan::{Instance, NamespacePlan, Plan, Right, Share};
 
-/// What the work of a team stands on.
+/// What the work objects of a team are planned from.
 pub struct TeamSnapshot {
     /// The team as it was planned; what it says last stays true while it is held.
     pub planned: Option<Planned>,
@@ -38,7 +38,7 @@ pub struct TeamSnapshot {
     settings: u64,
 }
 
-/// What the snapshots of many teams have in common: of equal ones all share the first.
+/// The parts that the snapshots of several teams share: of equal ones, all keep the first.
 #[derive(Default)]
 pub struct Common {
     blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
@@ -49,7 +49,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// Has the snapshot stand on the Blueprint and the inputs of others, where theirs are equal.
+    /// Replaces the Blueprint and the inputs of a snapshot by those of others that are equal.
     pub fn share(&self, snapshot: &mut TeamSnapshot) {
         let Some(planned) = &mut snapshot.planned else { return };
         if let Packed::Whole(team) = &planned.team {
@@ -105,7 +105,7 @@ enum Recorded {
     Whole(Box<Record>),
 }
 
-/// What changed for those who stand on a snapshot.
+/// What another snapshot changes for the work objects of its team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotChange {
     /// Nothing.
@@ -206,7 +206,7 @@ impl TeamSnapshot {
         }
     }
 
-    /// What is another snapshot to those who stood on the one before.
+    /// What differs from the snapshot before, for the work objects of the team.
     #[must_use]
     pub fn moved(&self, before: &Self) -> SnapshotChange {
         if self.content != before.content || self.held.is_some() != before.held.is_some() {

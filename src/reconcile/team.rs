@@ -133,7 +133,7 @@ fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
     Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
 }
 
-/// Gives work its snapshot. What changed of engines since the plan looked at
+/// Publishes the snapshot of the team. What changed of engines since the plan looked at
 /// them woke nobody who was not known to look, so that is caught up with here.
 fn publish_snapshot(
     context: &Context,

@@ -13,6 +13,7 @@ pub(crate) mod index;
 pub(crate) mod objects;
 pub mod packed;
 pub(crate) mod pod;
+pub(crate) mod shared;
 pub(crate) mod state;
 pub mod text;
 pub(crate) mod tombstones;

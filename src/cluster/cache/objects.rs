@@ -5,7 +5,6 @@
 //! what an object means, and to whom, is [`super`]'s.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::Entry;
+use super::shared::{Name, Shared};
 use super::state::CachedState;
 use super::text::{Models, Packed, Text};
 use super::uid::Uid;
@@ -66,22 +66,6 @@ impl Rare {
     const fn is_nothing(&self) -> bool {
         let Self { uid, controller, verified, unverified } = self;
         uid.is_none() && controller.is_none() && verified.is_none() && unverified.is_none()
-    }
-}
-
-/// A name that many objects have, or that of their namespace.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Name(Arc<Box<str>>);
-
-impl Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Name {
-    fn from(name: &str) -> Self {
-        Self(Arc::new(name.into()))
     }
 }
 
@@ -351,64 +335,6 @@ impl Slot {
 
     fn controller(&self) -> Option<String> {
         self.rare.as_ref()?.controller.as_ref().map(ToString::to_string)
-    }
-}
-
-/// What is counted by how often it is used.
-trait Counted {
-    /// How many there are, this one among them.
-    fn uses(&self) -> usize;
-}
-
-impl Counted for Name {
-    fn uses(&self) -> usize {
-        Arc::strong_count(&self.0)
-    }
-}
-
-impl Counted for Arc<Owner> {
-    fn uses(&self) -> usize {
-        Self::strong_count(self)
-    }
-}
-
-/// Values of which each is here once, however many use it.
-struct Shared<P> {
-    values: HashSet<P>,
-    /// How many uses ended since those were looked for that nobody uses.
-    left: usize,
-}
-
-impl<P> Default for Shared<P> {
-    fn default() -> Self {
-        Self { values: HashSet::new(), left: 0 }
-    }
-}
-
-impl<P: Counted + Clone + Hash + Eq> Shared<P> {
-    /// The one that equals this value.
-    fn of<T, V>(&mut self, value: V) -> P
-    where
-        T: Hash + Eq + ?Sized,
-        P: Borrow<T>,
-        V: Borrow<T> + Into<P>,
-    {
-        if let Some(known) = self.values.get(value.borrow()) {
-            return known.clone();
-        }
-        let value: P = value.into();
-        self.values.insert(value.clone());
-        value
-    }
-
-    /// So many uses ended: when they are as many as half of the values, those go that
-    /// nobody uses.
-    fn left(&mut self, count: usize) {
-        self.left += count;
-        if self.left > self.values.len() / 2 + 64 {
-            self.left = 0;
-            self.values.retain(|value| value.uses() > 1);
-        }
     }
 }
 

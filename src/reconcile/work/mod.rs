@@ -121,7 +121,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     next(context, id, &plan, &outcome, awaited)
 }
 
-/// The plan of the object, on the snapshot that its team gives it.
+/// The plan of the object, from the snapshot of its team.
 fn plan_of(
     context: &Context,
     id: &WorkId,

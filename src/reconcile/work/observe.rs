@@ -1,4 +1,4 @@
-//! What is known of one work object and of what it stands on. Asks
+//! What is known of one work object and of what it is planned from. Asks
 //! nobody: everything is in the store and the cache already.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
 use crate::reconcile::context::Context;
 use crate::reconcile::snapshot::TeamSnapshot;
 
-/// What an object stands on.
+/// What an object is planned from.
 pub enum Standing {
     /// Its team, planned.
     On(Arc<TeamSnapshot>),
@@ -28,7 +28,7 @@ pub enum Standing {
     Unknown,
 }
 
-/// What the object stands on.
+/// What the object is planned from.
 pub fn standing(context: &Context, id: &WorkId) -> Standing {
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
     let (Some(team), Some(space)) = (team_of(&id.namespace), space) else {
