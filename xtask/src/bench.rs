@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Strata takes, in numbers, on a control plane of its
 //! own. This module only knows which measurements there are.
 
+mod flood;
 mod intended;
 mod memory;
 mod process;
@@ -15,6 +16,8 @@ use crate::error::Error;
 pub enum Bench {
     /// The operator's memory: with teams, after a restart, after a flood that is deleted again
     Memory(memory::Memory),
+    /// A flood by one member: the operator's memory, etcd's size, and another team's wait
+    Flood(flood::Flood),
 }
 
 impl Bench {
@@ -22,6 +25,7 @@ impl Bench {
     pub async fn run(self) -> Result<(), Error> {
         match self {
             Self::Memory(memory) => memory.run().await,
+            Self::Flood(flood) => flood.run().await,
         }
     }
 }

@@ -43,6 +43,9 @@ pub enum Error {
     /// Not all teams became ready, or not all daily work what it was meant to be.
     #[error("not as it is meant to be: {0}")]
     NotReady(String),
+    /// The API server did not answer as it should.
+    #[error("the API server: {0}")]
+    Api(#[from] Box<kube::Error>),
     /// Something could not be measured, or is more than it may be.
     #[error("{0}")]
     Measurement(String),
@@ -52,6 +55,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error of a client.
+    pub fn api(error: kube::Error) -> Self {
+        Self::Api(Box::new(error))
+    }
+
     /// An error of the file system.
     pub fn file(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();

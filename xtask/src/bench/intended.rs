@@ -1,7 +1,10 @@
 //! What is written for a measurement: teams that are all alike, and Components as
 //! large as the chart's policy on sizes admits them. Only JSON: nothing is applied here.
 
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
+
+use crate::error::Error;
 
 /// The API of Strata's own kinds.
 const API: &str = "strata-operator.dev/v1alpha1";
@@ -47,7 +50,38 @@ pub fn name(number: usize) -> String {
 
 /// The Workspace that a flood comes into.
 pub fn workspace() -> String {
-    format!("{}--second", name(0))
+    workspace_of(0)
+}
+
+/// A Workspace of the team of this number.
+pub fn workspace_of(number: usize) -> String {
+    format!("{}--second", name(number))
+}
+
+/// A Component as people write them.
+pub fn small_component(number: usize) -> Value {
+    json!({
+        "apiVersion": API, "kind": "Component",
+        "metadata": {"name": format!("small-{number:05}"), "namespace": workspace()}, "spec": {"image": "scipy"},
+    })
+}
+
+/// A Dataset of the team that makes a flood.
+pub fn dataset(number: usize) -> Value {
+    dataset_of(0, &format!("flood-{number:05}"))
+}
+
+/// A Dataset of this name in the Workspace of the team of this number.
+pub fn dataset_of(team: usize, name: &str) -> Value {
+    json!({
+        "apiVersion": API, "kind": "Dataset",
+        "metadata": {"name": name, "namespace": workspace_of(team)}, "spec": {"uri": "s3://data"},
+    })
+}
+
+/// A value as an object that a client takes.
+pub fn object(value: Value) -> Result<DynamicObject, Error> {
+    serde_json::from_value(value).map_err(|error| Error::Measurement(error.to_string()))
 }
 
 /// A Component of nearly 64 KiB.

@@ -4,9 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use harness::audit::{Mark, Requests};
 use harness::operator::{Install, USER};
 use harness::{ControlPlane, Operator, Options};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::{Api, ResourceExt};
 
 use super::intended;
 use crate::error::Error;
@@ -16,6 +19,8 @@ use crate::kubectl::Clock;
 const TEAMS_AT_ONCE: usize = 100;
 /// Large Components in one request to kubectl.
 const COMPONENTS_AT_ONCE: usize = 25;
+/// How many writes of a flood are under way at a time.
+const WRITERS: usize = 16;
 /// How long nothing must have happened.
 const REST: Duration = Duration::from_secs(6);
 /// Between two looks. Looking costs the API server much more than the operator does.
@@ -28,6 +33,56 @@ pub struct Stage {
     // Before the place: it must not outlive the API server it talks to.
     operator: Operator,
     plane: ControlPlane,
+}
+
+/// Objects of one kind in one namespace, as one user sees them.
+#[derive(Clone)]
+pub struct Objects {
+    /// The API of this kind.
+    pub api: Api<DynamicObject>,
+}
+
+impl Objects {
+    /// Creates all of these, as many at a time as one program would. Says how many were
+    /// taken, and how many refused.
+    pub fn create(&self, all: Vec<serde_json::Value>) -> impl Future<Output = Result<(usize, usize), Error>> + use<> {
+        let api = self.api.clone();
+        async move {
+            let created = stream::iter(all).map(|object| {
+                let api = api.clone();
+                async move { counted(api.create(&PostParams::default(), &intended::object(object)?).await) }
+            });
+            sum(created.buffer_unordered(WRITERS)).await
+        }
+    }
+
+    /// Deletes all that are there, one by one, and says how many that were.
+    pub fn delete(&self) -> impl Future<Output = Result<(usize, usize), Error>> + use<> {
+        let api = self.api.clone();
+        async move {
+            let all = api.list_metadata(&ListParams::default()).await.map_err(Error::api)?;
+            let deleted = stream::iter(all).map(|object| {
+                let api = api.clone();
+                async move { counted(api.delete(&object.name_any(), &DeleteParams::default()).await) }
+            });
+            sum(deleted.buffer_unordered(WRITERS)).await
+        }
+    }
+}
+
+/// Whether a write was taken. What the API server refuses is counted; other errors end it.
+fn counted<T>(answer: kube::Result<T>) -> Result<bool, Error> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(refused)) if refused.code == 403 || refused.code == 422 => Ok(false),
+        Err(error) => Err(Error::api(error)),
+    }
+}
+
+async fn sum(all: impl Stream<Item = Result<bool, Error>>) -> Result<(usize, usize), Error> {
+    let count =
+        |(taken, refused), was: bool| async move { Ok(if was { (taken + 1, refused) } else { (taken, refused + 1) }) };
+    all.try_fold((0, 0), count).await
 }
 
 impl Stage {
@@ -115,6 +170,31 @@ impl Stage {
         let namespace = format!("--namespace={}", intended::workspace());
         self.plane.kubectl(["delete", "components", "--all", &namespace]).await?;
         Ok(())
+    }
+
+    /// Takes the bounds on the number of objects out of the default Blueprint.
+    pub async fn lift_bounds(&self) -> Result<(), Error> {
+        let change = r#"--patch={"spec":{"limits":{"objects":null}}}"#;
+        self.plane.kubectl(["patch", "blueprint", "default", "--type=merge", change]).await?;
+        Ok(())
+    }
+
+    /// Objects of one kind in one namespace, as this user.
+    pub async fn objects_of(&self, user: &str, kind: &str, namespace: &str) -> Result<Objects, Error> {
+        let client = self.plane.client_as(user, &[]).await?;
+        let version = if kind == "ConfigMap" { ("", "v1") } else { ("strata-operator.dev", "v1alpha1") };
+        let kind = GroupVersionKind::gvk(version.0, version.1, kind);
+        Ok(Objects { api: Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind)) })
+    }
+
+    /// The size of etcd's file in bytes, as the API server tells it.
+    pub async fn etcd(&self) -> Result<u64, Error> {
+        let metrics = self.plane.kubectl(["get", "--raw", "/metrics"]).await?;
+        let size = metrics.lines().find(|line| line.starts_with("apiserver_storage_size_bytes"));
+        let size = size.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        // A file's size is far below the numbers that a float cannot tell apart.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        size.map(|size| size as u64).ok_or_else(|| Error::Measurement("the API server tells no size of etcd".into()))
     }
 
     async fn create(&self, objects: &[serde_json::Value], more: &[&str]) -> Result<(), Error> {
