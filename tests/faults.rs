@@ -12,9 +12,8 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use strata::api::kinds::built_in;
-use strata::api::{Reason, labels};
+use strata::api::{ObjectKey, Reason, labels};
 use strata::cluster::apply::Writer;
-use strata::cluster::key::ObjectKey;
 use strata::cluster::watch::Watched;
 use strata::telemetry::requests::Requests;
 

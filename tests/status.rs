@@ -13,9 +13,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use strata::api::kinds::{WriteStrategy, built_in};
 use strata::api::status::ConditionStatus;
-use strata::api::{AITeam, AITeamStatus, Reason};
+use strata::api::{AITeam, AITeamStatus, ObjectKey, Reason};
 use strata::cli::manifest::{Manifests, yaml};
-use strata::cluster::apply::{Outcome, key};
+use strata::cluster::apply::Outcome;
 use strata::cluster::cache::ObjectCache;
 use strata::cluster::error::Failure;
 use strata::engine::Catalogue;
@@ -69,9 +69,9 @@ fn ready(object: &Value) -> Value {
 fn cache(desires: &Desires) -> ObjectCache {
     let cache = ObjectCache::default();
     for wanted in &desires.objects {
-        let key = key(wanted);
+        let key = &wanted.key;
         let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
-        cache.observe(&key, &ready(&wanted.object), keeping);
+        cache.observe(key, &ready(&wanted.object), keeping);
     }
     cache
 }
@@ -80,9 +80,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
     let desires = desired(plan);
     let cache = cache(&desires);
     change(&cache);
-    let live = |key: &strata::cluster::key::ObjectKey| {
-        Some(cache.get(key)?.view.state().clone()).filter(|state| !state.is_null())
-    };
+    let live = |key: &ObjectKey| Some(cache.get(key)?.view.state().clone()).filter(|state| !state.is_null());
     let found = health(
         plan,
         &desires,
@@ -123,7 +121,7 @@ fn every_example_is_ready_when_all_of_it_is() {
 }
 
 /// A watch says that the object is gone.
-fn is_gone(cache: &ObjectCache, key: &strata::cluster::key::ObjectKey) {
+fn is_gone(cache: &ObjectCache, key: &ObjectKey) {
     let uid = cache.get(key).expect("it was there").uid;
     cache.removed(key, &json!({"metadata": {"uid": uid, "resourceVersion": "2"}}));
 }
@@ -131,7 +129,7 @@ fn is_gone(cache: &ObjectCache, key: &strata::cluster::key::ObjectKey) {
 #[test]
 fn a_workload_that_is_not_there_keeps_the_team_from_being_ready() {
     let (team, plan) = examples().into_iter().find(|(team, _)| team.metadata.name.as_deref() == Some("fraud")).unwrap();
-    let mlflow = strata::cluster::key::ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let mlflow = ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
     let status = report(&team, &plan, Vec::new(), |cache| is_gone(cache, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "Progressing");
     assert_eq!(condition(&status, "SharedReady").unwrap().reason, "Progressing");
@@ -151,7 +149,7 @@ fn a_missing_secret_is_named() {
         reason: "CreateContainerConfigError".to_owned(),
         message: "secret \"database\" not found".to_owned(),
     };
-    let mlflow = strata::cluster::key::ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
+    let mlflow = ObjectKey::new("apps", "Deployment", Some("fraud--shared"), "mlflow");
     let status = report(&team, &plan, vec![trouble], |cache| is_gone(cache, &mlflow));
     assert_eq!(condition(&status, "Ready").unwrap().reason, "SecretMissing");
     assert_eq!(status.missing.len(), 1);

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod image;
 pub mod kinds;
 pub mod labels;
+pub mod object_key;
 pub mod prefixes;
 pub mod quantity;
 pub mod reason;
@@ -27,6 +28,7 @@ pub mod work;
 
 pub use blueprint::{Blueprint, BlueprintSpec};
 pub use engine::{Engine, EngineSpec};
+pub use object_key::ObjectKey;
 pub use prefixes::Prefixes;
 pub use quantity::Quantity;
 pub use reason::Reason;

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use crate::api::ObjectKey;
 use crate::api::identity::team_of;
 use crate::cluster::cache::ObjectCache;
-use crate::cluster::key::ObjectKey;
 use crate::telemetry::events::EventCounts;
 
 /// How many Events wait at most. One is about a kilobyte.

@@ -10,7 +10,6 @@ pub mod events;
 #[cfg(test)]
 pub(crate) mod fake_api;
 pub mod holders;
-pub mod key;
 pub mod queue;
 pub mod request;
 pub mod store;

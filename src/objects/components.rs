@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::object::{key, labels};
+use super::object::labels;
 use super::{Desired, Ownership, Stage, TemplateId, identity, pods};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
@@ -24,12 +24,9 @@ pub fn objects(plan: &Plan, instance: &Instance) -> Vec<Desired> {
         let mut object = rendered.object.clone();
         site.fit(&mut object, rendered.place == Place::Layer);
         Desired {
-            stage: stage(&object),
-            ownership: Ownership::Applied,
-            key: key(&object),
             component: Some(instance.id.clone()),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
-            object,
+            ..Desired::new(stage(&object), Ownership::Applied, object)
         }
     });
     rendered.collect()
@@ -50,14 +47,7 @@ pub fn extras(plan: &Plan) -> Vec<Desired> {
                 work: None,
             };
             site.fit(&mut object, true);
-            Desired {
-                stage: stage(&object),
-                ownership: Ownership::Applied,
-                key: key(&object),
-                component: None,
-                template: None,
-                object,
-            }
+            Desired::new(stage(&object), Ownership::Applied, object)
         })
         .collect()
 }

@@ -21,7 +21,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::api::Reason;
+use crate::api::{ObjectKey, Reason};
+use crate::engine::RenderedObject;
 use crate::plan::{InstanceId, Plan, Problem, Scope};
 
 /// When an object is written: in this order on the way in, the other way round
@@ -51,21 +52,6 @@ pub enum Ownership {
     Applied,
 }
 
-/// What names an object in the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VersionedKey {
-    /// The API group; empty for the core group.
-    pub group: String,
-    /// The version.
-    pub version: String,
-    /// The kind.
-    pub kind: String,
-    /// The namespace; none for what is cluster-scoped.
-    pub namespace: Option<String>,
-    /// The name.
-    pub name: String,
-}
-
 /// One object that is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
@@ -74,13 +60,32 @@ pub struct Desired {
     /// How it is kept.
     pub ownership: Ownership,
     /// What names it.
-    pub key: VersionedKey,
+    pub key: ObjectKey,
+    /// The version of its kind that it is written in.
+    pub version: String,
     /// The instance that it belongs to; none for the isolation core.
     pub component: Option<InstanceId>,
     /// The id of the engine's template that it comes from, for judging.
     pub template: Option<TemplateId>,
     /// The object, without status.
     pub object: Value,
+}
+
+impl Desired {
+    /// An object of the isolation core; its key and version are read off the object itself.
+    #[must_use]
+    pub fn new(stage: Stage, ownership: Ownership, object: Value) -> Self {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let key = ObjectKey::of(group, text("kind"), &object);
+        Self { stage, ownership, key, version: version.to_owned(), component: None, template: None, object }
+    }
+
+    /// Whether it is what became of this object of an engine.
+    #[must_use]
+    pub fn is_of(&self, rendered: &RenderedObject) -> bool {
+        self.template.as_ref().is_some_and(|id| id.id == rendered.id && id.index == rendered.index)
+    }
 }
 
 /// Where in an engine an object comes from.
@@ -145,7 +150,7 @@ pub fn desired(plan: &Plan) -> Desires {
     }
     desires.objects.extend(components::extras(plan));
     desires.problems = only_once(&mut desires.objects);
-    let known: BTreeSet<VersionedKey> = desires.objects.iter().map(|desired| desired.key.clone()).collect();
+    let known: BTreeSet<ObjectKey> = desires.objects.iter().map(|desired| desired.key.clone()).collect();
     desires.held.retain(|desired| !known.contains(&desired.key));
     desires.objects.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
     desires.held.sort_by(|a, b| (a.stage, &a.key).cmp(&(b.stage, &b.key)));
@@ -157,12 +162,10 @@ fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     objects.retain(|desired| {
-        // Two versions of a kind are the same object.
-        let key = VersionedKey { version: String::new(), ..desired.key.clone() };
-        let fresh = seen.insert(key);
+        let fresh = seen.insert(desired.key.clone());
         if !fresh {
             let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
-            let VersionedKey { kind, name, namespace, .. } = &desired.key;
+            let ObjectKey { kind, name, namespace, .. } = &desired.key;
             let place = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
             let message = format!("{kind} {name}{place} is wanted twice: the first keeps it, this one does not get it");
             problems.push(Problem::blocking(scope, Reason::Invalid, message));

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::Resource;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{Desired, Ownership, Stage, VersionedKey};
+use super::{Desired, Ownership, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
@@ -50,21 +49,5 @@ pub fn cluster_metadata(plan: &Plan, name: impl Into<String>) -> ObjectMeta {
 pub fn core<K: Resource + Serialize>(stage: Stage, ownership: Ownership, object: &K) -> Desired {
     // A typed object of the API has string keys and finite numbers only, so
     // that writing it as JSON has no failing case.
-    let object = serde_json::to_value(object).unwrap_or_default();
-    Desired { stage, ownership, key: key(&object), component: None, template: None, object }
-}
-
-/// What names an object, read off the object itself.
-#[must_use]
-pub fn key(object: &Value) -> VersionedKey {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let version = text(&object["apiVersion"]);
-    let (group, version) = version.split_once('/').unwrap_or(("", &version));
-    VersionedKey {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: text(&object["kind"]),
-        namespace: object["metadata"]["namespace"].as_str().map(ToOwned::to_owned),
-        name: text(&object["metadata"]["name"]),
-    }
+    Desired::new(stage, ownership, serde_json::to_value(object).unwrap_or_default())
 }

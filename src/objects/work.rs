@@ -5,7 +5,6 @@
 use serde_json::{Value, json};
 
 use super::components::{Fitting, stage};
-use super::object::key;
 use super::{Desired, Ownership, TemplateId, network};
 use crate::api::work::WorkKind;
 use crate::api::{GROUP, VERSION};
@@ -36,12 +35,9 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
             belongs_to_run(&mut object, plan);
         }
         Desired {
-            stage: stage(&object),
-            ownership: Ownership::Applied,
-            key: key(&object),
             component: component.clone(),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
-            object,
+            ..Desired::new(stage(&object), Ownership::Applied, object)
         }
     });
     let mut objects: Vec<Desired> = rendered.collect();

@@ -104,7 +104,7 @@ fn served_as(store: &Store, served: &ServedKinds, group: &str, kind: &str, versi
 
 fn kind_of(desired: &Desired) -> ObjectKind {
     let key = &desired.key;
-    ObjectKind { group: key.group.clone(), version: key.version.clone(), kind: key.kind.clone() }
+    ObjectKind { group: key.group.clone(), version: desired.version.clone(), kind: key.kind.clone() }
 }
 
 #[cfg(test)]

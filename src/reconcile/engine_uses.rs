@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::observe::recorded::record;
+use crate::api::ObjectKey;
 use crate::api::labels;
 use crate::cluster::cache::ObjectCache;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::store::Store;
 
 /// The engines of a team, with the fingerprint of the record that says so.

@@ -88,10 +88,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::ObjectKey;
     use crate::api::kinds::built_in;
     use crate::cluster::cache::ObjectCache;
     use crate::cluster::fake_api::client;
-    use crate::cluster::key::ObjectKey;
 
     /// A namespace that has been deleted for so long, in this version.
     fn going(age: Duration, version: u64) -> Entry {

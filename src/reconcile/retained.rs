@@ -49,7 +49,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Fa
     context.applier.remove_foreign_bindings(name, &namespaces.keys().cloned().collect(), &mut outcome).await;
     context.applier.apply(&owner, &objects, &stages, &mut outcome).await;
     let keep = PruneScope {
-        desired: objects.iter().map(crate::cluster::apply::key).collect(),
+        desired: objects.iter().map(|desired| desired.key.clone()).collect(),
         retained: namespaces.keys().cloned().collect::<BTreeSet<_>>(),
         ..PruneScope::default()
     };

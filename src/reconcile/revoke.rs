@@ -7,10 +7,9 @@
 use serde_json::{Value, json};
 
 use crate::api::team::Readable;
-use crate::api::{BlueprintSpec, Prefixes, labels};
+use crate::api::{BlueprintSpec, ObjectKey, Prefixes, labels};
 use crate::cluster::apply::Revocation;
 use crate::cluster::cache::{Entry, ObjectCache};
-use crate::cluster::key::ObjectKey;
 use crate::objects::record::Record;
 use crate::plan::Subject;
 use crate::plan::roles::rights;

@@ -12,12 +12,11 @@ use crate::api::identity::Request;
 use crate::api::kinds::built_in;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, AITeamSpec, Reason, labels};
+use crate::api::{AITeam, AITeamSpec, ObjectKey, Reason, labels};
 use crate::cluster::apply::outcome::soonest;
 use crate::cluster::apply::{Outcome, PruneScope, Result as Written, acts_on_anothers};
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
 use crate::objects::stores::{Claim, Volumes};
@@ -116,7 +115,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failu
 /// The objects, with volumes that are there left as large as they are.
 pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
-    let live = |desired: &Desired| Some(cache.get(&crate::cluster::apply::key(desired))?.view.state());
+    let live = |desired: &Desired| Some(cache.get(&desired.key)?.view.state());
     let told = sizes::keep(plan, &mut desires.objects, live);
     plan.problems.extend(told);
     desires
@@ -129,7 +128,7 @@ fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Pr
 }
 
 fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
-    let entry = context.cache.get(&crate::cluster::apply::key(desired)).filter(|entry| !entry.deleting)?;
+    let entry = context.cache.get(&desired.key).filter(|entry| !entry.deleting)?;
     Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
 }
 
@@ -236,7 +235,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let record = record.desired(&plan.identity);
     match observe::newer(name, &context.cache) {
         // It came during this pass; the next holds the team.
-        Some(failure) => drop(outcome.results.insert(crate::cluster::apply::key(&record), Written::Failed(failure))),
+        Some(failure) => drop(outcome.results.insert(record.key.clone(), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
     }
     // Guardrails have names that nobody else may use: they wait for no question.
@@ -249,7 +248,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let namespaces = plan.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     let scaled = desires.objects.iter().filter(|desired| acts_on_anothers(desired, &desires.objects, &outcome));
-    keep.desired = &keep.desired - &scaled.map(crate::cluster::apply::key).collect();
+    keep.desired = &keep.desired - &scaled.map(|desired| desired.key.clone()).collect();
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
     if !observed.going.is_empty() {
@@ -273,7 +272,7 @@ fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outco
 
 fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desired> {
     let bindings = objects.iter().filter(|desired| desired.stage == Stage::Binding);
-    bindings.filter(|desired| context.cache.get(&crate::cluster::apply::key(desired)).is_some()).collect()
+    bindings.filter(|desired| context.cache.get(&desired.key).is_some()).collect()
 }
 
 /// What must stay.
@@ -286,7 +285,7 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope 
     });
     let retained = plan.namespaces.iter().filter(|namespace| namespace.retained);
     PruneScope {
-        desired: desires.objects.iter().chain(&desires.held).map(crate::cluster::apply::key).collect(),
+        desired: desires.objects.iter().chain(&desires.held).map(|desired| desired.key.clone()).collect(),
         held: held.collect(),
         retained: retained.map(|namespace| namespace.name.clone()).collect(),
         claims: Allowed::of(team),

@@ -8,11 +8,10 @@ use serde_json::json;
 
 use crate::api::identity::Request;
 use crate::api::team::DeletionPolicy;
-use crate::api::{AITeam, GROUP, Layer, Reason};
+use crate::api::{AITeam, GROUP, Layer, ObjectKey, Reason};
 use crate::cluster::apply::{Outcome, Revocation};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::objects::record::Record;

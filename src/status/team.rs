@@ -13,10 +13,9 @@ use crate::api::team_status::{
     AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
-use crate::api::{AITeam, Condition, Layer, Reason, text};
+use crate::api::{AITeam, Condition, Layer, ObjectKey, Reason, text};
 use crate::cluster::cache::{ObjectCache, mark};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
 

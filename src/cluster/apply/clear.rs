@@ -12,12 +12,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::write::Writer;
-use crate::api::Reason;
 use crate::api::kinds::clearing::Clearing;
+use crate::api::{ObjectKey, Reason};
 use crate::cluster::cache::added::{Addition, additions, without};
 use crate::cluster::cache::fingerprint::holds;
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::Watched;
 
 /// A status code: what is sent cannot be.

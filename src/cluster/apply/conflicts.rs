@@ -9,11 +9,10 @@ use std::borrow::Borrow;
 
 use futures::StreamExt;
 
-use super::{Applier, IN_FLIGHT, Outcome, Result, key, write};
-use crate::api::Reason;
+use super::{Applier, IN_FLIGHT, Outcome, Result, write};
 use crate::api::identity::Request;
+use crate::api::{ObjectKey, Reason};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::State;
 use crate::objects::{Desired, Stage};
 
@@ -39,20 +38,20 @@ impl Applier {
         let mut asked = Vec::new();
         let placed = objects.iter().map(Borrow::borrow).filter(|desired: &&Desired| desired.key.namespace.is_some());
         for desired in placed {
-            let key = key(desired);
+            let key = &desired.key;
             if self.blocking(desired, outcome).is_some() {
                 continue;
             }
-            match self.cache.get(&key) {
-                Some(entry) if !entry.deleting && !write::entry_is_ours(&entry, &key, owner) => {
-                    let failure = write::known_conflict(&key, &entry);
+            match self.cache.get(key) {
+                Some(entry) if !entry.deleting && !write::entry_is_ours(&entry, key, owner) => {
+                    let failure = write::known_conflict(key, &entry);
                     if entry.is_ours() {
                         outcome.of_team.insert(key.clone());
                     }
-                    outcome.results.insert(key, Result::Failed(failure));
+                    outcome.results.insert(key.clone(), Result::Failed(failure));
                 }
-                None if !outcome.is_nobody_elses(&key) => {
-                    asked.push(async move { (self.whose(&key, desired).await, key) });
+                None if !outcome.is_nobody_elses(key) => {
+                    asked.push(async move { (self.whose(key, desired).await, key) });
                 }
                 _ => {}
             }
@@ -60,18 +59,18 @@ impl Applier {
         let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(IN_FLIGHT).collect().await;
         for (whose, key) in answers {
             match whose {
-                Whose::Nobodys => drop(outcome.nobodys.insert(key)),
+                Whose::Nobodys => drop(outcome.nobodys.insert(key.clone())),
                 Whose::Ours => {}
                 Whose::NotOurs(failure) => {
                     outcome.not_ours.insert(key.clone());
-                    outcome.results.insert(key, Result::Failed(failure));
+                    outcome.results.insert(key.clone(), Result::Failed(failure));
                 }
             }
         }
     }
 
     async fn whose(&self, key: &ObjectKey, desired: &Desired) -> Whose {
-        let known = self.watches.version(&key.group, &key.kind, &desired.key.version);
+        let known = self.watches.version(&key.group, &key.kind, &desired.version);
         // Of a kind that is not followed nothing is written: that is told there.
         let Some(known) = known.filter(|known| matches!(known.state, State::Synced)) else { return Whose::Ours };
         match self.writer.get(&known.kind, key).await {
@@ -97,16 +96,16 @@ impl Applier {
 /// written for, is nobody else's.
 #[must_use]
 pub fn acts_on_anothers(desired: &Desired, objects: &[Desired], outcome: &Outcome) -> bool {
-    let is_anothers = |other: &Desired| is_conflict(other, outcome) && !outcome.of_team.contains(&key(other));
+    let is_anothers = |other: &Desired| is_conflict(other, outcome) && !outcome.of_team.contains(&other.key);
     objects.iter().any(|other| is_anothers(other) && acts_on(desired, other))
 }
 
 fn is_conflict(desired: &Desired, outcome: &Outcome) -> bool {
-    outcome.failure(&key(desired)).is_some_and(|failure| failure.reason == Reason::Conflict)
+    outcome.failure(&desired.key).is_some_and(|failure| failure.reason == Reason::Conflict)
 }
 
 fn is_not_ours(desired: &Desired, outcome: &Outcome) -> bool {
-    is_conflict(desired, outcome) || outcome.not_ours.contains(&key(desired))
+    is_conflict(desired, outcome) || outcome.not_ours.contains(&desired.key)
 }
 
 /// Whether the object is written although these are not ours: it is neither one of
@@ -119,8 +118,8 @@ fn goes_on(desired: &Desired, theirs: &[&Desired], there: &dyn Fn(&ObjectKey) ->
     let mut beside = theirs.iter().filter(|other| other.component.is_some() && other.component == desired.component);
     match desired.stage {
         Stage::Namespace | Stage::Guardrail | Stage::Binding => true,
-        Stage::Identity | Stage::Configuration => beside.next().is_none() || there(&key(desired)),
-        Stage::Workload => beside.all(|other| other.stage == Stage::Workload && there(&key(desired))),
+        Stage::Identity | Stage::Configuration => beside.next().is_none() || there(&desired.key),
+        Stage::Workload => beside.all(|other| other.stage == Stage::Workload && there(&desired.key)),
     }
 }
 
@@ -136,25 +135,19 @@ fn acts_on(desired: &Desired, other: &Desired) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Ownership, VersionedKey};
+    use crate::objects::Ownership;
     use crate::plan::InstanceId;
     use serde_json::{Value, json};
 
     fn object(stage: Stage, kind: &str, component: Option<&str>, spec: &Value) -> Desired {
-        let key = VersionedKey {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            namespace: Some("a--p--live".to_owned()),
-            name: "service-x".to_owned(),
-        };
         let component = component.map(|engine| InstanceId {
             namespace: "a--p--live".to_owned(),
             engine: engine.to_owned(),
             capability: None,
         });
-        let object = json!({"kind": kind, "spec": spec});
-        Desired { stage, ownership: Ownership::Applied, key, component, template: None, object }
+        let metadata = json!({"namespace": "a--p--live", "name": "service-x"});
+        let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec});
+        Desired { component, ..Desired::new(stage, Ownership::Applied, object) }
     }
 
     fn service() -> Vec<Desired> {
@@ -204,10 +197,10 @@ mod tests {
         let objects = service();
         let going = |reason: Reason, of_team: bool| {
             let mut outcome = Outcome::default();
-            outcome.of_team.extend(of_team.then(|| key(&objects[2])));
+            outcome.of_team.extend(of_team.then(|| objects[2].key.clone()));
             let failure = Failure::new(reason, "of the Deployment");
-            outcome.not_ours.insert(key(&objects[2]));
-            outcome.results.insert(key(&objects[2]), Result::Failed(failure));
+            outcome.not_ours.insert(objects[2].key.clone());
+            outcome.results.insert(objects[2].key.clone(), Result::Failed(failure));
             let going = objects.iter().filter(|desired| acts_on_anothers(desired, &objects, &outcome));
             going.map(|desired| desired.key.kind.clone()).collect::<Vec<_>>()
         };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cluster::key::ObjectKey;
+use crate::api::ObjectKey;
 
 /// So many repairs within [`WINDOW`] make an object contested.
 const ROUNDS: usize = 5;

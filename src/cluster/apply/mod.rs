@@ -30,13 +30,12 @@ pub use prune::PruneScope;
 pub use revocation::Revocation;
 pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
-use crate::api::Reason;
 use crate::api::identity::Request;
 use crate::api::kinds::{WriteStrategy, clearing};
+use crate::api::{ObjectKey, Reason};
 use crate::cluster::cache::values::digest;
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::{Known, State, Watched, Watches};
 use crate::objects::{Desired, Stage};
 
@@ -74,12 +73,12 @@ impl Applier {
                 of_stage.partition(|desired| self.blocking(desired, outcome).is_none());
             for desired in blocked {
                 if let Some(failure) = self.blocking(desired, outcome) {
-                    outcome.results.insert(key(desired), Result::Failed(failure));
+                    outcome.results.insert(desired.key.clone(), Result::Failed(failure));
                 }
             }
             let mut steps = Vec::with_capacity(free.len());
             for desired in free {
-                let nobody_elses = outcome.is_nobody_elses(&key(desired));
+                let nobody_elses = outcome.is_nobody_elses(&desired.key);
                 steps.push(async move { (desired, self.one(owner, desired, nobody_elses).await) });
             }
             let done: Vec<_> = futures::stream::iter(steps).buffer_unordered(IN_FLIGHT).collect().await;
@@ -105,15 +104,15 @@ impl Applier {
     }
 
     async fn one(&self, owner: &Request, desired: &Desired, nobody_elses: bool) -> Step {
-        let key = key(desired);
-        let Some(known) = self.watches.version(&key.group, &key.kind, &desired.key.version) else {
+        let key = &desired.key;
+        let Some(known) = self.watches.version(&key.group, &key.kind, &desired.version) else {
             return Step::failed(Failure::new(
                 Reason::Unavailable,
                 format!("{} is not served by this cluster", key.kind),
             ));
         };
         match known.state {
-            State::Synced => self.step(&known.kind, &key, owner, desired, nobody_elses).await,
+            State::Synced => self.step(&known.kind, owner, desired, nobody_elses).await,
             State::Listing => Step::failed(Failure::new(
                 Reason::Progressing,
                 format!("the first list of {} is not complete", known.kind.resource.plural),
@@ -121,20 +120,14 @@ impl Applier {
             // What was known once and is always written can be written safely: each
             // write looks before it takes. But nothing says that it stays.
             State::Failing(failure) if known.always && known.was_synced => {
-                self.step(&known.kind, &key, owner, desired, nobody_elses).await.unknown(failure)
+                self.step(&known.kind, owner, desired, nobody_elses).await.unknown(failure)
             }
             State::Failing(failure) => Step::failed(failure),
         }
     }
 
-    async fn step(
-        &self,
-        kind: &Watched,
-        key: &ObjectKey,
-        owner: &Request,
-        desired: &Desired,
-        nobody_elses: bool,
-    ) -> Step {
+    async fn step(&self, kind: &Watched, owner: &Request, desired: &Desired, nobody_elses: bool) -> Step {
+        let key = &desired.key;
         match self.cache.get(key) {
             Some(entry) if entry.deleting => Step::failed(Failure::new(
                 Reason::Deleting,
@@ -143,8 +136,8 @@ impl Applier {
             Some(entry) if !write::entry_is_ours(&entry, key, owner) => {
                 Step::failed(write::known_conflict(key, &entry))
             }
-            Some(entry) => self.known(kind, key, desired, entry).await,
-            None => self.missing(kind, key, desired, nobody_elses).await,
+            Some(entry) => self.known(kind, desired, entry).await,
+            None => self.missing(kind, desired, nobody_elses).await,
         }
     }
 
@@ -152,9 +145,9 @@ impl Applier {
     /// followed, that how they are is not known.
     pub fn note_unknown(&self, objects: &[Desired], outcome: &mut Outcome) {
         for desired in objects {
-            let known = self.watches.version(&desired.key.group, &desired.key.kind, &desired.key.version);
+            let known = self.watches.version(&desired.key.group, &desired.key.kind, &desired.version);
             if let Some(State::Failing(failure)) = known.map(|known| known.state) {
-                outcome.results.insert(key(desired), Result::Failed(failure));
+                outcome.results.insert(desired.key.clone(), Result::Failed(failure));
             }
         }
     }
@@ -188,8 +181,8 @@ impl Applier {
         }
     }
 
-    async fn known(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, entry: Entry) -> Step {
-        let intent = digest(&desired.object);
+    async fn known(&self, kind: &Watched, desired: &Desired, entry: Entry) -> Step {
+        let (key, intent) = (&desired.key, digest(&desired.object));
         if self.cache.holds(key, &desired.object, kind.keeping) {
             self.remember(key, intent);
             let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
@@ -207,7 +200,7 @@ impl Applier {
                 self.writer.apply(kind, key, &desired.object, &uid).await
             }
         };
-        self.written(kind, key, desired, written, permission, by).await
+        self.written(kind, desired, written, permission, by).await
     }
 
     fn contender(&self, key: &ObjectKey, by: Option<String>) -> OtherManager {
@@ -221,7 +214,8 @@ impl Applier {
         self.left.tidy(|look| self.cache.each_key(look));
     }
 
-    async fn missing(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, nobody_elses: bool) -> Step {
+    async fn missing(&self, kind: &Watched, desired: &Desired, nobody_elses: bool) -> Step {
+        let key = &desired.key;
         let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
         if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, None), pause);
@@ -232,7 +226,7 @@ impl Applier {
                 self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
             }
         };
-        let step = self.written(kind, key, desired, written, permission, None).await;
+        let step = self.written(kind, desired, written, permission, None).await;
         let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
         Step { fresh, ..step }
     }
@@ -240,12 +234,12 @@ impl Applier {
     async fn written(
         &self,
         kind: &Watched,
-        key: &ObjectKey,
         desired: &Desired,
         written: std::result::Result<Value, Failure>,
         permission: WriteDecision,
         by: Option<String>,
     ) -> Step {
+        let key = &desired.key;
         let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
             (Ok(live), Some(clearing)) => {
                 let (writer, left, intent) = (&self.writer, &self.left, &desired.object);
@@ -305,7 +299,7 @@ impl Step {
 }
 
 fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
-    let key = key(desired);
+    let key = &desired.key;
     if step.fresh {
         outcome.fresh.insert(key.name.clone());
     }
@@ -334,19 +328,7 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
             _ => {}
         }
     }
-    outcome.results.insert(key, step.result);
-}
-
-/// The key by which the cache knows the object.
-#[must_use]
-pub fn key(desired: &Desired) -> ObjectKey {
-    let key = &desired.key;
-    ObjectKey {
-        group: key.group.clone(),
-        kind: key.kind.clone(),
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-    }
+    outcome.results.insert(key.clone(), step.result);
 }
 
 /// Bindings, policies, quotas and the Pod Security labels of namespaces: what

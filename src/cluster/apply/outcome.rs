@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::has_reserved_name;
-use crate::api::Reason;
 use crate::api::reason::Class;
+use crate::api::{ObjectKey, Reason};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::RequeueAfter;
 
 /// What came of one object.

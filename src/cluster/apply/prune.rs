@@ -11,12 +11,12 @@ use futures::StreamExt;
 use super::outcome::soonest;
 use super::revocation::Revocation;
 use super::{Applier, IN_FLIGHT, Outcome};
+use crate::api::ObjectKey;
 use crate::api::allowed::Allowed;
 use crate::api::identity::Request;
 use crate::api::kinds::is_only_read;
 use crate::api::labels;
 use crate::cluster::cache::Entry;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::Known;
 
 /// How often a binding that breaks glass is looked at: the clock that it names may

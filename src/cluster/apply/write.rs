@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 
 use crate::api::identity::Request;
 use crate::api::kinds::WriteStrategy;
-use crate::api::{Reason, labels};
+use crate::api::{ObjectKey, Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::watch::{Watched, value};
 use crate::telemetry::requests::Requests;
 

@@ -10,11 +10,11 @@ use super::fingerprint::{fingerprint, other_writer};
 use super::state;
 use super::state::CachedState;
 use super::text::Text;
+use crate::api::ObjectKey;
 use crate::api::identity::{Request, WorkId};
 use crate::api::kinds::{WriteStrategy, is_only_read};
 use crate::api::labels;
 use crate::api::work::WorkKind;
-use crate::cluster::key::ObjectKey;
 
 /// What is known of one object.
 #[derive(Clone, Debug)]

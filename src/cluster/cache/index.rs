@@ -10,8 +10,8 @@ use super::objects::{Id, Objects, Slot};
 use super::text::Text;
 use super::tombstones::Tombstones;
 use super::{Entry, Wake};
+use crate::api::ObjectKey;
 use crate::api::identity::{Request, team_of};
-use crate::cluster::key::ObjectKey;
 
 /// What is known, and where.
 #[derive(Default)]

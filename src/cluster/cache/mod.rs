@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::key::ObjectKey;
 use super::watch::api_server::ApiServers;
+use crate::api::ObjectKey;
 use crate::api::identity::{Request, team_of};
 use crate::api::kinds::WriteStrategy;
 use compact::holds_as_text;

@@ -16,8 +16,8 @@ use super::shared::{Name, Shared};
 use super::state::CachedState;
 use super::text::{Models, Packed, Text};
 use super::uid::Uid;
+use crate::api::ObjectKey;
 use crate::api::identity::Request;
-use crate::cluster::key::ObjectKey;
 
 /// The number of an object. It may be another's once the object is gone.
 pub type Id = u32;

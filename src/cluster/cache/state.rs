@@ -10,11 +10,11 @@ use super::container::{containers, lost_node};
 use super::pod;
 use super::text::Text;
 use super::values::digest;
+use crate::api::ObjectKey;
 use crate::api::identity::team_of;
 use crate::api::labels;
 use crate::api::quantity::Amount;
 use crate::api::work::WorkKind;
-use crate::cluster::key::ObjectKey;
 use crate::plan::budget::is_count;
 
 /// The state of one object, and a number that changes when somebody should look.

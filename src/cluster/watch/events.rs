@@ -15,10 +15,10 @@ use kube::runtime::watcher;
 
 use super::follow::{Change, Opener, follow};
 use super::health::Health;
+use crate::api::ObjectKey;
 use crate::api::identity::team_of;
 use crate::api::text::bounded;
 use crate::cluster::cache::ObjectCache;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::Queue;
 
 /// How many are remembered: they are news for an hour, and new ones replace old ones.

@@ -21,11 +21,11 @@ use serde_json::Value;
 use tokio::task::AbortHandle;
 use tracing::info;
 
+use crate::api::ObjectKey;
 use crate::api::kinds::{KINDS, Kind, RBAC, WatchScope, WriteStrategy};
 use crate::api::labels;
 use crate::api::reason::Class;
 use crate::cluster::cache::ObjectCache;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::Queue;
 use crate::cluster::tasks::Tasks;
 use api_server::ApiServerWatch;

@@ -19,7 +19,7 @@ pub use site::{Customer, Site, TeamValues};
 use crate::api::team::AITeam;
 use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::engine::kinds::ObjectKind;
-use crate::objects::{Desired, Ownership, Stage, VersionedKey};
+use crate::objects::{Desired, Ownership, Stage};
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
 
@@ -138,20 +138,7 @@ impl Record {
             },
             "data": {ENTRY: format::write(self)},
         });
-        Desired {
-            stage: Stage::Guardrail,
-            ownership: Ownership::Whole,
-            key: VersionedKey {
-                group: String::new(),
-                version: "v1".to_owned(),
-                kind: "ConfigMap".to_owned(),
-                namespace: Some(namespace),
-                name: labels::RECORD.to_owned(),
-            },
-            component: None,
-            template: None,
-            object,
-        }
+        Desired::new(Stage::Guardrail, Ownership::Whole, object)
     }
 }
 

@@ -301,8 +301,8 @@ fn amount(value: &Value) -> Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ObjectKey;
     use crate::api::kinds::built_in;
-    use crate::cluster::key::ObjectKey;
     use serde_json::json;
 
     fn cache(namespaces: &[(&str, Value)], record: Option<&Value>) -> ObjectCache {

@@ -3,10 +3,9 @@
 
 use tracing::warn;
 
-use crate::api::{AITeam, Reason, labels};
+use crate::api::{AITeam, ObjectKey, Reason, labels};
 use crate::cluster::cache::ObjectCache;
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::objects::record::{Record, Unread};
 use crate::reconcile::snapshot::TeamSnapshot;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, Blueprint, Engine};
+use crate::api::{AITeam, Blueprint, Engine, ObjectKey};
 use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};
 use crate::plan::work::Object;
 use crate::plan::work::run::is_over;
@@ -214,7 +214,7 @@ pub fn has_ended(context: &Context, id: &WorkId, object: &Known<Object>) -> bool
 
 /// Whether the Job of a run is there.
 fn has_job(context: &Context, run: &WorkId) -> bool {
-    let job = crate::cluster::key::ObjectKey::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
+    let job = ObjectKey::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
     context.cache.get(&job).is_some()
 }
 

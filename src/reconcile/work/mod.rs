@@ -18,10 +18,9 @@ use serde_json::Value;
 use crate::api::identity::{Request, WorkId};
 use crate::api::reason::Class;
 use crate::api::work::workbench::WorkbenchState;
-use crate::api::{Reason, labels};
-use crate::cluster::apply::{Outcome, acts_on_anothers, key};
+use crate::api::{ObjectKey, Reason, labels};
+use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
@@ -177,11 +176,11 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     if let Some(scale) = &plan.draft.scale {
         let scaled = wanted.iter().find(|desired| is_template(desired, &scale.template));
         if let Some(desired) = scaled {
-            context.applier.set(&key(desired), "replicas", &Value::from(scale.replicas), &mut outcome).await;
+            context.applier.set(&desired.key, "replicas", &Value::from(scale.replicas), &mut outcome).await;
         }
     }
     let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
-    let keep: BTreeSet<ObjectKey> = stays.map(key).collect();
+    let keep: BTreeSet<ObjectKey> = stays.map(|desired| desired.key.clone()).collect();
     context.applier.prune_daily(&owner, &keep, &mut outcome).await;
     outcome
 }
@@ -189,7 +188,7 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
 /// Of what is held or retained, who may call is kept to whom the team still names.
 async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome: &mut Outcome) {
     let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
-    let there = walls.filter(|desired| context.cache.get(&key(desired)).is_some());
+    let there = walls.filter(|desired| context.cache.get(&desired.key).is_some());
     let there: Vec<&Desired> = there.collect();
     context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
 }
@@ -233,11 +232,11 @@ async fn suspend(context: &Context, owner: &Request, outcome: &mut Outcome) {
 /// What is to have no replicas is not written before it has some: it would start
 /// with one. A Job never changes, so one that is there is left as it is.
 fn is_due(context: &Context, plan: &WorkPlan, desired: &Desired) -> bool {
-    if desired.key.kind == "Job" && context.cache.get(&key(desired)).is_some_and(|entry| entry.is_ours()) {
+    if desired.key.kind == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
         return false;
     }
     let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
-    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.cache.get(&key(desired)).is_some())
+    down.is_none_or(|scale| !is_template(desired, &scale.template) || context.cache.get(&desired.key).is_some())
 }
 
 fn is_template(desired: &Desired, template: &str) -> bool {
@@ -267,10 +266,7 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
 fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict {
     let (Some(engine), Some(inputs)) = (&plan.engine, &plan.inputs) else { return Verdict::Ready };
     let objects = objects_input(&plan.objects, |rendered| {
-        let of = |desired: &&Desired| {
-            desired.template.as_ref().is_some_and(|id| id.id == rendered.id && id.index == rendered.index)
-        };
-        observed.state(&key(desires.iter().find(of)?))
+        observed.state(&desires.iter().find(|desired| desired.is_of(rendered))?.key)
     });
     engine.judge(&inputs.with_objects(objects))
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::Reason;
 use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
+use crate::api::{ObjectKey, Reason};
 use crate::cluster::cache::Entry;
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::cluster::store::Store;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};

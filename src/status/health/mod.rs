@@ -7,16 +7,15 @@ pub mod pods;
 pub mod summary;
 pub mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::api::reason::Class;
 use crate::api::team_status::ComponentState;
-use crate::api::{Capability, Layer, Reason};
+use crate::api::{Capability, Layer, ObjectKey, Reason};
 use crate::cluster::apply::outcome::{Outcome, Result, merged};
 use crate::cluster::error::Failure;
-use crate::cluster::key::ObjectKey;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::{Desired, Desires};
 use crate::plan::{Instance, Plan, Problem, Scope};
@@ -128,8 +127,8 @@ fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Failure> {
 }
 
 fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Problem]) -> Vec<NamespaceHealth> {
-    let of_engines: BTreeSet<ObjectKey> =
-        desires.objects.iter().filter(|desired| desired.component.is_some()).map(crate::cluster::apply::key).collect();
+    let of_engines = desires.objects.iter().filter(|desired| desired.component.is_some());
+    let of_engines: BTreeSet<&ObjectKey> = of_engines.map(|desired| &desired.key).collect();
     plan.namespaces
         .iter()
         .map(|namespace| {
@@ -228,21 +227,18 @@ fn judge(
     }
     let all = desires.objects.iter().chain(&desires.held);
     let own: Vec<&Desired> = all.filter(|desired| desired.component.as_ref() == Some(&instance.id)).collect();
-    let keys: Vec<ObjectKey> = own.iter().map(|desired| crate::cluster::apply::key(desired)).collect();
-    let written = merged(keys.iter().filter_map(|key| Some((key, outcome.failure(key)?))));
+    let written = merged(own.iter().filter_map(|desired| Some((&desired.key, outcome.failure(&desired.key)?))));
     if let Some(failure) = worst_first(written).first() {
         return failed(failure);
     }
     match verdict(instance, &own, seen) {
-        Verdict::Ready => {
-            match own.iter().find_map(|desired| outcome.contested.get_key_value(&crate::cluster::apply::key(desired))) {
-                Some((key, contender)) => failed(&contender.failure(key)),
-                None => match waiting {
-                    Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
-                    None => (ComponentState::Ready, Reason::Ready, trust(instance)),
-                },
-            }
-        }
+        Verdict::Ready => match own.iter().find_map(|desired| outcome.contested.get_key_value(&desired.key)) {
+            Some((key, contender)) => failed(&contender.failure(key)),
+            None => match waiting {
+                Some(hold) => (ComponentState::Ready, hold.reason, Some(hold.message.clone())),
+                None => (ComponentState::Ready, Reason::Ready, trust(instance)),
+            },
+        },
         Verdict::Failing { reason, message } => trouble(&instance.id, seen)
             .unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message))),
         Verdict::Waiting { message } => {
@@ -253,18 +249,8 @@ fn judge(
 
 fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
     let Some(engine) = &instance.engine else { return Verdict::Ready };
-    let key_of: BTreeMap<_, _> = own
-        .iter()
-        .filter_map(|desired| {
-            Some((
-                (desired.template.as_ref()?.id.clone(), desired.template.as_ref()?.index),
-                crate::cluster::apply::key(desired),
-            ))
-        })
-        .collect();
     let live = objects_input(&instance.objects, |rendered| {
-        let key = key_of.get(&(rendered.id.clone(), rendered.index))?;
-        (seen.live)(key)
+        (seen.live)(&own.iter().find(|desired| desired.is_of(rendered))?.key)
     });
     engine.judge(&instance.inputs.with_objects(live))
 }

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Judgement, Seen};
-use crate::api::Reason;
 use crate::api::team_status::ComponentState;
-use crate::cluster::key::ObjectKey;
+use crate::api::{ObjectKey, Reason};
 use crate::plan::InstanceId;
 
 /// What is kept as the reason of a pod whose probe says no.
