@@ -11,6 +11,7 @@ pub mod crd;
 pub mod engine;
 pub mod identity;
 pub mod image;
+pub mod issue;
 pub mod kinds;
 pub mod labels;
 pub mod object_key;
@@ -28,6 +29,7 @@ pub mod work;
 
 pub use blueprint::{Blueprint, BlueprintSpec};
 pub use engine::{Engine, EngineSpec};
+pub use issue::Issue;
 pub use object_key::ObjectKey;
 pub use prefixes::Prefixes;
 pub use quantity::Quantity;

@@ -116,7 +116,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     wait_until_listed(context).await?;
     let desires = desires(&context.cache, &mut plan);
     let problems = plan.problems.iter().chain(&desires.problems);
-    result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.message)));
+    result.warnings.extend(problems.map(|problem| format!("team {name}: {}", problem.issue.message)));
     let mut changes: Vec<String> = desires
         .objects
         .iter()

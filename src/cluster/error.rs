@@ -1,101 +1,59 @@
 //! What can go wrong, classed once.
 //!
-//! Every fallible step has its own error; all that the API server can say is
-//! turned into a [`Failure`], whose reason decides what happens next.
-
-use std::time::Duration;
+//! All that the API server can say is turned into an [`Issue`], whose reason decides
+//! what happens next.
 
 use kube::core::Status;
 use kube::runtime::watcher;
 
-use crate::api::Reason;
-use crate::api::reason::Class;
-use crate::api::text::visible;
+use crate::api::{Issue, Reason};
 
-/// What went wrong with one thing, and what that means.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// Why, as one word of the closed set.
-    pub reason: Reason,
-    /// What failed and on what.
-    pub message: String,
-    /// When to try again at the latest, however long a pass that failed backs off.
-    pub again: Option<Duration>,
+/// What the API server's answer to a request means.
+#[must_use]
+pub fn of_request(error: &kube::Error, action: &str) -> Issue {
+    let kube::Error::Api(status) = error else {
+        return Issue::new(Reason::ApiFailing, format!("failed to {action}: {error}"));
+    };
+    let said = &status.message;
+    if is_too_large(status) {
+        let message = format!(
+            "failed to {action}: it is larger than the API server stores ({said}): shorten what goes into it \
+             (commands, values, settings, lists), or divide it; long scripts belong into an image"
+        );
+        return Issue::new(Reason::Refused, message);
+    }
+    let reason = match status.code {
+        403 if has_cause(status, "NamespaceTerminating") => Reason::Terminating,
+        403 if is_of_rights(said) => Reason::RightsMissing,
+        403 | 422 | 400 => Reason::Refused,
+        404 | 409 | 410 => Reason::Progressing,
+        _ => Reason::ApiFailing,
+    };
+    Issue::new(reason, format!("failed to {action}: {said}"))
 }
 
-impl Failure {
-    /// A failure for this reason.
-    #[must_use]
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: visible(&message.into()).into_owned(), again: None }
-    }
-
-    /// The same failure with the wish when to try again at the latest.
-    #[must_use]
-    pub fn wishing(self, again: Option<Duration>) -> Self {
-        Self { again, ..self }
-    }
-
-    /// The same failure with more to say.
-    #[must_use]
-    pub fn and(self, more: &str) -> Self {
-        Self { message: format!("{}. {}", self.message.trim_end_matches('.'), visible(more)), ..self }
-    }
-
-    /// What it means for what happens next.
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        self.reason.class()
-    }
-
-    /// What the API server's answer to a request means.
-    #[must_use]
-    pub fn of_request(error: &kube::Error, action: &str) -> Self {
-        let kube::Error::Api(status) = error else {
-            return Self::new(Reason::ApiFailing, format!("failed to {action}: {error}"));
-        };
-        let said = &status.message;
-        if is_too_large(status) {
-            let message = format!(
-                "failed to {action}: it is larger than the API server stores ({said}): shorten what goes into it \
-                 (commands, values, settings, lists), or divide it; long scripts belong into an image"
-            );
-            return Self::new(Reason::Refused, message);
+/// What the end of a watch means. Nothing but rights refuses a read.
+#[must_use]
+pub fn of_watch(error: &watcher::Error, name: &str) -> Issue {
+    let unknown = format!("{name} cannot be watched, so what is there now is not known");
+    let error = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => &kube::Error::Api(status.clone()),
+        watcher::Error::NoResourceVersion => {
+            return Issue::new(Reason::ApiFailing, format!("{unknown}: the list carries no resource version"));
         }
-        let reason = match status.code {
-            403 if has_cause(status, "NamespaceTerminating") => Reason::Terminating,
-            403 if is_of_rights(said) => Reason::RightsMissing,
-            403 | 422 | 400 => Reason::Refused,
-            404 | 409 | 410 => Reason::Progressing,
-            _ => Reason::ApiFailing,
-        };
-        Self::new(reason, format!("failed to {action}: {said}"))
-    }
-
-    /// What the end of a watch means. Nothing but rights refuses a read.
-    #[must_use]
-    pub fn of_watch(error: &watcher::Error, name: &str) -> Self {
-        let unknown = format!("{name} cannot be watched, so what is there now is not known");
-        let error = match error {
-            watcher::Error::InitialListFailed(error)
-            | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => error,
-            watcher::Error::WatchError(status) => &kube::Error::Api(status.clone()),
-            watcher::Error::NoResourceVersion => {
-                return Self::new(Reason::ApiFailing, format!("{unknown}: the list carries no resource version"));
-            }
-        };
-        match error {
-            kube::Error::Api(status) if status.code == 404 => {
-                Self::new(Reason::Unavailable, format!("{unknown}: the API server does not serve them"))
-            }
-            kube::Error::Api(status) if status.code == 403 => Self::new(
-                Reason::RightsMissing,
-                format!("{unknown}: {}; grant the operator list and watch on {name}", status.message),
-            ),
-            error => Self::new(Reason::ApiFailing, format!("{unknown}: {error}")),
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 404 => {
+            Issue::new(Reason::Unavailable, format!("{unknown}: the API server does not serve them"))
         }
+        kube::Error::Api(status) if status.code == 403 => Issue::new(
+            Reason::RightsMissing,
+            format!("{unknown}: {}; grant the operator list and watch on {name}", status.message),
+        ),
+        error => Issue::new(Reason::ApiFailing, format!("{unknown}: {error}")),
     }
 }
 
@@ -134,7 +92,7 @@ mod tests {
     fn answer(code: u16, message: &str) -> Reason {
         let mut status = Status::failure(message, "");
         status.code = code;
-        Failure::of_request(&kube::Error::Api(Box::new(status)), "create x").reason
+        of_request(&kube::Error::Api(Box::new(status)), "create x").reason
     }
 
     #[test]
@@ -158,14 +116,8 @@ mod tests {
         let details =
             json!({"causes": [{"reason": "NamespaceTerminating", "message": "x", "field": "metadata.namespace"}]});
         status.details = serde_json::from_value(details).unwrap();
-        let failure = Failure::of_request(&kube::Error::Api(Box::new(status)), "create x");
+        let failure = of_request(&kube::Error::Api(Box::new(status)), "create x");
         assert_eq!(failure.reason, Reason::Terminating);
-    }
-
-    #[test]
-    fn what_others_say_is_quoted_visibly() {
-        let failure = Failure::new(Reason::Refused, "a\u{1b}[2J\nb").and("c\u{202e}");
-        assert_eq!(failure.message, "a\\u001b[2J\\nb. c\\u202e");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::api::Reason;
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
+use crate::cluster::error::of_request;
 use crate::telemetry::requests::Requests;
 
 /// How long an answer is waited for.
@@ -28,10 +28,10 @@ pub enum RequestError {
 impl RequestError {
     /// What it means that this could not be done.
     #[must_use]
-    pub fn failure(&self, action: &str) -> Failure {
+    pub fn failure(&self, action: &str) -> Issue {
         match self {
-            Self::Answered(error) => Failure::of_request(error, action),
-            Self::Silence => Failure::new(Reason::ApiFailing, format!("failed to {action}: {self}")),
+            Self::Answered(error) => of_request(error, action),
+            Self::Silence => Issue::new(Reason::ApiFailing, format!("failed to {action}: {self}")),
         }
     }
 

@@ -129,8 +129,8 @@ mod tests {
         assert!(problems(&known("one"), &|| None).is_empty());
         let told = problems(&known("one"), &|| claim("two", "one"));
         assert_eq!(told.len(), 1);
-        assert_eq!((told[0].reason, told[0].blocking), (Reason::VolumeReplaced, true));
-        assert!(told[0].message.contains("accept-volume=two"), "{}", told[0].message);
+        assert_eq!((told[0].issue.reason, told[0].blocking), (Reason::VolumeReplaced, true));
+        assert!(told[0].issue.message.contains("accept-volume=two"), "{}", told[0].issue.message);
         assert!(problems(&known("one"), &|| claim("two", "two")).is_empty());
         assert_eq!(remembered(&known("one"), &all, |_| claim("two", "two"), |_| true), known("two"));
     }

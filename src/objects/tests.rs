@@ -287,13 +287,13 @@ fn extra_goes_into_its_layer_and_never_over_the_core() {
     let plan = plan(&team("{projects: [{name: p}, {name: q}]}"), &Facts::offline(&site, &catalogue)).unwrap();
     let desires = desired(&plan);
     assert_eq!(find(&desires, "ConfigMap", "abc--q", "note").unwrap()["data"]["project"], "q");
-    assert!(plan.problems.iter().any(|problem| problem.blocking && problem.message.contains("extra 'bad'")));
+    assert!(plan.problems.iter().any(|problem| problem.blocking && problem.issue.message.contains("extra 'bad'")));
     assert_eq!(find(&desires, "ServiceAccount", "abc--p", "default").unwrap()["automountServiceAccountToken"], false);
     assert!(
         desires
             .problems
             .iter()
-            .any(|problem| problem.message.contains("ServiceAccount default in abc--p is wanted twice"))
+            .any(|problem| problem.issue.message.contains("ServiceAccount default in abc--p is wanted twice"))
     );
 }
 
@@ -317,7 +317,7 @@ fn extras_that_cost_too_much_are_left_out_and_the_others_not() {
     let plan = plan(&team(&format!("{{projects: [{projects}]}}")), &Facts::offline(&site, &catalogue)).unwrap();
     let says = |id: &str, what: &str| {
         let found = |message: &String| message.contains(&format!("extra '{id}'")) && message.contains(what);
-        plan.problems.iter().any(|problem| found(&problem.message))
+        plan.problems.iter().any(|problem| found(&problem.issue.message))
     };
     assert!(says("much", "in 32 namespaces"), "{:?}", plan.problems);
     assert!(says("refused", "the loop with `c`"), "{:?}", plan.problems);

@@ -63,7 +63,7 @@ mod tests {
         let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
         let told = keep(&plan, &mut objects, |_| live.clone());
         let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
-        (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.message).collect())
+        (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.issue.message).collect())
     }
 
     #[test]

@@ -10,12 +10,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
-use crate::api::Reason;
 use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::WorkKind;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
+use crate::api::{Issue, Reason};
 use crate::reconcile::context::Context;
+use crate::reconcile::requeue::Pass;
 use crate::reconcile::team::{reconcile, report_failure};
 use crate::reconcile::{triggers, usage, work};
 use crate::telemetry::metrics::{Reconcile, Teams};
@@ -119,7 +118,7 @@ async fn work(context: Arc<Context>, deadline: Duration, mut stop: watch::Receiv
 /// One key from the queue until it is done.
 async fn work_on<P>(context: &Arc<Context>, key: Request, deadline: Duration, pass: P)
 where
-    P: Future<Output = Result<RequeueAfter, Failure>> + Send + 'static,
+    P: Future<Output = Pass> + Send + 'static,
 {
     let begun = Instant::now();
     let (result, running) = guarded(&key, deadline, pass).await;
@@ -143,13 +142,13 @@ where
 }
 
 /// What came of a reconcile, for the metrics, the log and the team.
-async fn tell(context: &Context, key: &Request, result: &Result<RequeueAfter, Failure>, begun: Instant) {
+async fn tell(context: &Context, key: &Request, result: &Pass, begun: Instant) {
     measure(context, key, result, begun);
     let Err(failure) = result else { return };
-    warn!(?key, reason = %failure.reason, "{failure}");
+    warn!(?key, reason = %failure.issue.reason, "{failure}");
     // A reconcile that did not end could not report either, so that is done for it.
-    let (Request::Team(name), Reason::PassTooLong) = (key, failure.reason) else { return };
-    if let Err(error) = report_failure(context, name, failure).await {
+    let (Request::Team(name), Reason::PassTooLong) = (key, failure.issue.reason) else { return };
+    if let Err(error) = report_failure(context, name, &failure.issue).await {
         warn!(team = name, "{error}");
     }
 }
@@ -180,23 +179,23 @@ async fn contained<T: Send + 'static>(limit: Duration, work: impl Future<Output 
     }
 }
 
-type Running = JoinHandle<Result<RequeueAfter, Failure>>;
+type Running = JoinHandle<Pass>;
 
 /// One reconcile, and its task if that does not end.
-async fn guarded<P>(key: &Request, deadline: Duration, pass: P) -> (Result<RequeueAfter, Failure>, Option<Running>)
+async fn guarded<P>(key: &Request, deadline: Duration, pass: P) -> (Pass, Option<Running>)
 where
-    P: Future<Output = Result<RequeueAfter, Failure>> + Send + 'static,
+    P: Future<Output = Pass> + Send + 'static,
 {
     let late = || {
         let message = format!("the reconcile did not end within {} s", deadline.as_secs());
-        Err(Failure::new(Reason::PassTooLong, message))
+        Err(Issue::new(Reason::PassTooLong, message).into())
     };
     match contained(deadline, pass.instrument(info_span!("reconcile", ?key))).await {
         Ended::Done(result) => (result, None),
         Ended::Defect(ended) => {
             error!(?key, "a reconcile ended by a defect of Strata: {ended}");
             let message = format!("the reconcile ended by a defect of Strata: {ended}");
-            (Err(Failure::new(Reason::ApiFailing, message)), None)
+            (Err(Issue::new(Reason::ApiFailing, message).into()), None)
         }
         Ended::Stopped => (late(), None),
         Ended::Running(task) => {
@@ -206,13 +205,13 @@ where
     }
 }
 
-async fn one(context: &Context, key: &Request) -> Result<RequeueAfter, Failure> {
+async fn one(context: &Context, key: &Request) -> Pass {
     match key {
         // On the heap: the steps of a reconcile together are large.
         Request::Team(name) => Box::pin(reconcile(context, name)).await,
         Request::Work(id) => Box::pin(work::reconcile(context, id)).await,
-        Request::Blueprint(name) => usage::blueprint(context, name).await.map(|()| None),
-        Request::Engine(name) => usage::engine(context, name).await.map(|()| None),
+        Request::Blueprint(name) => Ok(usage::blueprint(context, name).await.map(|()| None)?),
+        Request::Engine(name) => Ok(usage::engine(context, name).await.map(|()| None)?),
         Request::Readiness => {
             count_teams(context);
             Ok(None)
@@ -225,7 +224,7 @@ async fn one(context: &Context, key: &Request) -> Result<RequeueAfter, Failure> 
     }
 }
 
-fn measure(context: &Context, key: &Request, result: &Result<RequeueAfter, Failure>, begun: Instant) {
+fn measure(context: &Context, key: &Request, result: &Pass, begun: Instant) {
     let kind = match key {
         Request::Team(_) => "team",
         Request::Blueprint(_) => "blueprint",
@@ -235,7 +234,7 @@ fn measure(context: &Context, key: &Request, result: &Result<RequeueAfter, Failu
         Request::Expiry(_) => "expiry",
         Request::Work(_) => "daily",
     };
-    let result = result.as_ref().map_or_else(|failure| failure.class().name(), |_| "fine");
+    let result = result.as_ref().map_or_else(|failure| failure.issue.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();
     context.metrics.duration.observe(begun.elapsed().as_secs_f64());
     context.metrics.depth.set(i64::try_from(context.queue.depth()).unwrap_or(i64::MAX));

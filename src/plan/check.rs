@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use super::budget::check::check_maximum;
 use super::findings::Findings;
-use super::{Refusal, cidr, units};
+use super::{cidr, units};
 use crate::api::team::{AITeam, Member};
-use crate::api::{AITeamSpec, BlueprintSpec};
+use crate::api::{AITeamSpec, BlueprintSpec, Issue};
 
 /// Everything that keeps the spec as a whole from being planned.
-pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Refusal> {
+pub fn check(team: &AITeam, blueprint: &BlueprintSpec) -> Result<(), Issue> {
     let mut findings = Findings::default();
     let spec = &team.spec;
     check_names(team, &mut findings);

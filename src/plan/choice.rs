@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Blocked, Choice, Facts};
+use super::{Choice, Facts};
 use crate::api::quantity::Quantity;
 use crate::api::vocabulary::{Capability, Layer};
-use crate::api::{AITeamSpec, Reason};
+use crate::api::{AITeamSpec, Issue, Reason};
 use crate::engine::{CompiledEngine, plain};
 
 /// A capability that the team asks for, and how.
@@ -138,9 +138,9 @@ pub struct Chosen {
     /// The engine, if it is there and sound.
     pub engine: Option<Arc<CompiledEngine>>,
     /// Present: the component is held.
-    pub hold: Option<Blocked>,
+    pub hold: Option<Issue>,
     /// What preferences passed over for being broken or missing.
-    pub passed_over: Vec<Blocked>,
+    pub passed_over: Vec<Issue>,
 }
 
 /// Chooses the engine for a want.
@@ -168,7 +168,7 @@ pub fn choose(want: &CapabilityRequest<'_>, recorded: Option<&Choice>, facts: &F
     }
     let Some(name) = plain(want.capability) else {
         let message = format!("{path}: no engine provides {} on this cluster: name one", want.capability);
-        let hold = Some(Blocked { reason: Reason::EngineMissing, message });
+        let hold = Some(Issue::new(Reason::EngineMissing, message));
         return Chosen { name: want.capability.kebab().to_owned(), engine: None, hold, passed_over };
     };
     let chosen = examined(name, &format!("{path} falls to '{name}'"), want.capability, facts);
@@ -177,36 +177,37 @@ pub fn choose(want: &CapabilityRequest<'_>, recorded: Option<&Choice>, facts: &F
 
 /// The engine of this name, and why it cannot be used, if it cannot.
 fn examined(name: &str, why: &str, capability: Capability, facts: &Facts<'_>) -> Chosen {
-    let chosen = |engine, hold: Option<(Reason, String)>| Chosen {
+    let chosen = |engine, hold: Option<Issue>| Chosen {
         name: name.to_owned(),
         engine,
-        hold: hold.map(|(reason, message)| Blocked { reason, message: format!("{why}: {message}") }),
+        hold: hold.map(|hold| hold.of(why)),
         passed_over: Vec::new(),
     };
     let Some(entry) = facts.catalogue.get(name) else {
-        return chosen(None, Some((Reason::EngineMissing, "there is no engine of this name".to_owned())));
+        return chosen(None, Some(Issue::new(Reason::EngineMissing, "there is no engine of this name")));
     };
     let engine = match &entry.compiled {
         Ok(engine) => Arc::clone(engine),
-        Err(error) => return chosen(None, Some((Reason::EngineInvalid, error.to_string()))),
+        Err(error) => return chosen(None, Some(Issue::new(Reason::EngineInvalid, error.to_string()))),
     };
     let hold = unusable(&engine, capability, facts);
     chosen(Some(engine), hold)
 }
 
-fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) -> Option<(Reason, String)> {
+fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) -> Option<Issue> {
     let spec = engine.spec();
     if !engine.provides(capability) {
         let provided: Vec<&str> = spec.capabilities.iter().map(|capability| capability.name()).collect();
-        return Some((Reason::Invalid, format!("it provides {} and not {capability}", provided.join(", "))));
+        return Some(Issue::new(Reason::Invalid, format!("it provides {} and not {capability}", provided.join(", "))));
     }
     if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name())
     {
         let message = "it runs with rights of its own, which the Blueprint does not accept: \
                        add it to spec.acceptPrivilegedEngines there, or choose another";
-        return Some((Reason::Refused, message.to_owned()));
+        return Some(Issue::new(Reason::Refused, message));
     }
     let missing = spec.requires.iter().find(|required| !facts.served.serves(required))?;
     let versions = missing.versions.join(" or ");
-    Some((Reason::Unavailable, format!("this cluster does not serve {}.{} in {versions}", missing.kind, missing.group)))
+    let message = format!("this cluster does not serve {}.{} in {versions}", missing.kind, missing.group);
+    Some(Issue::new(Reason::Unavailable, message))
 }

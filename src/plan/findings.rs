@@ -1,7 +1,7 @@
 //! What is wrong with a spec as a whole, collected so that all of it is reported at once.
 
-use super::{Problem, Refusal, Scope};
-use crate::api::Reason;
+use super::{Problem, Scope};
+use crate::api::{Issue, Reason};
 
 /// What was found so far.
 #[derive(Default)]
@@ -19,15 +19,15 @@ impl Findings {
     }
 
     /// The refusal that all of it makes, if there is anything.
-    pub fn verdict(self) -> Result<(), Refusal> {
+    pub fn verdict(self) -> Result<(), Issue> {
         if self.0.is_empty() { Ok(()) } else { Err(refusal(self.0)) }
     }
 }
 
 /// The refusal that these problems make.
 #[must_use]
-pub fn refusal(problems: Vec<Problem>) -> Refusal {
-    let reason = problems.first().map_or(Reason::Invalid, |problem| problem.reason);
-    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    Refusal { reason, message: messages.join("; "), problems }
+pub fn refusal(problems: Vec<Problem>) -> Issue {
+    let reason = problems.first().map_or(Reason::Invalid, |problem| problem.issue.reason);
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.issue.message.as_str()).collect();
+    Issue::new(reason, messages.join("; "))
 }

@@ -38,7 +38,7 @@ use serde_json::Value;
 
 pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used};
 pub use prefixes::WrittenPrefixes;
-pub use problem::{InstanceId, Problem, Refusal, Scope};
+pub use problem::{InstanceId, Problem, Scope};
 pub use settings::{DatasetSettings, Settings};
 
 use crate::api::engine::PodSecurity;
@@ -47,7 +47,7 @@ use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
 use crate::api::work::WorkKind;
-use crate::api::{BlueprintSpec, Prefixes, Reason, labels};
+use crate::api::{BlueprintSpec, Issue, Prefixes, labels};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
 /// What is to be for one team.
@@ -200,15 +200,6 @@ pub struct Share {
     pub over: bool,
 }
 
-/// Why nothing of an instance is written and nothing of it pruned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// Why, as a word.
-    pub reason: Reason,
-    /// Why, for a person.
-    pub message: String,
-}
-
 /// One engine in one place.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -227,7 +218,7 @@ pub struct Instance {
     /// What its expressions speak of.
     pub inputs: Arc<Inputs>,
     /// Present: nothing of it is written or pruned.
-    pub hold: Option<Blocked>,
+    pub hold: Option<Issue>,
     /// What it is made of, or nothing if an expression failed.
     pub objects: Vec<RenderedObject>,
     /// The choice to be recorded for each of its capabilities. Of a held one it
@@ -286,7 +277,7 @@ impl Plan {
 
 /// What is kept of a team that was taken away: all of its namespaces with their
 /// guardrails, frozen at what was in use, and nothing else.
-pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
     let mut plan = plan(team, facts)?;
     for namespace in &mut plan.namespaces {
         namespace.retained = true;
@@ -299,7 +290,7 @@ pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> 
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What is to be for this team, or why the spec as a whole cannot be.
-pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
     let (spec, site) = (&team.spec, facts.blueprint);
     check::check(team, site)?;
     let name = team.metadata.name.clone().unwrap_or_default();

@@ -100,7 +100,7 @@ mod tests {
             let plan = plan(&team, &Facts { prefixes: &prefixes, ..Facts::offline(&site, &catalogue) }).unwrap();
             let told = no_effect(&team.spec, &site, &prefixes, &plan.instances);
             assert_eq!(
-                told.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "),
+                told.into_iter().map(|problem| problem.issue.message).collect::<Vec<_>>().join("; "),
                 message,
                 "{spec}"
             );
@@ -119,6 +119,6 @@ mod tests {
         }
         let told = no_effect(&team.spec, &site, &Prefixes::default(), &plan.instances);
         let begin = "storage 50Gi has no effect: engine mlflow of abc--shared makes no volume";
-        assert!(told.iter().any(|problem| problem.message.starts_with(begin)), "{told:?}");
+        assert!(told.iter().any(|problem| problem.issue.message.starts_with(begin)), "{told:?}");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Blocked, Facts, Problem, Scope};
-use crate::api::{BlueprintSpec, Reason};
+use super::{Facts, Problem, Scope};
+use crate::api::{BlueprintSpec, Issue, Reason};
 use crate::engine::CompiledEngine;
 
 /// The values for this engine, over the Blueprint's; within objects field by field.
@@ -37,7 +37,7 @@ pub fn refused(
     values: &Value,
     path: Option<&str>,
     site: (&str, &BlueprintSpec),
-) -> Option<Blocked> {
+) -> Option<Issue> {
     let errors = engine.parameters_valid(values);
     if errors.is_empty() {
         return None;
@@ -49,7 +49,7 @@ pub fn refused(
         Some(path) if blueprint.parameters.contains_key(engine.name()) => format!("{path}, over {of_site}"),
         Some(path) => path.to_owned(),
     };
-    Some(Blocked { reason: Reason::Invalid, message: format!("{from}: {}", errors.join("; ")) })
+    Some(Issue::new(Reason::Invalid, format!("{from}: {}", errors.join("; "))))
 }
 
 /// Parameters of the Blueprint for engines that are not there: nobody gets them.

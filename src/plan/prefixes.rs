@@ -83,9 +83,9 @@ mod tests {
             let (stays, problem) = in_effect(&team(not_yet), &old, &new);
             assert_eq!(stays, prefixes("oidc:", ""), "{not_yet:?}");
             let problem = problem.unwrap();
-            assert_eq!((problem.reason, problem.blocking), (Reason::PrefixNotAccepted, false));
+            assert_eq!((problem.issue.reason, problem.blocking), (Reason::PrefixNotAccepted, false));
             for words in ["user=oidc:,group=)", "user=,group=g:)", "annotate aiteam a"] {
-                assert!(problem.message.contains(words), "{}", problem.message);
+                assert!(problem.issue.message.contains(words), "{}", problem.issue.message);
             }
         }
         assert_eq!(in_effect(&team(Some("user=,group=g:")), &old, &new), (new, None));

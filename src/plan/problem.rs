@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use crate::api::Reason;
-use crate::api::text::visible;
 use crate::api::vocabulary::Capability;
+use crate::api::{Issue, Reason};
 
 /// One instance of an engine: where it stands, and for what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,10 +39,8 @@ pub enum Scope {
 pub struct Problem {
     /// What it is about.
     pub scope: Scope,
-    /// Why, as a word.
-    pub reason: Reason,
-    /// Why, for a person: the field, and both sides.
-    pub message: String,
+    /// Why: the field, and both sides.
+    pub issue: Issue,
     /// Whether `Ready` is false because of it. `NotYet` and advice block nothing.
     pub blocking: bool,
 }
@@ -52,24 +49,12 @@ impl Problem {
     /// Something that keeps the team from being ready.
     #[must_use]
     pub fn blocking(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
-        Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: true }
+        Self { scope, issue: Issue::new(reason, message), blocking: true }
     }
 
     /// Something to be told that blocks nothing.
     #[must_use]
     pub fn advice(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
-        Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: false }
+        Self { scope, issue: Issue::new(reason, message), blocking: false }
     }
-}
-
-/// The spec as a whole cannot be: nothing is planned, and what runs is held.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// Why, as a word: that of the first problem.
-    pub reason: Reason,
-    /// Why, for a person: every problem, in one text.
-    pub message: String,
-    /// The problems, one by one.
-    pub problems: Vec<Problem>,
 }

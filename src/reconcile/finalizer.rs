@@ -4,14 +4,13 @@
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use crate::api::{AITeam, labels};
-use crate::cluster::error::Failure;
+use crate::api::{AITeam, Issue, labels};
 use crate::cluster::request::request;
 use crate::reconcile::context::Context;
 
 /// Sets the finalizer, if it is not there: what is written after it cannot be
 /// left behind.
-pub async fn add(context: &Context, team: &AITeam) -> Result<(), Failure> {
+pub async fn add(context: &Context, team: &AITeam) -> Result<(), Issue> {
     let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
     if is_set(team) {
         return Ok(());
@@ -21,7 +20,7 @@ pub async fn add(context: &Context, team: &AITeam) -> Result<(), Failure> {
 }
 
 /// Takes the finalizer off: the API server may let the team go.
-pub async fn remove(context: &Context, team: &AITeam) -> Result<(), Failure> {
+pub async fn remove(context: &Context, team: &AITeam) -> Result<(), Issue> {
     let finalizers = team.metadata.finalizers.clone().unwrap_or_default();
     let rest: Vec<_> = finalizers.into_iter().filter(|known| known != labels::FINALIZER).collect();
     set(context, team, &rest).await
@@ -34,7 +33,7 @@ pub fn is_set(team: &AITeam) -> bool {
 }
 
 /// Sets all finalizers, if nobody changed the team meanwhile.
-async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Failure> {
+async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Issue> {
     let api: Api<AITeam> = Api::all(context.client.clone());
     let patch = json!({"metadata": {
         "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,

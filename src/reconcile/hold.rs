@@ -2,29 +2,25 @@
 //! all the same, as far as it is known who was meant.
 
 use crate::api::kinds::RBAC;
-use crate::api::reason::Class;
 use crate::api::team::Readable;
-use crate::api::{AITeam, AITeamSpec, Reason};
+use crate::api::{AITeam, AITeamSpec, Issue, Reason};
 use crate::cluster::apply::Outcome;
-use crate::cluster::apply::outcome::soonest;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::cluster::store::Unreadable;
 use crate::reconcile::context::Context;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_repairs, with_newest_status};
-use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::requeue::Pass;
 use crate::reconcile::snapshot::TeamSnapshot;
-use crate::reconcile::{observe, revoke, teardown};
+use crate::reconcile::{observe, requeue, revoke, teardown};
 use crate::status::team::held;
 
 /// Holds a team whose spec can be read.
-pub async fn hold(context: &Context, team: &AITeam, failure: &Failure) -> Result<RequeueAfter, Failure> {
+pub async fn hold(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
     hold_as_read(context, team, &Readable::from(&team.spec), failure).await
 }
 
 /// A team that this version of the operator cannot read, as far as it can.
-pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Result<RequeueAfter, Failure> {
+pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> Pass {
     let people = Readable::of(&object.spec);
     let policy = people.deletion_policy;
     let bare = AITeam {
@@ -38,7 +34,7 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> R
          that can, or take out what it does not know",
         object.error
     );
-    let failure = Failure::new(Reason::Invalid, message);
+    let failure = Issue::new(Reason::Invalid, message);
     match (bare.metadata.deletion_timestamp.is_some(), policy) {
         (false, _) => hold_as_read(context, &bare, &people, &failure).await,
         (true, Some(_)) => teardown::teardown(context, &bare).await,
@@ -47,12 +43,7 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> R
     }
 }
 
-async fn hold_as_read(
-    context: &Context,
-    team: &AITeam,
-    people: &Readable,
-    failure: &Failure,
-) -> Result<RequeueAfter, Failure> {
+async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failure: &Issue) -> Pass {
     let name = team.name();
     let mut outcome = Outcome::default();
     let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
@@ -67,10 +58,7 @@ async fn hold_as_read(
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     tell_of_repairs(context, team, &outcome);
     report(context, team, held(team, &failure, &now())).await?;
-    match outcome.failures().next() {
-        Some((_, unwritten)) => Err(unwritten.clone().wishing(outcome.again)),
-        None => Ok(soonest([outcome.again, (failure.class() == Class::Invalid).then_some(RECHECK)])),
-    }
+    requeue::guarded(&outcome, requeue::held(&failure))
 }
 
 /// Takes those out of the bindings who left, and says what there is to say of it: a
@@ -79,9 +67,9 @@ async fn revoke_who_left(
     context: &Context,
     name: &str,
     people: &Readable,
-    failure: &Failure,
+    failure: &Issue,
     outcome: &mut Outcome,
-) -> Failure {
+) -> Issue {
     let record = observe::record(name, &context.cache);
     let site = context.store.blueprints.get(&people.spec.blueprint).and_then(Result::ok);
     let known = record.as_ref().ok().and_then(Option::as_ref);

@@ -15,8 +15,7 @@ use crate::api::kinds::built_in;
 use crate::api::reason::Class;
 use crate::api::status::{Condition, READY};
 use crate::api::team_status::ComponentState;
-use crate::api::{AITeam, AITeamStatus, GROUP, ObjectKey, Reason, VERSION, labels};
-use crate::cluster::error::Failure;
+use crate::api::{AITeam, AITeamStatus, GROUP, Issue, ObjectKey, Reason, VERSION, labels};
 use crate::cluster::request::request;
 use crate::plan::Retained;
 use crate::reconcile::context::Context;
@@ -46,7 +45,7 @@ fn version(text: Option<&String>) -> u64 {
 
 /// Writes the status of a team, if it says something new, and tells of what
 /// turned.
-pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Failure> {
+pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Issue> {
     let before = team.status.clone().unwrap_or_default();
     if before == status {
         return Ok(());
@@ -81,7 +80,7 @@ pub async fn write_status(
     name: &str,
     uid: Option<&str>,
     status: Value,
-) -> Result<DynamicObject, Failure> {
+) -> Result<DynamicObject, Issue> {
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), resource);
     let patch = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind,

@@ -9,8 +9,6 @@ use crate::api::identity::Request;
 use crate::api::{AITeam, labels};
 use crate::cluster::apply::{Outcome, PruneScope};
 use crate::cluster::cache::Entry;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
 use crate::objects::{Stage, desired};
 use crate::plan::{DatasetSettings, Plan, Usage, retained_only};
@@ -18,10 +16,11 @@ use crate::reconcile::context::Context;
 use crate::reconcile::observe;
 use crate::reconcile::observe::{Observed, Recorded};
 use crate::reconcile::publish::publish;
+use crate::reconcile::requeue::{Pass, guarded};
 use crate::reconcile::snapshot::TeamSnapshot;
 
 /// Keeps what is retained of a team, if anything is.
-pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
+pub async fn reconcile(context: &Context, name: &str) -> Pass {
     let namespaces = observe::namespaces(name, &context.cache);
     let snapshot = context.snapshot(name);
     let recorded = Recorded { cache: &context.cache, snapshot: snapshot.as_deref() };
@@ -56,13 +55,12 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Fa
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // Its work stops or goes on as it is: nothing new starts.
     publish(context, name, TeamSnapshot::planned(&team, plan, &outcome).retained(record));
-    let failed = outcome.failures().map(|(_, failure)| failure.clone()).next();
-    failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
+    guarded(&outcome, None)
 }
 
 /// Without a record nobody knows what its policies and quotas were, so these stay as they
 /// are. That it was withdrawn is still written on its namespaces, so nobody gets in.
-async fn unrecorded(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
+async fn unrecorded(context: &Context, name: &str) -> Pass {
     let namespaces = observe::namespaces(name, &context.cache);
     let is_left = |entry: &Entry| entry.view.state()["annotations"][labels::RETAINED] == "true";
     if namespaces.is_empty() || !namespaces.values().all(is_left) {
@@ -71,8 +69,7 @@ async fn unrecorded(context: &Context, name: &str) -> Result<RequeueAfter, Failu
     let mut outcome = Outcome::default();
     context.applier.remove_bindings(name, &mut outcome).await;
     context.applier.remove_foreign_bindings(name, &namespaces.keys().cloned().collect(), &mut outcome).await;
-    let failed = outcome.failures().next().map(|(_, failure)| failure.clone());
-    failed.map_or(Ok(outcome.again), |failure| Err(failure.wishing(outcome.again)))
+    guarded(&outcome, None)
 }
 
 /// The plan of a team of which only the guardrails are left.

@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::api::vocabulary::Level;
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, BlueprintSpec, content};
+use crate::api::{AITeam, BlueprintSpec, Issue, content};
 use crate::cluster::apply::Outcome;
 use crate::cluster::cache::packed::Packed;
 use crate::cluster::cache::text::Models;
-use crate::cluster::error::Failure;
 use crate::engine::Inputs;
 use crate::objects::record::Record;
 use crate::plan::budget::is_device;
@@ -27,7 +26,7 @@ pub struct TeamSnapshot {
     /// The team as it was planned; what it says last stays true while it is held.
     pub planned: Option<Planned>,
     /// Why nothing is written for the team: it is suspended, its Blueprint is missing.
-    pub held: Option<Failure>,
+    pub held: Option<Issue>,
     /// The engines that the plan of the team looked at.
     pub engines: BTreeSet<String>,
     /// Those that its work may come to use.
@@ -93,7 +92,7 @@ pub struct Planned {
     /// Its plan.
     pub plan: Plan,
     /// Namespaces that nothing is written into, and why.
-    pub blocked: BTreeMap<String, Failure>,
+    pub blocked: BTreeMap<String, Issue>,
     /// What of the record is in neither: choices of engines that this program cannot
     /// read, volumes, and kinds of engines; or all of it, of a team of which only the
     /// record is left.
@@ -144,7 +143,7 @@ impl TeamSnapshot {
 
     /// The snapshot of a team for which nothing may be written now.
     #[must_use]
-    pub fn held(failure: &Failure) -> Self {
+    pub fn held(failure: &Issue) -> Self {
         Self { held: Some(failure.clone()), content: content::number(&failure.message), ..Self::empty() }
     }
 

@@ -12,11 +12,10 @@ use crate::api::identity::Request;
 use crate::api::kinds::built_in;
 use crate::api::team::{DeletionPolicy, Mode};
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, AITeamSpec, ObjectKey, Reason, labels};
+use crate::api::{AITeam, AITeamSpec, Issue, ObjectKey, Reason, labels};
 use crate::cluster::apply::outcome::soonest;
 use crate::cluster::apply::{Outcome, PruneScope, Result as Written, acts_on_anothers};
 use crate::cluster::cache::{Entry, ObjectCache};
-use crate::cluster::error::Failure;
 use crate::cluster::queue::RequeueAfter;
 use crate::objects::record::Record;
 use crate::objects::stores::{Claim, Volumes};
@@ -30,7 +29,7 @@ use crate::reconcile::hold::{hold, unreadable};
 use crate::reconcile::observe::{Observed, Recorded, observe};
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
-use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
@@ -38,7 +37,7 @@ use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
 use crate::status::team::{Live, held, status};
 
 /// Reconciles the team of this name, whether its object is there or not.
-pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
+pub async fn reconcile(context: &Context, name: &str) -> Pass {
     let team = match context.store.teams.get(name) {
         None => return retained::reconcile(context, name).await,
         Some(Ok(team)) => with_newest_status(context, Arc::unwrap_or_clone(team)),
@@ -50,21 +49,21 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Fa
     Box::pin(present(context, &team)).await
 }
 
-async fn present(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failure> {
+async fn present(context: &Context, team: &AITeam) -> Pass {
     if let Some(failure) = context.store.unknown() {
         return hold(context, team, &failure).await;
     }
     finalizer::add(context, team).await?;
     if team.spec.suspend {
         let failure =
-            Failure::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
+            Issue::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
         return hold(context, team, &failure).await;
     }
     if team.spec.mode == Mode::Observe {
         // Whoever asks to be observed does not ask to be changed.
         let message = "spec.mode Observe: what would change is not reported yet, and nothing is written but the removal of rights; \
                        `strata render` shows what Enforce would write";
-        return hold(context, team, &Failure::new(Reason::NotYet, message)).await;
+        return hold(context, team, &Issue::new(Reason::NotYet, message)).await;
     }
     let name = team.name();
     // 1 observe
@@ -84,7 +83,7 @@ async fn present(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failu
     // 2 plan
     let mut plan = match planned(context, team, &mut observed) {
         Ok(plan) => plan,
-        Err(refusal) => return hold(context, team, &Failure::new(refusal.reason, refusal.message)).await,
+        Err(refusal) => return hold(context, team, &refusal).await,
     };
     // 3 desire
     let desires = desires(&context.cache, &mut plan);
@@ -160,7 +159,7 @@ fn is_built_in(desired: &Desired) -> bool {
 
 /// Whether the namespaces were retained from an earlier team of the name, and
 /// the Blueprint wants that team named before they are taken over.
-fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failure> {
+fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Issue> {
     if observed.blueprint.reclaim != crate::api::blueprint::Reclaim::Explicit {
         return None;
     }
@@ -169,7 +168,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
     let namespaces = observe::namespaces(team.name(), &context.cache);
     let earlier = namespaces.values().map(|entry| entry.team_uid.as_str()).find(|other| *other != uid)?;
     (named.map(String::as_str) != Some(earlier)).then(|| {
-        Failure::new(
+        Issue::new(
             Reason::Conflict,
             format!(
                 "namespaces of an earlier team of this name are retained, and the Blueprint wants it named: to take them over, set the annotation {}: {earlier}",
@@ -180,7 +179,7 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Failur
 }
 
 /// The plan, with the guardrails of namespaces that the spec no longer asks for.
-pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, crate::plan::Refusal> {
+pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed) -> Result<Plan, Issue> {
     let first = plan(team, &observed.facts())?;
     let wanted: BTreeSet<_> = first.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let leftover = observe::namespaces(team.name(), &context.cache)
@@ -365,25 +364,18 @@ fn waiting(entry: &Entry) -> Vec<Missing> {
 }
 
 /// Says in the status why a reconcile came to no end of its own.
-pub async fn report_failure(context: &Context, name: &str, failure: &Failure) -> Result<(), Failure> {
+pub async fn report_failure(context: &Context, name: &str, failure: &Issue) -> Result<(), Issue> {
     let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
     let team = with_newest_status(context, Arc::unwrap_or_clone(team));
     report(context, &team, held(&team, failure, &now())).await
 }
 
-fn next(
-    context: &Context,
-    name: &str,
-    plan: &Plan,
-    health: &Health,
-    outcome: &Outcome,
-    later: RequeueAfter,
-) -> Result<RequeueAfter, Failure> {
+fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &Outcome, later: RequeueAfter) -> Pass {
     let over = plan.budget.iter().any(|share| share.over);
     if over && context.may_lower(name) {
         context.remember_lowering(name);
     }
     let to_fix =
         outcome.failures().next().is_some() || health.namespaces.iter().any(|namespace| !namespace.failures.is_empty());
-    outcome.requeue(soonest([over.then_some(LOWERING), later]), to_fix.then_some(RECHECK))
+    requeue::written(outcome, soonest([over.then_some(LOWERING), later]), to_fix.then_some(RECHECK))
 }

@@ -8,24 +8,22 @@ use serde_json::json;
 
 use crate::api::identity::Request;
 use crate::api::team::DeletionPolicy;
-use crate::api::{AITeam, GROUP, Layer, ObjectKey, Reason};
+use crate::api::{AITeam, GROUP, Issue, Layer, ObjectKey, Reason};
 use crate::cluster::apply::{Outcome, Revocation};
 use crate::cluster::cache::Entry;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::objects::record::Record;
 use crate::plan::Identity;
 use crate::reconcile::context::Context;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{now, report};
-use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::requeue::{Failure, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{finalizer, observe, retained, stalled};
 use crate::status::team::held;
 
 /// Takes the team away and lets its object go once that is done.
-pub async fn teardown(context: &Context, team: &AITeam) -> Result<RequeueAfter, Failure> {
+pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     if !finalizer::is_set(team) {
         return Ok(None);
     }
@@ -48,7 +46,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Result<RequeueAfter, 
 
 /// Takes the people of a deleted team away and nothing else: what becomes of the rest
 /// cannot be read, so the team stays and says so.
-pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failure) -> Result<RequeueAfter, Failure> {
+pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
     if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
         return Ok(None);
     }
@@ -57,7 +55,7 @@ pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Failur
 }
 
 /// Whether the kind's own definition is being deleted, or is gone.
-pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Failure> {
+pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Issue> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
     let name = format!("{plural}.{GROUP}");
     let read = api.get_metadata_opt(&name);
@@ -77,18 +75,18 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
         DeletionPolicy::Retain => {
             if let Err(failure) = withdraw(context, team).await {
                 report(context, team, held(team, &failure, &now())).await?;
-                return Err(failure);
+                return Err(failure.into());
             }
             retained::reconcile(context, name).await?;
             Ok(true)
         }
-        DeletionPolicy::Delete => delete(context, team).await,
+        DeletionPolicy::Delete => Ok(delete(context, team).await?),
     }
 }
 
 /// Removes every binding of the team, wherever it is, and says whether none that
 /// names anybody is left. Needs neither Backbone nor record.
-async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     let name = team.name();
     let mut outcome = Outcome::default();
     context.applier.relabel_namespaces(name, &mut outcome).await;
@@ -120,7 +118,7 @@ fn names_anybody(entry: &Entry) -> bool {
 }
 
 /// Writes into the record that the team was withdrawn, before that takes effect.
-async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Failure> {
+async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Issue> {
     let name = team.name();
     let uid = team.metadata.uid.clone().unwrap_or_default();
     // One that cannot be read is not written over: the team waits for who can.
@@ -156,10 +154,10 @@ fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
 /// What goes first: what serves, then what was worked on, then what was shared.
 const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::Backbone];
 
-async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
+async fn delete(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     let name = team.name();
     let mut outcome = Outcome::default();
-    let going = Failure::new(Reason::Deleting, "the team is being deleted with everything in it");
+    let going = Issue::new(Reason::Deleting, "the team is being deleted with everything in it");
     publish(context, name, TeamSnapshot::held(&going));
     context.applier.remove_outside(name, &mut outcome).await;
     let namespaces = observe::namespaces(name, &context.cache);
@@ -191,13 +189,13 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     if waiting.is_empty() {
         return Ok(true);
     }
-    report(context, team, held(team, &Failure::new(Reason::Deleting, waiting), &now())).await?;
+    report(context, team, held(team, &Issue::new(Reason::Deleting, waiting), &now())).await?;
     Ok(false)
 }
 
 /// Why a namespace that is the team's own by its recorded UID cannot be removed: it
 /// lost our label.
-fn lost(context: &Context, team: &str) -> Option<Failure> {
+fn lost(context: &Context, team: &str) -> Option<Issue> {
     let record = observe::record(team, &context.cache).ok().flatten()?;
     record.namespaces.iter().find_map(|(namespace, uid)| {
         let entry = context.cache.get(&ObjectKey::new("", "Namespace", None, namespace))?;

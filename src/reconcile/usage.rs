@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, Engine, Reason};
-use crate::cluster::error::Failure;
+use crate::api::{Blueprint, Engine, Issue, Reason};
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
 use crate::plan::Choices;
@@ -49,7 +48,7 @@ struct Told<'a> {
 }
 
 /// Writes the status of a Blueprint, if it says something new.
-pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
+pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.forms().into_iter();
     let followers = teams.filter(|(_, team)| team.blueprint.as_deref() == Some(name)).count();
@@ -101,7 +100,7 @@ fn access(context: &Context) -> Option<Finding> {
 }
 
 /// Writes the status of an Engine object, if it says something new.
-pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
+pub async fn engine(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.engines.get(name) else { return Ok(()) };
     let teams = context.store.teams.names().into_iter();
     let followers = teams.filter(|team| context.uses.of(&context.cache, &context.store, team).contains(name)).count();
@@ -131,7 +130,7 @@ fn parts<'a, K>(
 }
 
 /// The first of the findings is the one on `Ready`.
-async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Failure> {
+async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Issue> {
     let Told { resource, kind, name, metadata, status: known } = told;
     let generation = metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();

@@ -13,9 +13,8 @@ use crate::api::team_status::{
     AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
-use crate::api::{AITeam, Condition, Layer, ObjectKey, Reason, text};
+use crate::api::{AITeam, Condition, Issue, Layer, ObjectKey, Reason, text};
 use crate::cluster::cache::{ObjectCache, mark};
-use crate::cluster::error::Failure;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
 
@@ -77,7 +76,7 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
 /// The status of a team of which nothing can be planned, or whose writes are
 /// stopped: what was known of it stays.
 #[must_use]
-pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
+pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     let before = team.status.clone().unwrap_or_default();
     let generation = team.metadata.generation.unwrap_or_default();
     let mut findings = vec![Finding::new(READY, false, failure.reason, failure.message.clone())];
@@ -104,23 +103,23 @@ pub fn held(team: &AITeam, failure: &Failure, now: &Time) -> AITeamStatus {
 }
 
 /// What is wrong, worst first: what a person has to fix before what passes.
-fn worst(health: &Health) -> Vec<Failure> {
+fn worst(health: &Health) -> Vec<Issue> {
     let namespaces = health.namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned());
     let components =
         health.components.iter().filter(|component| component.state != ComponentState::Ready).map(component_failure);
-    let mut all: Vec<Failure> = health.team.iter().cloned().chain(namespaces).chain(components).collect();
+    let mut all: Vec<Issue> = health.team.iter().cloned().chain(namespaces).chain(components).collect();
     all.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     all.dedup();
     all
 }
 
-fn component_failure(component: &ComponentHealth) -> Failure {
+fn component_failure(component: &ComponentHealth) -> Issue {
     let message = component.message.as_deref().unwrap_or("not ready yet");
     let place = format!("{} in {}", component.engine, component.namespace);
-    Failure::new(component.reason, format!("{place}: {message}"))
+    Issue::new(component.reason, format!("{place}: {message}"))
 }
 
-fn ready(plan: &Plan, health: &Health, worst: &[Failure]) -> Finding {
+fn ready(plan: &Plan, health: &Health, worst: &[Issue]) -> Finding {
     match worst {
         [] => Finding::new(
             READY,
@@ -147,7 +146,7 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 /// `Stalled` only for what a person has to fix; kstatus takes it for Failed.
-pub(super) fn progress(worst: Option<&Failure>) -> Option<Finding> {
+pub(super) fn progress(worst: Option<&Issue>) -> Option<Finding> {
     let failure = worst?;
     let type_ = if failure.class() == Class::Invalid { STALLED } else { RECONCILING };
     Some(Finding::new(type_, true, failure.reason, failure.message.clone()))
@@ -185,19 +184,23 @@ fn covered(lacking: &[String]) -> Finding {
 }
 
 fn honored(plan: &Plan) -> Finding {
-    let waiting: Vec<_> =
-        plan.problems.iter().filter(|problem| !problem.blocking).map(|problem| problem.message.as_str()).collect();
+    let waiting: Vec<_> = plan
+        .problems
+        .iter()
+        .filter(|problem| !problem.blocking)
+        .map(|problem| problem.issue.message.as_str())
+        .collect();
     if waiting.is_empty() {
         return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has its effect");
     }
     let reason =
-        plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.reason);
+        plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.issue.reason);
     Finding::new(HONORED, false, reason, waiting.join("; "))
 }
 
 /// Of fields that nobody could look at, nothing is said: the spec changed since, or
 /// something in it or around it is wrong.
-fn not_looked_at(before: &[Condition], failure: &Failure, generation: i64) -> Option<Finding> {
+fn not_looked_at(before: &[Condition], failure: &Issue, generation: i64) -> Option<Finding> {
     let known = before.iter().find(|known| known.type_ == HONORED)?;
     let stale = known.observed_generation != Some(generation) || failure.class() == Class::Invalid;
     let message = format!("what the fields of the spec do was not looked at: {}", failure.message);

@@ -105,7 +105,7 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     let desires = desired(&plan);
     let daily = work::work(&team, &plan, &facts, manifests);
     let problems = plan.problems.iter().chain(&desires.problems);
-    let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.message)).collect();
+    let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.issue.message)).collect();
     let choices = plan.instances.iter().filter_map(|instance| instance.choice.as_ref());
     if choices.into_iter().any(|choice| choice.needs_api_server) || !plan.work_with_api_server.is_empty() {
         warnings.push(format!(

@@ -13,10 +13,9 @@ use serde_json::Value;
 
 use super::write::Writer;
 use crate::api::kinds::clearing::Clearing;
-use crate::api::{ObjectKey, Reason};
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::added::{Addition, additions, without};
 use crate::cluster::cache::fingerprint::holds;
-use crate::cluster::error::Failure;
 use crate::cluster::watch::Watched;
 
 /// A status code: what is sent cannot be.
@@ -99,7 +98,7 @@ pub struct Clearer<'a> {
 
 impl Clearer<'_> {
     /// Takes out what others added.
-    pub async fn clear(&self, live: Value) -> Result<Cleared, Failure> {
+    pub async fn clear(&self, live: Value) -> Result<Cleared, Issue> {
         let found = self.added(&live);
         if found.is_empty() {
             return Ok(Cleared { live, left: Vec::new() });
@@ -128,7 +127,7 @@ impl Clearer<'_> {
     }
 
     /// The object without these additions, or as it is if that cannot be.
-    async fn without(&self, mut live: Value, marks: &[u64]) -> Result<Taken, Failure> {
+    async fn without(&self, mut live: Value, marks: &[u64]) -> Result<Taken, Issue> {
         for _ in 0..TRIES {
             let found = self.added(&live);
             let out: Vec<_> = found.iter().filter(|addition| marks.contains(&addition.mark)).collect();
@@ -147,7 +146,7 @@ impl Clearer<'_> {
             }
         }
         let message = format!("failed to update {}: it changes all the time, and is tried again", self.key);
-        Err(Failure::new(Reason::Progressing, message))
+        Err(Issue::new(Reason::Progressing, message))
     }
 }
 

@@ -11,8 +11,7 @@ use futures::StreamExt;
 
 use super::{Applier, IN_FLIGHT, Outcome, Result, write};
 use crate::api::identity::Request;
-use crate::api::{ObjectKey, Reason};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::watch::State;
 use crate::objects::{Desired, Stage};
 
@@ -26,7 +25,7 @@ enum Whose {
     /// It is ours, or its kind is not watched, and the write says so.
     Ours,
     /// It is somebody else's, or the API server could not be asked.
-    NotOurs(Failure),
+    NotOurs(Issue),
 }
 
 impl Applier {
@@ -198,7 +197,7 @@ mod tests {
         let going = |reason: Reason, of_team: bool| {
             let mut outcome = Outcome::default();
             outcome.of_team.extend(of_team.then(|| objects[2].key.clone()));
-            let failure = Failure::new(reason, "of the Deployment");
+            let failure = Issue::new(reason, "of the Deployment");
             outcome.not_ours.insert(objects[2].key.clone());
             outcome.results.insert(objects[2].key.clone(), Result::Failed(failure));
             let going = objects.iter().filter(|desired| acts_on_anothers(desired, &objects, &outcome));

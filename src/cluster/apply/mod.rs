@@ -32,10 +32,9 @@ pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
 use crate::api::identity::Request;
 use crate::api::kinds::{WriteStrategy, clearing};
-use crate::api::{ObjectKey, Reason};
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::values::digest;
 use crate::cluster::cache::{Entry, ObjectCache};
-use crate::cluster::error::Failure;
 use crate::cluster::watch::{Known, State, Watched, Watches};
 use crate::objects::{Desired, Stage};
 
@@ -89,14 +88,14 @@ impl Applier {
     }
 
     /// Why nothing may be written into the object's namespace.
-    fn blocking(&self, desired: &Desired, outcome: &Outcome) -> Option<Failure> {
+    fn blocking(&self, desired: &Desired, outcome: &Outcome) -> Option<Issue> {
         let namespace = desired.key.namespace.as_ref()?;
         if let Some(failure) = outcome.blocked.get(namespace) {
             return Some(failure.clone());
         }
         let entry = self.cache.get(&ObjectKey::new("", "Namespace", None, namespace));
         entry.is_some_and(|entry| entry.deleting).then(|| {
-            Failure::new(
+            Issue::new(
                 Reason::Terminating,
                 format!("namespace {namespace} is being deleted: nothing can be written into it"),
             )
@@ -106,14 +105,14 @@ impl Applier {
     async fn one(&self, owner: &Request, desired: &Desired, nobody_elses: bool) -> Step {
         let key = &desired.key;
         let Some(known) = self.watches.version(&key.group, &key.kind, &desired.version) else {
-            return Step::failed(Failure::new(
+            return Step::failed(Issue::new(
                 Reason::Unavailable,
                 format!("{} is not served by this cluster", key.kind),
             ));
         };
         match known.state {
             State::Synced => self.step(&known.kind, owner, desired, nobody_elses).await,
-            State::Listing => Step::failed(Failure::new(
+            State::Listing => Step::failed(Issue::new(
                 Reason::Progressing,
                 format!("the first list of {} is not complete", known.kind.resource.plural),
             )),
@@ -129,7 +128,7 @@ impl Applier {
     async fn step(&self, kind: &Watched, owner: &Request, desired: &Desired, nobody_elses: bool) -> Step {
         let key = &desired.key;
         match self.cache.get(key) {
-            Some(entry) if entry.deleting => Step::failed(Failure::new(
+            Some(entry) if entry.deleting => Step::failed(Issue::new(
                 Reason::Deleting,
                 format!("{key} is being deleted, and is created again once it is gone"),
             )),
@@ -235,7 +234,7 @@ impl Applier {
         &self,
         kind: &Watched,
         desired: &Desired,
-        written: std::result::Result<Value, Failure>,
+        written: std::result::Result<Value, Issue>,
         permission: WriteDecision,
         by: Option<String>,
     ) -> Step {
@@ -280,12 +279,12 @@ impl Step {
         Self { result, contested: None, again: None, fresh: false, left: Vec::new() }
     }
 
-    const fn failed(failure: Failure) -> Self {
+    const fn failed(failure: Issue) -> Self {
         Self::of(Result::Failed(failure))
     }
 
     /// Whatever was written: whether it is there is not known.
-    fn unknown(self, failure: Failure) -> Self {
+    fn unknown(self, failure: Issue) -> Self {
         match self.result {
             Result::Failed(_) => self,
             _ => Self { result: Result::Failed(failure), ..self },

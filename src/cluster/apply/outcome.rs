@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::has_reserved_name;
-use crate::api::reason::Class;
-use crate::api::{ObjectKey, Reason};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::queue::RequeueAfter;
 
 /// What came of one object.
@@ -22,7 +20,7 @@ pub enum Result {
         by: Option<String>,
     },
     /// It is not as desired.
-    Failed(Failure),
+    Failed(Issue),
 }
 
 /// Whoever keeps changing an object, and what of it, where that can be told.
@@ -37,12 +35,12 @@ pub struct OtherManager {
 impl OtherManager {
     /// Why the object is not as desired.
     #[must_use]
-    pub fn failure(&self, key: &ObjectKey) -> Failure {
+    pub fn failure(&self, key: &ObjectKey) -> Issue {
         let writer = self.by.as_deref().unwrap_or("another writer");
         let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
         let message =
             format!("{key} is changed again and again by {writer}{field}: have it leave alone what Strata sets");
-        Failure::new(Reason::Contested, message)
+        Issue::new(Reason::Contested, message)
     }
 }
 
@@ -54,7 +52,7 @@ pub struct Outcome {
     /// Objects that were removed.
     pub removed: Vec<ObjectKey>,
     /// Objects that could not be removed.
-    pub not_removed: BTreeMap<ObjectKey, Failure>,
+    pub not_removed: BTreeMap<ObjectKey, Issue>,
     /// Objects that somebody keeps changing.
     pub contested: BTreeMap<ObjectKey, OtherManager>,
     /// What admission put into objects, and was left there, told for the first time.
@@ -72,13 +70,13 @@ pub struct Outcome {
     /// only we may write.
     pub(super) of_team: BTreeSet<ObjectKey>,
     /// Namespaces that nothing more is written into, and why.
-    pub(super) blocked: BTreeMap<String, Failure>,
+    pub(super) blocked: BTreeMap<String, Issue>,
 }
 
 impl Outcome {
     /// Why the object is not as desired, if it is not.
     #[must_use]
-    pub fn failure(&self, key: &ObjectKey) -> Option<&Failure> {
+    pub fn failure(&self, key: &ObjectKey) -> Option<&Issue> {
         match self.results.get(key)? {
             Result::Failed(failure) => Some(failure),
             _ => None,
@@ -87,7 +85,7 @@ impl Outcome {
 
     /// Why nothing more was written into a namespace.
     #[must_use]
-    pub fn blocked(&self, namespace: &str) -> Option<&Failure> {
+    pub fn blocked(&self, namespace: &str) -> Option<&Issue> {
         self.blocked.get(namespace)
     }
 
@@ -99,13 +97,13 @@ impl Outcome {
     }
 
     /// Says better why an object, and everything in the namespace that it is, failed.
-    pub fn explain(&mut self, key: &ObjectKey, failure: Failure) {
+    pub fn explain(&mut self, key: &ObjectKey, failure: Issue) {
         self.blocked.insert(key.name.clone(), failure.clone());
         self.results.insert(key.clone(), Result::Failed(failure));
     }
 
     /// Every failure, in the order of the objects.
-    pub fn failures(&self) -> impl Iterator<Item = (&ObjectKey, &Failure)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&ObjectKey, &Issue)> {
         let failed = self.results.iter().filter_map(|(key, result)| match result {
             Result::Failed(failure) => Some((key, failure)),
             _ => None,
@@ -115,19 +113,8 @@ impl Outcome {
 
     /// Every failure, those of objects that somebody else has as one that names them.
     #[must_use]
-    pub fn failed(&self) -> Vec<Failure> {
+    pub fn failed(&self) -> Vec<Issue> {
         merged(self.failures())
-    }
-
-    /// When to look again: as soon as the objects wish, or `wish`. What fails and
-    /// passes by itself backs off, but no longer than that; without it, what a person
-    /// has to fix is looked at again after `recheck`.
-    pub fn requeue(&self, wish: RequeueAfter, recheck: RequeueAfter) -> std::result::Result<RequeueAfter, Failure> {
-        let again = soonest([self.again, wish]);
-        match self.failures().find(|(_, failure)| passes(failure)) {
-            Some((_, failure)) => Err(failure.clone().wishing(again)),
-            None => Ok(soonest([again, recheck])),
-        }
     }
 }
 
@@ -136,7 +123,7 @@ const NAMED: usize = 5;
 
 /// These failures, those of objects that somebody else has as one that names them.
 #[must_use]
-pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Failure)>) -> Vec<Failure> {
+pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Issue)>) -> Vec<Issue> {
     let (theirs, rest): (Vec<_>, Vec<_>) = failures.partition(|(_, failure)| failure.reason == Reason::Conflict);
     let theirs = theirs.split_first().map(|((key, first), others)| likewise(key, first, others));
     theirs.into_iter().chain(rest.into_iter().map(|(_, failure)| failure.clone())).collect()
@@ -144,7 +131,7 @@ pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Failure)>) 
 
 /// The first of these failures, with the names of the other objects. What failed because
 /// of the same one, such as its namespace, is not named.
-fn likewise(key: &ObjectKey, first: &Failure, others: &[(&ObjectKey, &Failure)]) -> Failure {
+fn likewise(key: &ObjectKey, first: &Issue, others: &[(&ObjectKey, &Issue)]) -> Issue {
     let own = others.iter().filter(|(other, failure)| failure.message.starts_with(&other.to_string()));
     let others: Vec<String> =
         own.map(|(other, _)| other.to_string()).filter(|other| *other != key.to_string()).collect();
@@ -155,7 +142,7 @@ fn likewise(key: &ObjectKey, first: &Failure, others: &[(&ObjectKey, &Failure)])
         more => format!(" and {more} more"),
     };
     let others = others.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    Failure { message: format!("{named} (likewise {others}{more}){rest}"), ..first.clone() }
+    Issue { message: format!("{named} (likewise {others}{more}){rest}"), ..first.clone() }
 }
 
 /// The soonest of some wishes when to look again.
@@ -164,36 +151,16 @@ pub fn soonest<const N: usize>(wishes: [RequeueAfter; N]) -> RequeueAfter {
     wishes.into_iter().flatten().min()
 }
 
-/// Whether a failure ends without anybody doing anything.
-fn passes(failure: &Failure) -> bool {
-    failure.class() == Class::Transient
-        || matches!(failure.reason, Reason::Progressing | Reason::Terminating | Reason::Deleting)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_contested_guardrail_keeps_its_pace_beside_other_failures() {
-        let second = Some(Duration::from_secs(1));
-        let mut outcome = Outcome { again: second, ..Outcome::default() };
-        let mut fail = |name: &str, reason: Reason| {
-            let key = ObjectKey::new("", "ConfigMap", Some("a--b"), name);
-            outcome.results.insert(key, Result::Failed(Failure::new(reason, name)));
-            outcome.requeue(None, Some(Duration::from_secs(60)))
-        };
-        assert_eq!(fail("contested", Reason::Contested), Ok(second));
-        let failed = fail("hangs", Reason::ApiFailing).unwrap_err();
-        assert_eq!((failed.reason, failed.again), (Reason::ApiFailing, second));
-    }
 
     #[test]
     fn all_objects_that_somebody_else_has_are_named() {
         let mut outcome = Outcome::default();
         let mut fail = |kind: &str, reason: Reason, says: &str| {
             let key = ObjectKey::new("", kind, Some("a--b"), "x");
-            let failure = Failure::new(reason, format!("{key}{says}"));
+            let failure = Issue::new(reason, format!("{key}{says}"));
             outcome.results.insert(key, Result::Failed(failure));
             outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
         };
@@ -203,10 +170,10 @@ mod tests {
         let other = "failed to apply C a--b/x";
         outcome
             .results
-            .insert(ObjectKey::new("", "C", Some("a--b"), "x"), Result::Failed(Failure::new(Reason::Refused, other)));
+            .insert(ObjectKey::new("", "C", Some("a--b"), "x"), Result::Failed(Issue::new(Reason::Refused, other)));
         let mut fail = |kind: &str, message: &str| {
             let key = ObjectKey::new("", kind, Some("a--b"), "x");
-            outcome.results.insert(key, Result::Failed(Failure::new(Reason::Conflict, message)));
+            outcome.results.insert(key, Result::Failed(Issue::new(Reason::Conflict, message)));
             outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
         };
         fail("D", "Namespace a--b is somebody's");
@@ -222,19 +189,10 @@ mod tests {
     fn what_fails_because_of_one_thing_is_told_once() {
         let mut outcome = Outcome::default();
         for kind in ["A", "B"] {
-            let failure = Failure::new(Reason::Conflict, "Namespace a--b exists already");
+            let failure = Issue::new(Reason::Conflict, "Namespace a--b exists already");
             outcome.results.insert(ObjectKey::new("", kind, Some("a--b"), "x"), Result::Failed(failure));
         }
         let said: Vec<_> = outcome.failed().into_iter().map(|failure| failure.message).collect();
         assert_eq!(said, ["Namespace a--b exists already"]);
-    }
-
-    #[test]
-    fn the_soonest_wish_counts() {
-        let (second, minute) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)));
-        let outcome = Outcome { again: minute, ..Outcome::default() };
-        assert_eq!(outcome.requeue(None, second), Ok(second));
-        assert_eq!(outcome.requeue(second, None), Ok(second));
-        assert_eq!(Outcome::default().requeue(None, None), Ok(None));
     }
 }

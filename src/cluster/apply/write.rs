@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::api::identity::Request;
 use crate::api::kinds::WriteStrategy;
-use crate::api::{ObjectKey, Reason, labels};
+use crate::api::{Issue, ObjectKey, Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
 use crate::cluster::cache::{Entry, ObjectCache};
-use crate::cluster::error::Failure;
+use crate::cluster::error::of_request;
 use crate::cluster::watch::{Watched, value};
 use crate::telemetry::requests::Requests;
 
@@ -67,7 +67,7 @@ impl Writer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Failed::new(&error, &action)),
             Err(_) => Err(Failed {
-                failure: Failure::new(
+                failure: Issue::new(
                     Reason::ApiFailing,
                     format!("failed to {action}: no answer within {} s", self.deadline.as_secs()),
                 ),
@@ -79,13 +79,13 @@ impl Writer {
     }
 
     /// The object as it is, if it is there.
-    pub async fn get(&self, kind: &Watched, key: &ObjectKey) -> Result<Option<Value>, Failure> {
+    pub async fn get(&self, kind: &Watched, key: &ObjectKey) -> Result<Option<Value>, Issue> {
         let api = self.api(kind, key);
         Ok(self.request("get", key, api.get_opt(&key.name)).await?.map(|object| value(&object)))
     }
 
     /// Creates an object that is owned whole.
-    pub async fn create(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
+    pub async fn create(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Issue> {
         match self.post(kind, key, &object(intent)?).await {
             Ok(created) => Ok(created),
             Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
@@ -99,14 +99,14 @@ impl Writer {
 
     /// Puts an object that is owned whole back, and leaves foreign labels and
     /// annotations as they are.
-    pub async fn replace(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
+    pub async fn replace(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Issue> {
         match self.get(kind, key).await? {
             Some(live) => self.replace_live(kind, key, intent, live).await,
             None => self.create_missing(kind, key, intent).await,
         }
     }
 
-    async fn create_missing(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Failure> {
+    async fn create_missing(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Issue> {
         Ok(self.post(kind, key, &object(intent)?).await?)
     }
 
@@ -121,13 +121,7 @@ impl Writer {
         Ok(value(&self.request("update", key, api.replace(&key.name, &as_us(), &whole)).await?))
     }
 
-    async fn replace_live(
-        &self,
-        kind: &Watched,
-        key: &ObjectKey,
-        intent: &Value,
-        live: Value,
-    ) -> Result<Value, Failure> {
+    async fn replace_live(&self, kind: &Watched, key: &ObjectKey, intent: &Value, live: Value) -> Result<Value, Issue> {
         if live["roleRef"] != intent["roleRef"] || is_locked(&live, intent) {
             // A roleRef cannot change, nor what somebody made immutable: the object makes
             // way for the one we mean.
@@ -139,20 +133,14 @@ impl Writer {
     }
 
     /// Leaves only these subjects in a binding.
-    pub async fn narrow(&self, kind: &Watched, key: &ObjectKey, subjects: &Value) -> Result<Option<Value>, Failure> {
+    pub async fn narrow(&self, kind: &Watched, key: &ObjectKey, subjects: &Value) -> Result<Option<Value>, Issue> {
         let Some(mut live) = self.get(kind, key).await? else { return Ok(None) };
         live["subjects"] = subjects.clone();
         Ok(Some(self.put(kind, key, &live).await?))
     }
 
     /// Puts the label on a namespace that says which team's it is.
-    pub async fn label(
-        &self,
-        kind: &Watched,
-        key: &ObjectKey,
-        uid: &str,
-        team: &str,
-    ) -> Result<Option<Value>, Failure> {
+    pub async fn label(&self, kind: &Watched, key: &ObjectKey, uid: &str, team: &str) -> Result<Option<Value>, Issue> {
         let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
         let Some(mut live) = live else { return Ok(None) };
         live["metadata"]["labels"][labels::TEAM] = team.into();
@@ -161,7 +149,7 @@ impl Writer {
 
     /// Applies an object that is known by this UID: only the fields of the intent become
     /// ours. One that took its name since is left alone.
-    pub async fn apply(&self, kind: &Watched, key: &ObjectKey, intent: &Value, uid: &str) -> Result<Value, Failure> {
+    pub async fn apply(&self, kind: &Watched, key: &ObjectKey, intent: &Value, uid: &str) -> Result<Value, Issue> {
         let mut exact = intent.clone();
         exact["metadata"]["uid"] = uid.into();
         match self.patch(kind, key, &exact, true).await {
@@ -183,7 +171,7 @@ impl Writer {
         key: &ObjectKey,
         intent: &Value,
         nobody_elses: bool,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, Issue> {
         if !nobody_elses && let Some(live) = self.get(kind, key).await? {
             return self.apply_live(kind, key, intent, &live).await;
         }
@@ -200,13 +188,7 @@ impl Writer {
         }
     }
 
-    async fn apply_live(
-        &self,
-        kind: &Watched,
-        key: &ObjectKey,
-        intent: &Value,
-        live: &Value,
-    ) -> Result<Value, Failure> {
+    async fn apply_live(&self, kind: &Watched, key: &ObjectKey, intent: &Value, live: &Value) -> Result<Value, Issue> {
         if !self.is_ours(live, key, intent) {
             return Err(conflict(key, live));
         }
@@ -214,7 +196,7 @@ impl Writer {
     }
 
     /// Takes our fields off an object that somebody created in the same moment.
-    async fn give_back(&self, kind: &Watched, key: &ObjectKey, live: &Value) -> Result<(), Failure> {
+    async fn give_back(&self, kind: &Watched, key: &ObjectKey, live: &Value) -> Result<(), Issue> {
         let nothing = json!({
             "apiVersion": live["apiVersion"], "kind": live["kind"],
             "metadata": {"name": live["metadata"]["name"], "uid": live["metadata"]["uid"]},
@@ -230,7 +212,7 @@ impl Writer {
 
     /// Sets one field of the spec, under a field manager of its own: whoever applies
     /// the rest neither owns nor drops it.
-    pub async fn set(&self, kind: &Watched, key: &ObjectKey, field: &str, wanted: &Value) -> Result<Value, Failure> {
+    pub async fn set(&self, kind: &Watched, key: &ObjectKey, field: &str, wanted: &Value) -> Result<Value, Issue> {
         let api = self.api(kind, key);
         let manager = Some(labels::SCALE_FIELD_MANAGER.to_owned());
         let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
@@ -239,13 +221,7 @@ impl Writer {
     }
 
     /// Deletes exactly the object with this UID, in this version if it is given.
-    pub async fn delete(
-        &self,
-        kind: &Watched,
-        key: &ObjectKey,
-        uid: &str,
-        version: Option<u64>,
-    ) -> Result<(), Failure> {
+    pub async fn delete(&self, kind: &Watched, key: &ObjectKey, uid: &str, version: Option<u64>) -> Result<(), Issue> {
         let api = self.api(kind, key);
         let preconditions =
             Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
@@ -262,18 +238,18 @@ impl Writer {
 
 /// A failure with the status code of the answer.
 pub(super) struct Failed {
-    pub(super) failure: Failure,
+    pub(super) failure: Issue,
     pub(super) code: u16,
 }
 
 impl Failed {
     fn new(error: &kube::Error, action: &str) -> Self {
         let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
-        Self { failure: Failure::of_request(error, action), code }
+        Self { failure: of_request(error, action), code }
     }
 }
 
-impl From<Failed> for Failure {
+impl From<Failed> for Issue {
     fn from(failed: Failed) -> Self {
         failed.failure
     }
@@ -284,10 +260,9 @@ fn as_us() -> PostParams {
     PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
-fn object(intent: &Value) -> Result<Object, Failure> {
-    serde_json::from_value(intent.clone()).map_err(|error| {
-        Failure::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}"))
-    })
+fn object(intent: &Value) -> Result<Object, Issue> {
+    serde_json::from_value(intent.clone())
+        .map_err(|error| Issue::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
 }
 
 /// Whether the content of an object is not what is meant and can never be again.
@@ -329,7 +304,7 @@ pub fn entry_is_ours(entry: &Entry, key: &ObjectKey, owner: &Request) -> bool {
     (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
 }
 
-pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Failure {
+pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Issue {
     let owner = live["metadata"]["labels"][labels::TEAM].as_str();
     let whose = owner
         .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));
@@ -338,7 +313,7 @@ pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Failure {
     let lost = team.map_or_else(String::new, |team| {
         format!(". If it is Strata's and lost its labels, whoever may override puts {}: {team} back", labels::TEAM)
     });
-    Failure::new(
+    Issue::new(
         Reason::Conflict,
         format!("{key} exists already and {whose}: it was not touched; remove it or choose another name{lost}"),
     )
@@ -346,10 +321,10 @@ pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Failure {
 
 /// The failure for a known object that is not ours.
 #[must_use]
-pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Failure {
+pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Issue {
     if entry.view.state()["annotations"][labels::ADOPT].is_string() {
         let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
-        return Failure::new(Reason::NotYet, message);
+        return Issue::new(Reason::NotYet, message);
     }
     if entry.is_ours() {
         let message = format!(
@@ -357,7 +332,7 @@ pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Failure {
              was written for something else; it was not touched. Delete it, and it is written anew, or choose another \
              name"
         );
-        return Failure::new(Reason::Conflict, message);
+        return Issue::new(Reason::Conflict, message);
     }
     conflict(key, &Value::Null)
 }

@@ -22,8 +22,7 @@ use serde_json::Value;
 
 use crate::api::identity::WorkId;
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
-use crate::cluster::error::Failure;
+use crate::api::{AITeam, Blueprint, Engine, GROUP, Issue, VERSION};
 use crate::cluster::tasks::Tasks;
 use crate::cluster::watch::Lean;
 use crate::cluster::watch::follow as watch;
@@ -195,16 +194,16 @@ impl Store {
     /// teams, Blueprints, Engines or definitions fails. What is stored is what was
     /// known last.
     #[must_use]
-    pub fn unknown(&self) -> Option<Failure> {
+    pub fn unknown(&self) -> Option<Issue> {
         ["aiteams", "blueprints", "engines", DEFINITIONS].into_iter().find_map(|plural| self.unknown_kind(plural))
     }
 
     /// Why the objects of a kind, by its plural, are not known as they are now.
     #[must_use]
-    pub fn unknown_kind(&self, plural: &str) -> Option<Failure> {
+    pub fn unknown_kind(&self, plural: &str) -> Option<Issue> {
         let State::Failing(failure) = self.healths.get(plural)?.state() else { return None };
         let message = format!("{failure}; until then nothing is written but the removal of rights");
-        Some(Failure::new(failure.reason, message))
+        Some(Issue::new(failure.reason, message))
     }
 
     /// Follows the cluster, each kind in a task of its own.

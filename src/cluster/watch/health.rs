@@ -11,8 +11,8 @@ use kube::runtime::watcher;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::api::Reason;
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
+use crate::cluster::error::of_watch;
 
 /// How long a watch may be interrupted before it counts as failing.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ pub enum State {
     /// What is known of the kind is whole, and follows what happens.
     Synced,
     /// It fails, for this reason; what is known of the kind may be old, or nothing.
-    Failing(Failure),
+    Failing(Issue),
 }
 
 /// The health of one watch.
@@ -41,7 +41,7 @@ struct Inner {
     /// When it was last known to be good: an event, a bookmark, a start.
     heard: Instant,
     /// Why it does not go on, and since when.
-    failure: Option<(Failure, Instant)>,
+    failure: Option<(Issue, Instant)>,
     /// Whether the first list was complete and the watch from there has begun.
     synced: bool,
     /// Whether a list was complete since the watch was last known to fail.
@@ -158,7 +158,7 @@ impl Health {
 
     /// The watch gave an error, and is tried again.
     pub fn failed(&self, error: &watcher::Error) {
-        let failure = Failure::of_watch(error, &self.name);
+        let failure = of_watch(error, &self.name);
         let mut inner = self.lock();
         let since = inner.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         inner.failure = Some((failure, since));
@@ -222,7 +222,7 @@ impl Health {
             Some((failure, begun)) if is_stale || is_final(failure) || begun.elapsed() >= PATIENCE => {
                 State::Failing(failure.clone())
             }
-            None if is_stale || since >= self.silence => State::Failing(Failure::new(
+            None if is_stale || since >= self.silence => State::Failing(Issue::new(
                 Reason::ApiFailing,
                 format!(
                     "the watch of {} gives nothing, so what is there now is not known: it is opened again",
@@ -242,7 +242,7 @@ impl Health {
 
 /// Whether waiting alone does not heal it: somebody has to grant a right, or to
 /// install the kind.
-fn is_final(failure: &Failure) -> bool {
+fn is_final(failure: &Issue) -> bool {
     matches!(failure.reason, Reason::RightsMissing | Reason::Unavailable)
 }
 

@@ -6,8 +6,7 @@ use super::division::explicit_share;
 use super::{Amounts, field};
 use crate::api::quantity::Amount;
 use crate::api::team::Resources;
-use crate::api::{AITeamSpec, BlueprintSpec};
-use crate::plan::Refusal;
+use crate::api::{AITeamSpec, BlueprintSpec, Issue};
 use crate::plan::findings::Findings;
 use crate::plan::namespaces::Place;
 
@@ -42,7 +41,7 @@ fn amounts_at(path: &str, resources: Option<&Resources>, findings: &mut Findings
 }
 
 /// Explicit shares that are more than the budget together.
-pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Result<(), Refusal> {
+pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Result<(), Issue> {
     let mut findings = Findings::default();
     let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
     for place in places {

@@ -8,9 +8,9 @@ use crate::api::quantity::QuantityError;
 use crate::api::team::AITeam;
 use crate::api::team_status::ComponentState;
 use crate::api::vocabulary::{Capability, Layer};
-use crate::api::{AITeamSpec, Reason};
+use crate::api::{AITeamSpec, Issue, Reason};
 use crate::plan::namespaces::Place;
-use crate::plan::{Facts, Instance, Problem, Refusal, Scope, Share, Used, budget};
+use crate::plan::{Facts, Instance, Problem, Scope, Share, Used, budget};
 
 /// The share of every namespace, and the problems with it.
 pub fn shares(
@@ -18,7 +18,7 @@ pub fn shares(
     facts: &Facts<'_>,
     places: &[Place],
     instances: &[Instance],
-) -> Result<(Vec<Share>, Vec<Problem>), Refusal> {
+) -> Result<(Vec<Share>, Vec<Problem>), Issue> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let spec = &team.spec;
     let unreadable = |error: QuantityError| {

@@ -10,10 +10,10 @@ use super::choice::{CapabilityRequest, Chosen, choose, wants};
 use super::merged::Merged;
 use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
-use super::{ApiServer, Blocked, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
-use crate::api::Reason;
+use super::{ApiServer, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
+use crate::api::{Issue, Reason};
 use crate::engine::CompiledEngine;
 
 /// On an `AITeam`: moves engines to a newer revision, as
@@ -35,11 +35,15 @@ pub fn instances(team: &AITeam, facts: &Facts<'_>) -> (Vec<Instance>, Vec<Proble
     for group in groups(team, facts) {
         let scope = Scope::Component(group.id.clone());
         let passed_over = group.chosen.passed_over.iter();
-        problems.extend(passed_over.map(|hold| Problem::advice(scope.clone(), hold.reason, &hold.message)));
+        problems.extend(passed_over.map(|issue| Problem {
+            scope: scope.clone(),
+            issue: issue.clone(),
+            blocking: false,
+        }));
         let instance = instance(group, team, facts);
         if let Some(hold) = &instance.hold {
             let blocking = hold.reason != Reason::UpgradeAvailable;
-            problems.push(Problem { scope, reason: hold.reason, message: hold.message.clone(), blocking });
+            problems.push(Problem { scope, issue: hold.clone(), blocking });
         }
         instances.push(instance);
     }
@@ -84,7 +88,7 @@ fn instance(group: Group<'_>, team: &AITeam, facts: &Facts<'_>) -> Instance {
             .unwrap_or_default(),
         engine: chosen.engine,
         inputs: Arc::new(inputs),
-        hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Blocked { reason: Reason::Invalid, message })),
+        hold: chosen.hold.or_else(|| merged.contradiction.map(|message| Issue::new(Reason::Invalid, message))),
         objects: Vec::new(),
         choice: recorded,
         id,
@@ -111,7 +115,7 @@ fn fill(
     let rendered = engine.render(&values).and_then(|objects| Ok((objects, engine.connections(&values)?)));
     let failed = refused.or_else(|| {
         let error = rendered.as_ref().err()?;
-        Some(Blocked { reason: Reason::EngineInvalid, message: format!("{path}: {error}") })
+        Some(Issue::new(Reason::EngineInvalid, format!("{path}: {error}")))
     });
     let kept = instance
         .hold
@@ -142,7 +146,7 @@ fn fill(
 /// Pods that need the API server get a way to its addresses, and to no others:
 /// they wait until those are known.
 #[must_use]
-pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Blocked> {
+pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Issue> {
     let message = || {
         format!(
             "{path}: the pods of {} reach the API server, and its addresses are not known yet, so nothing is written: \
@@ -152,12 +156,12 @@ pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]
         )
     };
     let unknown = engine.spec().needs_api_server && api_server.is_empty();
-    unknown.then(|| Blocked { reason: Reason::Progressing, message: message() })
+    unknown.then(|| Issue::new(Reason::Progressing, message()))
 }
 
 /// Only the newest revision of an engine is available, so an older one that runs
 /// is left as it is until moving is asked for.
-fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Blocked> {
+fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Issue> {
     let (choice, newest) = (instance.choice.as_ref()?, &engine.spec().revision);
     if choice.engine != engine.name() || choice.revision == *newest {
         return None;
@@ -174,7 +178,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Opti
         engine.name(),
         choice.revision
     );
-    Some(Blocked { reason: Reason::UpgradeAvailable, message })
+    Some(Issue::new(Reason::UpgradeAvailable, message))
 }
 
 #[cfg(test)]

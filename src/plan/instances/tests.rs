@@ -176,7 +176,7 @@ fn a_broken_engine_holds_itself_and_nothing_else() {
         assert_eq!(hold.reason, Reason::EngineInvalid);
         assert!(hold.message.contains(word), "{}", hold.message);
         assert!(plan.instances.iter().any(|instance| instance.id.engine == "feast" && instance.hold.is_none()));
-        assert!(plan.problems.iter().any(|problem| problem.blocking && problem.reason == Reason::EngineInvalid));
+        assert!(plan.problems.iter().any(|problem| problem.blocking && problem.issue.reason == Reason::EngineInvalid));
     }
 }
 
@@ -207,8 +207,11 @@ fn the_site_sets_parameters_under_those_of_the_team() {
     assert_eq!(reason, Reason::Invalid);
     let begins = "spec.shared.experiments, over spec.parameters.mlflow of Blueprint default: parameters.workers: ";
     assert!(message.starts_with(begins), "{message}");
-    let unknown = plan.problems.iter().find(|problem| problem.reason == Reason::EngineMissing).unwrap();
-    assert!(!unknown.blocking && unknown.message.starts_with("Blueprint default has spec.parameters.mlfow, and there"));
+    let unknown = plan.problems.iter().find(|problem| problem.issue.reason == Reason::EngineMissing).unwrap();
+    assert!(
+        !unknown.blocking
+            && unknown.issue.message.starts_with("Blueprint default has spec.parameters.mlfow, and there")
+    );
 }
 
 #[test]
@@ -240,9 +243,9 @@ fn engines_that_need_more_than_there_is_are_told_both_numbers() {
         serde_saphyr::from_str("{budget: {requests: {cpu: '1'}}, shared: {experiments: {engine: own}}}").unwrap(),
     );
     let plan = site.plan_of(&team);
-    let problem = plan.problems.iter().find(|problem| problem.reason == Reason::Invalid).unwrap();
+    let problem = plan.problems.iter().find(|problem| problem.issue.reason == Reason::Invalid).unwrap();
     assert_eq!(
-        problem.message,
+        problem.issue.message,
         "the engines of abc--shared need more than its share: requests.cpu 2 of 1: raise spec.budget or spec.shared.share"
     );
 }

@@ -8,12 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::values::references;
 use super::{Detail, ResolvedSpec, WorkFacts, data, invalid, pod};
-use crate::api::Layer;
 use crate::api::work::{Component, ComponentSpec};
-use crate::plan::Blocked;
+use crate::api::{Issue, Layer};
 
 /// What a component asks for: nothing is written for it.
-pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &component.spec;
     words(spec, "")?;
     let image = pod::image("spec.image", &spec.image, facts)?;
@@ -42,7 +41,7 @@ pub fn digest(spec: &ComponentSpec, image: &str, facts: &WorkFacts<'_>) -> Strin
 
 /// Command and arguments refer to nothing but what the component declares. `whose`
 /// says whose they are, where that does not go without saying.
-pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Blocked> {
+pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Issue> {
     let files = spec.inputs.iter().chain(&spec.outputs).map(|file| file.name.as_str());
     let declared: Vec<&str> = spec.parameters.iter().map(|parameter| parameter.name.as_str()).chain(files).collect();
     for (field, words) in [("command", &spec.command), ("args", &spec.args)] {
@@ -61,7 +60,7 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Blocked> {
 
 /// In a Workspace the datasets must be there. A component in Shared runs in every
 /// project, which may have one of the name or not: that is only advice.
-fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -> Result<Option<String>, Blocked> {
+fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -> Result<Option<String>, Issue> {
     if facts.namespace.layer != Layer::Shared {
         return data::given("spec.datasets", &spec.datasets, user, facts).map(|_| None);
     }

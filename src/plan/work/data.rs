@@ -7,9 +7,8 @@
 use super::{Lookup, WorkFacts, invalid};
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, UsedBy};
-use crate::api::{Layer, Reason};
+use crate::api::{Issue, Layer, Reason};
 use crate::engine::work::MountedInputs;
-use crate::plan::Blocked;
 
 /// Who uses a dataset.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +57,7 @@ pub fn find(name: &str, facts: &WorkFacts<'_>) -> Lookup<Found> {
 }
 
 /// One that stands for a dataset of Shared, with the address and the splits of that.
-pub fn addressed(mut own: Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<Dataset, Blocked> {
+pub fn addressed(mut own: Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<Dataset, Issue> {
     let (here, shared) = (&facts.namespace.name, facts.shared());
     let of_shared = if *here == shared { None } else { facts.neighbours.dataset(&shared, name)? };
     let Some((uri, of_shared)) = of_shared.and_then(|found| Some((found.spec.uri.clone()?, found))) else {
@@ -78,7 +77,7 @@ pub fn given(
     names: &[String],
     user: User<'_>,
     facts: &WorkFacts<'_>,
-) -> Result<Vec<MountedInputs>, Blocked> {
+) -> Result<Vec<MountedInputs>, Issue> {
     let given = names.iter().map(|name| {
         let found = find(name, facts)?.ok_or_else(|| {
             let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
@@ -89,13 +88,7 @@ pub fn given(
     given.collect()
 }
 
-fn one(
-    field: &str,
-    name: &str,
-    found: &Found,
-    user: User<'_>,
-    facts: &WorkFacts<'_>,
-) -> Result<MountedInputs, Blocked> {
+fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> Result<MountedInputs, Issue> {
     let spec = &found.dataset.spec;
     if !found.own && spec.volume.is_some() {
         return Err(invalid(format!(
@@ -115,7 +108,7 @@ fn one(
 }
 
 /// In Live the dataset must list the component as it is now.
-fn listed(name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn listed(name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let User::Component { name: component, digest, pinned } = user else { return Ok(()) };
     let known = found.dataset.spec.used_by.iter().find(|used| used.component == component).filter(|_| found.own);
     let is_it = |used: &UsedBy| used.component == component && used.digest == digest;
@@ -132,7 +125,7 @@ fn listed(name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> R
     };
     let message =
         format!("component {component} {why} write {{component: {component}, digest: {digest}}} into its `usedBy`");
-    Err(Blocked { reason: Reason::NotListed, message })
+    Err(Issue::new(Reason::NotListed, message))
 }
 
 /// A dataset of the namespace as a pod uses it.

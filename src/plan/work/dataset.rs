@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Detail, ResolvedSpec, WorkFacts, data, invalid};
-use crate::api::Layer;
 use crate::api::quantity::Amount;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, Volume};
+use crate::api::{Issue, Layer};
 use crate::engine::work::{DatasetInputs, VolumeInputs, WorkInputs};
+use crate::plan::NamespacePlan;
 use crate::plan::settings::{LARGEST, LeftOut, bytes};
-use crate::plan::{Blocked, NamespacePlan};
 
 /// The longest setting.
 pub const VALUE: usize = 1024;
@@ -34,7 +34,7 @@ pub struct Reach {
 }
 
 /// What a dataset asks for.
-pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = dataset.metadata.name.clone().unwrap_or_default();
     let here = &facts.namespace.name;
     place(dataset, &name, facts)?;
@@ -58,7 +58,7 @@ pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, B
 }
 
 /// A setting that is cut would be another address.
-fn whole(settings: &BTreeMap<String, String>) -> Result<(), Blocked> {
+fn whole(settings: &BTreeMap<String, String>) -> Result<(), Issue> {
     let Some((name, value)) = settings.iter().find(|(_, value)| value.len() > VALUE) else { return Ok(()) };
     Err(invalid(format!(
         "the setting {name} has {} bytes, and {VALUE} is the most: shorten the address, or the path of the split",
@@ -76,7 +76,7 @@ fn places<'a>(facts: &'a WorkFacts<'_>) -> impl Iterator<Item = &'a NamespacePla
 
 /// That no namespace is filled up by what is new in this dataset: those that are
 /// there already keep their place.
-fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let (new, me) = (bytes(settings), (facts.namespace.name.clone(), name.to_owned()));
     for place in places(facts) {
         let known = &place.datasets;
@@ -94,7 +94,7 @@ fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) 
 
 /// What is said where there is no room.
 #[must_use]
-pub fn too_large(new: usize, place: &str) -> Blocked {
+pub fn too_large(new: usize, place: &str) -> Issue {
     invalid(format!(
         "`connections` of {place} has no room for the {new} bytes of its settings: all datasets there have {LARGEST} \
          together. Take splits away here, or datasets that nobody uses"
@@ -147,7 +147,7 @@ fn setting(name: &str, part: &str) -> String {
 
 /// A volume cannot be mounted from another namespace, so Shared holds none; only
 /// Live says which components it gives what is its own.
-fn place(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn place(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let here = &facts.namespace.name;
     if dataset.spec.volume.is_some() && facts.namespace.layer == Layer::Shared {
         return Err(invalid(format!(
@@ -173,7 +173,7 @@ fn place(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Blo
 /// Of two datasets of one namespace that would have the same setting, the older one
 /// keeps it: a newcomer takes nothing away. One of Shared gives way to those of a
 /// namespace in that namespace alone, which the plan of the team sees to.
-fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let here = &facts.namespace.name;
     let age = |dataset: &Dataset, name: &str| (dataset.metadata.creation_timestamp.clone(), name.to_owned());
     for key in own.keys() {
@@ -207,7 +207,7 @@ fn namesakes(key: &str) -> Vec<String> {
 
 /// The volume as it is asked for, and advice where it stays larger. What cannot
 /// change of one that is there stays.
-fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Blocked> {
+fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Issue> {
     let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
     let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
     let mut advice = None;

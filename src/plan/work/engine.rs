@@ -7,25 +7,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Object, WorkFacts, WorkPlan};
-use crate::api::Reason;
 use crate::api::vocabulary::Capability;
 use crate::api::work::WorkKind;
+use crate::api::{Issue, Reason};
 use crate::engine::inputs::CredentialsInputs;
 use crate::engine::{CompiledEngine, Inputs, plain};
 use crate::plan::choice::{CapabilityRequest, Chosen, choose, path};
 use crate::plan::instances::{UPGRADE, unreachable};
 use crate::plan::parameters::{over_the_sites, refused};
-use crate::plan::{Blocked, Choice, Facts, Instance, Plan, inputs};
+use crate::plan::{Choice, Facts, Instance, Plan, inputs};
 
 /// Chooses the engine and renders its objects.
-pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let chosen = chosen(plan, facts);
     if let Some(hold) = chosen.hold {
         return Err(hold);
     }
     let Some(engine) = chosen.engine else {
         let message = format!("engine '{}' is not there", chosen.name);
-        return Err(Blocked { reason: Reason::EngineMissing, message });
+        return Err(Issue::new(Reason::EngineMissing, message));
     };
     let of_team = of_team(plan, &engine, facts);
     let inputs = of(plan, &engine, of_team, facts);
@@ -44,7 +44,7 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
     plan.objects = match rendered {
         Ok(objects) => objects,
         Err(_) if unwritten => Vec::new(),
-        Err(error) => return Err(Blocked { reason: Reason::EngineInvalid, message: error.to_string() }),
+        Err(error) => return Err(Issue::new(Reason::EngineInvalid, error.to_string())),
     };
     facts.served.place(&mut plan.objects, &engine.spec().requires);
     outdated(plan, &engine, object)?;
@@ -110,7 +110,7 @@ fn of(plan: &WorkPlan, engine: &CompiledEngine, of_team: Option<&Instance>, fact
 
 /// What serves is left as it is until moving is asked for. All else moves by
 /// itself: a workbench when it starts again, a pipeline with its next run.
-fn outdated(plan: &WorkPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Blocked> {
+fn outdated(plan: &WorkPlan, engine: &CompiledEngine, object: &Object) -> Result<(), Issue> {
     let newest = &engine.spec().revision;
     let Some((name, revision)) = &plan.choice else { return Ok(()) };
     if plan.id.kind != WorkKind::ModelService || name != engine.name() || revision == newest {
@@ -126,5 +126,5 @@ fn outdated(plan: &WorkPlan, engine: &CompiledEngine, object: &Object) -> Result
          `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
         plan.id.name, plan.id.namespace
     );
-    Err(Blocked { reason: Reason::UpgradeAvailable, message })
+    Err(Issue::new(Reason::UpgradeAvailable, message))
 }

@@ -9,9 +9,9 @@ use super::pod_state::Pod;
 use crate::api::identity::WorkId;
 use crate::api::vocabulary::Layer;
 use crate::api::work::{Component, Dataset, Pipeline, Run, Workbench};
-use crate::api::{AITeam, Reason};
+use crate::api::{AITeam, Issue, Reason};
 use crate::engine::Catalogue;
-use crate::plan::{Blocked, NamespacePlan, Plan, ServedKinds};
+use crate::plan::{NamespacePlan, Plan, ServedKinds};
 
 /// Everything that the plan of a work object depends on besides itself.
 #[derive(Clone, Copy)]
@@ -38,16 +38,16 @@ pub struct WorkFacts<'a> {
 
 /// An object that another refers to: nothing if it is not there, and a hold if it
 /// is there and cannot be read.
-pub type Lookup<K> = Result<Option<K>, Blocked>;
+pub type Lookup<K> = Result<Option<K>, Issue>;
 
 /// Why nothing can be made of an object that is there and cannot be read.
 #[must_use]
-pub fn unreadable(id: &WorkId, error: &str) -> Blocked {
+pub fn unreadable(id: &WorkId, error: &str) -> Issue {
     let message = format!(
         "{id} is there and this version of Strata cannot read it: {error}; use a version that can, or write it as this \
          one reads it"
     );
-    Blocked { reason: Reason::Invalid, message }
+    Issue::new(Reason::Invalid, message)
 }
 
 /// The work objects that another may refer to.

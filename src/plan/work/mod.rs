@@ -28,13 +28,12 @@ pub mod workbench;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Blocked;
 use crate::api::identity::WorkId;
 use crate::api::status::Condition;
 use crate::api::work::dataset::UsedBy;
 use crate::api::work::model_service::Release;
 use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind, Workbench};
-use crate::api::{Layer, Reason};
+use crate::api::{Issue, Layer, Reason};
 use crate::engine::work::WorkInputs;
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 pub use lookup::{Lookup, ObjectLookup, WorkFacts, unreadable};
@@ -182,14 +181,14 @@ pub struct WorkPlan {
     /// What it is made of.
     pub objects: Vec<RenderedObject>,
     /// Present: nothing of it is written or removed.
-    pub hold: Option<Blocked>,
+    pub hold: Option<Issue>,
     /// What the kind asks for.
     pub draft: ResolvedSpec,
 }
 
 /// Why something cannot be as it is asked.
-pub(crate) fn invalid(message: impl Into<String>) -> Blocked {
-    Blocked { reason: Reason::Invalid, message: message.into() }
+pub(crate) fn invalid(message: impl Into<String>) -> Issue {
+    Issue::new(Reason::Invalid, message)
 }
 
 impl Object {
@@ -322,7 +321,7 @@ fn credentials(facts: &WorkFacts<'_>) -> BTreeMap<String, String> {
     all
 }
 
-fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     in_its_layer(&plan.id, facts)?;
     plan.draft = match object {
         Object::Component(object) => component::draft(object, facts)?,
@@ -340,7 +339,7 @@ fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(
 }
 
 /// Each kind stands in its own layers; an admission policy says so first.
-fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let layers = id.kind.layers();
     if layers.contains(&facts.namespace.layer) {
         return Ok(());

@@ -2,21 +2,20 @@
 
 use super::release::{self, Decision};
 use super::{Callers, Detail, ResolvedSpec, WorkFacts, component, data, invalid, pod};
-use crate::api::Reason;
 use crate::api::work::dataset::{AccessMode, UsedBy};
 use crate::api::work::model_service::{Capture, Monitor};
 use crate::api::work::{Component, ModelService};
+use crate::api::{Issue, Reason};
 use crate::engine::work::{
     CaptureInputs, ModelInputs, MonitorInputs, ReleaseInputs, ReplicasInputs, ServiceInputs, SizedInputs, StepInputs,
     VariableInputs, WorkInputs,
 };
-use crate::plan::Blocked;
 
 /// Where a model answers.
 const PORT: i32 = 8080;
 
 /// What a model in production asks for.
-pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &service.spec;
     // What is retained is not written, so nothing that shapes it need be there.
     let written = !facts.namespace.retained;
@@ -65,7 +64,7 @@ fn in_production(sized: SizedInputs, facts: &WorkFacts<'_>) -> SizedInputs {
 
 /// Of a project that was taken away, what serves goes on serving and nothing
 /// new is released.
-fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) -> Result<Decision, Blocked> {
+fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) -> Result<Decision, Issue> {
     if facts.namespace.retained {
         return Ok(Decision { releases: release::recorded(service, facts), ..Decision::default() });
     }
@@ -108,7 +107,7 @@ pub fn still_known(service: &ModelService, facts: &WorkFacts<'_>) -> Callers {
 }
 
 /// The namespaces of the customers that may call.
-fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>, Blocked> {
+fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>, Issue> {
     let known = &facts.team.spec.customers;
     let mut namespaces = Vec::new();
     for name in &service.spec.customers {
@@ -128,7 +127,7 @@ fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>,
 }
 
 /// The volume that requests are written to.
-fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, Blocked> {
+fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, Issue> {
     let (name, here) = (&capture.dataset, &facts.namespace.name);
     let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', and {why}"));
     let dataset = facts
@@ -164,7 +163,7 @@ struct Monitored {
 /// The component is pinned when the service first names it. One that was changed in
 /// Shared since then is given what is Live's own when a dataset lists it, and what
 /// serves does not wait for that.
-fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -> Result<Monitored, Blocked> {
+fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -> Result<Monitored, Issue> {
     let (name, shared) = (&monitor.component, facts.shared());
     let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
     let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {

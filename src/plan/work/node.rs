@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::invalid;
+use crate::api::Issue;
 use crate::api::quantity::Amount;
 use crate::engine::work::SizedInputs;
-use crate::plan::Blocked;
 
 /// Where a pod of all these steps, each with the name of its size, may run. Two
 /// that want different nodes are named.
-pub fn united<'a>(steps: impl Iterator<Item = (&'a str, &'a String, &'a SizedInputs)>) -> Result<SizedInputs, Blocked> {
+pub fn united<'a>(steps: impl Iterator<Item = (&'a str, &'a String, &'a SizedInputs)>) -> Result<SizedInputs, Issue> {
     let mut united = SizedInputs::default();
     let mut selector: BTreeMap<&str, (&Value, &str, &str)> = BTreeMap::new();
     let mut runtime: Option<(&String, &str, &str)> = None;
@@ -51,7 +51,7 @@ pub fn united<'a>(steps: impl Iterator<Item = (&'a str, &'a String, &'a SizedInp
     Ok(united)
 }
 
-fn apart(one: (&str, &str, &str), other: (&str, &str, &str)) -> Blocked {
+fn apart(one: (&str, &str, &str), other: (&str, &str, &str)) -> Issue {
     let (first, first_size, first_node) = one;
     let (second, second_size, second_node) = other;
     invalid(format!(

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::steps::{self, Resolved};
 use super::{Detail, ResolvedSpec, WorkFacts, invalid};
+use crate::api::Issue;
 use crate::api::work::Pipeline;
 use crate::api::work::pipeline::PipelineSpec;
 use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
-use crate::plan::Blocked;
 
 /// How many seconds a Job of a schedule stays at least after its end, so that its end is
 /// seen and reported.
@@ -15,7 +15,7 @@ const SEEN: i64 = 60;
 
 /// What a pipeline asks for. Without a schedule nothing is written, so that the
 /// `CronJob` of one that was taken away goes.
-pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &pipeline.spec;
     if facts.namespace.retained {
         // Its CronJob is suspended as it is: what it names may be gone with the team.
@@ -61,7 +61,7 @@ pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved) -> RunInput
     }
 }
 
-fn schedule(spec: &PipelineSpec, facts: &WorkFacts<'_>) -> Result<Option<ScheduleInputs>, Blocked> {
+fn schedule(spec: &PipelineSpec, facts: &WorkFacts<'_>) -> Result<Option<ScheduleInputs>, Issue> {
     let Some(cron) = &spec.schedule else { return Ok(None) };
     if !facts.is_live() {
         return Err(invalid(format!(

@@ -4,18 +4,19 @@
 use serde_json::{Map, Value};
 
 use super::{WorkFacts, invalid};
+use crate::api::Issue;
 use crate::api::blueprint::Size;
 use crate::api::quantity::Amount;
 use crate::api::team::Compute;
 use crate::api::vocabulary::Layer;
 use crate::engine::work::{SizedInputs, labels};
+use crate::plan::budget;
 use crate::plan::budget::needs::DEFAULTS;
 use crate::plan::check::allowed_registries;
-use crate::plan::{Blocked, budget};
 
 /// The image that a name stands for: the team's own, or the Blueprint's; a full
 /// reference stands for itself, if its registry is allowed.
-pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, Blocked> {
+pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, Issue> {
     let (spec, site) = (&facts.team.spec, &facts.plan.site);
     if name.contains('/') {
         let registries = allowed_registries(&facts.plan.identity.name, site);
@@ -46,14 +47,14 @@ pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, B
 }
 
 /// The size of this name, as pods spell it, where one pod of it may run.
-pub fn sized(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Blocked> {
+pub fn sized(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Issue> {
     let size = any_size(field, name, facts)?;
     devices_are_granted(field, name, facts)?;
     Ok(size)
 }
 
 /// That the namespace has the devices of a size at all: no pod of it would ever start.
-fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let (here, plan) = (facts.namespace, facts.plan);
     let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
     let mut devices = plan.site.sizes.get(name).into_iter().flat_map(|size| &size.devices);
@@ -78,7 +79,7 @@ fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result
 }
 
 /// The size of this name, as pods spell it.
-pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Blocked> {
+pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Issue> {
     let sizes = &facts.plan.site.sizes;
     let Some(size) = sizes.get(name) else {
         let known: Vec<&str> = sizes.keys().map(String::as_str).collect();

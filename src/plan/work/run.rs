@@ -8,13 +8,12 @@ use super::dataset::connections;
 use super::pipeline::inputs;
 use super::steps::{parameters, quoted, recorded, resolve};
 use super::{Detail, ResolvedSpec, WorkFacts, data, invalid};
-use crate::api::Reason;
 use crate::api::labels::{TRACKING_ANNOTATIONS, TRACKING_LABELS};
 use crate::api::work::pipeline::PipelineSpec;
 use crate::api::work::run::{EXPIRED, RunState, RunStatus, StepStatus};
 use crate::api::work::{Parameter, Pipeline, Run};
+use crate::api::{Issue, Reason};
 use crate::engine::work::{MountedInputs, RunInputs, StepInputs, VariableInputs, WorkInputs};
-use crate::plan::Blocked;
 
 /// Of how many finished runs Jobs are kept once their pipeline is gone.
 const KEPT: usize = 10;
@@ -32,7 +31,7 @@ pub struct RunDetail {
 
 /// What a run asks for. One that started is never written again: neither what
 /// became of its pipeline nor the loss of its Job starts it a second time.
-pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = run.metadata.name.as_deref().unwrap_or_default();
     let job = format!("run-{name}");
     let status = run.status.clone().unwrap_or_default();
@@ -45,7 +44,7 @@ pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> 
     }
     if facts.namespace.retained {
         let message = format!("the project of {} left the team's spec: nothing new starts", facts.namespace.name);
-        return Err(Blocked { reason: Reason::Retained, message });
+        return Err(Issue::new(Reason::Retained, message));
     }
     let Some(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline)? else {
         return Err(invalid(format!(
@@ -54,7 +53,7 @@ pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> 
         )));
     };
     let resolved = resolve(&pipeline.spec, &values(run, &pipeline.spec)?, facts)
-        .map_err(|hold| Blocked { message: format!("pipeline {}: {}", run.spec.pipeline, hold.message), ..hold })?;
+        .map_err(|hold| hold.of(&format!("pipeline {}", run.spec.pipeline)))?;
     are_given(&resolved.datasets, facts)?;
     let steps = resolved.steps.iter().map(recorded).collect();
     let of_site = || facts.plan.site.runs.as_ref()?.active_deadline_seconds;
@@ -67,7 +66,7 @@ pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> 
 
 /// That the pod will find the datasets that its steps name. One of a moment ago
 /// gives its settings with the next pass over the team, and that wakes the run.
-fn are_given(datasets: &[MountedInputs], facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn are_given(datasets: &[MountedInputs], facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let (here, known) = (&facts.namespace.name, &facts.namespace.datasets.values);
     for MountedInputs { name, .. } in datasets {
         let Some(found) = data::find(name, facts)? else { continue };
@@ -75,7 +74,7 @@ fn are_given(datasets: &[MountedInputs], facts: &WorkFacts<'_>) -> Result<(), Bl
             let message = format!(
                 "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
             );
-            return Err(Blocked { reason: Reason::Progressing, message });
+            return Err(Issue::new(Reason::Progressing, message));
         }
     }
     Ok(())
@@ -139,7 +138,7 @@ pub fn is_over(run: &Run, has_job: bool) -> bool {
 }
 
 /// A value for every parameter of the pipeline, and for nothing else.
-fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Blocked> {
+fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>, Issue> {
     let (given, wanted) = (&run.spec.parameters, &run.spec.pipeline);
     let is_known = |name: &str| pipeline.parameters.iter().any(|known| known.name == name);
     if let Some(unknown) = quoted(given.keys().filter(|name| !is_known(name))) {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::Issue;
 use crate::plan::work::fixtures::{Scene, run};
 
 const NAMESPACE: &str = "fraud--chargeback";
@@ -18,7 +19,7 @@ fn scene() -> Scene {
         .pipeline(NAMESPACE, "broken", "{steps: [{component: gone}]}")
 }
 
-fn drafted(scene: &Scene, run: &Run) -> Result<ResolvedSpec, Blocked> {
+fn drafted(scene: &Scene, run: &Run) -> Result<ResolvedSpec, Issue> {
     scene.facts(NAMESPACE, |facts| draft(run, facts))
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::values::{doubled, expanded, references};
 use super::{WorkFacts, component, data, graph, invalid, node, pod};
+use crate::api::Issue;
 use crate::api::text::bounded;
 use crate::api::work::pipeline::{From, PipelineSpec, Step};
 use crate::api::work::run::{RunState, StepStatus};
 use crate::api::work::{Component, Parameter};
 use crate::engine::work::{MountedInputs, SizedInputs, StepInputs, VariableInputs};
-use crate::plan::Blocked;
 
 /// The longest text of a command that is recorded for one step, all words together.
 const RECORDED: usize = 8192;
@@ -47,7 +47,7 @@ pub fn resolve(
     pipeline: &PipelineSpec,
     values: &BTreeMap<String, String>,
     facts: &WorkFacts<'_>,
-) -> Result<Resolved, Blocked> {
+) -> Result<Resolved, Issue> {
     let found = pipeline.steps.iter().map(|step| find(step, facts)).collect::<Result<Vec<_>, _>>()?;
     let before = edges(pipeline)?;
     let order = graph::order(&before).map_err(|circle| {
@@ -74,7 +74,7 @@ pub fn resolve(
 }
 
 /// The component of a step, where the step says that it is, and all it names.
-fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Blocked> {
+fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Issue> {
     let (here, shared) = (facts.namespace.name.clone(), facts.shared());
     let (name, wanted) = (step.name(), &step.component);
     if step.from == From::Workspace && facts.is_live() {
@@ -115,7 +115,7 @@ fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Blocked>
 }
 
 /// What each step comes after, by position.
-fn edges(pipeline: &PipelineSpec) -> Result<Vec<Vec<usize>>, Blocked> {
+fn edges(pipeline: &PipelineSpec) -> Result<Vec<Vec<usize>>, Issue> {
     let of = |step: &Step| {
         let named = step.inputs.iter().map(|input| &input.step).chain(&step.after);
         let positions = named.map(|wanted| {
@@ -135,7 +135,7 @@ fn step(
     all: &[Found<'_>],
     pipeline: &PipelineSpec,
     values: &BTreeMap<String, String>,
-) -> Result<StepInputs, Blocked> {
+) -> Result<StepInputs, Issue> {
     let words = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let (step, spec) = (found.step, &found.component.spec);
     let mut env = arguments(found, pipeline, values)?;
@@ -158,7 +158,7 @@ fn arguments(
     found: &Found<'_>,
     pipeline: &PipelineSpec,
     values: &BTreeMap<String, String>,
-) -> Result<Vec<VariableInputs>, Blocked> {
+) -> Result<Vec<VariableInputs>, Issue> {
     let (name, wanted) = (found.step.name(), &found.step.component);
     let declared = &found.component.spec.parameters;
     let is_known = |name: &str| declared.iter().any(|known| known.name == name);
@@ -194,7 +194,7 @@ fn arguments(
 }
 
 /// The path of each file that the component reads.
-fn inputs(found: &Found<'_>, all: &[Found<'_>]) -> Result<Vec<VariableInputs>, Blocked> {
+fn inputs(found: &Found<'_>, all: &[Found<'_>]) -> Result<Vec<VariableInputs>, Issue> {
     let (name, wanted) = (found.step.name(), &found.step.component);
     let declared: Vec<&str> = found.component.spec.inputs.iter().map(|file| file.name.as_str()).collect();
     let connected = &found.step.inputs;

@@ -10,10 +10,10 @@ use crate::api::status::READY;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::WorkbenchStatus;
-use crate::api::{Reason, labels};
+use crate::api::{Issue, Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
-use crate::plan::{Blocked, Right, Subject};
+use crate::plan::{Right, Subject};
 
 /// The id of the engine's template whose replicas are the server.
 const SERVER: &str = "server";
@@ -28,7 +28,7 @@ pub struct WorkbenchDetail {
     /// Whether the server is wanted up.
     pub wanted: bool,
     /// Why it is not, if that is not because of `spec.running`.
-    pub down: Option<Blocked>,
+    pub down: Option<Issue>,
     /// To be kept in the status while something holds it down until `spec.start`
     /// is another: the text as it was then.
     pub ended_at_start: Option<String>,
@@ -37,7 +37,7 @@ pub struct WorkbenchDetail {
 }
 
 /// What a workbench asks for.
-pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Blocked> {
+pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
     let standing = standing(workbench, &claim, facts);
@@ -70,7 +70,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
 }
 
 /// The variables of the engine, once everything that is named was found.
-fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<WorkbenchInputs, Blocked> {
+fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<WorkbenchInputs, Issue> {
     let spec = &workbench.spec;
     own_home(claim, &spec.owner, facts)?;
     within_the_limit(name, workbench, facts)?;
@@ -95,7 +95,7 @@ fn storage(claim: &str, wanted: &str, facts: &WorkFacts<'_>) -> String {
 
 /// So many workbenches a person may have, the oldest of them, up or down. One that was
 /// made stays.
-fn within_the_limit(name: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn within_the_limit(name: &str, workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let limits = facts.plan.site.limits.as_ref();
     let Some(most) = limits.and_then(|limits| limits.workbenches_per_person) else { return Ok(()) };
     let (here, number) = (&facts.namespace.name, usize::try_from(most).unwrap_or(usize::MAX));
@@ -111,7 +111,7 @@ fn within_the_limit(name: &str, workbench: &Workbench, facts: &WorkFacts<'_>) ->
 
 /// Whoever may only use a Workspace makes no pods of any choice: where the site
 /// names no registries, a workbench takes an image by its name.
-fn no_image_of_any_choice(image: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn no_image_of_any_choice(image: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let free = allowed_registries(&facts.plan.identity.name, &facts.plan.site).is_empty();
     if !image.contains('/') || !free {
         return Ok(());
@@ -138,7 +138,7 @@ fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
 
 /// A home outlives its workbench, and is taken back by the same owner alone. One
 /// that says nobody's name was not made for this, so it is nobody's to take.
-fn own_home(claim: &str, owner: &str, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
+fn own_home(claim: &str, owner: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let Some(live) = (facts.live)("PersistentVolumeClaim", claim) else { return Ok(()) };
     let whose = live["metadata"]["annotations"][labels::OWNER].as_str();
     if whose == Some(owner) {
@@ -149,7 +149,7 @@ fn own_home(claim: &str, owner: &str, facts: &WorkFacts<'_>) -> Result<(), Block
         "the home volume {claim} {whose}, and the owner here is {owner}: give the workbench another name, or have the \
          volume removed by who may"
     );
-    Err(Blocked { reason: Reason::Conflict, message })
+    Err(Issue::new(Reason::Conflict, message))
 }
 
 /// Whether the server is to start over: its settings changed, and with those before it
@@ -176,7 +176,7 @@ fn never_ran(pod: &Pod) -> bool {
 
 /// What keeps a server down, and what is to be remembered of it.
 struct Standing {
-    down: Option<Blocked>,
+    down: Option<Issue>,
     ended_at_start: Option<String>,
     owner_named: bool,
 }
@@ -187,7 +187,7 @@ fn standing(workbench: &Workbench, claim: &str, facts: &WorkFacts<'_>) -> Standi
         let home = (facts.live)("PersistentVolumeClaim", claim).map_or("", |_| "the home volume is kept, and ");
         let message =
             format!("{} is retained: {home}nothing starts until its team and project are back", facts.namespace.name);
-        let down = Some(Blocked { reason: Reason::Retained, message });
+        let down = Some(Issue::new(Reason::Retained, message));
         return Standing { down, ended_at_start: status.ended_at_start, owner_named: status.owner_named == Some(true) };
     }
     let holders = Holders::of(&spec.owner, facts);
@@ -281,33 +281,33 @@ fn ended_idle(pod: &Pod) -> bool {
         })
 }
 
-fn rests(same: bool) -> Blocked {
+fn rests(same: bool) -> Issue {
     if same {
         let message = "the server ended itself because nobody worked in it: write another text into spec.start to start \
                        it again";
-        return Blocked { reason: Reason::Idle, message: message.to_owned() };
+        return Issue::new(Reason::Idle, message);
     }
     let message = "it starts again as soon as the pod before is gone";
-    Blocked { reason: Reason::Progressing, message: message.to_owned() }
+    Issue::new(Reason::Progressing, message)
 }
 
-fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Blocked {
+fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
     let team = &facts.plan.identity.name;
     let message = format!(
         "team {team} no longer names {owner} with a role that may have a workbench in {}, so the server was stopped: \
          name them under members again, or, if one of the groups there holds them, write another text into spec.start",
         facts.namespace.name
     );
-    Blocked { reason: Reason::OwnerLeft, message }
+    Issue::new(Reason::OwnerLeft, message)
 }
 
-fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Blocked {
+fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
     let hold = invalid(format!(
         "team {} names neither {owner} nor any group with a role that may have a workbench in {}, so nobody could get \
          into it: name them under members",
         facts.plan.identity.name, facts.namespace.name
     ));
-    Blocked { reason: Reason::OwnerLeft, ..hold }
+    Issue { reason: Reason::OwnerLeft, ..hold }
 }
 
 #[cfg(test)]

@@ -11,9 +11,8 @@ use serde_json::Value;
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::work::WorkKind;
-use crate::api::{AITeam, BlueprintSpec, Layer, Prefixes, Reason, labels};
+use crate::api::{AITeam, BlueprintSpec, Issue, Layer, Prefixes, Reason, labels};
 use crate::cluster::cache::{Entry, ObjectCache};
-use crate::cluster::error::Failure;
 use crate::cluster::store::Store;
 use crate::cluster::watch::State;
 use crate::engine::Catalogue;
@@ -103,7 +102,7 @@ pub fn observe(
     known: &Recorded<'_>,
     may_lower: bool,
     told: Option<&Prefixes>,
-) -> Result<Observed, Failure> {
+) -> Result<Observed, Issue> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
     let (record, cache) = (known.record(team)?, known.cache);
@@ -148,10 +147,10 @@ fn datasets(team: &str, store: &Store) -> DatasetSettings {
     all
 }
 
-fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure> {
+fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Issue> {
     match store.blueprints.get(name) {
         Some(Ok(found)) => Ok((found.metadata.generation.unwrap_or_default(), found.spec.clone())),
-        Some(Err(object)) => Err(Failure::new(
+        Some(Err(object)) => Err(Issue::new(
             Reason::BlueprintInvalid,
             format!(
                 "spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {}",
@@ -165,7 +164,7 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Failure>
             } else {
                 format!("there are: {}", others.join(", "))
             };
-            Err(Failure::new(
+            Err(Issue::new(
                 Reason::BlueprintMissing,
                 format!("spec.blueprint: Blueprint {name} does not exist, so everything is held as it is; {known}"),
             ))
@@ -195,10 +194,10 @@ pub fn written_prefixes(team: &str, cache: &ObjectCache) -> WrittenPrefixes {
 
 /// Why it is not known which objects of a built-in kind there are, if it is not.
 #[must_use]
-pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Failure> {
+pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Issue> {
     match context.watches.kind(group, kind)?.state {
         State::Synced => None,
-        State::Listing => Some(Failure::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
+        State::Listing => Some(Issue::new(Reason::Progressing, format!("the first list of {kind}s is not complete"))),
         State::Failing(failure) => Some(failure),
     }
 }
@@ -240,8 +239,8 @@ fn project(name: &str, entry: &Entry) -> Option<String> {
 
 /// What a namespace is told of that is a team's by its UID and not by its label.
 #[must_use]
-pub fn lost_label(team: &str, namespace: &str) -> Failure {
-    Failure::new(
+pub fn lost_label(team: &str, namespace: &str) -> Issue {
+    Issue::new(
         Reason::Conflict,
         format!(
             "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \

@@ -3,9 +3,8 @@
 
 use tracing::warn;
 
-use crate::api::{AITeam, ObjectKey, Reason, labels};
+use crate::api::{AITeam, Issue, ObjectKey, Reason, labels};
 use crate::cluster::cache::ObjectCache;
-use crate::cluster::error::Failure;
 use crate::objects::record::{Record, Unread};
 use crate::reconcile::snapshot::TeamSnapshot;
 
@@ -42,7 +41,7 @@ impl Recorded<'_> {
 
     /// The record. A process that planned the team by it can write it again: one that is
     /// gone or damaged since costs no choice of an engine. One of a newer version stays.
-    pub(super) fn record(&self, team: &AITeam) -> Result<Option<Record>, Failure> {
+    pub(super) fn record(&self, team: &AITeam) -> Result<Option<Record>, Issue> {
         let uid = team.metadata.uid.as_deref().unwrap_or_default();
         let remembered = || self.snapshot.and_then(|snapshot| snapshot.remembered(uid));
         let name = team.metadata.name.as_deref().unwrap_or_default();
@@ -58,13 +57,13 @@ impl Recorded<'_> {
 
 /// The record of a team, from its Backbone namespace, if there is one; or why the
 /// one that is there cannot be read.
-pub fn record(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Failure> {
+pub fn record(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Issue> {
     read(team, cache).map_err(|error| unreadable(team, &error))
 }
 
 /// Why the record may not be written: a newer version of Strata wrote it, by now.
 #[must_use]
-pub fn newer(team: &str, cache: &ObjectCache) -> Option<Failure> {
+pub fn newer(team: &str, cache: &ObjectCache) -> Option<Issue> {
     let error = read(team, cache).err().filter(|error| matches!(error, Unread::Newer(_)))?;
     Some(unreadable(team, &error))
 }
@@ -77,7 +76,7 @@ fn read(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Unread> {
     Record::read(&entry.view.state()).map(Some)
 }
 
-fn unreadable(team: &str, error: &Unread) -> Failure {
+fn unreadable(team: &str, error: &Unread) -> Issue {
     let name = labels::RECORD;
     let remedy = match error {
         Unread::Newer(_) => "Run the version that wrote it",
@@ -87,5 +86,5 @@ fn unreadable(team: &str, error: &Unread) -> Failure {
         "the record, ConfigMap {name} in {team}--backbone, cannot be read by this version of Strata, so everything is held as it is: \
          {error}. {remedy}, or delete the ConfigMap: it is written anew, and engines are chosen anew"
     );
-    Failure::new(Reason::RecordUnreadable, message)
+    Issue::new(Reason::RecordUnreadable, message)
 }

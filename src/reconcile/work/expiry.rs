@@ -15,16 +15,16 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::report;
+use crate::api::Issue;
 use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::reason::Class;
 use crate::api::work::{Run, WorkKind};
 use crate::cluster::apply::outcome::soonest;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::plan::work::Object;
 use crate::plan::work::run::{expires, is_kept, tracker};
 use crate::reconcile::context::Context;
+use crate::reconcile::requeue::{Failure, Pass};
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::triggers;
 use crate::status::work::run::kept;
@@ -39,7 +39,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
 /// Deletes what is due in the team's namespaces, and wishes to look again when the next is.
-pub async fn reconcile(context: &Context, team: &str) -> Result<RequeueAfter, Failure> {
+pub async fn reconcile(context: &Context, team: &str) -> Pass {
     let Some(snapshot) = context.snapshot(team) else { return Ok(None) };
     // Of a team that is held nothing goes, either.
     let Some(planned) = &snapshot.planned else { return Ok(None) };
@@ -51,7 +51,7 @@ pub async fn reconcile(context: &Context, team: &str) -> Result<RequeueAfter, Fa
         let result = one(context, &key, default, begun).await;
         (key, result)
     });
-    let results: Vec<(String, Result<(), Failure>)> = gone.buffer_unordered(IN_FLIGHT).collect().await;
+    let results: Vec<(String, Result<(), Issue>)> = gone.buffer_unordered(IN_FLIGHT).collect().await;
     let mut failing = None;
     for (key, result) in results {
         let Err(failure) = result else { continue };
@@ -64,11 +64,11 @@ pub async fn reconcile(context: &Context, team: &str) -> Result<RequeueAfter, Fa
     }
     let next = due.next.map(|next| pause(next, Timestamp::now()));
     let next = soonest([next, context.aside.first(team)]);
-    failing.map_or(Ok(next), |failure| Err(failure.wishing(next)))
+    failing.map_or(Ok(next), |issue| Err(Failure { issue, again: next }))
 }
 
 /// Says of a run that stays after its time why it does, if it is one and did not say so.
-pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object) -> Result<(), Failure> {
+pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object) -> Result<(), Issue> {
     let object = report::with_newest_status(context, object.clone());
     let Object::Run(run) = &object else { return Ok(()) };
     let Some(tool) = tracker(run).filter(|_| run.metadata.deletion_timestamp.is_none() && !is_kept(run)) else {
@@ -103,7 +103,7 @@ fn may_go(planned: &Planned, key: &str) -> bool {
 }
 
 /// Deletes one run, or has its own pass say why it stays.
-async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Failure> {
+async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Issue> {
     let Some(id) = triggers::id(WorkKind::Run, key) else { return Ok(()) };
     let Some(Ok(object)) = context.store.work_object(&id) else { return Ok(()) };
     let object = report::with_newest_status(context, (*object).clone());
@@ -118,7 +118,7 @@ async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp)
     delete(context, &id, run).await
 }
 
-async fn delete(context: &Context, id: &WorkId, run: &Run) -> Result<(), Failure> {
+async fn delete(context: &Context, id: &WorkId, run: &Run) -> Result<(), Issue> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
     let preconditions =
         Preconditions { uid: run.metadata.uid.clone(), resource_version: run.metadata.resource_version.clone() };

@@ -16,25 +16,23 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::api::identity::{Request, WorkId};
-use crate::api::reason::Class;
 use crate::api::work::workbench::WorkbenchState;
-use crate::api::{ObjectKey, Reason, labels};
+use crate::api::{Issue, ObjectKey, Reason, labels};
 use crate::cluster::apply::{Outcome, acts_on_anothers};
-use crate::cluster::error::Failure;
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
-use crate::reconcile::requeue::RECHECK;
+use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 
 /// Reconciles one work object, whether it is there or not.
-pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, Failure> {
+pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     // Nothing is removed because an object is not there: its kind may be gone,
     // or on its way back. What removes is its finalizer.
     let Some(known) = context.store.work_object(id) else { return Ok(None) };
@@ -53,7 +51,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, F
     }
     if let Some(failure) = context.store.unknown_kind(id.kind.plural()).filter(|_| !is_at_its_end(&object)) {
         report::held(context, id, &object, &failure).await?;
-        return Ok((failure.class() == Class::Invalid).then_some(RECHECK));
+        return Ok(requeue::held(&failure));
     }
     match observe::standing(context, id) {
         Standing::Unknown => Ok(None),
@@ -62,7 +60,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, F
         Standing::Held(failure) => {
             let shown = down_all_the_same(context, id, object.clone()).await?;
             report::held_as(context, id, &object, &shown, &failure).await?;
-            Ok((failure.class() == Class::Invalid).then_some(RECHECK))
+            Ok(requeue::held(&failure))
         }
         Standing::On(snapshot) => match &snapshot.planned {
             Some(planned) => present(context, id, &object, planned).await,
@@ -73,7 +71,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Result<RequeueAfter, F
 
 /// A workbench that is to be down is stopped, whatever holds its team; its status says
 /// how far that has come.
-async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Failure> {
+async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
     if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
@@ -95,7 +93,7 @@ fn is_at_its_end(object: &Object) -> bool {
     matches!(object, Object::Run(run) if run.status.as_ref().is_some_and(run::has_ended))
 }
 
-async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Planned) -> Result<RequeueAfter, Failure> {
+async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Planned) -> Pass {
     if teardown::needs_finalizer(object, planned, id) {
         teardown::add(context, id, object).await?;
     }
@@ -246,8 +244,7 @@ fn is_template(desired: &Desired, template: &str) -> bool {
 /// How the object is, as its status.
 fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
     // What is held only because a newer revision waits is judged as it runs.
-    let held = plan.hold.as_ref().filter(|hold| hold.reason != Reason::UpgradeAvailable);
-    let held = held.map(|hold| Failure::new(hold.reason, hold.message.clone()));
+    let held = plan.hold.clone().filter(|hold| hold.reason != Reason::UpgradeAvailable);
     let mut unwritten = outcome.failed();
     unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     let judged = Judged {
@@ -281,15 +278,9 @@ fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> Requeu
     (complete && told["finished"].is_null()).then_some(RECHECK)
 }
 
-fn next(
-    context: &Context,
-    id: &WorkId,
-    plan: &WorkPlan,
-    outcome: &Outcome,
-    awaited: RequeueAfter,
-) -> Result<RequeueAfter, Failure> {
+fn next(context: &Context, id: &WorkId, plan: &WorkPlan, outcome: &Outcome, awaited: RequeueAfter) -> Pass {
     if outcome.failures().any(|(_, failure)| failure.reason == Reason::Refused) {
-        return outcome.requeue(None, Some(context.refused.refused(id)));
+        return requeue::written(outcome, None, Some(context.refused.refused(id)));
     }
     let to_fix = plan.hold.is_some() || outcome.failures().next().is_some();
     if plan.hold.is_some() {
@@ -297,7 +288,7 @@ fn next(
     } else if !to_fix {
         context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Request::Work(next)));
     }
-    outcome.requeue(awaited, to_fix.then_some(RECHECK))
+    requeue::written(outcome, awaited, to_fix.then_some(RECHECK))
 }
 
 /// Whether the finalizer of Strata is on the object.

@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use crate::api::identity::{Request, WorkId, team_of};
 use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
-use crate::api::{ObjectKey, Reason};
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::Entry;
-use crate::cluster::error::Failure;
 use crate::cluster::store::Store;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
@@ -22,7 +21,7 @@ pub enum Standing {
     /// Its team, planned.
     On(Arc<TeamSnapshot>),
     /// Nothing is written for it now, for this reason.
-    Held(Failure),
+    Held(Issue),
     /// Its team was not looked at yet; whoever does wakes it.
     Unknown,
 }
@@ -35,25 +34,25 @@ pub fn standing(context: &Context, id: &WorkId) -> Standing {
             "namespace {} belongs to no team: a {} lives in a namespace that Strata made for one",
             id.namespace, id.kind
         );
-        return Standing::Held(Failure::new(Reason::NoTeam, message));
+        return Standing::Held(Issue::new(Reason::NoTeam, message));
     };
     if space.deleting {
         let message = format!("namespace {} is being deleted: nothing can be written into it", id.namespace);
-        return Standing::Held(Failure::new(Reason::Terminating, message));
+        return Standing::Held(Issue::new(Reason::Terminating, message));
     }
     let Some(snapshot) = context.snapshot(team) else { return Standing::Unknown };
     if let Some(failure) = &snapshot.held {
         let message = format!("team {team} is held, and so is its work: {}", failure.message);
-        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+        return Standing::Held(Issue::new(Reason::TeamNotReady, message));
     }
     let Some(planned) = &snapshot.planned else { return Standing::Unknown };
     if let Some(failure) = planned.blocked.get(&id.namespace) {
         let message = format!("namespace {} is not ready: {}", id.namespace, failure.message);
-        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+        return Standing::Held(Issue::new(Reason::TeamNotReady, message));
     }
     if planned.plan.namespace(&id.namespace).is_none() {
         let message = format!("namespace {} is not planned for team {team} yet", id.namespace);
-        return Standing::Held(Failure::new(Reason::TeamNotReady, message));
+        return Standing::Held(Issue::new(Reason::TeamNotReady, message));
     }
     Standing::On(snapshot)
 }

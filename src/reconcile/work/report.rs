@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 use crate::api::identity::WorkId;
 use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::work::model_service::MONITOR_PASSING;
-use crate::api::{GROUP, ObjectKey, Reason, VERSION, labels};
+use crate::api::{GROUP, Issue, ObjectKey, Reason, VERSION, labels};
 use crate::cluster::apply::Outcome;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::cluster::store::Unreadable;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
 use crate::reconcile::report::{event, now, tell_of_left, turned};
+use crate::reconcile::requeue::Pass;
 use crate::status::work::held as held_status;
 
 /// How the kind of the object is reached.
@@ -38,7 +37,7 @@ pub fn with_newest_status(context: &Context, object: Object) -> Object {
 }
 
 /// Writes the status, if it says something new, and tells of what turned.
-pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Value) -> Result<(), Failure> {
+pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Value) -> Result<(), Issue> {
     let before = object.status();
     if before == status {
         return Ok(());
@@ -130,7 +129,7 @@ fn reference(id: &WorkId, object: &Object) -> k8s_openapi::api::core::v1::Object
 
 /// Says that nothing is written for the object now, and why; what was known of
 /// it stays.
-pub async fn held(context: &Context, id: &WorkId, object: &Object, failure: &Failure) -> Result<(), Failure> {
+pub async fn held(context: &Context, id: &WorkId, object: &Object, failure: &Issue) -> Result<(), Issue> {
     report(context, id, object, held_status(object, failure, &now())).await
 }
 
@@ -140,13 +139,13 @@ pub async fn held_as(
     id: &WorkId,
     object: &Object,
     shown: &Object,
-    failure: &Failure,
-) -> Result<(), Failure> {
+    failure: &Issue,
+) -> Result<(), Issue> {
     report(context, id, object, held_status(shown, failure, &now())).await
 }
 
 /// An object that this version of the operator cannot read is left alone, and told so.
-pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> Result<RequeueAfter, Failure> {
+pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> Pass {
     let message = format!("the object cannot be read by this version of Strata: {}", known.error);
     let mut bare = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(), "metadata": known.metadata, "spec": {},
@@ -164,7 +163,7 @@ pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> R
     if let Ok(bare) = Object::read(id.kind, &bare) {
         let object = bare.with_status(known.status.clone()).unwrap_or(bare);
         let object = with_newest_status(context, object);
-        held(context, id, &object, &Failure::new(Reason::Invalid, message)).await?;
+        held(context, id, &object, &Issue::new(Reason::Invalid, message)).await?;
     }
     Ok(None)
 }

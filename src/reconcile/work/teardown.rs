@@ -11,13 +11,12 @@ use super::{has_finalizer, report};
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::WorkKind;
 use crate::api::work::workbench::HomeReclaim;
-use crate::api::{Layer, ObjectKey, Reason, labels};
+use crate::api::{Issue, Layer, ObjectKey, Reason, labels};
 use crate::cluster::apply::Outcome;
-use crate::cluster::error::Failure;
-use crate::cluster::queue::RequeueAfter;
 use crate::cluster::request::request;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
+use crate::reconcile::requeue::Pass;
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::teardown::kind_is_going;
 
@@ -33,13 +32,13 @@ pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool 
 }
 
 /// Sets the finalizer: what is written after it cannot be left behind.
-pub async fn add(context: &Context, id: &WorkId, object: &Object) -> Result<(), Failure> {
+pub async fn add(context: &Context, id: &WorkId, object: &Object) -> Result<(), Issue> {
     let mut all = object.metadata().finalizers.clone().unwrap_or_default();
     all.push(labels::FINALIZER.to_owned());
     set(context, id, object, &all).await
 }
 
-async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[String]) -> Result<(), Failure> {
+async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[String]) -> Result<(), Issue> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
     let metadata = object.metadata();
     let patch = json!({"metadata": {
@@ -56,7 +55,7 @@ async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[Stri
 }
 
 /// Takes away what was written for the object, and lets it go once that is done.
-pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Result<RequeueAfter, Failure> {
+pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Pass {
     if !has_finalizer(object) {
         return Ok(None);
     }
@@ -72,7 +71,7 @@ pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Result
 /// Whether nothing is to be removed by us: the namespace takes everything along,
 /// it is no team's, or the kind itself is being removed, which is nobody's wish
 /// for this object.
-async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Failure> {
+async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Issue> {
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
     if space.is_none_or(|space| space.deleting || !space.is_ours()) {
         return Ok(true);
@@ -81,7 +80,7 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Failure> {
 }
 
 /// Takes everything away. Says whether nothing is left to wait for.
-async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Failure> {
+async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Issue> {
     let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
     context.applier.prune_daily(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
@@ -100,7 +99,7 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     }
     if waits > 0 {
         let message = format!("waiting until the pods of {id} are gone");
-        report::held(context, id, object, &Failure::new(Reason::Deleting, message)).await?;
+        report::held(context, id, object, &Issue::new(Reason::Deleting, message)).await?;
         return Ok(false);
     }
     if let Object::Workbench(workbench) = object

@@ -13,9 +13,8 @@ use serde_json::Value;
 
 use crate::api::reason::Class;
 use crate::api::team_status::ComponentState;
-use crate::api::{Capability, Layer, ObjectKey, Reason};
+use crate::api::{Capability, Issue, Layer, ObjectKey, Reason};
 use crate::cluster::apply::outcome::{Outcome, Result, merged};
-use crate::cluster::error::Failure;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::{Desired, Desires};
 use crate::plan::{Instance, Plan, Problem, Scope};
@@ -47,7 +46,7 @@ pub struct Health {
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
     /// What concerns the team as a whole.
-    pub team: Vec<Failure>,
+    pub team: Vec<Issue>,
 }
 
 /// How a namespace is.
@@ -62,7 +61,7 @@ pub struct NamespaceHealth {
     /// Whether its project left the spec.
     pub retained: bool,
     /// What is wrong with what Strata keeps in it, worst first.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<Issue>,
 }
 
 /// How a component is.
@@ -114,11 +113,8 @@ pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>
     }
 }
 
-fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Failure> {
-    let planned = problems
-        .iter()
-        .filter(|problem| problem.scope == Scope::Team)
-        .map(|problem| Failure::new(problem.reason, problem.message.clone()));
+fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Issue> {
+    let planned = problems.iter().filter(|problem| problem.scope == Scope::Team).map(|problem| problem.issue.clone());
     let cluster_scoped = outcome
         .failures()
         .filter(|(key, _)| key.namespace.is_none() && key.kind != "Namespace")
@@ -135,7 +131,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
             let planned = problems
                 .iter()
                 .filter(|problem| problem.scope == Scope::Namespace(namespace.name.clone()))
-                .map(|problem| Failure::new(problem.reason, problem.message.clone()));
+                .map(|problem| problem.issue.clone());
             let blocked = outcome.blocked(&namespace.name).cloned();
             let written = merged(outcome.failures().filter(|(key, _)| {
                 let here = key.namespace.as_deref() == Some(&namespace.name)
@@ -163,9 +159,9 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
 }
 
 /// What a person has to fix before what passes by itself; each message once.
-fn worst_first(mut failures: Vec<Failure>) -> Vec<Failure> {
+fn worst_first(mut failures: Vec<Issue>) -> Vec<Issue> {
     failures.sort_by(|left, right| {
-        let rank = |failure: &Failure| std::cmp::Reverse(failure.class());
+        let rank = |failure: &Issue| std::cmp::Reverse(failure.class());
         (rank(left), &left.message).cmp(&(rank(right), &right.message))
     });
     failures.dedup();
@@ -199,7 +195,7 @@ fn component(
 
 type Judgement = (ComponentState, Reason, Option<String>);
 
-fn failed(failure: &Failure) -> Judgement {
+fn failed(failure: &Issue) -> Judgement {
     let state = match failure.class() {
         Class::Invalid => ComponentState::Failed,
         _ => ComponentState::Progressing,
@@ -217,10 +213,10 @@ fn judge(
     // What is held only because a newer revision waits is judged as it runs.
     let waiting = instance.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
     if let (Some(hold), None) = (&instance.hold, waiting) {
-        return failed(&Failure::new(hold.reason, hold.message.clone()));
+        return failed(hold);
     }
     if let Some(problem) = problems.iter().find(|problem| problem.scope == Scope::Component(instance.id.clone())) {
-        return failed(&Failure::new(problem.reason, problem.message.clone()));
+        return failed(&problem.issue);
     }
     if let Some(failure) = outcome.blocked(&instance.id.namespace) {
         return failed(failure);
@@ -290,8 +286,8 @@ mod tests {
 
     #[test]
     fn what_a_person_has_to_fix_comes_first() {
-        let wait = Failure::new(Reason::Progressing, "a");
-        let fix = Failure::new(Reason::Conflict, "b");
+        let wait = Issue::new(Reason::Progressing, "a");
+        let fix = Issue::new(Reason::Conflict, "b");
         assert_eq!(worst_first(vec![wait.clone(), fix.clone(), wait.clone()]), vec![fix, wait]);
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! Pure, like the judging of teams.
 
-use crate::api::Reason;
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
 use crate::engine::Verdict;
 use crate::plan::work::pod_state::Pod;
 
 /// Why pods do not run: more exact than what their owners say.
 #[must_use]
-pub fn trouble(pods: &[Pod]) -> Option<Failure> {
+pub fn trouble(pods: &[Pod]) -> Option<Issue> {
     if let Some((pod, node)) = pods.iter().find_map(|pod| Some((pod, pod.lost.as_deref()?))) {
-        return Some(Failure::new(Reason::NodeLost, super::pods::node_lost(&pod.name, node)));
+        return Some(Issue::new(Reason::NodeLost, super::pods::node_lost(&pod.name, node)));
     }
     let waiting = pods.iter().filter(|pod| !pod.deleting).find_map(|pod| {
         let waits = pod.containers.iter().find_map(|container| container.waiting.as_ref());
@@ -20,21 +19,21 @@ pub fn trouble(pods: &[Pod]) -> Option<Failure> {
     });
     let (pod, reason, message) = waiting?;
     Some(match (reason, super::missing_secret(message)) {
-        ("CreateContainerConfigError", Some(secret)) => Failure::new(
+        ("CreateContainerConfigError", Some(secret)) => Issue::new(
             Reason::SecretMissing,
             format!("pod {} waits for Secret {secret}: create it, and the pod starts by itself", pod.name),
         ),
-        ("Unschedulable", _) => Failure::new(Reason::Unschedulable, format!("pod {}: {message}", pod.name)),
-        _ => Failure::new(Reason::PodFailing, format!("pod {}: {reason}: {message}", pod.name)),
+        ("Unschedulable", _) => Issue::new(Reason::Unschedulable, format!("pod {}: {message}", pod.name)),
+        _ => Issue::new(Reason::PodFailing, format!("pod {}: {reason}: {message}", pod.name)),
     })
 }
 
 /// What a verdict means that is not `Ready`.
 #[must_use]
-pub fn failure(verdict: &Verdict) -> Failure {
+pub fn failure(verdict: &Verdict) -> Issue {
     match verdict {
-        Verdict::Ready => Failure::new(Reason::Ready, "ready"),
-        Verdict::Waiting { message } => Failure::new(Reason::Progressing, message.clone()),
-        Verdict::Failing { reason, message } => Failure::new(super::known_reason(reason), message.clone()),
+        Verdict::Ready => Issue::new(Reason::Ready, "ready"),
+        Verdict::Waiting { message } => Issue::new(Reason::Progressing, message.clone()),
+        Verdict::Failing { reason, message } => Issue::new(super::known_reason(reason), message.clone()),
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Judged;
-use crate::api::Reason;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::DatasetStatus;
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
 use crate::objects::stores;
 use crate::objects::stores::Claim;
 use crate::plan::settings::bytes;
@@ -45,7 +44,7 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
 }
 
 /// The UID of the claim that its data is on, and that what is there is another one.
-fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option<String>, Option<Failure>) {
+fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option<String>, Option<Issue>) {
     let before = object.status.as_ref().and_then(|status| status.volume.clone());
     let live = claim.and_then(|claim| Some((claim, (judged.live)("PersistentVolumeClaim", claim)?)));
     let Some((name, live)) = live.filter(|(_, live)| live["metadata"]["deletionTimestamp"].is_null()) else {
@@ -56,19 +55,19 @@ fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option
     let path = format!("{}/{name}", object.metadata.namespace.as_deref().unwrap_or_default());
     let message = before.as_ref().and_then(|before| stores::message(&path, before, &there));
     match message {
-        Some(message) => (before, Some(Failure::new(Reason::VolumeReplaced, message))),
+        Some(message) => (before, Some(Issue::new(Reason::VolumeReplaced, message))),
         None => (Some(there.uid), None),
     }
 }
 
 /// A dataset is there when its settings are.
-fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Failure> {
+fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Issue> {
     if let Some(place) = reach.too_large.first() {
         let hold = too_large(bytes(connections), place);
-        return Err(Failure::new(hold.reason, hold.message));
+        return Err(hold);
     }
     let Some(place) = &reach.awaited else { return Ok(()) };
-    Err(Failure::new(Reason::Progressing, format!("{SETTLING} into `connections` of {place}")))
+    Err(Issue::new(Reason::Progressing, format!("{SETTLING} into `connections` of {place}")))
 }
 
 fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
@@ -90,10 +89,10 @@ fn shadowed(reach: &Reach) -> String {
 }
 
 /// That a volume is not bound is no failure while nobody has used it.
-fn waiting(failure: Failure, claim: Option<&str>, judged: &Judged<'_>) -> Failure {
+fn waiting(failure: Issue, claim: Option<&str>, judged: &Judged<'_>) -> Issue {
     let live = claim.and_then(|claim| (judged.live)("PersistentVolumeClaim", claim));
     match (claim, live) {
-        (Some(claim), Some(live)) if failure.reason == Reason::Progressing && waits_for_use(&live) => Failure::new(
+        (Some(claim), Some(live)) if failure.reason == Reason::Progressing && waits_for_use(&live) => Issue::new(
             Reason::Progressing,
             format!("volume {claim} is not bound yet: with most storage classes it is when the first pod uses it"),
         ),

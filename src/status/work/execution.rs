@@ -6,8 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
 use crate::api::work::run::{RunState, StepStatus};
-use crate::api::{Layer, text};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Layer, text};
 use crate::plan::work::pod_state::{Container, Ended, Pod};
 use crate::status::health::work::trouble;
 
@@ -166,7 +165,7 @@ impl Progress<'_> {
 
     /// Why its newest pod does not run.
     #[must_use]
-    pub fn trouble(&self) -> Option<Failure> {
+    pub fn trouble(&self) -> Option<Issue> {
         trouble(std::slice::from_ref(self.pod?))
     }
 }

@@ -4,7 +4,6 @@
 use crate::api::identity::WorkId;
 use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::work::WorkKind;
-use crate::cluster::error::Failure;
 use crate::engine::{Verdict, objects_input};
 use crate::plan::work::fixtures::{Scene, at};
 use crate::plan::work::pod_state::{Container, Ended, Pod};
@@ -49,7 +48,7 @@ pub(super) fn refused<S: serde::de::DeserializeOwned>(
             });
             engine.judge(&inputs.with_objects(live))
         });
-        let failure = plan.hold.clone().map(|hold| Failure::new(hold.reason, hold.message));
+        let failure = plan.hold.clone();
         let refused = refused.map(str::to_owned);
         status(object, &Judged { plan: &plan, failure, verdict, live: facts.live, pods, refused, now: &at(1000) })
     });

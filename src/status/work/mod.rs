@@ -19,8 +19,7 @@ use serde_json::{Value, json};
 use super::team::progress;
 use crate::api::status::{Condition, Finding, READY, RECONCILING, STALLED, conditions};
 use crate::api::work::EngineStatus;
-use crate::api::{Reason, text};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason, text};
 use crate::engine::Verdict;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Object, WorkPlan};
@@ -30,7 +29,7 @@ pub struct Judged<'a> {
     /// Its plan.
     pub plan: &'a WorkPlan,
     /// Why it is not as it asks: what holds it, or what could not be written. Worst first.
-    pub failure: Option<Failure>,
+    pub failure: Option<Issue>,
     /// What its live objects say, by the rules of the engine.
     pub verdict: Verdict,
     /// What the cache keeps of an object in its namespace, by kind and name.
@@ -47,7 +46,7 @@ impl Judged<'_> {
     /// How it is by what is common to all kinds: held, not written, refused,
     /// waiting or failing; nothing if all that was written is ready.
     #[must_use]
-    pub fn trouble(&self) -> Option<Failure> {
+    pub fn trouble(&self) -> Option<Issue> {
         if let Some(failure) = &self.failure {
             return Some(failure.clone());
         }
@@ -57,14 +56,14 @@ impl Judged<'_> {
             verdict => self
                 .refused
                 .clone()
-                .map(|message| Failure::new(Reason::Refused, message))
+                .map(|message| Issue::new(Reason::Refused, message))
                 .or(of_pods)
                 .or_else(|| Some(crate::status::health::work::failure(verdict))),
         }
     }
 
     /// What is said of a missing Secret also says which dataset names it.
-    fn explained(&self, failure: &Failure) -> String {
+    fn explained(&self, failure: &Issue) -> String {
         let message = &failure.message;
         let named = |(secret, _): &(&String, &String)| message.contains(&format!("Secret {secret}:"));
         match self.plan.credentials.iter().find(named).filter(|_| failure.reason == Reason::SecretMissing) {
@@ -86,7 +85,7 @@ impl Judged<'_> {
         &self,
         before: &[Condition],
         generation: i64,
-        ready: &Result<(Reason, String), Failure>,
+        ready: &Result<(Reason, String), Issue>,
         more: Vec<Finding>,
     ) -> Vec<Condition> {
         let mut findings = vec![match ready {
@@ -94,7 +93,7 @@ impl Judged<'_> {
             Err(failure) => Finding::new(READY, false, failure.reason, text::message(&self.explained(failure), 1000)),
         }];
         findings.extend(more);
-        let failure = ready.as_ref().err().map(|failure| Failure::new(failure.reason, self.explained(failure)));
+        let failure = ready.as_ref().err().map(|failure| Issue::new(failure.reason, self.explained(failure)));
         findings.extend(progress(failure.as_ref()));
         conditions(before, &findings, generation, self.now)
     }
@@ -102,7 +101,7 @@ impl Judged<'_> {
 
 /// The status of an object for which nothing is written now: what was known of it stays.
 #[must_use]
-pub fn held(object: &Object, failure: &Failure, now: &Time) -> Value {
+pub fn held(object: &Object, failure: &Issue, now: &Time) -> Value {
     let mut status = object.status();
     let generation = object.metadata().generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap_or_default();

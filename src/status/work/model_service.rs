@@ -2,13 +2,12 @@
 //! what was released, and what its monitor says.
 
 use super::{Judged, monitor};
-use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::api::status::Finding;
 use crate::api::work::ModelService;
 use crate::api::work::dataset::UsedBy;
 use crate::api::work::model_service::{MONITOR_PASSING, ModelServiceStatus, Release};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::release::{DIGEST, VERSION};
 use crate::plan::work::{Detail, release};
@@ -154,7 +153,7 @@ fn ready(
     releases: &[Release],
     serving: Option<&str>,
     judged: &Judged<'_>,
-) -> Result<(Reason, String), Failure> {
+) -> Result<(Reason, String), Issue> {
     let name = &object.spec.model.name;
     let Detail::ModelService { failed, releasing, .. } = &judged.plan.draft.detail else {
         return held(judged, serving);
@@ -164,11 +163,11 @@ fn ready(
     let waits = judged.plan.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
     let as_asked = releases.first().is_some_and(|first| serving == Some(first.version.as_str())) && !releasing;
     if let Some(waits) = waits.filter(|_| !as_asked) {
-        return Err(Failure::new(waits.reason, format!("{}. {goes_on}", trimmed(&waits.message))));
+        return Err(Issue::new(waits.reason, format!("{}. {goes_on}", trimmed(&waits.message))));
     }
     if let Some(said) = failed.as_ref().filter(|_| judged.failure.is_none()) {
         let asked = wanted(object, &[]).unwrap_or_default();
-        return Err(Failure::new(
+        return Err(Issue::new(
             Reason::ReleaseFailed,
             format!("{asked} of {name} was not released: {}. {goes_on}. {}", trimmed(said), again(judged)),
         ));
@@ -176,11 +175,11 @@ fn ready(
     let Some(first) = releases.first().filter(|_| !releasing) else {
         if judged.plan.retained {
             let message = format!("its team or project was taken away: nothing new is released. {goes_on}");
-            return Err(Failure::new(Reason::Retained, message));
+            return Err(Issue::new(Reason::Retained, message));
         }
         return Err(match judged.trouble() {
             Some(trouble) if trouble.reason != Reason::Progressing => trouble,
-            _ => Failure::new(
+            _ => Issue::new(
                 Reason::Progressing,
                 format!(
                     "{} of {name} is being looked up and summed. {goes_on}",
@@ -191,13 +190,13 @@ fn ready(
     };
     if let Some(paused) = paused(judged).filter(|_| serving != Some(first.version.as_str())) {
         let message = format!("version {} of {name} is not rolled out, because {paused}. {goes_on}", first.version);
-        return Err(Failure::new(Reason::Progressing, message));
+        return Err(Issue::new(Reason::Progressing, message));
     }
     if let Some(trouble) = judged.trouble() {
         return Err(of_trouble(&trouble, first, serving, judged));
     }
     if serving != Some(first.version.as_str()) {
-        return Err(Failure::new(
+        return Err(Issue::new(
             Reason::Progressing,
             format!("version {} of {name} is being rolled out. {goes_on}", first.version),
         ));
@@ -211,24 +210,24 @@ fn ready(
 }
 
 /// What holds it, with what goes on.
-fn held(judged: &Judged<'_>, serving: Option<&str>) -> Result<(Reason, String), Failure> {
-    let trouble = judged.trouble().unwrap_or_else(|| Failure::new(Reason::Progressing, "it was not planned yet"));
-    Err(Failure { message: format!("{}. {}", trimmed(&trouble.message), goes_on(serving)), ..trouble })
+fn held(judged: &Judged<'_>, serving: Option<&str>) -> Result<(Reason, String), Issue> {
+    let trouble = judged.trouble().unwrap_or_else(|| Issue::new(Reason::Progressing, "it was not planned yet"));
+    Err(Issue { message: format!("{}. {}", trimmed(&trouble.message), goes_on(serving)), ..trouble })
 }
 
 /// Trouble of what is written. Another version that goes on serving is what
 /// people ask first.
-fn of_trouble(trouble: &Failure, first: &Release, serving: Option<&str>, judged: &Judged<'_>) -> Failure {
+fn of_trouble(trouble: &Issue, first: &Release, serving: Option<&str>, judged: &Judged<'_>) -> Issue {
     let message = match (trouble.reason, ended(judged)) {
         (Reason::PodFailing, Some(ended)) => ended,
         _ => trouble.message.clone(),
     };
     if serving == Some(first.version.as_str()) {
-        return Failure::new(trouble.reason, message);
+        return Issue::new(trouble.reason, message);
     }
     // It may have served before: that none does now is all that is known.
     let serves = serving.map_or_else(|| "Nothing serves now".to_owned(), |_| goes_on(serving));
-    Failure::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
+    Issue::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
 }
 
 /// How a pod that is to serve ends again and again: that its files are not those that

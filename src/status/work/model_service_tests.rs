@@ -15,8 +15,7 @@ const WATCHED: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, mon
 
 fn said(stage: &Stage, service: &ModelService, verdict: Judgement) -> ModelServiceStatus {
     let plan = stage.plan(service);
-    let held = plan.hold.clone().filter(|hold| hold.reason.class() != Class::Fine);
-    let failure = held.map(|hold| Failure::new(hold.reason, hold.message));
+    let failure = plan.hold.clone().filter(|hold| hold.reason.class() != Class::Fine);
     let judged = Judged {
         plan: &plan,
         failure,

@@ -10,8 +10,7 @@ use crate::api::vocabulary::Capability;
 use crate::api::work::Pipeline;
 use crate::api::work::pipeline::{Concurrency, Execution, PipelineStatus};
 use crate::api::work::run::RunState;
-use crate::api::{Reason, text};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason, text};
 use crate::engine::plain;
 use crate::plan::work::Detail;
 
@@ -116,23 +115,23 @@ fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution
 }
 
 /// Why an execution failed: the step, and what it said.
-fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> Failure {
+fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> Issue {
     let live = (judged.live)("Job", job);
     if let Some(live) = live.as_ref().filter(|_| progress.is_past_its_deadline()) {
         let step = progress.failing().map(|(step, _)| step);
         let message = format!("{}; give the pipeline more", execution::past_its_deadline(live, step));
-        return Failure::new(Reason::DeadlineExceeded, message);
+        return Issue::new(Reason::DeadlineExceeded, message);
     }
     if let Some((step, ended)) = progress.failing() {
         let memory = live.as_ref().and_then(|live| execution::memory(live, step));
         let said = execution::failure(step, ended, progress.pod, memory, Words::of(judged.plan.layer));
         let namespace = &judged.plan.id.namespace;
         let log = format!("kubectl logs --namespace {namespace} job/{job} --container {step}");
-        return Failure::new(Reason::StepFailed, format!("{said}; its log: {log}"));
+        return Issue::new(Reason::StepFailed, format!("{said}; its log: {log}"));
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
-    Failure::new(Reason::StepFailed, format!("{reason}: {message}"))
+    Issue::new(Reason::StepFailed, format!("{reason}: {message}"))
 }
 
 fn ready(
@@ -141,7 +140,7 @@ fn ready(
     last: Option<&Execution>,
     newest: Option<&Progress<'_>>,
     judged: &Judged<'_>,
-) -> Result<(Reason, String), Failure> {
+) -> Result<(Reason, String), Issue> {
     if let Some(failure) = judged.trouble() {
         return Err(failure);
     }
@@ -153,13 +152,13 @@ fn ready(
         return Ok((Reason::Ready, without_schedule(judged)));
     }
     if let Some(refused) = &judged.refused {
-        return Err(Failure::new(Reason::Refused, refused.clone()));
+        return Err(Issue::new(Reason::Refused, refused.clone()));
     }
     let failed = |last: &&Execution| last.state == RunState::Failed;
     if let Some(last) = last.filter(failed) {
         let message = format!("{} failed: {}", last.job, last.message.as_deref().unwrap_or_default());
         let of = |reason: &&Reason| last.reason.as_deref() == Some(reason.name());
-        return Err(Failure::new(ENDS.iter().find(of).copied().unwrap_or(Reason::StepFailed), message));
+        return Err(Issue::new(ENDS.iter().find(of).copied().unwrap_or(Reason::StepFailed), message));
     }
     let runs = last.is_some_and(|last| last.state != RunState::Succeeded);
     if let Some(trouble) = newest.filter(|_| runs).and_then(Progress::trouble) {
@@ -170,7 +169,7 @@ fn ready(
     if let Some(condition) = ready
         && let Some(reason) = ENDS.iter().find(|reason| condition.reason == reason.name())
     {
-        return Err(Failure::new(*reason, condition.message.clone()));
+        return Err(Issue::new(*reason, condition.message.clone()));
     }
     let (cron, zone) = (&object.spec.schedule, object.spec.time_zone.as_deref().unwrap_or("UTC"));
     let cron = cron.as_deref().unwrap_or_default();

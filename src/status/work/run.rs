@@ -5,11 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Judged;
 use super::execution::{self, Progress, Words};
-use crate::api::Reason;
 use crate::api::status::Finding;
 use crate::api::work::Run;
 use crate::api::work::run::{COMPLETE, EXPIRED, FAILED, RunState, RunStatus, StepStatus};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
 use crate::engine::readiness::suspended;
 use crate::plan::work::Detail;
 use crate::plan::work::run::{has_ended, of_job};
@@ -43,7 +42,7 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
 /// What is reported, and what `Ready` says of it.
 struct Told {
     status: RunStatus,
-    ready: Result<(Reason, String), Failure>,
+    ready: Result<(Reason, String), Issue>,
 }
 
 /// What a Job has at its end, for those who wait for one of both.
@@ -72,7 +71,7 @@ pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
 /// It has no Job yet.
 fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
     let failure = judged.failure.clone().or_else(|| judged.trouble());
-    let waits = || Failure::new(Reason::Progressing, "its Job is about to be created");
+    let waits = || Issue::new(Reason::Progressing, "its Job is about to be created");
     Told {
         status: RunStatus { state: Some(RunState::Pending), ..before.clone() },
         ready: Err(failure.unwrap_or_else(waits)),
@@ -90,7 +89,7 @@ fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
         ..before.clone()
     };
     let message = format!("Job {name} is gone before the run ended: somebody deleted it; create another run");
-    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+    Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
 /// A step whose pod is gone does not run any more.
@@ -170,7 +169,7 @@ fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Jud
         "Job {name} is said to be complete, and no pod of its own ended well: a foreign one was counted, or its own was \
          deleted at once; create another run"
     );
-    Told { status: timed(status), ready: Err(Failure::new(Reason::JobLost, message)) }
+    Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
 /// The steps as they were when it started: the Job tells, mirrors and all.
@@ -206,21 +205,21 @@ fn failed(
     step: Option<&str>,
     logs: Option<&str>,
     judged: &Judged<'_>,
-) -> Failure {
+) -> Issue {
     if progress.is_past_its_deadline() {
         let message = format!("{}; create another run with more", execution::past_its_deadline(job, step));
-        return Failure::new(Reason::DeadlineExceeded, message);
+        return Issue::new(Reason::DeadlineExceeded, message);
     }
     let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
     if let Some((step, ended)) = progress.failing() {
         let said =
             execution::failure(step, ended, progress.pod, execution::memory(job, step), Words::of(judged.plan.layer));
-        return Failure::new(Reason::StepFailed, format!("{said}{log}"));
+        return Issue::new(Reason::StepFailed, format!("{said}{log}"));
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
     let message = message.trim().trim_end_matches('.');
-    Failure::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
+    Issue::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
 }
 
 /// What it waits for, or which step runs.
@@ -230,13 +229,13 @@ fn going(
     step: Option<&str>,
     job: &serde_json::Value,
     judged: &Judged<'_>,
-) -> Failure {
+) -> Issue {
     if progress.unproven {
         let message = "says that it is complete: what its own pod says is awaited";
-        return Failure::new(Reason::Progressing, format!("Job run-{} {message}", judged.plan.id.name));
+        return Issue::new(Reason::Progressing, format!("Job run-{} {message}", judged.plan.id.name));
     }
     if let Some(refused) = &judged.refused {
-        return Failure::new(Reason::Refused, refused.clone());
+        return Issue::new(Reason::Refused, refused.clone());
     }
     if let Some(trouble) = progress.trouble() {
         return trouble;
@@ -260,7 +259,7 @@ fn going(
         _ if progress.suspended => format!("its Job {}", suspended(job)),
         _ => format!("its pod is about to start{again}"),
     };
-    Failure::new(Reason::Progressing, message)
+    Issue::new(Reason::Progressing, message)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! What is reported of a `Workbench`.
 
 use super::Judged;
-use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
-use crate::cluster::error::Failure;
+use crate::api::{Issue, Reason};
 use crate::plan::work::Detail;
 use crate::plan::work::pod_state::{Container, Pod};
 use crate::plan::work::workbench::{WorkbenchDetail, runs_as_before};
@@ -46,11 +45,11 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
 }
 
 /// How it does: as it is wanted, up or down, or why not.
-fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Failure> {
+fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Issue> {
     if let Some(down) = &detail.down
         && down.reason.class() == Class::Invalid
     {
-        return Err(Failure::new(down.reason, down.message.clone()));
+        return Err(down.clone());
     }
     if let Some(failure) = &judged.failure {
         return Err(failure.clone());
@@ -59,18 +58,18 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         // A set that was not scaled up yet has all the pods that it is to have.
         let up = judged.pods.iter().any(|pod| pod.ready && !pod.deleting);
         let trouble = judged.trouble();
-        let trouble = trouble.or_else(|| (!up).then(|| Failure::new(Reason::Progressing, "the server is starting")));
+        let trouble = trouble.or_else(|| (!up).then(|| Issue::new(Reason::Progressing, "the server is starting")));
         return match trouble {
             None => Ok((Reason::Ready, "the server is up".to_owned())),
             Some(trouble) => Err(last_words(judged.pods).unwrap_or(trouble)),
         };
     }
     if !judged.pods.is_empty() {
-        return Err(Failure::new(Reason::Progressing, "the server is being stopped"));
+        return Err(Issue::new(Reason::Progressing, "the server is being stopped"));
     }
     match &detail.down {
         Some(down) if down.reason.class() == Class::Fine => Ok((down.reason, down.message.clone())),
-        Some(down) => Err(Failure::new(down.reason, down.message.clone())),
+        Some(down) => Err(down.clone()),
         None => {
             let home = if has_home { "; the home volume is kept" } else { "" };
             Ok((Reason::Stopped, format!("the server is down, as spec.running says{home}")))
@@ -79,13 +78,13 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
 }
 
 /// What a server that fails said before it ended, which tells more than how often.
-fn last_words(pods: &[Pod]) -> Option<Failure> {
+fn last_words(pods: &[Pod]) -> Option<Issue> {
     let pod = pods.iter().find(|pod| !pod.deleting)?;
     let last = |container: &Container| container.ended.clone().or(container.before.clone());
     // One that is up again may be on its way to being ready.
     let down = pod.containers.iter().filter(|container| container.running.is_none());
     let ended = down.filter_map(last).find(|ended| ended.exit_code != 0 && !ended.message.trim().is_empty())?;
-    Some(Failure::new(Reason::PodFailing, format!("pod {}: {}", pod.name, ended.message.trim())))
+    Some(Issue::new(Reason::PodFailing, format!("pod {}: {}", pod.name, ended.message.trim())))
 }
 
 /// What it is doing; `wanted` is not known of one that is held.

@@ -4,12 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::Issue;
 use crate::api::identity::WorkId;
 use crate::api::status::READY;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
 use crate::engine::Verdict;
-use crate::plan::Blocked;
 use crate::plan::work::{ResolvedSpec, WorkPlan};
 
 struct Case {
@@ -17,7 +17,7 @@ struct Case {
     pods: Vec<Pod>,
     set: Value,
     verdict: Verdict,
-    failure: Option<Failure>,
+    failure: Option<Issue>,
     home: Option<Value>,
 }
 
@@ -40,7 +40,7 @@ fn case(wanted: bool) -> Case {
 
 fn down(reason: Reason) -> Case {
     let mut case = case(false);
-    case.detail.as_mut().unwrap().down = Some(Blocked { reason, message: "because".to_owned() });
+    case.detail.as_mut().unwrap().down = Some(Issue::new(reason, "because"));
     case
 }
 
@@ -186,7 +186,7 @@ fn a_home_is_told_of_where_there_is_one() {
 
 #[test]
 fn what_is_held_keeps_what_was_known() {
-    let failure = Some(Failure::new(Reason::Conflict, "the home is bo's"));
+    let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
     let told = Case { detail: None, failure, ..case(true) }.pod(&up()).told();
     assert_eq!((told.image.as_deref(), told.ended_at_start.as_deref()), (Some("before"), Some("x")));
     assert_eq!((told.state, ready(&told).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
