@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::Reporter;
-use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::api::Prefixes;
 use crate::api::identity::Request;
-use crate::api::{AITeamStatus, Prefixes};
 use crate::cluster::apply::Applier;
 use crate::cluster::cache::ObjectCache;
 use crate::cluster::events::Events;
@@ -59,10 +58,8 @@ pub struct Context {
     pub prefixes: Option<Prefixes>,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// The statuses of teams last written.
-    pub reported: StatusCache<AITeamStatus>,
-    /// The statuses of work last written.
-    pub told: StatusCache<Value>,
+    /// The statuses of teams and of work objects last written.
+    pub statuses: StatusCache,
     /// The work that is refused.
     pub refused: Refused,
     /// The runs whose deletion failed.
@@ -113,8 +110,7 @@ impl Context {
             tasks: Tasks::default(),
             prefixes,
             metrics,
-            reported: StatusCache::default(),
-            told: StatusCache::default(),
+            statuses: StatusCache::default(),
             refused: Refused::default(),
             aside: Aside::default(),
             stalled: Answers::default(),
@@ -237,7 +233,7 @@ impl Context {
 
     /// Forgets a team that is gone.
     pub fn forget(&self, team: &str, uid: &str) {
-        self.reported.forget(uid);
+        self.statuses.forget(uid);
         self.uses.forget(team);
         self.aside.forget(team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);

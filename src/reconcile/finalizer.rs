@@ -1,46 +1,79 @@
-//! The finalizer of a team: set before anything is written for it, taken off
-//! once nothing is left to take away.
+//! The finalizer of a team or of a work object: set before anything is written for it,
+//! taken off once nothing is left to take away.
 
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{ObjectMeta, Patch, PatchParams};
 use serde_json::json;
 
-use crate::api::{AITeam, Issue, labels};
-use crate::cluster::request::request;
+use crate::api::{Issue, labels};
+use crate::cluster::request::{RequestError, request};
 use crate::reconcile::context::Context;
+use crate::reconcile::target::Target;
 
 /// Sets the finalizer, if it is not there: what is written after it cannot be
 /// left behind.
-pub async fn add(context: &Context, team: &AITeam) -> Result<(), Issue> {
-    let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
-    if is_set(team) {
+pub async fn add(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
+    if is_set(target.metadata) {
         return Ok(());
     }
-    finalizers.push(labels::FINALIZER.to_owned());
-    set(context, team, &finalizers).await
+    let all = target.metadata.finalizers.iter().flatten().map(String::as_str);
+    let all = all.chain([labels::FINALIZER]).collect::<Vec<_>>();
+    set(context, target, &all).await.map_err(|error| failed(target, &error))
 }
 
-/// Takes the finalizer off: the API server may let the team go.
-pub async fn remove(context: &Context, team: &AITeam) -> Result<(), Issue> {
-    let finalizers = team.metadata.finalizers.clone().unwrap_or_default();
-    let rest: Vec<_> = finalizers.into_iter().filter(|known| known != labels::FINALIZER).collect();
-    set(context, team, &rest).await
+/// Takes the finalizer off: the API server may let the object go.
+pub async fn remove(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
+    let all = target.metadata.finalizers.iter().flatten().map(String::as_str);
+    let rest = all.filter(|known| *known != labels::FINALIZER).collect::<Vec<_>>();
+    match set(context, target, &rest).await {
+        Err(error) if !error.is_missing() => Err(failed(target, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the finalizer is there.
 #[must_use]
-pub fn is_set(team: &AITeam) -> bool {
-    team.metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
+pub fn is_set(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
 }
 
-/// Sets all finalizers, if nobody changed the team meanwhile.
-async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Issue> {
-    let api: Api<AITeam> = Api::all(context.client.clone());
-    let patch = json!({"metadata": {
-        "finalizers": finalizers, "uid": team.metadata.uid, "resourceVersion": team.metadata.resource_version,
-    }});
+/// Sets all finalizers, if nobody changed the object meanwhile.
+async fn set(context: &Context, target: &Target<'_>, finalizers: &[&str]) -> Result<(), RequestError> {
+    let (api, ObjectMeta { uid, resource_version, .. }) = (target.api(context), target.metadata);
+    let patch = json!({"metadata": {"finalizers": finalizers, "uid": uid, "resourceVersion": resource_version}});
     let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(&patch);
-    let set = api.patch_metadata(team.name(), &parameters, &patch);
-    let set = request(&context.metrics.requests, "patch", "AITeam", set).await;
-    set.map(|_| ()).map_err(|error| error.failure(&format!("set the finalizer of AITeam {}", team.name())))
+    let set = api.patch_metadata(&target.key.name, &parameters, &patch);
+    request(&context.metrics.requests, "patch", &target.key.kind, set).await.map(|_| ())
+}
+
+fn failed(target: &Target<'_>, error: &RequestError) -> Issue {
+    error.failure(&format!("set the finalizer of {}", target.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::api::{AITeam, Reason};
+    use crate::cluster::fake_api::client;
+    use crate::reconcile::status_writer::apply;
+
+    #[tokio::test]
+    async fn a_gone_object_gets_no_finalizer_and_waits_for_nothing() {
+        let client = client(|_| async { (404, Value::Null) });
+        let context = Context::new(client, "test".to_owned(), Arc::default(), Duration::from_secs(200), None);
+        let metadata = ObjectMeta { name: Some("a".to_owned()), ..ObjectMeta::default() };
+        let target = Target::of::<AITeam>(&metadata);
+        let failed = add(&context, &target).await.unwrap_err();
+        assert_eq!(
+            failed,
+            Issue::new(Reason::Progressing, "failed to set the finalizer of AITeam a: answered with 404")
+        );
+        assert_eq!(remove(&context, &target).await, Ok(()));
+        assert_eq!(apply(&context, &target, &Value::Null).await, Ok(None));
+    }
 }

@@ -8,11 +8,10 @@ use crate::cluster::apply::Outcome;
 use crate::cluster::store::Unreadable;
 use crate::reconcile::context::Context;
 use crate::reconcile::publish::publish;
-use crate::reconcile::report::{now, report, tell_of_repairs, with_newest_status};
+use crate::reconcile::report::{held, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::Pass;
 use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::{observe, requeue, revoke, teardown};
-use crate::status::team::held;
 
 /// Holds a team whose spec can be read.
 pub async fn hold(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
@@ -57,7 +56,7 @@ async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failu
     let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     tell_of_repairs(context, team, &outcome);
-    report(context, team, held(team, &failure, &now())).await?;
+    held(context, team, &failure).await?;
     requeue::guarded(&outcome, requeue::held(&failure))
 }
 

@@ -19,6 +19,8 @@ pub mod snapshot;
 pub mod stalled;
 pub mod start;
 pub mod status_cache;
+pub mod status_writer;
+pub mod target;
 pub mod team;
 pub mod teardown;
 pub mod triggers;

@@ -5,20 +5,22 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::Resource;
 use kube::runtime::events::{Event, EventType};
-use kube::{Resource, api::ApiResource};
-use serde_json::{Value, json};
 use tracing::info;
 
 use crate::api::kinds::built_in;
 use crate::api::reason::Class;
 use crate::api::status::{Condition, READY};
 use crate::api::team_status::ComponentState;
-use crate::api::{AITeam, AITeamStatus, GROUP, Issue, ObjectKey, Reason, VERSION, labels};
-use crate::cluster::request::request;
+use crate::api::{AITeam, AITeamStatus, Issue, ObjectKey, Reason};
 use crate::plan::Retained;
 use crate::reconcile::context::Context;
+use crate::reconcile::status_cache::version;
+use crate::reconcile::status_writer::StatusWriter;
+use crate::reconcile::target::Target;
+use crate::reconcile::triggers::compare::metadata;
+use crate::status::team::held as held_status;
 
 /// The present, to the second, as conditions tell it.
 #[must_use]
@@ -30,67 +32,23 @@ pub fn now() -> Time {
 /// The team with the newest status that is known of it.
 #[must_use]
 pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
-    let (uid, version) = (uid(&team), version(team.metadata.resource_version.as_ref()));
-    team.status = context.reported.newer(&uid, version).or(team.status);
+    let newest = context.statuses.newer(&team.metadata);
+    team.status = newest.and_then(|status| serde_json::from_value(status).ok()).or(team.status);
     team
-}
-
-fn uid(team: &AITeam) -> String {
-    team.metadata.uid.clone().unwrap_or_default()
-}
-
-fn version(text: Option<&String>) -> u64 {
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// Writes the status of a team, if it says something new, and tells of what
 /// turned.
 pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Issue> {
-    let before = team.status.clone().unwrap_or_default();
-    if before == status {
-        return Ok(());
-    }
-    let name = team.metadata.name.clone().unwrap_or_default();
-    let written = write_status(
-        context,
-        &ApiResource::erase::<AITeam>(&()),
-        "AITeam",
-        &name,
-        team.metadata.uid.as_deref(),
-        json!(status),
-    )
-    .await?;
-    let read = || match context.store.teams.get(&name) {
-        Some(Ok(team)) => version(team.metadata.resource_version.as_ref()),
-        Some(Err(team)) => version(team.metadata.resource_version.as_ref()),
-        None => 0,
-    };
-    context.reported.remember(&uid(team), version(written.metadata.resource_version.as_ref()), status.clone(), read);
-    for event in turns(&before, &status) {
-        context.events.record(team.object_ref(&()), event);
-    }
-    Ok(())
+    let target = Target::of::<AITeam>(&team.metadata);
+    let writer = StatusWriter { target, before: team.status.clone().unwrap_or_default(), turns };
+    let read = || context.store.teams.get(team.name()).map(|team| version(metadata(&team)));
+    writer.write(context, &status, read).await
 }
 
-/// Writes a status by server-side apply: what it no longer says goes.
-pub async fn write_status(
-    context: &Context,
-    resource: &ApiResource,
-    kind: &str,
-    name: &str,
-    uid: Option<&str>,
-    status: Value,
-) -> Result<DynamicObject, Issue> {
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), resource);
-    let patch = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind,
-        "metadata": {"name": name, "uid": uid}, "status": status,
-    });
-    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
-    let patch = Patch::Apply(&patch);
-    let write = api.patch_status(name, &parameters, &patch);
-    let written = request(&context.metrics.requests, "apply status", kind, write).await;
-    written.map_err(|error| error.failure(&format!("write the status of {kind} {name}")))
+/// Says that nothing is planned for the team now, and why; what was known of it stays.
+pub async fn held(context: &Context, team: &AITeam, issue: &Issue) -> Result<(), Issue> {
+    report(context, team, held_status(team, issue, &now())).await
 }
 
 /// What turned between two statuses, as Events.

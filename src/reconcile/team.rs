@@ -28,13 +28,14 @@ use crate::reconcile::context::{Context, LOWERING};
 use crate::reconcile::hold::{hold, unreadable};
 use crate::reconcile::observe::{Observed, Recorded, observe};
 use crate::reconcile::publish::publish;
-use crate::reconcile::report::{now, report, tell_of_losses, tell_of_repairs, with_newest_status};
+use crate::reconcile::report::{held, now, report, tell_of_losses, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
+use crate::reconcile::target::Target;
 use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
 use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
-use crate::status::team::{Live, held, status};
+use crate::status::team::{Live, status};
 
 /// Reconciles the team of this name, whether its object is there or not.
 pub async fn reconcile(context: &Context, name: &str) -> Pass {
@@ -53,7 +54,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     if let Some(failure) = context.store.unknown() {
         return hold(context, team, &failure).await;
     }
-    finalizer::add(context, team).await?;
+    finalizer::add(context, &Target::of::<AITeam>(&team.metadata)).await?;
     if team.spec.suspend {
         let failure =
             Issue::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
@@ -367,7 +368,7 @@ fn waiting(entry: &Entry) -> Vec<Missing> {
 pub async fn report_failure(context: &Context, name: &str, failure: &Issue) -> Result<(), Issue> {
     let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
     let team = with_newest_status(context, Arc::unwrap_or_clone(team));
-    report(context, &team, held(&team, failure, &now())).await
+    held(context, &team, failure).await
 }
 
 fn next(context: &Context, name: &str, plan: &Plan, health: &Health, outcome: &Outcome, later: RequeueAfter) -> Pass {

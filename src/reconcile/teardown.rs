@@ -16,15 +16,15 @@ use crate::objects::record::Record;
 use crate::plan::Identity;
 use crate::reconcile::context::Context;
 use crate::reconcile::publish::publish;
-use crate::reconcile::report::{now, report};
+use crate::reconcile::report::held;
 use crate::reconcile::requeue::{Failure, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
+use crate::reconcile::target::Target;
 use crate::reconcile::{finalizer, observe, retained, stalled};
-use crate::status::team::held;
 
 /// Takes the team away and lets its object go once that is done.
 pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
-    if !finalizer::is_set(team) {
+    if !finalizer::is_set(&team.metadata) {
         return Ok(None);
     }
     // A CRD's deletion takes its objects along, past every admission policy: that
@@ -39,7 +39,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
             .map(|entry| stalled::again(context, entry))
             .min());
     }
-    finalizer::remove(context, team).await?;
+    finalizer::remove(context, &Target::of::<AITeam>(&team.metadata)).await?;
     context.forget(team.name(), team.metadata.uid.as_deref().unwrap_or_default());
     Ok(None)
 }
@@ -50,7 +50,7 @@ pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Issue)
     if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
         return Ok(None);
     }
-    report(context, team, held(team, failure, &now())).await?;
+    held(context, team, failure).await?;
     Ok(Some(RECHECK))
 }
 
@@ -74,7 +74,7 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     match team.spec.deletion_policy {
         DeletionPolicy::Retain => {
             if let Err(failure) = withdraw(context, team).await {
-                report(context, team, held(team, &failure, &now())).await?;
+                held(context, team, &failure).await?;
                 return Err(failure.into());
             }
             retained::reconcile(context, name).await?;
@@ -106,7 +106,7 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue>
     // Of a namespace without our label nothing can be removed: that says more than each refusal.
     let failed = outcome.failures().next().and(lost(context, name)).or_else(refused).or(unknown);
     if let Some(failure) = failed {
-        report(context, team, held(team, &failure, &now())).await?;
+        held(context, team, &failure).await?;
         return Err(failure);
     }
     // The watch tells of each that is gone, and has the team looked at again.
@@ -179,17 +179,17 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Issue> {
         None => String::new(),
     };
     if let Some(failure) = lost(context, name) {
-        report(context, team, held(team, &failure, &now())).await?;
+        held(context, team, &failure).await?;
         return Err(failure);
     }
     if let Some((_, failure)) = outcome.failures().next() {
-        report(context, team, held(team, failure, &now())).await?;
+        held(context, team, failure).await?;
         return Err(failure.clone());
     }
     if waiting.is_empty() {
         return Ok(true);
     }
-    report(context, team, held(team, &Issue::new(Reason::Deleting, waiting), &now())).await?;
+    held(context, team, &Issue::new(Reason::Deleting, waiting)).await?;
     Ok(false)
 }
 

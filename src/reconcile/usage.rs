@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::api::{ApiResource, ObjectMeta};
+use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::api::identity::Request;
@@ -14,7 +14,9 @@ use crate::cluster::store::Known;
 use crate::cluster::watch::State;
 use crate::plan::Choices;
 use crate::reconcile::context::Context;
-use crate::reconcile::report::{now, write_status};
+use crate::reconcile::report::now;
+use crate::reconcile::status_writer::apply;
+use crate::reconcile::target::Target;
 
 /// Nobody gets into namespaces of teams beside whom AITeams name.
 const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
@@ -38,15 +40,6 @@ pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     }
 }
 
-/// What is there of an object to be told of.
-struct Told<'a> {
-    resource: ApiResource,
-    kind: &'static str,
-    name: &'a str,
-    metadata: &'a ObjectMeta,
-    status: Value,
-}
-
 /// Writes the status of a Blueprint, if it says something new.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
@@ -59,10 +52,8 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
             Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}"))
         }
     };
-    let resource = ApiResource::erase::<Blueprint>(&());
-    let access = access(context);
-    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, [Some(finding), access])
-        .await
+    let target = Target::of::<Blueprint>(metadata);
+    tell(context, &target, &status, followers, [Some(finding), access(context)]).await
 }
 
 /// Has every Blueprint tell it, whenever somebody else gets into namespaces of teams,
@@ -111,8 +102,7 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Issue> {
         Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
-    let resource = ApiResource::erase::<Engine>(&());
-    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, [Some(finding), None]).await
+    tell(context, &Target::of::<Engine>(metadata), &status, followers, [Some(finding), None]).await
 }
 
 /// Metadata, status, and why the object cannot be read, if so.
@@ -130,9 +120,14 @@ fn parts<'a, K>(
 }
 
 /// The first of the findings is the one on `Ready`.
-async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Issue> {
-    let Told { resource, kind, name, metadata, status: known } = told;
-    let generation = metadata.generation.unwrap_or_default();
+async fn tell(
+    context: &Context,
+    target: &Target<'_>,
+    known: &Value,
+    users: usize,
+    findings: [Option<Finding>; 2],
+) -> Result<(), Issue> {
+    let generation = target.metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     let stalled = findings.first().filter(|finding| finding.reason != Reason::Ready).cloned();
@@ -142,10 +137,10 @@ async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option
         "conditions": conditions(&before, &findings, generation, &now()),
         "teams": users,
     });
-    if known == status {
+    if *known == status {
         return Ok(());
     }
-    write_status(context, &resource, kind, name, metadata.uid.as_deref(), status).await.map(|_| ())
+    apply(context, target, &status).await.map(|_| ())
 }
 
 #[cfg(test)]

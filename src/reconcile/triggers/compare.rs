@@ -15,7 +15,7 @@ use crate::plan::work::Object;
 use crate::plan::work::run::{expires, is_kept};
 
 /// An object that is compared with what it was.
-pub(super) trait Compared {
+pub(crate) trait Compared {
     /// Its metadata.
     fn metadata(&self) -> &ObjectMeta;
     /// Whether both have the same spec.
@@ -94,17 +94,11 @@ fn is_same(before: &ObjectMeta, after: &ObjectMeta) -> bool {
 }
 
 /// The metadata of an object, readable or not.
-pub(super) fn metadata<K: Compared>(known: &Known<K>) -> &ObjectMeta {
+pub(crate) fn metadata<K: Compared>(known: &Known<K>) -> &ObjectMeta {
     match known {
         Ok(object) => object.metadata(),
         Err(unreadable) => &unreadable.metadata,
     }
-}
-
-/// The UID and the resource version.
-pub(super) fn identity(metadata: &ObjectMeta) -> (&str, u64) {
-    let version = metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
-    (metadata.uid.as_deref().unwrap_or_default(), version.unwrap_or_default())
 }
 
 /// Whether others depend on the object, and on what changed of it.

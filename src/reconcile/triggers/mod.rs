@@ -21,7 +21,7 @@ use crate::plan::work::run::is_over;
 use crate::reconcile::context::Context;
 use causes::Cause;
 use compare::{
-    concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, identity, means_the_same, metadata,
+    concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, means_the_same, metadata,
 };
 
 /// Wakes those whom a change concerns. What the first lists bring is not told:
@@ -34,8 +34,8 @@ impl Listener for Triggers {
         if change.after.is_some() {
             context.queue.know(key.clone());
         }
-        if let Some((uid, version)) = change.after.map(|team| identity(metadata(team))) {
-            context.reported.was_read(uid, version);
+        if let Some(team) = change.after {
+            context.statuses.was_read(metadata(team));
         }
         if change.first {
             return;
@@ -120,8 +120,8 @@ impl Listener for Triggers {
 
     fn daily(&self, kind: WorkKind, change: &Change<'_, Object>) {
         let Some(id) = id(kind, change.key) else { return };
-        if let Some((uid, version)) = change.after.map(|object| identity(metadata(object))) {
-            self.0.told.was_read(uid, version);
+        if let Some(object) = change.after {
+            self.0.statuses.was_read(metadata(object));
         }
         if change.first {
             return;
@@ -191,8 +191,8 @@ impl Triggers {
     fn wake_itself(&self, id: &WorkId, change: &Change<'_, Object>) {
         let key = Request::Work(id.clone());
         let Some(after) = change.after else {
-            if let Some((uid, _)) = change.before.map(|object| identity(metadata(object))) {
-                self.0.told.forget(uid);
+            if let Some(uid) = change.before.and_then(|object| metadata(object).uid.as_deref()) {
+                self.0.statuses.forget(uid);
             }
             self.0.refused.passed(id).into_iter().for_each(|next| self.0.queue.add(Request::Work(next)));
             return self.0.queue.forget(&key);

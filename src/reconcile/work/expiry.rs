@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, DeleteParams, DynamicObject, Preconditions};
+use kube::api::{DeleteParams, Preconditions};
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -26,6 +26,7 @@ use crate::plan::work::run::{expires, is_kept, tracker};
 use crate::reconcile::context::Context;
 use crate::reconcile::requeue::{Failure, Pass};
 use crate::reconcile::snapshot::Planned;
+use crate::reconcile::target::Target;
 use crate::reconcile::triggers;
 use crate::status::work::run::kept;
 
@@ -119,7 +120,7 @@ async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp)
 }
 
 async fn delete(context: &Context, id: &WorkId, run: &Run) -> Result<(), Issue> {
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
+    let api = Target::work(id, &run.metadata).api(context);
     let preconditions =
         Preconditions { uid: run.metadata.uid.clone(), resource_version: run.metadata.resource_version.clone() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::workbench::WorkbenchState;
-use crate::api::{Issue, ObjectKey, Reason, labels};
+use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
@@ -25,8 +25,10 @@ use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
+use crate::reconcile::finalizer;
 use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::Planned;
+use crate::reconcile::target::Target;
 use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
@@ -95,7 +97,7 @@ fn is_at_its_end(object: &Object) -> bool {
 
 async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Planned) -> Pass {
     if teardown::needs_finalizer(object, planned, id) {
-        teardown::add(context, id, object).await?;
+        finalizer::add(context, &Target::work(id, object.metadata())).await?;
     }
     // 1 observe
     let uid = object.metadata().uid.as_deref();
@@ -289,9 +291,4 @@ fn next(context: &Context, id: &WorkId, plan: &WorkPlan, outcome: &Outcome, awai
         context.refused.passed(id).into_iter().for_each(|next| context.queue.add(Request::Work(next)));
     }
     requeue::written(outcome, awaited, to_fix.then_some(RECHECK))
-}
-
-/// Whether the finalizer of Strata is on the object.
-fn has_finalizer(object: &Object) -> bool {
-    object.metadata().finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
 }

@@ -1,73 +1,36 @@
 //! Writes what was found of a work object: its status, and an Event
 //! where a person should notice. Writes nothing that was said already.
 
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use crate::api::identity::WorkId;
 use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::work::model_service::MONITOR_PASSING;
-use crate::api::{GROUP, Issue, ObjectKey, Reason, VERSION, labels};
+use crate::api::{GROUP, Issue, ObjectKey, Reason, VERSION};
 use crate::cluster::apply::Outcome;
-use crate::cluster::request::request;
 use crate::cluster::store::Unreadable;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
 use crate::reconcile::report::{event, now, tell_of_left, turned};
 use crate::reconcile::requeue::Pass;
+use crate::reconcile::status_cache::version;
+use crate::reconcile::status_writer::StatusWriter;
+use crate::reconcile::target::Target;
+use crate::reconcile::triggers::compare::metadata;
 use crate::status::work::held as held_status;
-
-/// How the kind of the object is reached.
-pub fn resource(id: &WorkId) -> ApiResource {
-    let gvk = GroupVersionKind::gvk(GROUP, VERSION, id.kind.name());
-    ApiResource::from_gvk_with_plural(&gvk, id.kind.plural())
-}
-
-fn version(metadata: &ObjectMeta) -> u64 {
-    let version = metadata.resource_version.as_deref();
-    version.and_then(|text| text.parse().ok()).unwrap_or_default()
-}
 
 /// The object with the newest status that is known of it.
 pub fn with_newest_status(context: &Context, object: Object) -> Object {
-    let uid = object.metadata().uid.as_deref().unwrap_or_default();
-    let newest = context.told.newer(uid, version(object.metadata()));
+    let newest = context.statuses.newer(object.metadata());
     newest.and_then(|status| object.with_status(status).ok()).unwrap_or(object)
 }
 
 /// Writes the status, if it says something new, and tells of what turned.
 pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Value) -> Result<(), Issue> {
-    let before = object.status();
-    if before == status {
-        return Ok(());
-    }
-    let uid = object.metadata().uid.clone().unwrap_or_default();
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &resource(id));
-    let patch = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(),
-        "metadata": {"name": id.name, "namespace": id.namespace, "uid": uid}, "status": status,
-    });
-    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
-    let patch = Patch::Apply(&patch);
-    let write = api.patch_status(&id.name, &parameters, &patch);
-    let written = match request(&context.metrics.requests, "apply status", id.kind.name(), write).await {
-        Ok(written) => written,
-        // It went meanwhile: there is nobody left to tell.
-        Err(error) if error.is_missing() => return Ok(()),
-        Err(error) => return Err(error.failure(&format!("write the status of {id}"))),
-    };
-    let read = || match context.store.work_object(id) {
-        Some(Ok(object)) => version(object.metadata()),
-        Some(Err(object)) => version(&object.metadata),
-        // It is gone by now, and there is nothing to be remembered of it.
-        None => u64::MAX,
-    };
-    context.told.remember(&uid, version(&written.metadata), status.clone(), read);
-    for event in turns(&before, &status) {
-        context.events.record(reference(id, object), event);
-    }
-    Ok(())
+    let writer = StatusWriter { target: Target::work(id, object.metadata()), before: object.status(), turns };
+    let read = || context.store.work_object(id).map(|object| version(metadata(&object)));
+    writer.write(context, &status, read).await
 }
 
 /// Tells that what serves had been scaled to nothing, and was brought back.
@@ -75,7 +38,7 @@ pub fn repaired(context: &Context, id: &WorkId, object: &Object, key: &ObjectKey
     context.metrics.repairs.inc();
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
     let note = format!("{key} had been scaled to 0{by}: put back to {replicas}");
-    context.events.record(reference(id, object), event(EventType::Warning, "Repaired", note));
+    context.events.record(Target::work(id, object.metadata()).reference(), event(EventType::Warning, "Repaired", note));
 }
 
 /// That what served does not any more: whatever `Ready` said before.
@@ -87,7 +50,7 @@ fn stopped(before: &Value, after: &Value) -> Option<Event> {
 
 /// Tells, once, of what admission puts into objects of it and is left there.
 pub fn left(context: &Context, id: &WorkId, object: &Object, outcome: &Outcome) {
-    tell_of_left(context, &reference(id, object), outcome);
+    tell_of_left(context, &Target::work(id, object.metadata()).reference(), outcome);
 }
 
 /// What turned between two statuses, as Events: whether the object is ready, and
@@ -113,18 +76,6 @@ fn turns(before: &Value, after: &Value) -> Vec<Event> {
 fn condition(status: &Value, type_: &str) -> Option<Condition> {
     let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).ok()?;
     conditions.into_iter().find(|condition| condition.type_ == type_)
-}
-
-/// The object as Events name it.
-fn reference(id: &WorkId, object: &Object) -> k8s_openapi::api::core::v1::ObjectReference {
-    k8s_openapi::api::core::v1::ObjectReference {
-        api_version: Some(format!("{GROUP}/{VERSION}")),
-        kind: Some(id.kind.name().to_owned()),
-        namespace: Some(id.namespace.clone()),
-        name: Some(id.name.clone()),
-        uid: object.metadata().uid.clone(),
-        ..Default::default()
-    }
 }
 
 /// Says that nothing is written for the object now, and why; what was known of

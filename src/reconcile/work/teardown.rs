@@ -4,67 +4,40 @@
 //! A finalizer is on those whose deletion means something: a workbench (nobody
 //! else may come in while its pod is there), what serves, what is scheduled.
 
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use serde_json::json;
-
-use super::{has_finalizer, report};
+use super::report;
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::WorkKind;
 use crate::api::work::workbench::HomeReclaim;
 use crate::api::{Issue, Layer, ObjectKey, Reason, labels};
 use crate::cluster::apply::Outcome;
-use crate::cluster::request::request;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
+use crate::reconcile::finalizer;
 use crate::reconcile::requeue::Pass;
 use crate::reconcile::snapshot::Planned;
+use crate::reconcile::target::Target;
 use crate::reconcile::teardown::kind_is_going;
 
 /// Whether the object may not go before what was written for it is taken away.
 pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool {
     let live = planned.plan.namespace(&id.namespace).is_some_and(|place| place.layer == Layer::Live);
-    let wanted = match object {
+    match object {
         Object::Workbench(_) | Object::ModelService(_) => true,
         Object::Pipeline(pipeline) => live && pipeline.spec.schedule.is_some(),
         Object::Component(_) | Object::Dataset(_) | Object::Run(_) => false,
-    };
-    wanted && !has_finalizer(object)
-}
-
-/// Sets the finalizer: what is written after it cannot be left behind.
-pub async fn add(context: &Context, id: &WorkId, object: &Object) -> Result<(), Issue> {
-    let mut all = object.metadata().finalizers.clone().unwrap_or_default();
-    all.push(labels::FINALIZER.to_owned());
-    set(context, id, object, &all).await
-}
-
-async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[String]) -> Result<(), Issue> {
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &report::resource(id));
-    let metadata = object.metadata();
-    let patch = json!({"metadata": {
-        "finalizers": finalizers, "uid": metadata.uid, "resourceVersion": metadata.resource_version,
-    }});
-    let parameters = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(&patch);
-    let set = api.patch_metadata(&id.name, &parameters, &patch);
-    match request(&context.metrics.requests, "patch", id.kind.name(), set).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_missing() => Ok(()),
-        Err(error) => Err(error.failure(&format!("set the finalizer of {id}"))),
     }
 }
 
 /// Takes away what was written for the object, and lets it go once that is done.
 pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Pass {
-    if !has_finalizer(object) {
+    if !finalizer::is_set(object.metadata()) {
         return Ok(None);
     }
     if !let_go(context, id).await? && !take_away(context, id, object).await? {
         return Ok(None);
     }
-    let rest = object.metadata().finalizers.iter().flatten().filter(|known| *known != labels::FINALIZER);
-    set(context, id, object, &rest.cloned().collect::<Vec<_>>()).await?;
-    context.told.forget(object.metadata().uid.as_deref().unwrap_or_default());
+    finalizer::remove(context, &Target::work(id, object.metadata())).await?;
+    context.statuses.forget(object.metadata().uid.as_deref().unwrap_or_default());
     Ok(None)
 }
 
