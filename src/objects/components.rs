@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::object::{key, labels};
-use super::{Desired, Ownership, Stage, TemplateId, identity, pods};
+use super::{Desired, Stage, TemplateId, identity, pods};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::engine::{Place, mirror_images};
@@ -25,7 +25,6 @@ pub fn objects(plan: &Plan, instance: &Instance) -> Vec<Desired> {
         site.fit(&mut object, rendered.place == Place::Layer);
         Desired {
             stage: stage(&object),
-            ownership: Ownership::Applied,
             key: key(&object),
             component: Some(instance.id.clone()),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
@@ -50,14 +49,7 @@ pub fn extras(plan: &Plan) -> Vec<Desired> {
                 work: None,
             };
             site.fit(&mut object, true);
-            Desired {
-                stage: stage(&object),
-                ownership: Ownership::Applied,
-                key: key(&object),
-                component: None,
-                template: None,
-                object,
-            }
+            Desired { stage: stage(&object), key: key(&object), component: None, template: None, object }
         })
         .collect()
 }

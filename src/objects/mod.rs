@@ -42,15 +42,6 @@ pub enum Stage {
     Binding,
 }
 
-/// How an object is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ownership {
-    /// All of its content is ours: it is put back whole.
-    Whole,
-    /// Only the fields that are sent are ours: server-side apply.
-    Applied,
-}
-
 /// What names an object in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionedKey {
@@ -71,8 +62,6 @@ pub struct VersionedKey {
 pub struct Desired {
     /// When it is written.
     pub stage: Stage,
-    /// How it is kept.
-    pub ownership: Ownership,
     /// What names it.
     pub key: VersionedKey,
     /// The instance that it belongs to; none for the isolation core.

@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::object::{core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
@@ -97,7 +97,7 @@ fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelec
         policy_types: Some(types.iter().map(|type_| (*type_).to_owned()).collect()),
     };
     let object = NetworkPolicy { metadata: metadata(plan, namespace, name), spec: Some(spec) };
-    core(Stage::Guardrail, Ownership::Whole, &object)
+    core(Stage::Guardrail, &object)
 }
 
 fn dns() -> NetworkPolicyEgressRule {

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Desired, Ownership, Stage, VersionedKey};
+use super::{Desired, Stage, VersionedKey};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
@@ -47,11 +47,11 @@ pub fn cluster_metadata(plan: &Plan, name: impl Into<String>) -> ObjectMeta {
 
 /// A typed object as it is to be.
 #[must_use]
-pub fn core<K: Resource + Serialize>(stage: Stage, ownership: Ownership, object: &K) -> Desired {
+pub fn core<K: Resource + Serialize>(stage: Stage, object: &K) -> Desired {
     // A typed object of the API has string keys and finite numbers only, so
     // that writing it as JSON has no failing case.
     let object = serde_json::to_value(object).unwrap_or_default();
-    Desired { stage, ownership, key: key(&object), component: None, template: None, object }
+    Desired { stage, key: key(&object), component: None, template: None, object }
 }
 
 /// What names an object, read off the object itself.

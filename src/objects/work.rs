@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::components::{Fitting, stage};
 use super::object::key;
-use super::{Desired, Ownership, TemplateId, network};
+use super::{Desired, TemplateId, network};
 use crate::api::work::WorkKind;
 use crate::api::{GROUP, VERSION};
 use crate::engine::Place;
@@ -37,7 +37,6 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
         }
         Desired {
             stage: stage(&object),
-            ownership: Ownership::Applied,
             key: key(&object),
             component: component.clone(),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),

@@ -136,7 +136,7 @@ fn acts_on(desired: &Desired, other: &Desired) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Ownership, VersionedKey};
+    use crate::objects::VersionedKey;
     use crate::plan::InstanceId;
     use serde_json::{Value, json};
 
@@ -154,7 +154,7 @@ mod tests {
             capability: None,
         });
         let object = json!({"kind": kind, "spec": spec});
-        Desired { stage, ownership: Ownership::Applied, key, component, template: None, object }
+        Desired { stage, key, component, template: None, object }
     }
 
     fn service() -> Vec<Desired> {

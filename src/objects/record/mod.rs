@@ -19,7 +19,7 @@ pub use site::{Customer, Site, TeamValues};
 use crate::api::team::AITeam;
 use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::engine::kinds::ObjectKind;
-use crate::objects::{Desired, Ownership, Stage, VersionedKey};
+use crate::objects::{Desired, Stage, VersionedKey};
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
 
@@ -140,7 +140,6 @@ impl Record {
         });
         Desired {
             stage: Stage::Guardrail,
-            ownership: Ownership::Whole,
             key: VersionedKey {
                 group: String::new(),
                 version: "v1".to_owned(),
