@@ -80,9 +80,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
     let desires = desired(plan);
     let cache = cache(&desires);
     change(&cache);
-    let live = |key: &strata::cluster::key::ObjectKey| {
-        Some(cache.get(key)?.view.state().clone()).filter(|state| !state.is_null())
-    };
+    let live = |key: &strata::cluster::key::ObjectKey| cache.get(key)?.live();
     let found = health(
         plan,
         &desires,

@@ -104,7 +104,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     let known = Recorded { cache: &context.cache, snapshot: None };
     let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
-        .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
+        .and_then(|mut observed| planned(context, team, &mut observed).map_err(|failure| failure.message));
     let mut plan = match plan {
         Ok(plan) => plan,
         Err(why) => {

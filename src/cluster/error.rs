@@ -11,6 +11,7 @@ use kube::runtime::watcher;
 use crate::api::Reason;
 use crate::api::reason::Class;
 use crate::api::text::visible;
+use crate::plan::Refusal;
 
 /// What went wrong with one thing, and what that means.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,12 @@ pub struct Failure {
     pub message: String,
     /// When to try again at the latest, however long a pass that failed backs off.
     pub again: Option<Duration>,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.reason, refusal.message)
+    }
 }
 
 impl Failure {

@@ -40,7 +40,7 @@ pub async fn holders(client: &Client, requests: &Requests, namespace: &str, entr
     if rest > 0 {
         held.push(format!("and {rest} more objects"));
     }
-    let own = texts(entry, "held");
+    let own = entry.state.namespace().map(|state| state.finalizers).unwrap_or_default();
     let own = (!own.is_empty()).then(|| sentence("Namespace", namespace, &own));
     held.into_iter().chain(own).chain(messages).collect()
 }
@@ -48,12 +48,7 @@ pub async fn holders(client: &Client, requests: &Requests, namespace: &str, entr
 /// What the namespace waits for, in the words of Kubernetes.
 #[must_use]
 pub fn remaining(entry: &Entry) -> Vec<String> {
-    texts(entry, "remaining")
-}
-
-fn texts(entry: &Entry, field: &str) -> Vec<String> {
-    let state = entry.view.state();
-    state[field].as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    entry.state.namespace().map_or_else(|unreadable| vec![unreadable.to_string()], |state| state.remaining)
 }
 
 /// Pods, and the kinds that the messages name.

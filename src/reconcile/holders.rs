@@ -76,8 +76,8 @@ pub(super) fn is_slow(entry: &Entry) -> bool {
 
 /// How long it has been deleted, if it says since when.
 fn age(entry: &Entry) -> Option<Duration> {
-    let since = entry.view.state()["since"].as_str()?.parse::<jiff::Timestamp>().ok()?;
-    Some(jiff::Timestamp::now().duration_since(since).unsigned_abs())
+    let since = entry.state.namespace().ok()?.deleted?;
+    Some(jiff::Timestamp::now().duration_since(since.0).unsigned_abs())
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ impl Applier {
     pub async fn set(&self, key: &ObjectKey, field: &str, wanted: &Value, outcome: &mut Outcome) {
         let Some(entry) = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
         let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
-        if entry.view.state()["spec"][field] == *wanted {
+        if entry.state.workload().ok().flatten().is_some_and(|workload| workload.spec(field) == wanted) {
             return;
         }
         // Fought over apart from what is applied, and at the same pace.

@@ -136,7 +136,10 @@ impl Applier {
         let mut put_back = false;
         let all = self.cache.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
-            key.kind == "Namespace" && entry.is_ours() && !entry.deleting && entry.view.state()["strayed"] == true
+            key.kind == "Namespace"
+                && entry.is_ours()
+                && !entry.deleting
+                && entry.state.namespace().is_ok_and(|state| state.strayed)
         });
         for (key, entry) in strayed {
             match self.writer.label(&kind, &key, &entry.uid, team).await {
@@ -221,13 +224,13 @@ fn is_binding(key: &ObjectKey) -> bool {
     matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
 }
 
+/// Whether the binding names people. Of one that cannot be read that is not known.
 fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     let own_accounts = format!("system:serviceaccounts:{namespace}");
-    let state = entry.view.state();
-    let subjects = state["subjects"].as_array().into_iter().flatten();
-    subjects.into_iter().any(|subject| match subject["kind"].as_str() {
-        Some("User") => true,
-        Some("Group") => subject["name"] != own_accounts,
+    let Ok(binding) = entry.state.binding() else { return false };
+    binding.subjects.iter().any(|subject| match subject.kind.as_str() {
+        "User" => true,
+        "Group" => subject.name != own_accounts,
         _ => false,
     })
 }
@@ -235,8 +238,8 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
 /// How long the binding still breaks glass, if it says until when, and that is to
 /// come. No role of a team may write bindings, so neither may it say that.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
-    let state = entry.view.state();
-    let until = state["annotations"][labels::BREAK_GLASS].as_str()?;
+    let binding = entry.state.binding().ok()?;
+    let until = binding.annotations.get(labels::BREAK_GLASS)?;
     let until = until.parse::<jiff::Timestamp>().ok().filter(|until| *until > now)?;
     // Rounded up to what timers count in: a moment too early would be one pass more.
     let left = until.duration_since(now).unsigned_abs() + Duration::from_millis(1);

@@ -12,6 +12,7 @@ use crate::api::identity::Request;
 use crate::api::kinds::WriteStrategy;
 use crate::api::{Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
+use crate::cluster::cache::state::CachedState;
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::Failure;
 use crate::cluster::key::ObjectKey;
@@ -345,10 +346,20 @@ pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Failure {
     )
 }
 
+/// Whether its annotations say that it is to be taken over.
+fn asks_for_adoption(entry: &Entry) -> bool {
+    let annotations = match entry.state.read() {
+        Ok(Some(CachedState::Namespace(state))) => state.annotations,
+        Ok(Some(CachedState::Binding(state))) => state.annotations,
+        _ => return false,
+    };
+    annotations.contains_key(labels::ADOPT)
+}
+
 /// The failure for a known object that is not ours.
 #[must_use]
 pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Failure {
-    if entry.view.state()["annotations"][labels::ADOPT].is_string() {
+    if asks_for_adoption(entry) {
         let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
         return Failure::new(Reason::NotYet, message);
     }

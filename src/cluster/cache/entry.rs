@@ -3,12 +3,12 @@
 //! keeps nothing ([`super`] does) and asks nobody.
 
 use crate::api::identity::team_of;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::compact::{applied_part, difference_as_text, text};
 use super::fingerprint::{fingerprint, other_writer};
-use super::state;
-use super::state::CachedState;
+use super::reduce;
+use super::state::StoredState;
 use super::text::Text;
 use crate::api::identity::{Request, WorkId};
 use crate::api::kinds::{WriteStrategy, is_only_read};
@@ -46,7 +46,7 @@ pub struct Entry {
     /// [`super::compact::holds_as_text`] looks at.
     pub(super) unverified: Option<Text>,
     /// What judging needs of it.
-    pub view: CachedState,
+    pub state: StoredState,
     /// Who changed it last, besides us.
     pub other_writer: Option<String>,
 }
@@ -56,6 +56,16 @@ impl Entry {
     #[must_use]
     pub const fn is_ours(&self) -> bool {
         self.labelled
+    }
+
+    /// What engines' rules look at, of an object of which something is kept. One that
+    /// cannot be read is there all the same, with nothing known of it.
+    #[must_use]
+    pub fn live(&self) -> Option<Value> {
+        match self.state.workload() {
+            Ok(workload) => Some(workload?.into_value()),
+            Err(_) => Some(json!({})),
+        }
     }
 
     /// The first field in which an applied object is not as intended, where that can
@@ -79,7 +89,7 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> 
         None => team_of_namespace(key)?.to_owned(),
     };
     let daily = daily(key, &metadata["labels"]).filter(|_| labelled);
-    let view = state::of(key, object)?;
+    let state = reduce::of(key, object)?;
     Some(Entry {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
         version: version(object).unwrap_or_default(),
@@ -93,7 +103,7 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> 
         fingerprint: fingerprint(object, keeping),
         verified: None,
         unverified: (keeping.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
-        view,
+        state,
         other_writer: other_writer(object),
     })
 }

@@ -13,8 +13,9 @@ pub(crate) mod index;
 pub(crate) mod objects;
 pub mod packed;
 pub(crate) mod pod;
+pub(crate) mod reduce;
 pub(crate) mod shared;
-pub(crate) mod state;
+pub mod state;
 pub mod text;
 pub(crate) mod tombstones;
 pub(crate) mod uid;
@@ -35,7 +36,6 @@ use entry::{entry, version};
 use fingerprint::fingerprint;
 use index::{Index, Listing};
 use objects::Slot;
-pub use state::mark;
 use values::digest;
 
 /// What has to be looked at again.

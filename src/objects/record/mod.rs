@@ -70,8 +70,8 @@ pub struct Record {
 
 impl Record {
     /// The record in the data of its ConfigMap, or why it cannot be read.
-    pub fn read(data: &Value) -> Result<Self, Unread> {
-        let text = data[ENTRY].as_str().ok_or_else(|| Unread::Damaged(format!("it has no entry {ENTRY}")))?;
+    pub fn read(data: &BTreeMap<String, String>) -> Result<Self, Unread> {
+        let text = data.get(ENTRY).ok_or_else(|| Unread::Damaged(format!("it has no entry {ENTRY}")))?;
         let value: Value = serde_json::from_str(text).map_err(|error| Unread::Damaged(error.to_string()))?;
         if value["version"].is_null() {
             return former::read(&value).map_err(Unread::Damaged);

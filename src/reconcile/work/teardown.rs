@@ -109,9 +109,8 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     {
         let home = ObjectKey::new("", "PersistentVolumeClaim", Some(&id.namespace), &format!("workbench-{}", id.name));
         // A home of that name may be another's, of a workbench before this one.
-        let whose =
-            context.cache.get(&home).map(|entry| entry.view.state()["metadata"]["annotations"][labels::OWNER].clone());
-        if whose.is_some_and(|whose| whose == workbench.spec.owner) {
+        let there = context.cache.get(&home).and_then(|entry| entry.state.workload().ok().flatten());
+        if there.is_some_and(|there| there.annotation(labels::OWNER) == Some(&workbench.spec.owner)) {
             context.applier.remove_one(&home, &mut outcome).await;
         }
         if let Some((_, failure)) = outcome.failures().next() {
