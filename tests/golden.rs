@@ -60,7 +60,7 @@ fn golden_daily(team: &Team) -> String {
 fn listed(text: &mut String, objects: &[Desired]) {
     for desired in objects {
         let component = desired.component.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
-        let strategy = built_in(&desired.key.group, &desired.key.kind).map(|kind| kind.keeping);
+        let strategy = built_in(&desired.key.group, &desired.key.kind).map(|kind| kind.write_strategy);
         let written = if matches!(strategy, Some(WriteStrategy::Replace(_))) { "Whole" } else { "Applied" };
         let _ = write!(text, "---\n# {:?}, {written}{component}\n{}", desired.stage, yaml(&desired.object));
     }

@@ -150,7 +150,7 @@ proptest! {
         let Some((plan, desires)) = all(&team, &site) else { return Ok(()) };
         for namespace in &plan.namespaces {
             let is_whole = |wanted: &Desired| built_in(&wanted.key.group, &wanted.key.kind)
-                .is_some_and(|kind| matches!(kind.keeping, WriteStrategy::Replace(_)));
+                .is_some_and(|kind| matches!(kind.write_strategy, WriteStrategy::Replace(_)));
             let has = |kind: &str, name: &str| desires.objects.iter().any(|wanted| {
                 wanted.key.kind == kind && wanted.key.name == name && wanted.stage == Stage::Guardrail
                     && is_whole(wanted) && wanted.key.namespace.as_deref() == Some(&namespace.name)

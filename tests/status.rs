@@ -70,8 +70,8 @@ fn cache(desires: &Desires) -> ObjectCache {
     let cache = ObjectCache::default();
     for wanted in &desires.objects {
         let key = key(wanted);
-        let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
-        cache.observe(&key, &ready(&wanted.object), keeping);
+        let write_strategy = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.write_strategy);
+        cache.observe(&key, &ready(&wanted.object), write_strategy);
     }
     cache
 }

@@ -101,7 +101,7 @@ mod tests {
             "labels": {"strata-operator.dev/team": "abc"},
         }});
         let (cache, key) = (ObjectCache::default(), ObjectKey::new("", "Namespace", None, "abc--p"));
-        cache.observe(&key, &object, built_in("", "Namespace").unwrap().keeping);
+        cache.observe(&key, &object, built_in("", "Namespace").unwrap().write_strategy);
         cache.get(&key).unwrap()
     }
 

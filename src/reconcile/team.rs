@@ -352,7 +352,7 @@ fn work_healths(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
     let kinds = WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Run);
     let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
     let all = places.flat_map(|(kind, place)| {
-        let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
+        let objects = context.store.work_of_namespace(kind, &place.name).into_iter();
         objects.filter_map(|(id, object)| match object {
             Ok(object) if summary::settles(&object) => None,
             Ok(object) => Some(summary::of(&id, place, &object)),

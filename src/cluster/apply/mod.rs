@@ -180,7 +180,7 @@ impl Applier {
         match self.writer.set(&kind, key, field, wanted).await {
             Ok(live) => {
                 self.contests.wrote(&apart, intent);
-                self.cache.changed(key, &live, kind.keeping);
+                self.cache.changed(key, &live, kind.write_strategy);
             }
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
@@ -190,18 +190,18 @@ impl Applier {
 
     async fn known(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, entry: Entry) -> Step {
         let intent = digest(&desired.object);
-        if self.cache.holds(key, &desired.object, kind.keeping) {
+        if self.cache.holds(key, &desired.object, kind.write_strategy) {
             self.remember(key, intent);
             let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
-        let field = entry.difference(&desired.object, kind.keeping);
+        let field = entry.difference(&desired.object, kind.write_strategy);
         let Entry { uid, other_writer: by, .. } = entry;
-        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key), field);
+        let permission = self.contests.ask(key, intent, is_guardrail(kind.write_strategy, key), field);
         if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, by), pause);
         }
-        let written = match kind.keeping {
+        let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.replace(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 self.writer.apply(kind, key, &desired.object, &uid).await
@@ -222,11 +222,11 @@ impl Applier {
     }
 
     async fn missing(&self, kind: &Watched, key: &ObjectKey, desired: &Desired, nobody_elses: bool) -> Step {
-        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
+        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.write_strategy, key), None);
         if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, None), pause);
         }
-        let written = match kind.keeping {
+        let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.create(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
@@ -246,7 +246,7 @@ impl Applier {
         permission: WriteDecision,
         by: Option<String>,
     ) -> Step {
-        let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
+        let cleared = match (written, clearing::of(kind.write_strategy, &desired.object)) {
             (Ok(live), Some(clearing)) => {
                 let (writer, left, intent) = (&self.writer, &self.left, &desired.object);
                 Clearer { writer, left, kind, key, clearing, intent }.clear(live).await
@@ -258,7 +258,7 @@ impl Applier {
             Ok(cleared) => cleared,
             Err(failure) => return Step::failed(failure),
         };
-        self.cache.wrote(key, &live, kind.keeping, &desired.object);
+        self.cache.wrote(key, &live, kind.write_strategy, &desired.object);
         self.remember(key, digest(&desired.object));
         match permission {
             WriteDecision::Repair { contested } => {
@@ -351,6 +351,6 @@ pub fn key(desired: &Desired) -> ObjectKey {
 
 /// Bindings, policies, quotas and the Pod Security labels of namespaces: what
 /// must never stay open because somebody keeps opening it.
-fn is_guardrail(keeping: WriteStrategy, key: &ObjectKey) -> bool {
-    write::is_whole(keeping) || key.kind == "Namespace"
+fn is_guardrail(write_strategy: WriteStrategy, key: &ObjectKey) -> bool {
+    write::is_whole(write_strategy) || key.kind == "Namespace"
 }

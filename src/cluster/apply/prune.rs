@@ -85,7 +85,7 @@ impl Applier {
 
     /// Removes what was written for a work object and is no longer
     /// desired. Volumes stay: homes and data outlive what they were made for.
-    pub async fn prune_daily(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
+    pub async fn prune_work(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
         let rest = self.cache.of(owner).into_iter().filter(|(key, entry)| {
             let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
             let stays = stays || key.kind == "Job" && entry.controller.is_some();
@@ -144,7 +144,7 @@ impl Applier {
         for (key, entry) in strayed {
             match self.writer.label(&kind, &key, &entry.uid, team).await {
                 Ok(Some(live)) => {
-                    self.cache.changed(&key, &live, kind.keeping);
+                    self.cache.changed(&key, &live, kind.write_strategy);
                     put_back = true;
                 }
                 Ok(None) => {}
@@ -184,7 +184,7 @@ impl Applier {
             };
             let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
-                Ok(Some(live)) => self.cache.changed(&key, &live, kind.keeping),
+                Ok(Some(live)) => self.cache.changed(&key, &live, kind.write_strategy),
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);
@@ -262,7 +262,7 @@ mod tests {
         }
         let known = KINDS.iter().find(|known| known.kind == kind).unwrap();
         let key = ObjectKey::new(known.group, kind, Some(namespace), "x");
-        cache.observe(&key, &object, built_in(known.group, kind).unwrap().keeping);
+        cache.observe(&key, &object, built_in(known.group, kind).unwrap().write_strategy);
         (key.clone(), cache.get(&key).unwrap())
     }
 
@@ -312,7 +312,7 @@ mod tests {
             let key = ObjectKey::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
             let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
                 "annotations": {"strata-operator.dev/break-glass-until": until}}, "subjects": []});
-            cache.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().keeping);
+            cache.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().write_strategy);
             breaks_glass(&cache.get(&key).unwrap(), now)
         };
         let seconds = |seconds: u64| Some(Duration::from_millis(1000 * seconds + 1));

@@ -397,8 +397,8 @@ fn with_foreign_metadata(intent: &Value, live: &Value) -> Value {
 
 /// Whether a kind is owned whole.
 #[must_use]
-pub const fn is_whole(keeping: WriteStrategy) -> bool {
-    matches!(keeping, WriteStrategy::Replace(_))
+pub const fn is_whole(write_strategy: WriteStrategy) -> bool {
+    matches!(write_strategy, WriteStrategy::Replace(_))
 }
 
 #[cfg(test)]

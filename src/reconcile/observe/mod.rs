@@ -126,7 +126,7 @@ pub fn observe(
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
     let mut all = DatasetSettings::new();
-    for (id, object) in store.daily_of_team(WorkKind::Dataset, team) {
+    for (id, object) in store.work_of_team(WorkKind::Dataset, team) {
         let (metadata, said) = match object.as_deref() {
             Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
             Ok(Object::Dataset(dataset)) => {
@@ -299,8 +299,8 @@ mod tests {
             object["metadata"]["resourceVersion"] = json!("1");
             object["metadata"]["labels"] =
                 json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
-            let keeping = built_in("", &key.kind).unwrap().keeping;
-            cache.observe(&key, &object, keeping);
+            let write_strategy = built_in("", &key.kind).unwrap().write_strategy;
+            cache.observe(&key, &object, write_strategy);
         };
         for (name, annotations) in namespaces {
             take(ObjectKey::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);

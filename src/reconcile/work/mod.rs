@@ -182,7 +182,7 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     }
     let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
     let keep: BTreeSet<ObjectKey> = stays.map(key).collect();
-    context.applier.prune_daily(&owner, &keep, &mut outcome).await;
+    context.applier.prune_work(&owner, &keep, &mut outcome).await;
     outcome
 }
 

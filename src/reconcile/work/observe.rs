@@ -200,12 +200,12 @@ impl ObjectLookup for InStore<'_> {
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
-        let objects = self.0.daily(WorkKind::Component).beginning(&format!("{namespace}/"));
+        let objects = self.0.work_objects(WorkKind::Component).beginning(&format!("{namespace}/"));
         objects.into_iter().map(|(name, _)| name).collect()
     }
 
     fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
-        let datasets = self.0.daily(WorkKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
+        let datasets = self.0.work_objects(WorkKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
         let named = datasets.filter_map(|(name, object)| match object.as_deref() {
             Ok(Object::Dataset(dataset)) => Some((dataset.spec.credentials.as_ref()?.secret.clone(), name)),
             _ => None,
@@ -254,7 +254,7 @@ mod tests {
         let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let store = Store::new(crate::cluster::watch::follow::Opener::new(client, std::time::Duration::from_secs(200)));
         let unreadable = crate::cluster::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
-        store.daily(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
+        store.work_objects(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
         let around = InStore(&store);
         let hold = around.component("a--shared", "train").unwrap_err();
         let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";

@@ -85,7 +85,7 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Failure> {
 async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Failure> {
     let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
-    context.applier.prune_daily(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
+    context.applier.prune_work(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
     let left = context.cache.of(&owner).into_iter();
     let waits = match id.kind {
         // Whoever is in the pod of a workbench is let in by the rule on this object. A
