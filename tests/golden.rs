@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use strata::api::Prefixes;
+use strata::api::kinds::{WriteStrategy, built_in};
 use strata::cli::manifest::{Manifests, yaml};
 use strata::cli::render::{Team, teams};
 use strata::objects::Desired;
@@ -59,8 +60,9 @@ fn golden_daily(team: &Team) -> String {
 fn listed(text: &mut String, objects: &[Desired]) {
     for desired in objects {
         let component = desired.component.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
-        let _ =
-            write!(text, "---\n# {:?}, {:?}{component}\n{}", desired.stage, desired.ownership, yaml(&desired.object));
+        let strategy = built_in(&desired.key.group, &desired.key.kind).map(|kind| kind.write_strategy);
+        let written = if matches!(strategy, Some(WriteStrategy::Replace(_))) { "Whole" } else { "Applied" };
+        let _ = write!(text, "---\n# {:?}, {written}{component}\n{}", desired.stage, yaml(&desired.object));
     }
 }
 

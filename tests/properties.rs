@@ -26,11 +26,12 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding};
 
 use made_up::{blueprint, name_of_few_letters, project, team};
 use strata::api::blueprint::BlueprintSpec;
+use strata::api::kinds::{WriteStrategy, built_in};
 use strata::api::quantity::Amount;
 use strata::api::team::AITeam;
 use strata::api::vocabulary::Layer;
 use strata::engine::Catalogue;
-use strata::objects::{Desired, Desires, Ownership, Stage, desired};
+use strata::objects::{Desired, Desires, Stage, desired};
 use strata::plan::{Facts, Plan, budget, namespaces, plan};
 
 fn planned(team: &AITeam, blueprint: &BlueprintSpec) -> Option<Plan> {
@@ -148,9 +149,11 @@ proptest! {
     fn every_namespace_has_its_guardrails(team in team(), site in blueprint()) {
         let Some((plan, desires)) = all(&team, &site) else { return Ok(()) };
         for namespace in &plan.namespaces {
+            let is_whole = |wanted: &Desired| built_in(&wanted.key.group, &wanted.key.kind)
+                .is_some_and(|kind| matches!(kind.write_strategy, WriteStrategy::Replace(_)));
             let has = |kind: &str, name: &str| desires.objects.iter().any(|wanted| {
                 wanted.key.kind == kind && wanted.key.name == name && wanted.stage == Stage::Guardrail
-                    && wanted.ownership == Ownership::Whole && wanted.key.namespace.as_deref() == Some(&namespace.name)
+                    && is_whole(wanted) && wanted.key.namespace.as_deref() == Some(&namespace.name)
             });
             prop_assert!(has("ResourceQuota", "strata-quota") && has("LimitRange", "strata-limits"));
             for policy in ["strata-default-deny", "strata-dns", "strata-within"] {

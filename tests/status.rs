@@ -69,8 +69,8 @@ fn cache(desires: &Desires) -> ObjectCache {
     let cache = ObjectCache::default();
     for wanted in &desires.objects {
         let key = &wanted.key;
-        let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
-        cache.observe(key, &ready(&wanted.object), keeping);
+        let write_strategy = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.write_strategy);
+        cache.observe(key, &ready(&wanted.object), write_strategy);
     }
     cache
 }
@@ -79,7 +79,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
     let desires = desired(plan);
     let cache = cache(&desires);
     change(&cache);
-    let live = |key: &ObjectKey| Some(cache.get(key)?.view.state().clone()).filter(|state| !state.is_null());
+    let live = |key: &ObjectKey| cache.get(key)?.live();
     let found = health(
         plan,
         &desires,

@@ -104,7 +104,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     let known = Recorded { cache: &context.cache, snapshot: None };
     let plan = observe(team, &context.store, &known, false, context.prefixes.as_ref())
         .map_err(|failure| failure.message)
-        .and_then(|mut observed| planned(context, team, &mut observed).map_err(|refusal| refusal.message));
+        .and_then(|mut observed| planned(context, team, &mut observed).map_err(|failure| failure.message));
     let mut plan = match plan {
         Ok(plan) => plan,
         Err(why) => {
@@ -140,14 +140,14 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
 /// What would be done about one object, if anything.
 fn change(cache: &ObjectCache, owner: &Request, wanted: &Desired) -> Option<String> {
     let key = &wanted.key;
-    let keeping = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.keeping);
+    let write_strategy = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.write_strategy);
     match cache.get(key) {
         None => Some(format!("+ {key}")),
         Some(entry) if entry.deleting => Some(format!("+ {key}, once the one that is being deleted is gone")),
         Some(entry) if !crate::cluster::apply::is_ours(&entry, key, owner) => {
             Some(format!("! {key} is not Strata's: it would stay untouched"))
         }
-        Some(_) if cache.holds(key, &wanted.object, keeping) => None,
+        Some(_) if cache.holds(key, &wanted.object, write_strategy) => None,
         Some(_) => Some(format!("~ {key}")),
     }
 }

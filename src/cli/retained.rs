@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
+use super::table;
 use crate::api::labels;
 use crate::cluster::client::{ConnectError, connect};
 
@@ -89,16 +90,10 @@ pub fn table(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         let project = row.project.as_deref().unwrap_or_default();
         [row.team.as_str(), &row.namespace, &row.layer, project, &row.uid]
-            .map(|text| if text.is_empty() { "-" } else { text })
+            .map(|text| if text.is_empty() { "-" } else { text }.to_owned())
+            .to_vec()
     });
-    let lines: Vec<[&str; 5]> = std::iter::once(HEAD).chain(cells).collect();
-    let widths: [usize; 5] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or_default());
-    let line = |cells: &[&str; 5]| {
-        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        format!("{}\n", padded.join("   ").trim_end())
-    };
-    lines.iter().map(line).collect()
+    table::table(&HEAD, &cells.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -216,13 +216,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn none_is_posted_into_a_namespace_that_goes() {
         let cache = Arc::new(ObjectCache::default());
-        let keeping = built_in("", "Namespace").unwrap().keeping;
+        let write_strategy = built_in("", "Namespace").unwrap().write_strategy;
         for (name, deleted) in [("a--stays", Value::Null), ("a--goes", json!("2026-01-01T00:00:00Z"))] {
             let namespace = json!({
                 "apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": name, "uid": name, "resourceVersion": "1", "deletionTimestamp": deleted},
             });
-            cache.wrote(&ObjectKey::new("", "Namespace", None, name), &namespace, keeping, &namespace);
+            cache.wrote(&ObjectKey::new("", "Namespace", None, name), &namespace, write_strategy, &namespace);
         }
         let events = Events::new(EventCounts::default(), cache);
         for (number, namespace) in

@@ -31,29 +31,24 @@ const LENGTH: usize = 128;
 /// that is being deleted.
 pub async fn holders(client: &Client, requests: &Requests, namespace: &str, entry: &Entry) -> Vec<String> {
     let messages = remaining(entry);
-    let mut held = Vec::new();
+    let mut holders = Vec::new();
     for kind in listed(&messages) {
-        held.extend(of_kind(client, requests, kind, namespace).await);
+        holders.extend(of_kind(client, requests, kind, namespace).await);
     }
-    let rest = held.len().saturating_sub(NAMED);
-    held.truncate(NAMED);
+    let rest = holders.len().saturating_sub(NAMED);
+    holders.truncate(NAMED);
     if rest > 0 {
-        held.push(format!("and {rest} more objects"));
+        holders.push(format!("and {rest} more objects"));
     }
-    let own = texts(entry, "held");
+    let own = entry.state.namespace().map(|state| state.finalizers).unwrap_or_default();
     let own = (!own.is_empty()).then(|| sentence("Namespace", namespace, &own));
-    held.into_iter().chain(own).chain(messages).collect()
+    holders.into_iter().chain(own).chain(messages).collect()
 }
 
 /// What the namespace waits for, in the words of Kubernetes.
 #[must_use]
 pub fn remaining(entry: &Entry) -> Vec<String> {
-    texts(entry, "remaining")
-}
-
-fn texts(entry: &Entry, field: &str) -> Vec<String> {
-    let state = entry.view.state();
-    state[field].as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    entry.state.namespace().map_or_else(|unreadable| vec![unreadable.to_string()], |state| state.remaining)
 }
 
 /// Pods, and the kinds that the messages name.
@@ -71,12 +66,12 @@ async fn of_kind(client: &Client, requests: &Requests, kind: &Kind, namespace: &
     let parameters = ListParams::default().limit(LOOKED_AT);
     let list = request(requests, "list", kind.kind, api.list_metadata(&parameters)).await;
     match list {
-        Ok(list) => list.items.iter().filter_map(|object| held(kind.kind, &object.metadata)).collect(),
+        Ok(list) => list.items.iter().filter_map(|object| holder(kind.kind, &object.metadata)).collect(),
         Err(_) => vec![format!("{} cannot be listed, so what holds them is not known", kind.plural)],
     }
 }
 
-fn held(kind: &str, metadata: &ObjectMeta) -> Option<String> {
+fn holder(kind: &str, metadata: &ObjectMeta) -> Option<String> {
     let until = metadata.deletion_timestamp.as_ref()?;
     let name = metadata.name.as_deref().unwrap_or_default();
     match metadata.finalizers.as_ref().filter(|all| !all.is_empty()) {
@@ -121,12 +116,12 @@ mod tests {
             ..ObjectMeta::default()
         };
         let says = "Pod stuck waits for whoever set the finalizer example.com/hold to take it off";
-        assert_eq!(held("Pod", &object(true, &["example.com/hold"])).as_deref(), Some(says));
-        assert_eq!(held("Pod", &object(true, &[])), None);
-        assert_eq!(held("Pod", &object(false, &["example.com/hold"])), None);
+        assert_eq!(holder("Pod", &object(true, &["example.com/hold"])).as_deref(), Some(says));
+        assert_eq!(holder("Pod", &object(true, &[])), None);
+        assert_eq!(holder("Pod", &object(false, &["example.com/hold"])), None);
         let grace = |seconds| ObjectMeta { deletion_grace_period_seconds: Some(seconds), ..object(true, &[]) };
-        assert_eq!(held("Pod", &grace(30)), None);
-        let said = held("Pod", &grace(86_400)).unwrap();
+        assert_eq!(holder("Pod", &grace(30)), None);
+        let said = holder("Pod", &grace(86_400)).unwrap();
         assert!(
             said.starts_with("Pod stuck may take until ") && said.contains("terminationGracePeriodSeconds"),
             "{said}"

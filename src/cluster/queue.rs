@@ -12,6 +12,10 @@
 //! The runtime's `Controller` is not used: it keys by the objects of one store,
 //! while a team that was taken away still has guardrails to repair; it shares
 //! one backoff between all of its triggers; and its error policy knows no count.
+//!
+//! tokio-util's `DelayQueue` is not used for what waits: it wakes the last of the workers that
+//! polled it, gives out what is due in one millisecond last in, first out, and panics at a wish of
+//! more than two years.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::pin;

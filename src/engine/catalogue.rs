@@ -173,11 +173,6 @@ impl Catalogue {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
     }
-
-    /// Every engine whose file says that it provides the capability.
-    pub fn providing(&self, capability: Capability) -> impl Iterator<Item = (&str, &Entry)> {
-        self.iter().filter(move |(_, entry)| entry.spec.capabilities.contains(&capability))
-    }
 }
 
 #[cfg(test)]

@@ -354,7 +354,8 @@ fn engine_object_replaces_the_built_in_one_of_its_name() {
     let error = catalogue.get("broken").unwrap().compiled.as_ref().unwrap_err();
     assert_eq!(error.to_string(), "engine broken: endpoint: `${` without its `}`");
     assert!(catalogue.get("feast").unwrap().compiled.is_ok());
-    let names: Vec<_> = catalogue.providing(Capability::Data).map(|(name, _)| name).collect();
+    let data = catalogue.iter().filter(|(_, entry)| entry.spec.capabilities.contains(&Capability::Data));
+    let names: Vec<_> = data.map(|(name, _)| name).collect();
     assert_eq!(names, ["broken", "external", "references"]);
 
     let refreshed = catalogue.refreshed([("mlflow", Ok(&fixed))]);

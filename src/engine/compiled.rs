@@ -102,6 +102,7 @@ impl CompiledEngine {
     }
 
     /// The most steps that rendering its objects takes.
+    #[cfg(test)]
     #[must_use]
     pub fn cost(&self) -> u64 {
         self.templates.iter().map(Template::cost).fold(0, u64::saturating_add)
@@ -128,13 +129,6 @@ impl CompiledEngine {
         };
         let errors = self.parameters.errors(parameters);
         if errors.is_empty() { too_large().into_iter().collect() } else { errors }
-    }
-
-    /// The parameters with the schema's defaults. `render` and the others fill
-    /// them in by themselves.
-    #[must_use]
-    pub fn with_defaults(&self, parameters: &Value) -> Value {
-        self.parameters.with_defaults(parameters)
     }
 
     /// The objects that the engine writes, in the order of its file.

@@ -4,7 +4,7 @@
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding, RoleRef};
 
 use super::object::{cluster_metadata, core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::GROUP;
 use crate::api::vocabulary::{Layer, Level};
 use crate::plan::{Grant, NamespacePlan, Plan, Right, Subject};
@@ -38,7 +38,7 @@ fn binding(plan: &Plan, namespace: &NamespacePlan, grant: &Grant) -> Desired {
 fn role_binding(plan: &Plan, namespace: &NamespacePlan, name: String, role: String, subjects: Vec<Bound>) -> Desired {
     let binding =
         RoleBinding { metadata: metadata(plan, namespace, name), role_ref: role_ref(role), subjects: Some(subjects) };
-    core(Stage::Binding, Ownership::Whole, &binding)
+    core(Stage::Binding, &binding)
 }
 
 type Bound = k8s_openapi::api::rbac::v1::Subject;
@@ -99,5 +99,5 @@ pub fn readers(plan: &Plan) -> Vec<Desired> {
         subjects: Some(plan.readers.iter().map(subject).collect()),
     };
     // The API server binds only a role that it finds, so the role comes a stage earlier.
-    vec![core(Stage::Identity, Ownership::Whole, &role), core(Stage::Binding, Ownership::Whole, &binding)]
+    vec![core(Stage::Identity, &role), core(Stage::Binding, &binding)]
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::object::labels;
-use super::{Desired, Ownership, Stage, TemplateId, identity, pods};
+use super::{Desired, Stage, TemplateId, identity, pods};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::engine::{Place, mirror_images};
@@ -26,7 +26,7 @@ pub fn objects(plan: &Plan, instance: &Instance) -> Vec<Desired> {
         Desired {
             component: Some(instance.id.clone()),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
-            ..Desired::new(stage(&object), Ownership::Applied, object)
+            ..Desired::new(stage(&object), object)
         }
     });
     rendered.collect()
@@ -47,7 +47,7 @@ pub fn extras(plan: &Plan) -> Vec<Desired> {
                 work: None,
             };
             site.fit(&mut object, true);
-            Desired::new(stage(&object), Ownership::Applied, object)
+            Desired::new(stage(&object), object)
         })
         .collect()
 }

@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::object::{core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
@@ -21,5 +21,5 @@ pub fn connections(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
         data: (!settings.is_empty()).then_some(settings),
         ..ConfigMap::default()
     };
-    here.then(|| core(Stage::Configuration, Ownership::Whole, &config))
+    here.then(|| core(Stage::Configuration, &config))
 }

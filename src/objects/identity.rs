@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ServiceAccount};
 
 use super::object::{core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::plan::{NamespacePlan, Plan};
 
 /// The `default` ServiceAccount; a retained namespace keeps the one it has.
@@ -28,7 +28,7 @@ pub fn default_account(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired
         image_pull_secrets: (!references.is_empty()).then_some(references),
         ..ServiceAccount::default()
     };
-    (!namespace.retained).then(|| core(Stage::Identity, Ownership::Applied, &account))
+    (!namespace.retained).then(|| core(Stage::Identity, &account))
 }
 
 /// What the site wants on a ServiceAccount. `${project}` is the namespace's

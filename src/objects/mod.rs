@@ -43,22 +43,11 @@ pub enum Stage {
     Binding,
 }
 
-/// How an object is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ownership {
-    /// All of its content is ours: it is put back whole.
-    Whole,
-    /// Only the fields that are sent are ours: server-side apply.
-    Applied,
-}
-
 /// One object that is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// When it is written.
     pub stage: Stage,
-    /// How it is kept.
-    pub ownership: Ownership,
     /// What names it.
     pub key: ObjectKey,
     /// The version of its kind that it is written in.
@@ -74,11 +63,11 @@ pub struct Desired {
 impl Desired {
     /// An object of the isolation core; its key and version are read off the object itself.
     #[must_use]
-    pub fn new(stage: Stage, ownership: Ownership, object: Value) -> Self {
+    pub fn new(stage: Stage, object: Value) -> Self {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
         let key = ObjectKey::of(group, text("kind"), &object);
-        Self { stage, ownership, key, version: version.to_owned(), component: None, template: None, object }
+        Self { stage, key, version: version.to_owned(), component: None, template: None, object }
     }
 
     /// Whether it is what became of this object of an engine.

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::object::{core, labels};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::blueprint::{TaintEffect, Toleration, TolerationOperator};
 use crate::api::labels;
 use crate::plan::check::allowed_registries;
@@ -48,7 +48,7 @@ pub fn namespace(plan: &Plan, namespace: &NamespacePlan) -> Desired {
         annotations: Some(annotations(plan, namespace)).filter(|annotations| !annotations.is_empty()),
         ..ObjectMeta::default()
     };
-    core(Stage::Namespace, Ownership::Applied, &Namespace { metadata, ..Namespace::default() })
+    core(Stage::Namespace, &Namespace { metadata, ..Namespace::default() })
 }
 
 fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTreeMap<String, String> {

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
@@ -20,11 +21,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::object::{core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
-use crate::plan::cidr::Block;
+use crate::plan::cidr;
 use crate::plan::work::Callers;
 use crate::plan::{Instance, NamespacePlan, Plan};
 
@@ -97,7 +98,7 @@ fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelec
         policy_types: Some(types.iter().map(|type_| (*type_).to_owned()).collect()),
     };
     let object = NetworkPolicy { metadata: metadata(plan, namespace, name), spec: Some(spec) };
-    core(Stage::Guardrail, Ownership::Whole, &object)
+    core(Stage::Guardrail, &object)
 }
 
 fn dns() -> NetworkPolicyEgressRule {
@@ -194,8 +195,7 @@ fn egress(plan: &Plan, profile: &str) -> Option<Opens> {
 fn api_server(plan: &Plan) -> Opens {
     let addresses: BTreeSet<_> = plan.api_server.iter().collect();
     let rules = addresses.into_iter().map(|server| {
-        let bits = if server.address.is_ipv4() { 32 } else { 128 };
-        let block = IPBlock { cidr: format!("{}/{bits}", server.address), except: None };
+        let block = IPBlock { cidr: IpNet::from(server.address).to_string(), except: None };
         NetworkPolicyEgressRule {
             to: Some(vec![NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }]),
             ports: Some(tcp(&[i32::from(server.port)])),
@@ -223,7 +223,7 @@ fn shared_ports(plan: &Plan) -> Option<Vec<i32>> {
 
 /// A block of addresses without the metadata addresses in it.
 fn block(text: &str) -> Option<NetworkPolicyPeer> {
-    let within = Block::parse(text).ok()?.metadata_within();
+    let within = cidr::metadata_within(&cidr::parse(text).ok()?);
     let except: Vec<String> = within.into_iter().map(ToOwned::to_owned).collect();
     let block = IPBlock { cidr: text.to_owned(), except: (!except.is_empty()).then_some(except) };
     Some(NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() })

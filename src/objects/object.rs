@@ -7,7 +7,7 @@ use k8s_openapi::Resource;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
@@ -46,8 +46,8 @@ pub fn cluster_metadata(plan: &Plan, name: impl Into<String>) -> ObjectMeta {
 
 /// A typed object as it is to be.
 #[must_use]
-pub fn core<K: Resource + Serialize>(stage: Stage, ownership: Ownership, object: &K) -> Desired {
+pub fn core<K: Resource + Serialize>(stage: Stage, object: &K) -> Desired {
     // A typed object of the API has string keys and finite numbers only, so
     // that writing it as JSON has no failing case.
-    Desired::new(stage, ownership, serde_json::to_value(object).unwrap_or_default())
+    Desired::new(stage, serde_json::to_value(object).unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Res
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::object::{core, metadata};
-use super::{Desired, Ownership, Stage};
+use super::{Desired, Stage};
 use crate::api::quantity::Amount;
 use crate::api::vocabulary::Layer;
 use crate::plan::budget::needs;
@@ -48,7 +48,7 @@ pub fn objects(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
         metadata: metadata(plan, namespace, LIMITS),
         spec: Some(LimitRangeSpec { limits: vec![defaults()] }),
     };
-    vec![core(Stage::Guardrail, Ownership::Whole, &quota), core(Stage::Guardrail, Ownership::Whole, &limits)]
+    vec![core(Stage::Guardrail, &quota), core(Stage::Guardrail, &limits)]
 }
 
 fn hard(plan: &Plan, namespace: &NamespacePlan) -> BTreeMap<String, Quantity> {

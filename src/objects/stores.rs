@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::Desired;
 use crate::api::{Reason, labels};
 use crate::plan::{Problem, Scope};
@@ -15,8 +13,8 @@ use crate::plan::{Problem, Scope};
 pub struct Claim {
     /// Its UID.
     pub uid: String,
-    /// Its annotations of our group.
-    pub annotations: Value,
+    /// The UID that its annotation accepts.
+    pub accepted: Option<String>,
 }
 
 /// The claims of stores, as `namespace/name`, with the UIDs that they are to have.
@@ -69,7 +67,7 @@ pub fn message(path: &str, before: &str, claim: &Claim) -> Option<String> {
 }
 
 fn is_accepted(claim: &Claim) -> bool {
-    claim.annotations[labels::ACCEPT_VOLUME] == *claim.uid
+    claim.accepted.as_ref() == Some(&claim.uid)
 }
 
 /// The claim of a component, as `namespace/name`.
@@ -80,8 +78,6 @@ fn path(desired: &Desired) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::api::{AITeam, BlueprintSpec};
     use crate::engine::Catalogue;
@@ -98,7 +94,7 @@ mod tests {
 
     #[allow(clippy::unnecessary_wraps, reason = "a claim that is looked for is found or not")]
     fn claim(uid: &str, accepted: &str) -> Option<Claim> {
-        Some(Claim { uid: uid.to_owned(), annotations: json!({labels::ACCEPT_VOLUME: accepted}) })
+        Some(Claim { uid: uid.to_owned(), accepted: Some(accepted.to_owned()) })
     }
 
     fn known(uid: &str) -> Volumes {
@@ -112,9 +108,7 @@ mod tests {
         assert_eq!(remembered(&Volumes::new(), &all, |_| None, |_| false), Volumes::new());
         assert_eq!(remembered(&Volumes::new(), &all, |_| claim("one", ""), |_| false), known("one"));
         for there in [None, claim("one", ""), claim("two", ""), claim("two", "one"), claim("two", "three")] {
-            let there = || {
-                there.as_ref().and_then(|there| claim(&there.uid, there.annotations[labels::ACCEPT_VOLUME].as_str()?))
-            };
+            let there = || there.as_ref().and_then(|there| claim(&there.uid, there.accepted.as_deref()?));
             assert_eq!(remembered(&known("one"), &all, |_| there(), |_| false), known("one"));
         }
     }

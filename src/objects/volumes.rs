@@ -14,7 +14,7 @@ use crate::plan::{Plan, Problem, Scope};
 /// Leaves volumes that are there as large as they are, unless more is asked for. Says
 /// where less is.
 pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Option<Value>) -> Vec<Problem> {
-    let mut told = Vec::new();
+    let mut smaller = Vec::new();
     for desired in objects.iter_mut().filter(|desired| desired.key.kind == "PersistentVolumeClaim") {
         let Some(there) = live(desired).and_then(|live| size(&live)) else { continue };
         let Some(wanted) = size(&desired.object) else { continue };
@@ -34,10 +34,10 @@ pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Opt
                 desired.key.namespace.as_deref().unwrap_or_default(),
                 there.0
             );
-            told.push(Problem::advice(Scope::Team, Reason::Invalid, message));
+            smaller.push(Problem::advice(Scope::Team, Reason::Invalid, message));
         }
     }
-    told
+    smaller
 }
 
 /// The size that a claim asks for, as it is written and as an amount.

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::components::{Fitting, stage};
-use super::{Desired, Ownership, TemplateId, network};
+use super::{Desired, TemplateId, network};
 use crate::api::work::WorkKind;
 use crate::api::{GROUP, VERSION};
 use crate::engine::Place;
@@ -37,7 +37,7 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
         Desired {
             component: component.clone(),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
-            ..Desired::new(stage(&object), Ownership::Applied, object)
+            ..Desired::new(stage(&object), object)
         }
     });
     let mut objects: Vec<Desired> = rendered.collect();

@@ -92,7 +92,7 @@ fn look_at_everything(context: &Context) {
     context.queue.add_readiness();
     let is_anybodys = |id: &WorkId| team_of(&id.namespace).is_some_and(|team| context.store.teams.contains(team));
     for kind in WorkKind::ALL {
-        for (name, object) in context.store.daily(*kind).all() {
+        for (name, object) in context.store.work_objects(*kind).all() {
             let Some(id) = triggers::id(*kind, &name) else { continue };
             if !is_anybodys(&id) && !triggers::has_ended(context, &id, &object) {
                 context.queue.add(Request::Work(id));

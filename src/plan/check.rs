@@ -111,7 +111,7 @@ fn check_egress(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Fin
             continue;
         };
         for block in &profile.cidrs {
-            if let Err(error) = cidr::Block::parse(block) {
+            if let Err(error) = cidr::parse(block) {
                 findings.blueprint(format!("Blueprint {}: spec.egress.{name}.cidrs: {error}", spec.blueprint));
             }
         }

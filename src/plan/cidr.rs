@@ -1,17 +1,9 @@
 //! Blocks of addresses, as far as network policies need them: which blocks
 //! contain addresses where nodes get their identity, which no pod may ever reach.
 
-use std::net::IpAddr;
+use ipnet::IpNet;
 
 use crate::api::addresses::METADATA;
-
-/// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    address: u128,
-    bits: u32,
-    width: u32,
-}
 
 /// Why a text is no block that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,41 +16,30 @@ pub enum BlockError {
     Metadata(String),
 }
 
-impl Block {
-    /// Reads `address/bits`.
-    pub fn parse(text: &str) -> Result<Self, BlockError> {
-        let block = Self::read(text).ok_or_else(|| BlockError::Notation(text.to_owned()))?;
-        let mut metadata = METADATA.iter().filter_map(|address| Self::read(address));
-        if metadata.any(|addresses| addresses.contains(&block)) {
-            return Err(BlockError::Metadata(text.to_owned()));
-        }
-        Ok(block)
-    }
+/// Reads `address/bits`.
+pub fn parse(text: &str) -> Result<IpNet, BlockError> {
+    let block = read(text).ok_or_else(|| BlockError::Notation(text.to_owned()))?;
+    if is_metadata(&block) { Err(BlockError::Metadata(text.to_owned())) } else { Ok(block) }
+}
 
-    fn read(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let (address, width) = match address.parse().ok()? {
-            IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-            IpAddr::V6(address) => (address.to_bits(), 128),
-        };
-        let bits: u32 = bits.parse().ok().filter(|bits| *bits <= width)?;
-        Some(Self { address, bits, width })
-    }
+/// Whether a block is nothing but metadata addresses.
+#[must_use]
+pub fn is_metadata(block: &IpNet) -> bool {
+    METADATA.iter().filter_map(|text| read(text)).any(|addresses| addresses.contains(block))
+}
 
-    /// Whether the other block lies within this one.
-    #[must_use]
-    pub fn contains(&self, other: &Self) -> bool {
-        let shift = self.width - self.bits;
-        let network = |address: u128| address.checked_shr(shift).unwrap_or(0);
-        self.width == other.width && self.bits <= other.bits && network(self.address) == network(other.address)
-    }
+/// The metadata addresses in a block, to be taken out of it.
+#[must_use]
+pub fn metadata_within(block: &IpNet) -> Vec<&'static str> {
+    let within = |text: &&&str| read(text).is_some_and(|address| block.contains(&address));
+    METADATA.iter().filter(within).copied().collect()
+}
 
-    /// The metadata addresses in this block, to be taken out of it.
-    #[must_use]
-    pub fn metadata_within(&self) -> Vec<&'static str> {
-        let within = |text: &&&str| Self::read(text).is_some_and(|address| self.contains(&address));
-        METADATA.iter().filter(within).copied().collect()
-    }
+/// The block of a text. The address is read by the standard library: the parser of
+/// `ipnet` takes `010.0.0.0` for `10.0.0.0`, which Kubernetes refuses.
+fn read(text: &str) -> Option<IpNet> {
+    let (address, bits) = text.split_once('/')?;
+    IpNet::new(address.parse().ok()?, bits.parse().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -67,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_metadata_address_is_found_wherever_it_lies() {
-        let within = |text| Block::parse(text).unwrap().metadata_within();
+        let within = |text| metadata_within(&parse(text).unwrap());
         let v4 = ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"];
         assert_eq!(within("0.0.0.0/0"), v4);
         assert_eq!(within("169.0.0.0/8"), ["169.254.0.0/16"]);
@@ -81,11 +62,11 @@ mod tests {
 
     #[test]
     fn what_is_no_block_or_nothing_but_that_address_is_refused() {
-        for text in ["", "1.2.3.4", "1.2.3.4/33", "x/8", "::/129", "1.2.3.4/-1"] {
-            assert_eq!(Block::parse(text), Err(BlockError::Notation(text.to_owned())));
+        for text in ["", "1.2.3.4", "1.2.3.4/33", "x/8", "::/129", "1.2.3.4/-1", "010.0.0.0/8"] {
+            assert_eq!(parse(text), Err(BlockError::Notation(text.to_owned())));
         }
         for text in ["169.254.169.254/32", "169.254.170.0/24", "168.63.129.16/32", "fd00:ec2::254/128", "fe80::1/128"] {
-            assert!(matches!(Block::parse(text), Err(BlockError::Metadata(_))), "{text}");
+            assert!(matches!(parse(text), Err(BlockError::Metadata(_))), "{text}");
         }
     }
 }

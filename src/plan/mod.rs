@@ -47,7 +47,7 @@ use crate::api::team::AITeam;
 use crate::api::team_status::BlueprintReference;
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
 use crate::api::work::WorkKind;
-use crate::api::{BlueprintSpec, Issue, Prefixes, labels};
+use crate::api::{BlueprintSpec, Issue, Prefixes};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
 /// What is to be for one team.
@@ -233,12 +233,6 @@ impl Plan {
         self.namespaces.iter().find(|namespace| namespace.name == name)
     }
 
-    /// The instance with this id.
-    #[must_use]
-    pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
-        self.instances.iter().find(|instance| instance.id == *id)
-    }
-
     /// The choices to be recorded before anything is written.
     #[must_use]
     pub fn choices(&self) -> Choices {
@@ -259,19 +253,6 @@ impl Plan {
         self.extras = Vec::new();
         let objects = self.instances.iter_mut().flat_map(|instance| &mut instance.objects);
         objects.for_each(|rendered| rendered.object = Value::Null);
-    }
-
-    /// Whether an object with these labels belongs to a component that is held,
-    /// so that it must not be pruned.
-    #[must_use]
-    pub fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
-        let is = |key: &str, value: Option<&str>| labels.get(key).map(String::as_str) == value;
-        self.instances.iter().filter(|instance| instance.hold.is_some()).any(|instance| {
-            let recorded = instance.choice.as_ref().is_some_and(|choice| is(labels::ENGINE, Some(&choice.engine)));
-            (recorded || is(labels::ENGINE, Some(&instance.id.engine)))
-                && is(labels::LAYER, Some(instance.layer.name()))
-                && is(labels::PROJECT, instance.project.as_deref())
-        })
     }
 }
 

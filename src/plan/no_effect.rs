@@ -15,12 +15,12 @@ pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, i
             spec.blueprint
         )
     });
-    let told = cpu
+    let without_effect = cpu
         .into_iter()
         .chain(instances.iter().filter_map(storage))
         .chain(instances.iter().filter_map(replicas))
         .chain(doubled(spec, prefixes));
-    told.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
+    without_effect.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
 }
 
 /// Storage for an engine that makes no volume, as it is asked for.
@@ -98,9 +98,9 @@ mod tests {
             let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();
             let team = AITeam::new("abc", serde_saphyr::from_str(spec).unwrap());
             let plan = plan(&team, &Facts { prefixes: &prefixes, ..Facts::offline(&site, &catalogue) }).unwrap();
-            let told = no_effect(&team.spec, &site, &prefixes, &plan.instances);
+            let without_effect = no_effect(&team.spec, &site, &prefixes, &plan.instances);
             assert_eq!(
-                told.into_iter().map(|problem| problem.issue.message).collect::<Vec<_>>().join("; "),
+                without_effect.into_iter().map(|problem| problem.issue.message).collect::<Vec<_>>().join("; "),
                 message,
                 "{spec}"
             );
@@ -117,8 +117,8 @@ mod tests {
             instance.objects.retain(|made| made.object["kind"] != "PersistentVolumeClaim");
             instance.hold = None;
         }
-        let told = no_effect(&team.spec, &site, &Prefixes::default(), &plan.instances);
+        let without_effect = no_effect(&team.spec, &site, &Prefixes::default(), &plan.instances);
         let begin = "storage 50Gi has no effect: engine mlflow of abc--shared makes no volume";
-        assert!(told.iter().any(|problem| problem.issue.message.starts_with(begin)), "{told:?}");
+        assert!(without_effect.iter().any(|problem| problem.issue.message.starts_with(begin)), "{without_effect:?}");
     }
 }

@@ -20,10 +20,10 @@ pub struct WrittenPrefixes {
 impl WrittenPrefixes {
     /// What is written, and for what is not known these.
     #[must_use]
-    pub fn or(&self, told: &Prefixes) -> Prefixes {
+    pub fn or(&self, configured: &Prefixes) -> Prefixes {
         Prefixes {
-            user: self.user.clone().unwrap_or_else(|| told.user.clone()),
-            group: self.group.clone().unwrap_or_else(|| told.group.clone()),
+            user: self.user.clone().unwrap_or_else(|| configured.user.clone()),
+            group: self.group.clone().unwrap_or_else(|| configured.group.clone()),
         }
     }
 }
@@ -31,26 +31,28 @@ impl WrittenPrefixes {
 /// The prefixes that hold for the team, and what is to be said if they are not
 /// those that the operator was told.
 #[must_use]
-pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, told: &Prefixes) -> (Prefixes, Option<Problem>) {
-    let stays = written.or(told);
-    if stays == *told || accepts(team, told) {
-        return (told.clone(), None);
+pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes) -> (Prefixes, Option<Problem>) {
+    let stays = written.or(configured);
+    if stays == *configured || accepts(team, configured) {
+        return (configured.clone(), None);
     }
-    let problem = waits(team, &stays, told);
+    let problem = waits(team, &stays, configured);
     (stays, Some(problem))
 }
 
 /// Whether the team says that everybody may be renamed to exactly these prefixes.
-fn accepts(team: &AITeam, told: &Prefixes) -> bool {
+fn accepts(team: &AITeam, configured: &Prefixes) -> bool {
     let annotations = team.metadata.annotations.as_ref();
-    annotations.and_then(|all| all.get(labels::ACCEPT_PREFIX)).is_some_and(|accepted| *accepted == told.to_string())
+    annotations
+        .and_then(|all| all.get(labels::ACCEPT_PREFIX))
+        .is_some_and(|accepted| *accepted == configured.to_string())
 }
 
-fn waits(team: &AITeam, written: &Prefixes, told: &Prefixes) -> Problem {
+fn waits(team: &AITeam, written: &Prefixes, configured: &Prefixes) -> Problem {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let message = format!(
         "people and groups keep the prefixes that are written on the team's namespaces ({written}), though the operator was told others \
-         ({told}): if those are right, rename everybody by `kubectl annotate aiteam {name} --overwrite {key}='{told}'`; if not, correct \
+         ({configured}): if those are right, rename everybody by `kubectl annotate aiteam {name} --overwrite {key}='{configured}'`; if not, correct \
          identity.userPrefix and identity.groupPrefix of the chart",
         key = labels::ACCEPT_PREFIX
     );
@@ -93,9 +95,9 @@ mod tests {
 
     #[test]
     fn a_new_team_and_one_that_is_as_told_wait_for_nothing() {
-        let told = prefixes("oidc:", "");
+        let configured = prefixes("oidc:", "");
         for known in [written(None, None), written(Some("oidc:"), None), written(Some("oidc:"), Some(""))] {
-            assert_eq!(in_effect(&team(None), &known, &told), (told.clone(), None), "{known:?}");
+            assert_eq!(in_effect(&team(None), &known, &configured), (configured.clone(), None), "{known:?}");
         }
     }
 

@@ -40,6 +40,6 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
             "spec.backbone.delivery.managesTeam: the repository does not change the team yet",
         ),
     ];
-    let told = fields.into_iter().filter(|(set, _)| *set);
-    told.map(|(_, message)| Problem::advice(Scope::Team, Reason::NotYet, message)).collect()
+    let set = fields.into_iter().filter(|(set, _)| *set);
+    set.map(|(_, message)| Problem::advice(Scope::Team, Reason::NotYet, message)).collect()
 }

@@ -31,7 +31,7 @@ pub fn missing(spec: &AITeamSpec) -> Vec<String> {
     let of_blocks = blocks.filter_map(|(capability, block)| {
         Some((format!("spec.shared: storage of {}", capability.name()), block.storage.as_ref()?))
     });
-    of_shares.chain(of_blocks).filter_map(|(path, amount)| told(&path, amount)).collect()
+    of_shares.chain(of_blocks).filter_map(|(path, amount)| unit_missing(&path, amount)).collect()
 }
 
 fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
@@ -47,7 +47,7 @@ fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
     all
 }
 
-fn told(path: &str, amount: &Quantity) -> Option<String> {
+fn unit_missing(path: &str, amount: &Quantity) -> Option<String> {
     let (Ok(bytes), Ok(least)) = (Amount::parse(&amount.0), Amount::parse(LEAST)) else { return None };
     let few = bytes > Amount::ZERO && bytes < least;
     few.then(|| format!("{path} is {}, which is less than {LEAST}: is the unit missing? {}Gi", amount.0, amount.0))

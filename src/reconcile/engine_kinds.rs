@@ -99,7 +99,7 @@ fn served_as(store: &Store, served: &ServedKinds, group: &str, kind: &str, versi
     }
     let (plural, namespaced) = store.definition(group, kind)?;
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
-    Some(Watched { resource, namespaced, keeping: WriteStrategy::Apply, selection: WatchScope::Managed })
+    Some(Watched { resource, namespaced, write_strategy: WriteStrategy::Apply, selection: WatchScope::Managed })
 }
 
 fn kind_of(desired: &Desired) -> ObjectKind {

@@ -76,8 +76,8 @@ pub(super) fn is_slow(entry: &Entry) -> bool {
 
 /// How long it has been deleted, if it says since when.
 fn age(entry: &Entry) -> Option<Duration> {
-    let since = entry.view.state()["since"].as_str()?.parse::<jiff::Timestamp>().ok()?;
-    Some(jiff::Timestamp::now().duration_since(since).unsigned_abs())
+    let since = entry.state.namespace().ok()?.deleted?;
+    Some(jiff::Timestamp::now().duration_since(since.0).unsigned_abs())
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
             "labels": {"strata-operator.dev/team": "abc"},
         }});
         let (cache, key) = (ObjectCache::default(), ObjectKey::new("", "Namespace", None, "abc--p"));
-        cache.observe(&key, &object, built_in("", "Namespace").unwrap().keeping);
+        cache.observe(&key, &object, built_in("", "Namespace").unwrap().write_strategy);
         cache.get(&key).unwrap()
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::identity::Request;
-use crate::api::{AITeam, labels};
+use crate::api::{AITeam, Issue};
 use crate::cluster::apply::{Outcome, PruneScope};
 use crate::cluster::cache::Entry;
 use crate::objects::record::Record;
@@ -36,7 +36,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Pass {
     if !record.withdrawn {
         return Ok(None);
     }
-    let Some((team, plan)) = retained_plan(context, name, &record) else { return Ok(None) };
+    let Some((team, plan)) = retained_plan(context, name, &record)? else { return Ok(None) };
     let stages = [Stage::Namespace, Stage::Guardrail, Stage::Identity];
     let mut objects: Vec<_> =
         desired(&plan).objects.into_iter().filter(|desired| stages.contains(&desired.stage)).collect();
@@ -62,7 +62,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Pass {
 /// are. That it was withdrawn is still written on its namespaces, so nobody gets in.
 async fn unrecorded(context: &Context, name: &str) -> Pass {
     let namespaces = observe::namespaces(name, &context.cache);
-    let is_left = |entry: &Entry| entry.view.state()["annotations"][labels::RETAINED] == "true";
+    let is_left = |entry: &Entry| entry.state.namespace().is_ok_and(|state| state.is_retained());
     if namespaces.is_empty() || !namespaces.values().all(is_left) {
         return Ok(None);
     }
@@ -73,8 +73,8 @@ async fn unrecorded(context: &Context, name: &str) -> Pass {
 }
 
 /// The plan of a team of which only the guardrails are left.
-fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITeam, Plan)> {
-    let (team, blueprint) = record.guarded(name)?;
+fn retained_plan(context: &Context, name: &str, record: &Record) -> Result<Option<(AITeam, Plan)>, Issue> {
+    let Some((team, blueprint)) = record.guarded(name) else { return Ok(None) };
     let namespaces = observe::namespaces(name, &context.cache).into_iter();
     let retained =
         namespaces.filter(|(_, entry)| !entry.deleting).map(|(name, entry)| observe::retained(&name, &entry));
@@ -87,14 +87,14 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Option<(AITe
         usage: Usage::default(),
         datasets: DatasetSettings::new(),
         going: Vec::new(),
-        retained: retained.collect(),
+        retained: retained.collect::<Result<_, _>>()?,
         prefixes: context.prefixes.clone().unwrap_or_default(),
         written: observe::written_prefixes(name, &context.cache),
         api_server: context.cache.api_server.all(),
         work_engines: context.store.work.engines(name),
         record: None,
     };
-    observed.usage = observe::usage(name, &context.cache, false);
-    let plan = retained_only(&team, &observed.facts()).ok()?;
-    Some((team, plan))
+    observed.usage = observe::usage(name, &context.cache, false)?;
+    let plan = retained_only(&team, &observed.facts()).ok();
+    Ok(plan.map(|plan| (team, plan)))
 }

@@ -4,14 +4,15 @@
 //! Who may stay is decided by the plan's own grants ([`crate::plan::stay`]); here
 //! it is gathered what is known for that, and said what the bindings shrink to.
 
-use serde_json::{Value, json};
+use k8s_openapi::api::rbac::v1::Subject;
+use serde_json::json;
 
 use crate::api::team::Readable;
 use crate::api::{BlueprintSpec, ObjectKey, Prefixes, labels};
 use crate::cluster::apply::Revocation;
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::objects::record::Record;
-use crate::plan::Subject;
+use crate::plan::Subject as Person;
 use crate::plan::roles::rights;
 use crate::plan::stay::{KnownPrefixes, Stay};
 use crate::reconcile::observe;
@@ -52,9 +53,9 @@ fn written_prefixes(
 ) -> KnownPrefixes {
     let mut known = KnownPrefixes::default();
     for entry in observe::namespaces(team, cache).values() {
-        let written = |key: &str| entry.view.state()["annotations"][key].as_str().map(str::to_owned);
-        known.users.extend(written(labels::USER_PREFIX));
-        known.groups.extend(written(labels::GROUP_PREFIX));
+        let Ok(mut state) = entry.state.namespace() else { continue };
+        known.users.extend(state.annotations.remove(labels::USER_PREFIX));
+        known.groups.extend(state.annotations.remove(labels::GROUP_PREFIX));
     }
     if let Some(recorded) = record.and_then(|record| record.prefixes.as_ref()) {
         known.users.insert(recorded.user.clone());
@@ -75,12 +76,11 @@ fn written_prefixes(
 pub fn revocations(stay: &Stay, bindings: Vec<(ObjectKey, Entry)>) -> Vec<(ObjectKey, Entry, Revocation)> {
     let ours = bindings.into_iter().filter(|(_, entry)| entry.is_ours());
     ours.filter_map(|(key, entry)| {
-        let state = entry.view.state();
-        let role = state["roleRef"]["name"].as_str().unwrap_or_default();
-        let subjects = state["subjects"].as_array()?;
-        let kept: Vec<_> = subjects.iter().filter(|subject| stays(stay, &key, role, subject)).cloned().collect();
+        let binding = entry.state.binding().ok()?;
+        let stays = |subject: &&Subject| stays(stay, &key, &binding.role, subject);
+        let kept: Vec<_> = binding.subjects.iter().filter(stays).collect();
         let revocation = match kept.len() {
-            same if same == subjects.len() => return None,
+            same if same == binding.subjects.len() => return None,
             // One that somebody's finalizer holds can only be emptied.
             0 if !entry.deleting => Revocation::Remove,
             _ => Revocation::Keep(json!(kept)),
@@ -90,11 +90,10 @@ pub fn revocations(stay: &Stay, bindings: Vec<(ObjectKey, Entry)>) -> Vec<(Objec
     .collect()
 }
 
-fn stays(stay: &Stay, key: &ObjectKey, role: &str, subject: &Value) -> bool {
-    let name = || subject["name"].as_str().unwrap_or_default().to_owned();
-    let subject = match subject["kind"].as_str() {
-        Some("User") => Subject::User(name()),
-        Some("Group") => Subject::Group(name()),
+fn stays(stay: &Stay, key: &ObjectKey, role: &str, subject: &Subject) -> bool {
+    let subject = match subject.kind.as_str() {
+        "User" => Person::User(subject.name.clone()),
+        "Group" => Person::Group(subject.name.clone()),
         // Identities of work are no people.
         _ => return true,
     };

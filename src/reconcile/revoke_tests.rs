@@ -1,5 +1,7 @@
 //! Who leaves the bindings of a team that is held, and who stays because nobody knows better.
 
+use serde_json::Value;
+
 use super::*;
 use crate::api::kinds::WriteStrategy;
 

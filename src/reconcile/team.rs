@@ -115,7 +115,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
 /// The objects, with volumes that are there left as large as they are.
 pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
-    let live = |desired: &Desired| Some(cache.get(&desired.key)?.view.state());
+    let live = |desired: &Desired| cache.get(&desired.key)?.live();
     let told = sizes::keep(plan, &mut desires.objects, live);
     plan.problems.extend(told);
     desires
@@ -129,7 +129,9 @@ fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Pr
 
 fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
     let entry = context.cache.get(&desired.key).filter(|entry| !entry.deleting)?;
-    Some(Claim { annotations: entry.view.state()["metadata"]["annotations"].clone(), uid: entry.uid })
+    let there = entry.state.workload().ok().flatten();
+    let accepted = there.and_then(|there| there.annotation(labels::ACCEPT_VOLUME).map(str::to_owned));
+    Some(Claim { accepted, uid: entry.uid })
 }
 
 /// Publishes the snapshot of the team. What changed of engines since the plan looked at
@@ -189,12 +191,12 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
     let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
     for (name, entry) in leftover {
         // What was taken away under `Retain` stays, whatever the policy says now.
-        let left_before = entry.view.state()["annotations"][labels::RETAINED] == "true";
+        let left_before = entry.state.namespace()?.is_retained();
         if allowed.namespace(&name) && !left_before {
             observed.going.push(name);
         } else {
             let waits = deletes && !left_before;
-            observed.retained.push(Retained { waits, ..observe::retained(&name, &entry) });
+            observed.retained.push(Retained { waits, ..observe::retained(&name, &entry)? });
         }
     }
     let mut plan = if observed.retained.is_empty() { first } else { plan(team, &observed.facts())? };
@@ -334,8 +336,10 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
     let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
     let probes = &context.watches.probes;
     let seen = Seen {
-        live: &|key| Some(context.cache.get(key)?.view.state()).filter(|state| !state.is_null()),
-        troubles: pods.flat_map(|(key, entry)| troubles(&key, &entry.view.state(), probes.of(&entry.uid))).collect(),
+        live: &|key| context.cache.get(key)?.live(),
+        troubles: pods
+            .flat_map(|(key, entry)| troubles(&key, &entry.state.pod().unwrap_or_default(), probes.of(&entry.uid)))
+            .collect(),
         daily: work_healths(context, plan),
         waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
@@ -347,7 +351,7 @@ fn work_healths(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
     let kinds = WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Run);
     let places = kinds.flat_map(|kind| plan.namespaces.iter().map(|place| (*kind, place)));
     let all = places.flat_map(|(kind, place)| {
-        let objects = context.store.daily_of_namespace(kind, &place.name).into_iter();
+        let objects = context.store.work_of_namespace(kind, &place.name).into_iter();
         objects.filter_map(|(id, object)| match object {
             Ok(object) if summary::settles(&object) => None,
             Ok(object) => Some(summary::of(&id, place, &object)),
@@ -360,8 +364,8 @@ fn work_healths(context: &Context, plan: &Plan) -> Vec<WorkHealth> {
 /// Secrets that a work pod waits for.
 fn waiting(entry: &Entry) -> Vec<Missing> {
     let Request::Work(id) = &entry.work else { return Vec::new() };
-    let pod = serde_json::from_value(entry.view.state()).unwrap_or_default();
-    summary::missing(id, &pod)
+    let pod = entry.state.work_pod().ok().flatten();
+    pod.map(|pod| summary::missing(id, &pod)).unwrap_or_default()
 }
 
 /// Says in the status why a reconcile came to no end of its own.

@@ -113,8 +113,9 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue>
     Ok(bound().next().is_none())
 }
 
+/// Whether it may give rights to anybody.
 fn names_anybody(entry: &Entry) -> bool {
-    entry.view.state()["subjects"].as_array().is_some_and(|subjects| !subjects.is_empty())
+    entry.state.binding().map_or(true, |binding| !binding.subjects.is_empty())
 }
 
 /// Writes into the record that the team was withdrawn, before that takes effect.

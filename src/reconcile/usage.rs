@@ -81,12 +81,12 @@ fn access(context: &Context) -> Option<Finding> {
             }
         }
     }
-    Some(match context.watches.outsiders.told() {
+    Some(match context.watches.outsiders.report() {
         None => {
             let message = "no ClusterRoleBinding lets people read Secrets or write in namespaces of teams";
             Finding::new(ACCESS_BY_TEAMS_ALONE, true, Reason::Ready, message)
         }
-        Some(told) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, told),
+        Some(report) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, report),
     })
 }
 

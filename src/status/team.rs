@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::Value;
 
 use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
@@ -14,7 +13,8 @@ use crate::api::team_status::{
     PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
 use crate::api::{AITeam, Condition, Issue, Layer, ObjectKey, Reason, text};
-use crate::cluster::cache::{ObjectCache, mark};
+use crate::cluster::cache::ObjectCache;
+use crate::cluster::cache::state::QuotaState;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
 
@@ -37,10 +37,10 @@ impl Live<'_> {
         entry.is_ours().then_some(entry.uid)
     }
 
-    /// The quota of a namespace: `{hard, used}`.
-    fn quota(&self, namespace: &str) -> Value {
+    /// The quota of a namespace, if it is known.
+    fn quota(&self, namespace: &str) -> QuotaState {
         let key = ObjectKey::new("", "ResourceQuota", Some(namespace), "strata-quota");
-        self.cache.get(&key).map_or(Value::Null, |entry| entry.view.state())
+        self.cache.get(&key).and_then(|entry| entry.state.quota().ok()).unwrap_or_default()
     }
 }
 
@@ -290,10 +290,9 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
 fn budget(share: &crate::plan::Share, live: &Live<'_>) -> BudgetStatus {
     let quota = live.quota(&share.namespace);
     let granted = share.granted.iter().map(|(resource, amount)| (resource.clone(), amount.canonical())).collect();
-    let used =
-        quota["hard"].as_object().into_iter().flatten().filter(|(resource, _)| share.granted.contains_key(*resource));
+    let used = quota.hard.keys().filter(|resource| share.granted.contains_key(*resource));
     let used = used
-        .map(|(resource, hard)| (resource.clone(), mark(&quota["used"][resource], hard)))
+        .map(|resource| (resource.clone(), quota.mark(resource)))
         .filter(|(_, mark)| *mark > 0)
         .map(|(resource, mark)| (resource, if mark > 100 { "over".to_owned() } else { format!("{mark}%") }))
         .collect();

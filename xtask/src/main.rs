@@ -21,7 +21,6 @@ mod report;
 mod rights;
 mod stage;
 mod steps;
-mod table;
 mod test;
 #[cfg(test)]
 mod workflows;

@@ -8,8 +8,9 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use strata::cli::table::indented;
+
 use crate::error::Error;
-use crate::table::table;
 use graph::{circles, floors};
 use source::{Source, sources};
 
@@ -38,7 +39,7 @@ pub fn run() -> Result<(), Error> {
         ]
     };
     let rows: Vec<_> = ROOMS.iter().map(row).collect();
-    println!("{}", table(&["FLOOR", "ROOM", "FILES", "LINES", "IMPORTS"], &rows));
+    println!("{}", indented(&["FLOOR", "ROOM", "FILES", "LINES", "IMPORTS"], &rows));
     let lines: usize = all.iter().map(|source| source.lines).sum();
     println!("\n{} files, {lines} lines without tests and comments", all.len());
     println!("imports upwards: {}", or_none(&upwards(&all)));
@@ -105,7 +106,7 @@ fn longest(all: &[Source]) -> String {
         .collect();
     functions.sort_by(|one, other| other.cmp(one));
     let rows: Vec<_> = functions.into_iter().take(LONGEST).map(|(lines, name)| vec![lines.to_string(), name]).collect();
-    table(&["LINES", "FUNCTION"], &rows)
+    indented(&["LINES", "FUNCTION"], &rows)
 }
 
 #[cfg(test)]

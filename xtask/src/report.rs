@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::Cluster;
 use serde_json::Value;
+use strata::cli::table::indented;
 
 use crate::error::Error;
 use crate::kubectl::get;
 use crate::rights::{self, Binding};
-use crate::table::table;
 
 /// The layers, in the order in which they stand on each other.
 const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
@@ -104,7 +104,7 @@ fn namespaces(places: &[Place], teams: &[String]) -> String {
             ]
         })
         .collect();
-    table(&["LAYER", "TEAM", "PROJECT", "NAMESPACE", "POD SECURITY"], &rows)
+    indented(&["LAYER", "TEAM", "PROJECT", "NAMESPACE", "POD SECURITY"], &rows)
 }
 
 /// One team's people: a row each, a column for each layer.
@@ -125,7 +125,7 @@ fn people(team: &str, places: &[Place], bindings: &[Binding]) -> String {
         })
         .collect();
     let heading: Vec<&str> = ["ROLE", "WHO"].into_iter().chain(LAYERS).collect();
-    format!("  {team}\n{}\n", table(&heading, &rows))
+    format!("  {team}\n{}\n", indented(&heading, &rows))
 }
 
 /// What somebody holds in a layer: one word if it is the same in all of it, else with the projects.

@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-
-use crate::table::table;
+use strata::cli::table::indented;
 
 /// How many kinds are named before the rest is a number.
 const NAMED: usize = 9;
@@ -70,7 +69,7 @@ pub fn meanings(roles: &Value, bound: &BTreeSet<&str>) -> String {
         })
         .collect();
     rows.sort();
-    table(&["CLUSTER ROLE", "READS", "WRITES"], &rows)
+    indented(&["CLUSTER ROLE", "READS", "WRITES"], &rows)
 }
 
 fn verbs_by_kind(rules: &Value) -> BTreeMap<String, BTreeSet<String>> {

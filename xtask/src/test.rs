@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use harness::node;
+use strata::cli::table::indented;
 
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::steps::{OF_NODE, Step, steps, steps_of_node};
-use crate::table::table;
 
 /// Run tests: format, lints, unit, golden, property, chart, cluster; with --all also on a real node
 #[derive(clap::Args)]
@@ -206,7 +206,7 @@ fn summary(outcomes: &[Outcome]) -> String {
     let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
     let failed: usize = outcomes.iter().map(Outcome::failed).sum();
     let heading = ["KIND", "RESULT", "PASSED", "FAILED", "IGNORED", "TIME"];
-    format!("{}\n{passed} passed, {failed} failed", table(&heading, &rows))
+    format!("{}\n{passed} passed, {failed} failed", indented(&heading, &rows))
 }
 
 #[cfg(test)]

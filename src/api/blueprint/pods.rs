@@ -73,14 +73,6 @@ pub struct PodRules {
     pub tolerations: Vec<Toleration>,
 }
 
-impl PodRules {
-    /// Whether it allows nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self == &Self::default()
-    }
-}
-
 /// The priority classes of pods: by what a project's priority means, and of what serves
 /// in production. A namespace allows those of its own project alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -201,8 +201,8 @@ const OWNED_WHOLE: Clearing = Clearing { pods: "", defaults: &[], others: &[] };
 
 /// What may stand in this object, if what others add to it is taken out.
 #[must_use]
-pub fn of(keeping: WriteStrategy, object: &Value) -> Option<&'static Clearing> {
-    match keeping {
+pub fn of(write_strategy: WriteStrategy, object: &Value) -> Option<&'static Clearing> {
+    match write_strategy {
         WriteStrategy::ApplyAndClear(clearing) => Some(clearing),
         WriteStrategy::Apply => {
             (object["metadata"]["annotations"][labels::OWNED_WHOLE] == "true").then_some(&OWNED_WHOLE)
@@ -285,7 +285,7 @@ mod tests {
         let page = include_str!("../../../ARCHITECTURE.md");
         let part = page.split("### What is others'").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
         let told: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
-        let known = crate::api::kinds::KINDS.iter().filter_map(|kind| match kind.keeping {
+        let known = crate::api::kinds::KINDS.iter().filter_map(|kind| match kind.write_strategy {
             crate::api::kinds::WriteStrategy::ApplyAndClear(clearing) => Some((kind.kind, clearing)),
             _ => None,
         });

@@ -53,7 +53,7 @@ pub struct Kind {
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// How its objects are kept.
-    pub keeping: WriteStrategy,
+    pub write_strategy: WriteStrategy,
     /// Which of its objects are watched.
     pub selection: WatchScope,
 }
@@ -73,7 +73,7 @@ const fn whole(
         kind,
         plural,
         namespaced,
-        keeping: WriteStrategy::Replace(sections),
+        write_strategy: WriteStrategy::Replace(sections),
         selection: WatchScope::Managed,
     }
 }
@@ -85,7 +85,7 @@ const fn applied(group: &'static str, version: &'static str, kind: &'static str,
         kind,
         plural,
         namespaced: true,
-        keeping: WriteStrategy::Apply,
+        write_strategy: WriteStrategy::Apply,
         selection: WatchScope::Managed,
     }
 }
@@ -97,7 +97,7 @@ const fn cleared(
     plural: &'static str,
     clearing: &'static Clearing,
 ) -> Kind {
-    Kind { keeping: WriteStrategy::ApplyAndClear(clearing), ..applied(group, version, kind, plural) }
+    Kind { write_strategy: WriteStrategy::ApplyAndClear(clearing), ..applied(group, version, kind, plural) }
 }
 
 /// Every built-in kind that is written, and those that are only read.

@@ -134,7 +134,6 @@ fn acts_on(desired: &Desired, other: &Desired) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Ownership;
     use crate::plan::InstanceId;
     use serde_json::{Value, json};
 
@@ -146,7 +145,7 @@ mod tests {
         });
         let metadata = json!({"namespace": "a--p--live", "name": "service-x"});
         let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec});
-        Desired { component, ..Desired::new(stage, Ownership::Applied, object) }
+        Desired { component, ..Desired::new(stage, object) }
     }
 
     fn service() -> Vec<Desired> {

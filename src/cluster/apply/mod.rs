@@ -156,7 +156,7 @@ impl Applier {
     pub async fn set(&self, key: &ObjectKey, field: &str, wanted: &Value, outcome: &mut Outcome) {
         let Some(entry) = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
         let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
-        if entry.view.state()["spec"][field] == *wanted {
+        if entry.state.workload().ok().flatten().is_some_and(|workload| workload.spec(field) == wanted) {
             return;
         }
         // Fought over apart from what is applied, and at the same pace.
@@ -172,7 +172,7 @@ impl Applier {
         match self.writer.set(&kind, key, field, wanted).await {
             Ok(live) => {
                 self.contests.wrote(&apart, intent);
-                self.cache.changed(key, &live, kind.keeping);
+                self.cache.changed(key, &live, kind.write_strategy);
             }
             Err(failure) => {
                 outcome.results.insert(key.clone(), Result::Failed(failure));
@@ -182,18 +182,18 @@ impl Applier {
 
     async fn known(&self, kind: &Watched, desired: &Desired, entry: Entry) -> Step {
         let (key, intent) = (&desired.key, digest(&desired.object));
-        if self.cache.holds(key, &desired.object, kind.keeping) {
+        if self.cache.holds(key, &desired.object, kind.write_strategy) {
             self.remember(key, intent);
             let contested = self.contests.contested(key).then(|| self.contender(key, entry.other_writer));
             return Step { contested, ..Step::of(Result::Unchanged) };
         }
-        let field = entry.difference(&desired.object, kind.keeping);
+        let field = entry.difference(&desired.object, kind.write_strategy);
         let Entry { uid, other_writer: by, .. } = entry;
-        let permission = self.contests.ask(key, intent, is_guardrail(kind.keeping, key), field);
+        let permission = self.contests.ask(key, intent, is_guardrail(kind.write_strategy, key), field);
         if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, by), pause);
         }
-        let written = match kind.keeping {
+        let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.replace(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 self.writer.apply(kind, key, &desired.object, &uid).await
@@ -215,11 +215,11 @@ impl Applier {
 
     async fn missing(&self, kind: &Watched, desired: &Desired, nobody_elses: bool) -> Step {
         let key = &desired.key;
-        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.keeping, key), None);
+        let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.write_strategy, key), None);
         if let WriteDecision::Wait(pause) = permission {
             return Step::contested(key, self.contender(key, None), pause);
         }
-        let written = match kind.keeping {
+        let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.create(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 self.writer.apply_new(kind, key, &desired.object, nobody_elses).await
@@ -239,7 +239,7 @@ impl Applier {
         by: Option<String>,
     ) -> Step {
         let key = &desired.key;
-        let cleared = match (written, clearing::of(kind.keeping, &desired.object)) {
+        let cleared = match (written, clearing::of(kind.write_strategy, &desired.object)) {
             (Ok(live), Some(clearing)) => {
                 let (writer, left, intent) = (&self.writer, &self.left, &desired.object);
                 Clearer { writer, left, kind, key, clearing, intent }.clear(live).await
@@ -251,7 +251,7 @@ impl Applier {
             Ok(cleared) => cleared,
             Err(failure) => return Step::failed(failure),
         };
-        self.cache.wrote(key, &live, kind.keeping, &desired.object);
+        self.cache.wrote(key, &live, kind.write_strategy, &desired.object);
         self.remember(key, digest(&desired.object));
         match permission {
             WriteDecision::Repair { contested } => {
@@ -332,6 +332,6 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
 
 /// Bindings, policies, quotas and the Pod Security labels of namespaces: what
 /// must never stay open because somebody keeps opening it.
-fn is_guardrail(keeping: WriteStrategy, key: &ObjectKey) -> bool {
-    write::is_whole(keeping) || key.kind == "Namespace"
+fn is_guardrail(write_strategy: WriteStrategy, key: &ObjectKey) -> bool {
+    write::is_whole(write_strategy) || key.kind == "Namespace"
 }

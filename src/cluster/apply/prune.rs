@@ -85,7 +85,7 @@ impl Applier {
 
     /// Removes what was written for a work object and is no longer
     /// desired. Volumes stay: homes and data outlive what they were made for.
-    pub async fn prune_daily(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
+    pub async fn prune_work(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
         let rest = self.cache.of(owner).into_iter().filter(|(key, entry)| {
             let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
             let stays = stays || key.kind == "Job" && entry.controller.is_some();
@@ -136,12 +136,15 @@ impl Applier {
         let mut put_back = false;
         let all = self.cache.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
-            key.kind == "Namespace" && entry.is_ours() && !entry.deleting && entry.view.state()["strayed"] == true
+            key.kind == "Namespace"
+                && entry.is_ours()
+                && !entry.deleting
+                && entry.state.namespace().is_ok_and(|state| state.strayed)
         });
         for (key, entry) in strayed {
             match self.writer.label(&kind, &key, &entry.uid, team).await {
                 Ok(Some(live)) => {
-                    self.cache.changed(&key, &live, kind.keeping);
+                    self.cache.changed(&key, &live, kind.write_strategy);
                     put_back = true;
                 }
                 Ok(None) => {}
@@ -181,7 +184,7 @@ impl Applier {
             };
             let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { continue };
             match self.writer.narrow(&kind, &key, &subjects).await {
-                Ok(Some(live)) => self.cache.changed(&key, &live, kind.keeping),
+                Ok(Some(live)) => self.cache.changed(&key, &live, kind.write_strategy),
                 Ok(None) => {}
                 Err(failure) => {
                     outcome.not_removed.insert(key, failure);
@@ -221,13 +224,13 @@ fn is_binding(key: &ObjectKey) -> bool {
     matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
 }
 
+/// Whether the binding names people. Of one that cannot be read that is not known.
 fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     let own_accounts = format!("system:serviceaccounts:{namespace}");
-    let state = entry.view.state();
-    let subjects = state["subjects"].as_array().into_iter().flatten();
-    subjects.into_iter().any(|subject| match subject["kind"].as_str() {
-        Some("User") => true,
-        Some("Group") => subject["name"] != own_accounts,
+    let Ok(binding) = entry.state.binding() else { return false };
+    binding.subjects.iter().any(|subject| match subject.kind.as_str() {
+        "User" => true,
+        "Group" => subject.name != own_accounts,
         _ => false,
     })
 }
@@ -235,8 +238,8 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
 /// How long the binding still breaks glass, if it says until when, and that is to
 /// come. No role of a team may write bindings, so neither may it say that.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
-    let state = entry.view.state();
-    let until = state["annotations"][labels::BREAK_GLASS].as_str()?;
+    let binding = entry.state.binding().ok()?;
+    let until = binding.annotations.get(labels::BREAK_GLASS)?;
     let until = until.parse::<jiff::Timestamp>().ok().filter(|until| *until > now)?;
     // Rounded up to what timers count in: a moment too early would be one pass more.
     let left = until.duration_since(now).unsigned_abs() + Duration::from_millis(1);
@@ -259,7 +262,7 @@ mod tests {
         }
         let known = KINDS.iter().find(|known| known.kind == kind).unwrap();
         let key = ObjectKey::new(known.group, kind, Some(namespace), "x");
-        cache.observe(&key, &object, built_in(known.group, kind).unwrap().keeping);
+        cache.observe(&key, &object, built_in(known.group, kind).unwrap().write_strategy);
         (key.clone(), cache.get(&key).unwrap())
     }
 
@@ -309,7 +312,7 @@ mod tests {
             let key = ObjectKey::new("rbac.authorization.k8s.io", "RoleBinding", Some("a--p"), "of-somebody");
             let object = json!({"metadata": {"name": key.name, "namespace": "a--p", "uid": "u", "resourceVersion": "1",
                 "annotations": {"strata-operator.dev/break-glass-until": until}}, "subjects": []});
-            cache.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().keeping);
+            cache.observe(&key, &object, built_in(&key.group, &key.kind).unwrap().write_strategy);
             breaks_glass(&cache.get(&key).unwrap(), now)
         };
         let seconds = |seconds: u64| Some(Duration::from_millis(1000 * seconds + 1));

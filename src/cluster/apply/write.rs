@@ -12,6 +12,7 @@ use crate::api::identity::Request;
 use crate::api::kinds::WriteStrategy;
 use crate::api::{Issue, ObjectKey, Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
+use crate::cluster::cache::state::CachedState;
 use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::error::of_request;
 use crate::cluster::watch::{Watched, value};
@@ -319,10 +320,20 @@ pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Issue {
     )
 }
 
+/// Whether its annotations say that it is to be taken over.
+fn asks_for_adoption(entry: &Entry) -> bool {
+    let annotations = match entry.state.read() {
+        Ok(Some(CachedState::Namespace(state))) => state.annotations,
+        Ok(Some(CachedState::Binding(state))) => state.annotations,
+        _ => return false,
+    };
+    annotations.contains_key(labels::ADOPT)
+}
+
 /// The failure for a known object that is not ours.
 #[must_use]
 pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Issue {
-    if entry.view.state()["annotations"][labels::ADOPT].is_string() {
+    if asks_for_adoption(entry) {
         let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
         return Issue::new(Reason::NotYet, message);
     }
@@ -360,8 +371,8 @@ fn with_foreign_metadata(intent: &Value, live: &Value) -> Value {
 
 /// Whether a kind is owned whole.
 #[must_use]
-pub const fn is_whole(keeping: WriteStrategy) -> bool {
-    matches!(keeping, WriteStrategy::Replace(_))
+pub const fn is_whole(write_strategy: WriteStrategy) -> bool {
+    matches!(write_strategy, WriteStrategy::Replace(_))
 }
 
 #[cfg(test)]

@@ -38,16 +38,16 @@ fn without(object: &Value, names: &[&str]) -> Map<String, Value> {
 /// Whether the object that was kept as this text holds what is intended, as [`holds`]
 /// says, and nothing that others added where that is taken out.
 #[must_use]
-pub fn holds_as_text(live: &Text, intent: &Value, keeping: WriteStrategy) -> bool {
-    let clearing = clearing::of(keeping, intent);
+pub fn holds_as_text(live: &Text, intent: &Value, write_strategy: WriteStrategy) -> bool {
+    let clearing = clearing::of(write_strategy, intent);
     let has_additions = |live: &Value| clearing.is_some_and(|clearing| !additions(live, intent, clearing).is_empty());
     serde_json::from_str(&live.read()).is_ok_and(|live| holds(&live, intent) && !has_additions(&live))
 }
 
 /// The first field in which the object that was kept as this text is not as intended.
 #[must_use]
-pub fn difference_as_text(live: &Text, intent: &Value, keeping: WriteStrategy) -> Option<String> {
-    difference(&serde_json::from_str(&live.read()).ok()?, intent, clearing::of(keeping, intent))
+pub fn difference_as_text(live: &Text, intent: &Value, write_strategy: WriteStrategy) -> Option<String> {
+    difference(&serde_json::from_str(&live.read()).ok()?, intent, clearing::of(write_strategy, intent))
 }
 
 #[cfg(test)]

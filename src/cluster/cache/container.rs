@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::values::text;
+
 /// What the kubelet says of a container that begins: no trouble.
 const BEGINS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// What it says of an image that it cannot get, in turns.
@@ -129,10 +131,6 @@ pub fn lost_node(pod: &Value) -> Option<String> {
     let gated = pod["spec"]["readinessGates"].as_array().is_some_and(|gates| !gates.is_empty());
     let lost = status["phase"] == "Running" && !gated && is("ContainersReady", "True") && is("Ready", "False");
     lost.then(|| text(&pod["spec"]["nodeName"]))
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! keeps nothing ([`super`] does) and asks nobody.
 
 use crate::api::identity::team_of;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::compact::{applied_part, difference_as_text, text};
 use super::fingerprint::{fingerprint, other_writer};
-use super::state;
-use super::state::CachedState;
+use super::reduce;
+use super::state::StoredState;
 use super::text::Text;
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, WorkId};
@@ -46,7 +46,7 @@ pub struct Entry {
     /// [`super::compact::holds_as_text`] looks at.
     pub(super) unverified: Option<Text>,
     /// What judging needs of it.
-    pub view: CachedState,
+    pub state: StoredState,
     /// Who changed it last, besides us.
     pub other_writer: Option<String>,
 }
@@ -58,16 +58,26 @@ impl Entry {
         self.labelled
     }
 
+    /// What engines' rules look at, of an object of which something is kept. One that
+    /// cannot be read is there all the same, with nothing known of it.
+    #[must_use]
+    pub fn live(&self) -> Option<Value> {
+        match self.state.workload() {
+            Ok(workload) => Some(workload?.into_value()),
+            Err(_) => Some(json!({})),
+        }
+    }
+
     /// The first field in which an applied object is not as intended, where that can
     /// be told.
     #[must_use]
-    pub fn difference(&self, intent: &Value, keeping: WriteStrategy) -> Option<String> {
-        difference_as_text(self.unverified.as_ref()?, intent, keeping)
+    pub fn difference(&self, intent: &Value, write_strategy: WriteStrategy) -> Option<String> {
+        difference_as_text(self.unverified.as_ref()?, intent, write_strategy)
     }
 }
 
 /// The object reduced to what matters; nothing if it does not matter at all.
-pub(super) fn entry(key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Option<Entry> {
+pub(super) fn entry(key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Option<Entry> {
     let metadata = &object["metadata"];
     let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);
     let team_uid = label(labels::TEAM_UID).unwrap_or_default();
@@ -78,22 +88,22 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> 
         Some(team) => team,
         None => team_of_namespace(key)?.to_owned(),
     };
-    let daily = daily(key, &metadata["labels"]).filter(|_| labelled);
-    let view = state::of(key, object)?;
+    let work = work_of(key, &metadata["labels"]).filter(|_| labelled);
+    let state = reduce::of(key, object)?;
     Some(Entry {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
         version: version(object).unwrap_or_default(),
-        work: daily.map_or_else(|| Request::Team(team.clone()), Request::Work),
+        work: work.map_or_else(|| Request::Team(team.clone()), Request::Work),
         controller: controller(metadata),
         team,
         labelled,
         team_uid,
         engine: label(labels::ENGINE),
         deleting: metadata["deletionTimestamp"].is_string(),
-        fingerprint: fingerprint(object, keeping),
+        fingerprint: fingerprint(object, write_strategy),
         verified: None,
-        unverified: (keeping.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
-        view,
+        unverified: (write_strategy.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
+        state,
         other_writer: other_writer(object),
     })
 }
@@ -113,7 +123,7 @@ pub(super) fn version(object: &Value) -> Option<u64> {
 
 /// The work object that something in its namespace was written for, by
 /// its label.
-fn daily(key: &ObjectKey, labels: &Value) -> Option<WorkId> {
+fn work_of(key: &ObjectKey, labels: &Value) -> Option<WorkId> {
     let namespace = key.namespace.clone()?;
     let named = |kind: &WorkKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
     let (kind, name) = WorkKind::ALL.iter().find_map(named)?;

@@ -14,12 +14,12 @@ use crate::api::labels;
 
 /// What of the object is ours, as one number that changes when any of it does.
 #[must_use]
-pub fn fingerprint(object: &Value, keeping: WriteStrategy) -> u64 {
-    match keeping {
+pub fn fingerprint(object: &Value, write_strategy: WriteStrategy) -> u64 {
+    match write_strategy {
         WriteStrategy::Replace(sections) => digest(&whole(object, sections)),
         WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
             let ours = project(&owned_fields(object), object);
-            match clearing::of(keeping, object) {
+            match clearing::of(write_strategy, object) {
                 Some(clearing) => digest(&json!([ours, guarded(object, clearing)])),
                 None => digest(&ours),
             }

@@ -13,8 +13,9 @@ pub(crate) mod index;
 pub(crate) mod objects;
 pub mod packed;
 pub(crate) mod pod;
+pub(crate) mod reduce;
 pub(crate) mod shared;
-pub(crate) mod state;
+pub mod state;
 pub mod text;
 pub(crate) mod tombstones;
 pub(crate) mod uid;
@@ -35,7 +36,6 @@ use entry::{entry, version};
 use fingerprint::fingerprint;
 use index::{Index, Listing};
 use objects::Slot;
-pub use state::mark;
 use values::digest;
 
 /// What has to be looked at again.
@@ -89,8 +89,8 @@ impl ObjectCache {
         self.of(&Request::Team(team.to_owned()))
     }
 
-    /// Everything that was written for a team itself or for an object of daily
-    /// work, in the order of its keys.
+    /// Everything that was written for a team itself or for a work object, in the order
+    /// of its keys.
     #[must_use]
     pub fn of(&self, work: &Request) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
@@ -125,11 +125,11 @@ impl ObjectCache {
     }
 
     /// Whether an object, as it is, holds this intent. Remembers that it does.
-    pub fn holds(&self, key: &ObjectKey, intent: &Value, keeping: WriteStrategy) -> bool {
+    pub fn holds(&self, key: &ObjectKey, intent: &Value, write_strategy: WriteStrategy) -> bool {
         let index = self.read();
         let Some(known) = index.known(key) else { return false };
-        let (known, unverified) = match keeping {
-            WriteStrategy::Replace(_) => return known.fingerprint == fingerprint(intent, keeping),
+        let (known, unverified) = match write_strategy {
+            WriteStrategy::Replace(_) => return known.fingerprint == fingerprint(intent, write_strategy),
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
                 ((known.verified(), known.fingerprint), index.unverified(known))
             }
@@ -139,7 +139,7 @@ impl ObjectCache {
         if known.0 == wanted {
             return true;
         }
-        let holds = unverified.is_some_and(|live| holds_as_text(&live, intent, keeping));
+        let holds = unverified.is_some_and(|live| holds_as_text(&live, intent, write_strategy));
         if holds && let Some(known) = self.write().known_mut(key).filter(|now| now.fingerprint == known.1) {
             known.set_verified(wanted);
             known.forget_unverified();
@@ -149,14 +149,14 @@ impl ObjectCache {
 
     /// An object as a watch gives it. Returns who has to look again: nobody if
     /// nothing that matters changed.
-    pub fn observe(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Wake {
-        self.take(key, object, keeping, &From::Watch)
+    pub fn observe(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
+        self.take(key, object, write_strategy, &From::Watch)
     }
 
     /// An object as a list gives it: its version counts, even if it is older than what
     /// was known (the cluster may have been restored from a backup).
-    pub fn listed(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) -> Wake {
-        self.take(key, object, keeping, &From::List)
+    pub fn listed(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
+        self.take(key, object, write_strategy, &From::List)
     }
 
     /// An object that a list names and another watch of its kind takes.
@@ -168,17 +168,17 @@ impl ObjectCache {
     }
 
     /// The answer to a write of ours that changed some of an object.
-    pub fn changed(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy) {
-        self.take(key, object, keeping, &From::Answer(None));
+    pub fn changed(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) {
+        self.take(key, object, write_strategy, &From::Answer(None));
     }
 
     /// The answer to our own write of an intent: it holds it, by definition.
-    pub fn wrote(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy, intent: &Value) {
-        self.take(key, object, keeping, &From::Answer(Some(digest(intent))));
+    pub fn wrote(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy, intent: &Value) {
+        self.take(key, object, write_strategy, &From::Answer(Some(digest(intent))));
     }
 
-    fn take(&self, key: &ObjectKey, object: &Value, keeping: WriteStrategy, from: &From) -> Wake {
-        let Some(mut entry) = entry(key, object, keeping) else {
+    fn take(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy, from: &From) -> Wake {
+        let Some(mut entry) = entry(key, object, write_strategy) else {
             return self.write().forget(key);
         };
         let mut index = self.write();

@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 
 use super::Entry;
 use super::shared::{Name, Shared};
-use super::state::CachedState;
+use super::state::StoredState;
 use super::text::{Models, Packed, Text};
 use super::uid::Uid;
 use crate::api::ObjectKey;
@@ -80,8 +80,8 @@ pub struct Objects {
     hasher: RandomState,
     names: Shared<Name>,
     owners: Shared<Arc<Owner>>,
-    /// What views are compared with, ...
-    views: Models,
+    /// What states are compared with, ...
+    states: Models,
     /// ... and what objects are that were not yet compared with an intent.
     applied: Models,
 }
@@ -160,7 +160,7 @@ impl Objects {
             Uid::Number(number) => (number, None),
             Uid::Text(text) => (Default::default(), Some(text)),
         };
-        let (state, wakes) = entry.view.into_parts();
+        let (state, wakes) = entry.state.into_parts();
         let mut slot = Box::new(Slot {
             kind,
             deleting: entry.deleting,
@@ -171,7 +171,7 @@ impl Objects {
             version: entry.version,
             fingerprint: entry.fingerprint,
             verified: None,
-            state: state.map(|text| self.views.pack(kind, &key.name, &text.read())),
+            state: state.map(|text| self.states.pack(kind, &key.name, &text.read())),
             wakes,
             rare: None,
         });
@@ -221,7 +221,7 @@ impl Objects {
     }
 
     fn entry_of(&self, slot: &Slot) -> Entry {
-        let state = slot.state.as_ref().map(|packed| self.views.text(packed));
+        let state = slot.state.as_ref().map(|packed| self.states.text(packed));
         Entry {
             uid: slot.uid().to_string(),
             version: slot.version,
@@ -235,7 +235,7 @@ impl Objects {
             fingerprint: slot.fingerprint,
             verified: slot.verified(),
             unverified: self.unverified(slot),
-            view: CachedState::from_parts(state, slot.wakes),
+            state: StoredState::from_parts(state, slot.wakes),
             other_writer: slot.owner.other_writer.clone(),
         }
     }
@@ -282,7 +282,7 @@ impl Slot {
             && self.controller() == entry.controller
             && owner.labelled == entry.labelled
             && owner.team_uid == entry.team_uid
-            && self.wakes == entry.view.wakes()
+            && self.wakes == entry.state.wakes()
     }
 
     /// Whether this is its UID.

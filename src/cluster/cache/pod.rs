@@ -1,18 +1,19 @@
 //! The little of a work pod that planning and judging need.
 //!
-//! Pure. Read again by [`crate::plan::work::pod_state`], whose form this is.
+//! Pure.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::container::{Container, containers, lost_node};
-use crate::api::labels;
+use super::container::{self, containers, lost_node};
+use super::values::{ours, text, time};
+use crate::plan::work::pod_state::{Container, Ended, Pod};
 
 /// The most of a termination message that is kept: what the kubelet keeps.
 const MESSAGE: usize = 4096;
 
 /// What is kept of the pod.
 #[must_use]
-pub fn seen(pod: &Value) -> Value {
+pub fn seen(pod: &Value) -> Pod {
     let (metadata, status) = (&pod["metadata"], &pod["status"]);
     let owner = metadata["ownerReferences"].as_array().into_iter().flatten().find(|owner| owner["controller"] == true);
     let owner = owner.unwrap_or(&Value::Null);
@@ -23,60 +24,51 @@ pub fn seen(pod: &Value) -> Value {
     let unscheduled = condition("PodScheduled").filter(|scheduled| scheduled["status"] == "False");
     // A pod that failed because of its containers alone gives no reason of its own.
     let evicted = status["reason"].as_str().filter(|_| status["phase"] == "Failed");
-    let annotations = metadata["annotations"].as_object().into_iter().flatten();
-    let own: serde_json::Map<_, _> = annotations
-        .filter(|(key, _)| key.starts_with("strata-operator.dev/"))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    json!({
-        "name": metadata["name"],
-        "ownerKind": text(&owner["kind"]), "owner": text(&owner["name"]), "ownerUid": text(&owner["uid"]),
-        "phase": text(&status["phase"]),
-        "created": metadata["creationTimestamp"],
-        "ready": condition("Ready").is_some_and(|ready| ready["status"] == "True"),
-        "deleting": metadata["deletionTimestamp"].is_string(),
-        "containers": containers(pod).map(|(init, container)| seen_container(init, container)).collect::<Vec<_>>(),
-        "lost": lost_node(pod),
-        "unscheduled": unscheduled.map(|reason| json!([text(&reason["reason"]), text(&reason["message"])])),
-        "failed": evicted.map(|reason| json!([reason, text(&status["message"])])),
-        "annotations": own,
-        // For the team's own judging, beside pods of engines.
-        "engine": metadata["labels"][labels::ENGINE],
-    })
-}
-
-fn seen_container(init: bool, container: Container<'_>) -> Value {
-    let live = container.live();
-    json!({
-        "name": container.name(), "init": init, "waiting": container.waiting().or_else(|| container.tried_again()),
-        "running": live["state"]["running"]["startedAt"],
-        "ended": ended(&live["state"]["terminated"]),
-        "before": ended(&live["lastState"]["terminated"]),
-    })
-}
-
-fn ended(terminated: &Value) -> Value {
-    if !terminated.is_object() {
-        return Value::Null;
+    Pod {
+        name: text(&metadata["name"]),
+        owner_kind: text(&owner["kind"]),
+        owner: text(&owner["name"]),
+        owner_uid: text(&owner["uid"]),
+        phase: text(&status["phase"]),
+        created: time(&metadata["creationTimestamp"]),
+        ready: condition("Ready").is_some_and(|ready| ready["status"] == "True"),
+        deleting: metadata["deletionTimestamp"].is_string(),
+        containers: containers(pod).map(|(init, container)| seen_container(init, container)).collect(),
+        lost: lost_node(pod),
+        unscheduled: unscheduled.map(|reason| (text(&reason["reason"]), text(&reason["message"]))),
+        failed: evicted.map(|reason| (reason.to_owned(), text(&status["message"]))),
+        annotations: ours(&metadata["annotations"]),
     }
-    json!({
-        "exitCode": terminated["exitCode"].as_i64().unwrap_or_default(),
-        "reason": text(&terminated["reason"]),
-        "message": crate::api::text::bounded(text(&terminated["message"]), MESSAGE),
-        // Of a container that could not be started it is the beginning of all time.
-        "started": terminated["startedAt"].as_str().filter(|started| !started.starts_with("1970-")),
-        "finished": terminated["finishedAt"],
-    })
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn seen_container(init: bool, container: container::Container<'_>) -> Container {
+    let live = container.live();
+    Container {
+        name: text(container.name()),
+        init,
+        waiting: container.waiting().or_else(|| container.tried_again()),
+        running: time(&live["state"]["running"]["startedAt"]),
+        ended: ended(&live["state"]["terminated"]),
+        before: ended(&live["lastState"]["terminated"]),
+    }
+}
+
+fn ended(terminated: &Value) -> Option<Ended> {
+    terminated.is_object().then(|| Ended {
+        exit_code: terminated["exitCode"].as_i64().and_then(|code| code.try_into().ok()).unwrap_or_default(),
+        reason: text(&terminated["reason"]),
+        message: crate::api::text::bounded(text(&terminated["message"]), MESSAGE),
+        // Of a container that could not be started it is the beginning of all time.
+        started: time(&terminated["startedAt"]).filter(|_| !text(&terminated["startedAt"]).starts_with("1970-")),
+        finished: time(&terminated["finishedAt"]),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::plan::work::pod_state::Pod;
 
     #[test]
     fn a_pod_is_read_as_it_was_seen() {
@@ -90,7 +82,7 @@ mod tests {
                     {"name": "a", "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-11-01T00:00:01Z"}}}],
                 "containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "PodInitializing"}}}]},
         });
-        let seen: Pod = serde_json::from_value(seen(&pod)).unwrap();
+        let seen = seen(&pod);
         assert_eq!(seen.owner_uid, "u");
         let names: Vec<_> = seen.containers.iter().map(|container| container.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
@@ -105,7 +97,7 @@ mod tests {
             let live = json!({"name": "c", "ready": false, "state": state, "lastState": {"terminated": ended}});
             let pod = json!({"metadata": {"name": "p", "namespace": "a--b"},
                 "spec": {"restartPolicy": policy, "containers": [{"name": "c"}]}, "status": {"containerStatuses": [live]}});
-            serde_json::from_value::<Pod>(seen(&pod)).unwrap().containers[0].waiting.clone()
+            seen(&pod).containers[0].waiting.clone()
         };
         let backs_off = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
         let again = waits("Always", json!({"running": {"startedAt": "2026-11-01T00:00:00Z"}}));
@@ -117,7 +109,7 @@ mod tests {
     fn what_could_not_be_started_did_not_begin() {
         let of = |started: &str| {
             let ended = json!({"exitCode": 128, "startedAt": started, "finishedAt": "2026-11-01T00:00:01Z"});
-            serde_json::from_value::<crate::plan::work::pod_state::Ended>(super::ended(&ended)).unwrap()
+            super::ended(&ended).unwrap()
         };
         assert!(of("1970-01-01T00:00:00Z").started.is_none());
         let begun = of("2026-11-01T00:00:00Z");
@@ -128,7 +120,7 @@ mod tests {
     fn a_pod_that_was_evicted_says_why() {
         let of = |phase: &str| {
             let status = json!({"phase": phase, "reason": "Evicted", "message": "The node was low on memory."});
-            serde_json::from_value::<Pod>(seen(&json!({"metadata": {"name": "a"}, "status": status}))).unwrap().failed
+            seen(&json!({"metadata": {"name": "a"}, "status": status})).failed
         };
         assert_eq!(of("Failed"), Some(("Evicted".to_owned(), "The node was low on memory.".to_owned())));
         assert_eq!(of("Running"), None);

@@ -1,54 +1,195 @@
-//! The little of an object's state that judging needs.
+//! What is known of the state of an object: the little that judging needs, in types.
 //!
-//! Pure. Most objects are policy and need none: at 100,000 objects neither whole
-//! objects in memory nor their metadata alone would do.
+//! It is looked at now and then, and kept for as long as the object is there: as text
+//! it takes a fifth of the room of a value. [`StoredState::read`] is the one place
+//! where that text is read again. Pure.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::compact::text;
-use super::container::{containers, lost_node};
-use super::pod;
+use k8s_openapi::api::rbac::v1::Subject;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::error;
+
 use super::text::Text;
-use super::values::digest;
-use crate::api::ObjectKey;
-use crate::api::identity::team_of;
-use crate::api::labels;
+use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
-use crate::api::work::WorkKind;
-use crate::plan::budget::is_count;
+use crate::api::{Issue, Layer, Reason, labels};
+use crate::plan::work::pod_state::Pod;
 
-/// The state of one object, and a number that changes when somebody should look.
-///
-/// It is looked at now and then, and kept for as long as the object is there: as
-/// text it takes a fifth of what it takes as a value.
+/// The state of one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CachedState {
+    /// Of a namespace.
+    Namespace(NamespaceState),
+    /// Of a quota.
+    Quota(QuotaState),
+    /// Of a binding.
+    Binding(BindingState),
+    /// The data of a team's record.
+    Record(BTreeMap<String, String>),
+    /// Of a pod of a work object.
+    WorkPod(Pod),
+    /// Of another pod that does not run as it should.
+    Pod(PodTrouble),
+    /// Of an object of an engine.
+    Workload(Workload),
+}
+
+/// The state of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NamespaceState {
+    /// What it waits for while it is being deleted, in the words of Kubernetes.
+    pub remaining: Vec<String>,
+    /// When its deletion began.
+    pub deleted: Option<Time>,
+    /// Its finalizers while it is being deleted, without Kubernetes' own.
+    pub finalizers: Vec<String>,
+    /// Its annotations of our group.
+    pub annotations: BTreeMap<String, String>,
+    /// The layer that its label says.
+    pub layer: Option<Layer>,
+    /// The project that its label says.
+    pub project: Option<String>,
+    /// Whether the label that says which team's it is, is not the one that its name
+    /// begins with.
+    pub strayed: bool,
+    /// The level of the Pod Security Standards that its label says.
+    pub pod_security: Option<PodSecurity>,
+}
+
+impl NamespaceState {
+    /// Whether it was left behind by a team or a project that was taken away.
+    #[must_use]
+    pub fn is_retained(&self) -> bool {
+        self.annotations.get(labels::RETAINED).is_some_and(|value| value == "true")
+    }
+}
+
+/// The state of a quota, by resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QuotaState {
+    /// What is granted.
+    pub hard: BTreeMap<String, String>,
+    /// What is in use.
+    pub used: BTreeMap<String, String>,
+}
+
+impl QuotaState {
+    /// How much of a resource is in use, in steps worth telling: 0, 50, 80, 100, or
+    /// 101 for more than is granted.
+    #[must_use]
+    pub fn mark(&self, resource: &str) -> u8 {
+        let thousandths = |amounts: &BTreeMap<String, String>| {
+            let amount = amounts.get(resource).and_then(|text| Amount::parse(text).ok());
+            amount.map_or(0, Amount::thousandths)
+        };
+        let (used, hard) = (thousandths(&self.used), thousandths(&self.hard));
+        match used {
+            _ if used > hard => 101,
+            0 => 0,
+            _ if used == hard => 100,
+            _ if used * 100 >= hard * 80 => 80,
+            _ if used * 100 >= hard * 50 => 50,
+            _ => 0,
+        }
+    }
+}
+
+/// The state of a binding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BindingState {
+    /// Whom it gives rights.
+    pub subjects: Vec<Subject>,
+    /// The name of the role that it gives.
+    pub role: String,
+    /// Its annotations of our group.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Why a pod does not run, or that it runs and is not ready.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PodTrouble {
+    /// Why it does not run: reasons, each with its message.
+    pub troubles: Vec<(String, String)>,
+    /// Whether a container runs that its probe says is not ready.
+    pub unready: bool,
+    /// The engine that it belongs to.
+    pub engine: Option<String>,
+}
+
+/// An object of an engine. What is looked at in it, the engine's own rules say, so it
+/// stays the object that it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Workload(pub(super) Value);
+
+impl Workload {
+    /// A field of its spec; null if it is not set.
+    #[must_use]
+    pub fn spec(&self, field: &str) -> &Value {
+        &self.0["spec"][field]
+    }
+
+    /// A number of its status; 0 if it is not set.
+    #[must_use]
+    pub fn count(&self, field: &str) -> i64 {
+        self.0["status"][field].as_i64().unwrap_or(0)
+    }
+
+    /// An annotation of our group.
+    #[must_use]
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.0["metadata"]["annotations"][name].as_str()
+    }
+
+    /// The object, for the rules of engines.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+}
+
+/// Why the state of an object is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what is kept of the object cannot be read: {0}")]
+pub struct UnreadableState(String);
+
+impl From<UnreadableState> for Issue {
+    fn from(error: UnreadableState) -> Self {
+        Self::new(Reason::ApiFailing, error.to_string())
+    }
+}
+
+/// The state of one object as it is kept, and a number that changes when somebody
+/// should look.
 #[derive(Clone, Debug, Default)]
-pub struct CachedState {
-    state: Option<Text>,
+pub struct StoredState {
+    text: Option<Text>,
     wakes: u64,
 }
 
-impl CachedState {
-    /// The state; null where none is kept.
-    #[must_use]
-    pub fn state(&self) -> Value {
-        // It was written from a value, so it can be read as one.
-        self.state.as_ref().and_then(|text| serde_json::from_str(&text.read()).ok()).unwrap_or_default()
+impl StoredState {
+    /// A state that gives reason to look whenever anything in it changes.
+    pub(super) fn new(state: &CachedState) -> Self {
+        let text = text(state);
+        Self { wakes: number(&text), text: Some(Text::Plain(text.into())) }
     }
 
-    /// Whether the other view gives nobody a reason to look again.
-    #[must_use]
-    pub fn wakes_as(&self, other: &Self) -> bool {
-        self.wakes == other.wakes
+    /// A state that gives reason to look when these marks change.
+    pub(super) fn with_marks(state: &CachedState, marks: &impl Hash) -> Self {
+        Self { text: Some(Text::Plain(text(state).into())), wakes: number(marks) }
     }
 
-    /// The view of this state, and of this number that changes when somebody should look.
-    pub(super) const fn from_parts(state: Option<Text>, wakes: u64) -> Self {
-        Self { state, wakes }
+    /// The state of this text, and of this number that changes when somebody should look.
+    pub(super) const fn from_parts(text: Option<Text>, wakes: u64) -> Self {
+        Self { text, wakes }
     }
 
-    /// What [`CachedState::from_parts`] takes.
+    /// What [`StoredState::from_parts`] takes.
     pub(super) fn into_parts(self) -> (Option<Text>, u64) {
-        (self.state, self.wakes)
+        (self.text, self.wakes)
     }
 
     /// The number that changes when somebody should look.
@@ -56,224 +197,152 @@ impl CachedState {
         self.wakes
     }
 
-    fn new(state: &Value) -> Self {
-        Self { state: Some(text(state)), wakes: digest(state) }
-    }
-}
-
-/// The view of an object; nothing at all if the object does not matter.
-#[must_use]
-pub fn of(key: &ObjectKey, object: &Value) -> Option<CachedState> {
-    let metadata = &object["metadata"];
-    let view = match key.kind.as_str() {
-        "Namespace" => CachedState::new(&json!({
-            "phase": object["status"]["phase"],
-            "remaining": remaining(&object["status"]["conditions"]),
-            "since": metadata["deletionTimestamp"],
-            "held": held(object),
-            "annotations": ours(&metadata["annotations"]),
-            "layer": metadata["labels"][labels::LAYER],
-            "project": metadata["labels"][labels::PROJECT],
-            "strayed": has_strayed(&key.name, &metadata["labels"]).then_some(true),
-            "podSecurity": metadata["labels"]["pod-security.kubernetes.io/enforce"],
-        })),
-        "ResourceQuota" => quota(&object["status"]),
-        "RoleBinding" | "ClusterRoleBinding" => CachedState::new(&json!({
-            "subjects": object["subjects"], "roleRef": object["roleRef"], "annotations": ours(&metadata["annotations"]),
-        })),
-        "ConfigMap" if key.name == labels::RECORD => CachedState::new(&object["data"]),
-        "Pod" if is_daily(metadata) => CachedState::new(&pod::seen(object)),
-        "Pod" => CachedState::new(&pod_trouble(object)?),
-        // It only says whose pods are, and of a team's own services nobody asks that.
-        "ReplicaSet" => is_daily(metadata).then(CachedState::default)?,
-        _ if metadata["labels"][labels::ENGINE].is_string() => CachedState::new(&judged(object)),
-        _ => CachedState::default(),
-    };
-    Some(view)
-}
-
-/// Whether it was written for a work object, by its label.
-fn is_daily(metadata: &Value) -> bool {
-    WorkKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
-}
-
-/// Whether the label that says which team's it is, is not the one that its name begins with.
-fn has_strayed(name: &str, labels: &Value) -> bool {
-    labels[labels::TEAM].as_str() != team_of(name)
-}
-
-/// What a namespace that is being deleted waits for, in the words of Kubernetes.
-fn remaining(conditions: &Value) -> Value {
-    let waiting = ["NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure"];
-    let all = conditions.as_array().into_iter().flatten();
-    all.filter(|condition| condition["status"] == "True" && waiting.iter().any(|type_| condition["type"] == *type_))
-        .map(|condition| condition["message"].clone())
-        .collect()
-}
-
-/// The finalizers of a namespace that is being deleted, without Kubernetes' own.
-fn held(namespace: &Value) -> Value {
-    if namespace["metadata"]["deletionTimestamp"].is_null() {
-        return Value::Null;
-    }
-    let all = ["metadata", "spec"].into_iter().filter_map(|part| namespace[part]["finalizers"].as_array());
-    all.flatten().filter(|finalizer| **finalizer != "kubernetes").cloned().collect()
-}
-
-fn ours(annotations: &Value) -> Value {
-    let all = annotations.as_object().into_iter().flatten();
-    all.filter(|(name, _)| name.starts_with("strata-operator.dev/"))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
-/// Usage changes with every pod; it is worth telling only at a mark.
-fn quota(status: &Value) -> CachedState {
-    let state = json!({"hard": status["hard"], "used": status["used"]});
-    let marks: Vec<_> = status["hard"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        // A count that begins to be told wakes: the quota controller has learnt of the kind.
-        .map(|(resource, hard)| {
-            let told = !is_count(resource) || status["used"][resource].is_string();
-            (resource.clone(), mark(&status["used"][resource], hard), told)
+    /// The state; none where nothing is kept. What cannot be read is logged, and an error.
+    pub fn read(&self) -> Result<Option<CachedState>, UnreadableState> {
+        let Some(text) = &self.text else { return Ok(None) };
+        let read = serde_json::from_str(&text.read());
+        read.map(Some).map_err(|cause| {
+            let unreadable = UnreadableState(cause.to_string());
+            error!("{unreadable}");
+            unreadable
         })
-        .collect();
-    CachedState { wakes: digest(&json!(marks)), state: Some(text(&state)) }
-}
+    }
 
-/// How much of a quota is in use, in steps worth telling: 0, 50, 80, 100, or
-/// 101 for more than is granted.
-#[must_use]
-pub fn mark(used: &Value, hard: &Value) -> u8 {
-    let amount =
-        |value: &Value| value.as_str().and_then(|text| Amount::parse(text).ok()).map_or(0, Amount::thousandths);
-    let (used, hard) = (amount(used), amount(hard));
-    match used {
-        _ if used > hard => 101,
-        0 => 0,
-        _ if used == hard => 100,
-        _ if used * 100 >= hard * 80 => 80,
-        _ if used * 100 >= hard * 50 => 50,
-        _ => 0,
-    }
-}
-
-/// An engine's object, without what changes all the time and judges nothing.
-fn judged(object: &Value) -> Value {
-    let metadata = &object["metadata"];
-    let mut kept = object.clone();
-    if let Some(map) = kept.as_object_mut() {
-        map.insert(
-            "metadata".to_owned(),
-            json!({
-                "name": metadata["name"], "namespace": metadata["namespace"], "generation": metadata["generation"],
-                "labels": metadata["labels"], "deletionTimestamp": metadata["deletionTimestamp"],
-                "annotations": ours(&metadata["annotations"]), "creationTimestamp": metadata["creationTimestamp"],
-                "uid": metadata["uid"],
-            }),
-        );
-    }
-    if let Some(status) = kept.get_mut("status").and_then(Value::as_object_mut) {
-        // What an autoscaler measures changes several times a minute.
-        status.remove("currentMetrics");
-        status.remove("lastScaleTime");
-    }
-    for condition in kept.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(condition) = condition.as_object_mut() {
-            for time in ["lastUpdateTime", "lastProbeTime", "lastHeartbeatTime", "lastTransitionTime"] {
-                condition.remove(time);
-            }
+    /// The state of a namespace.
+    pub fn namespace(&self) -> Result<NamespaceState, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Namespace(state)) => Ok(state),
+            other => Err(unexpected(other.as_ref())),
         }
     }
-    kept
+
+    /// The state of a quota.
+    pub fn quota(&self) -> Result<QuotaState, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Quota(state)) => Ok(state),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
+    /// The state of a binding.
+    pub fn binding(&self) -> Result<BindingState, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Binding(state)) => Ok(state),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
+    /// The data of a record.
+    pub fn record(&self) -> Result<BTreeMap<String, String>, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Record(data)) => Ok(data),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
+    /// The pod of a work object; none if it is not known as one.
+    pub fn work_pod(&self) -> Result<Option<Pod>, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::WorkPod(pod)) => Ok(Some(pod)),
+            Some(CachedState::Pod(_)) => Ok(None),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
+    /// What is wrong with a pod of no work object.
+    pub fn pod(&self) -> Result<PodTrouble, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Pod(trouble)) => Ok(trouble),
+            Some(CachedState::WorkPod(_)) => Ok(PodTrouble::default()),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
+    /// An object of an engine; none if nothing is kept of the object.
+    pub fn workload(&self) -> Result<Option<Workload>, UnreadableState> {
+        match self.read()? {
+            Some(CachedState::Workload(workload)) => Ok(Some(workload)),
+            None => Ok(None),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
 }
 
-/// Why a pod does not run, or that it runs and is not ready; nothing if it is, or
-/// only just started.
-fn pod_trouble(pod: &Value) -> Option<Value> {
-    let lost = lost_node(pod).map(|node| ("NodeLost".to_owned(), node));
-    let told = containers(pod).filter_map(|(_, container)| {
-        container.waiting().or_else(|| container.ended().filter(|_| container.recovers()))
-    });
-    let unscheduled = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let unscheduled = unscheduled
-        .filter(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")
-        .map(|condition| {
-            [&condition["reason"], &condition["message"]].map(|text| text.as_str().unwrap_or_default().to_owned())
-        })
-        .map(|[reason, message]| (reason, message));
-    let troubles: Vec<Value> = lost
-        .into_iter()
-        .chain(told)
-        .chain(unscheduled)
-        .map(|(reason, message)| json!({"reason": reason, "message": message}))
-        .collect();
-    let unready = containers(pod).any(|(init, container)| !init && container.is_unready());
-    let engine = &pod["metadata"]["labels"][labels::ENGINE];
-    (unready || !troubles.is_empty()).then(|| json!({"troubles": troubles, "unready": unready, "engine": engine}))
+fn unexpected(state: Option<&CachedState>) -> UnreadableState {
+    UnreadableState(format!("it is of another kind: {state:?}"))
+}
+
+/// A state as text. It has names for keys and finite numbers only, so that writing it has
+/// no failing case; an empty text would be one that cannot be read.
+fn text(state: &CachedState) -> String {
+    serde_json::to_string(state).unwrap_or_default()
+}
+
+/// A number for a value, the same for equal values while the process lives.
+fn number(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    #[test]
-    fn a_pod_matters_only_while_it_is_in_trouble() {
-        let key = ObjectKey::new("", "Pod", Some("a--b"), "p");
-        let spec = json!({"containers": [{"name": "c"}]});
-        let live = |live: Value| json!({"metadata": {}, "spec": spec, "status": {"containerStatuses": [live]}});
-        let runs = |started: bool, ready: bool| {
-            let live = live(json!({"name": "c", "started": started, "ready": ready, "state": {"running": {}}}));
-            of(&key, &live).map(|view| view.state()["unready"] == true)
-        };
-        assert_eq!((runs(true, true), runs(false, false), runs(true, false)), (None, None, Some(true)));
-        let stuck = live(json!({"name": "c",
-            "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "secret \"x\" not found"}}}));
-        let view = of(&key, &stuck).unwrap();
-        assert_eq!(view.state()["troubles"][0]["reason"], "CreateContainerConfigError");
+    fn map(key: &str, value: &str) -> BTreeMap<String, String> {
+        [(key.to_owned(), value.to_owned())].into()
+    }
+
+    fn states() -> Vec<CachedState> {
+        let time: Time = serde_json::from_value(json!("2026-11-01T00:00:00Z")).unwrap();
+        let user = Subject { kind: "User".to_owned(), name: "ana".to_owned(), ..Subject::default() };
+        let workload =
+            json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 2}, "status": {"ready": 1}});
+        vec![
+            CachedState::Namespace(NamespaceState {
+                remaining: vec!["some content".to_owned()],
+                deleted: Some(time.clone()),
+                finalizers: vec!["example.com/hold".to_owned()],
+                annotations: map("strata-operator.dev/retained", "true"),
+                layer: Some(Layer::Live),
+                project: Some("p".to_owned()),
+                strayed: true,
+                pod_security: Some(PodSecurity::Baseline),
+            }),
+            CachedState::Quota(QuotaState { hard: map("cpu", "10"), used: map("cpu", "2") }),
+            CachedState::Binding(BindingState {
+                subjects: vec![user],
+                role: "strata:view".to_owned(),
+                annotations: map("a", "b"),
+            }),
+            CachedState::Record(map("record.json", "{}")),
+            CachedState::WorkPod(Pod { name: "run-x-1".to_owned(), created: Some(time), ..Pod::default() }),
+            CachedState::Pod(PodTrouble {
+                troubles: vec![("NodeLost".to_owned(), "n".to_owned())],
+                unready: true,
+                engine: Some("mlflow".to_owned()),
+            }),
+            CachedState::Workload(Workload(workload)),
+        ]
     }
 
     #[test]
-    fn a_pod_that_ended_badly_stays_in_trouble_until_it_is_ready() {
-        let key = ObjectKey::new("", "Pod", Some("a--b"), "p");
-        let killed = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:00:00Z"});
-        let later = json!({"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-01T00:01:00Z"});
-        let pod = |ready: bool, state: Value, last: &Value| {
-            let live = json!({"name": "c", "ready": ready, "state": state, "lastState": {"terminated": last}});
-            json!({"metadata": {}, "spec": {"containers": [{"name": "c"}]}, "status": {"containerStatuses": [live]}})
-        };
-        let waits = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
-        let states = [
-            pod(false, json!({"terminated": killed}), &Value::Null),
-            pod(false, waits, &killed),
-            pod(false, json!({"running": {}}), &later),
-        ];
-        let views: Vec<CachedState> = states.iter().map(|pod| of(&key, pod).unwrap()).collect();
-        assert_eq!(views[0].state()["troubles"][0]["reason"], "OOMKilled");
-        // Being tried again is no news.
-        assert!(views[0].wakes_as(&views[1]) && views[1].wakes_as(&views[2]));
-        assert!(of(&key, &pod(true, json!({"running": {}}), &killed)).is_none());
+    fn a_state_is_read_as_it_was_kept() {
+        for state in states() {
+            assert_eq!(StoredState::new(&state).read(), Ok(Some(state)));
+        }
+        assert_eq!(StoredState::default().read(), Ok(None));
     }
 
     #[test]
-    fn usage_wakes_only_at_a_mark() {
-        let key = ObjectKey::new("", "ResourceQuota", Some("a--b"), "strata-quota");
-        let at = |used: &str| {
-            of(&key, &json!({"metadata": {}, "status": {"hard": {"cpu": "10"}, "used": {"cpu": used}}})).unwrap()
-        };
-        assert!(at("1").wakes_as(&at("2")));
-        assert!(!at("2").wakes_as(&at("5")));
-        assert!(!at("10").wakes_as(&at("11")));
-        // That a count is told at all wakes: it may stand in the other quotas then.
-        let count = |used: Value| {
-            let hard = json!({"cpu": "10", "count/runs.strata-operator.dev": "5"});
-            of(&key, &json!({"metadata": {}, "status": {"hard": hard, "used": used}})).unwrap()
-        };
-        let silent = count(json!({"cpu": "1"}));
-        assert!(silent.wakes_as(&count(json!({"cpu": "2"}))));
-        assert!(!silent.wakes_as(&count(json!({"cpu": "1", "count/runs.strata-operator.dev": "0"}))));
+    fn what_cannot_be_read_is_an_error_and_not_absent() {
+        for text in ["", "{}", "null", "{\"Namespace\":{}}", "{\"Elsewhere\":{}}"] {
+            let stored = StoredState::from_parts(Some(Text::Plain(text.into())), 0);
+            assert!(stored.read().is_err() && stored.namespace().is_err() && stored.workload().is_err(), "{text}");
+        }
+        let quota = StoredState::new(&CachedState::Quota(QuotaState::default()));
+        assert!(quota.quota().is_ok() && quota.namespace().is_err() && quota.workload().is_err());
     }
 }

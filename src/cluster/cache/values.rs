@@ -1,9 +1,13 @@
-//! What values have in common: a number for each, whether one says all of another.
+//! What values have in common: a number for each, whether one says all of another, and
+//! how their parts are read.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
+use crate::api::labels;
 use crate::api::quantity::Amount;
 
 /// A number for a value, the same for equal values while the process lives.
@@ -66,4 +70,27 @@ fn same_amount(left: &Value, right: &Value) -> bool {
         _ => None,
     };
     matches!((amount(left), amount(right)), (Some(left), Some(right)) if left == right)
+}
+
+/// A text; empty where there is none.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The texts of a map, such as labels.
+pub(super) fn texts(map: &Value) -> BTreeMap<String, String> {
+    let entries = map.as_object().into_iter().flatten();
+    entries.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The annotations of our group.
+pub(super) fn ours(annotations: &Value) -> BTreeMap<String, String> {
+    let mut all = texts(annotations);
+    all.retain(|name, _| name.starts_with(labels::PREFIX));
+    all
+}
+
+/// A time, if there is one.
+pub(super) fn time(value: &Value) -> Option<Time> {
+    serde_json::from_value(value.clone()).ok()
 }

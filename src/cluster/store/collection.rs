@@ -73,12 +73,6 @@ impl<K: Kept> Collection<K> {
         from.map_while(|(key, form)| Some((key.strip_prefix(prefix)?.to_owned(), K::known(form)))).collect()
     }
 
-    /// Whether there is one whose name begins so.
-    #[must_use]
-    pub fn any_beginning(&self, prefix: &str) -> bool {
-        self.read().range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
-    }
-
     /// Whether the first list was complete.
     #[must_use]
     pub fn synced(&self) -> bool {

@@ -58,7 +58,7 @@ pub trait Listener: Send + Sync + 'static {
     /// The definition of a kind changed; the kinds that are served are right already.
     fn definition(&self, change: &Change<'_, Definition>);
     /// A work object changed.
-    fn daily(&self, kind: WorkKind, change: &Change<'_, Object>);
+    fn work(&self, kind: WorkKind, change: &Change<'_, Object>);
     /// Whether the objects of a kind, by its plural, are known as they are has turned.
     fn turned(&self, plural: &str);
 }
@@ -75,7 +75,7 @@ pub struct Store {
     pub definitions: Collection<Definition>,
     /// What is counted over work.
     pub work: WorkIndex,
-    daily: [Collection<Object>; WorkKind::ALL.len()],
+    work_objects: [Collection<Object>; WorkKind::ALL.len()],
     catalogue: RwLock<Arc<Catalogue>>,
     served: RwLock<Arc<ServedKinds>>,
     opener: Opener,
@@ -103,7 +103,7 @@ impl Store {
             engines: Collection::default(),
             definitions: Collection::default(),
             work: WorkIndex::default(),
-            daily: Default::default(),
+            work_objects: Default::default(),
             catalogue: RwLock::new(Arc::new(Catalogue::builtin())),
             served: RwLock::default(),
             tasks: Tasks::default(),
@@ -112,28 +112,28 @@ impl Store {
 
     /// The objects of a work kind.
     #[must_use]
-    pub fn daily(&self, kind: WorkKind) -> &Collection<Object> {
+    pub fn work_objects(&self, kind: WorkKind) -> &Collection<Object> {
         // There is one for each kind, in the order of the kinds.
-        &self.daily[kind as usize]
+        &self.work_objects[kind as usize]
     }
 
     /// One work object.
     #[must_use]
     pub fn work_object(&self, id: &WorkId) -> Option<Known<Object>> {
-        self.daily(id.kind).get(&format!("{}/{}", id.namespace, id.name))
+        self.work_objects(id.kind).get(&format!("{}/{}", id.namespace, id.name))
     }
 
     /// The objects of a kind in a namespace.
     #[must_use]
-    pub fn daily_of_namespace(&self, kind: WorkKind, namespace: &str) -> Vec<(WorkId, Known<Object>)> {
-        let objects = self.daily(kind).beginning(&format!("{namespace}/")).into_iter();
+    pub fn work_of_namespace(&self, kind: WorkKind, namespace: &str) -> Vec<(WorkId, Known<Object>)> {
+        let objects = self.work_objects(kind).beginning(&format!("{namespace}/")).into_iter();
         objects.map(|(name, object)| (WorkId { kind, namespace: namespace.to_owned(), name }, object)).collect()
     }
 
     /// The objects of a kind in all namespaces of a team.
     #[must_use]
-    pub fn daily_of_team(&self, kind: WorkKind, team: &str) -> Vec<(WorkId, Known<Object>)> {
-        let objects = self.daily(kind).beginning(&format!("{team}--")).into_iter();
+    pub fn work_of_team(&self, kind: WorkKind, team: &str) -> Vec<(WorkId, Known<Object>)> {
+        let objects = self.work_objects(kind).beginning(&format!("{team}--")).into_iter();
         let id = |rest: String, object| {
             let (place, name) = rest.split_once('/')?;
             Some((WorkId { kind, namespace: format!("{team}--{place}"), name: name.to_owned() }, object))
@@ -181,8 +181,8 @@ impl Store {
             ("engines", self.engines.synced()),
             (DEFINITIONS, self.definitions.synced()),
         ];
-        let daily = WorkKind::ALL.iter().map(|kind| (kind.plural(), self.daily(*kind).synced()));
-        all.into_iter().chain(daily).filter(|(_, synced)| !synced).map(|(name, _)| name.to_owned()).collect()
+        let work = WorkKind::ALL.iter().map(|kind| (kind.plural(), self.work_objects(*kind).synced()));
+        all.into_iter().chain(work).filter(|(_, synced)| !synced).map(|(name, _)| name.to_owned()).collect()
     }
 
     /// The health of each watch. All of them are always there.
@@ -238,11 +238,11 @@ impl Store {
                 let keep = |object: Lean| incoming(&object, |value| Object::read(*kind, value));
                 let tell = |change: &Change<'_, Object>| {
                     store.work.take(change);
-                    to.daily(*kind, change);
+                    to.work(*kind, change);
                 };
                 let gvk = GroupVersionKind::gvk(GROUP, VERSION, kind.name());
                 let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural());
-                store.follow(&resource, store.daily(*kind), keep, tell, &*to).await;
+                store.follow(&resource, store.work_objects(*kind), keep, tell, &*to).await;
             });
         }
     }

@@ -20,7 +20,7 @@ use super::follow::{Change, Opener, follow};
 use super::health::Health;
 use crate::cluster::queue::Queue;
 use crate::plan::ApiServer;
-use crate::plan::cidr::Block;
+use crate::plan::cidr::is_metadata;
 
 /// Where Kubernetes publishes its API server.
 const NAMESPACE: &str = "default";
@@ -148,9 +148,8 @@ fn of_service(service: &Service) -> Addresses {
 /// One address with its port, unless pods must never reach it, whoever wrote it there.
 fn server(text: &str, port: i32) -> Option<ApiServer> {
     let (address, port): (std::net::IpAddr, _) = (text.parse().ok()?, u16::try_from(port).ok()?);
-    let bits = if address.is_ipv4() { 32 } else { 128 };
     let never = address.is_loopback() || address.is_unspecified() || address.is_multicast();
-    (!never && Block::parse(&format!("{address}/{bits}")).is_ok()).then_some(ApiServer { address, port })
+    (!never && !is_metadata(&address.into())).then_some(ApiServer { address, port })
 }
 
 #[cfg(test)]

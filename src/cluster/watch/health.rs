@@ -48,7 +48,7 @@ struct Inner {
     listed: bool,
     trust: Trust,
     /// What was published last.
-    told: State,
+    reported: State,
 }
 
 /// Whether what it gave is all there is.
@@ -73,7 +73,7 @@ impl Health {
             synced: false,
             listed: false,
             trust: Trust::Fresh,
-            told: State::Listing,
+            reported: State::Listing,
         };
         Self {
             name: name.into(),
@@ -170,10 +170,10 @@ impl Health {
         let mut inner = self.lock();
         self.note_stale(&mut inner);
         let state = self.state_of(&inner);
-        if is_same(&inner.told, &state) {
+        if is_same(&inner.reported, &state) {
             return None;
         }
-        inner.told = state.clone();
+        inner.reported = state.clone();
         Some(state)
     }
 

@@ -44,7 +44,7 @@ pub struct Watched {
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// How its objects are kept.
-    pub keeping: WriteStrategy,
+    pub write_strategy: WriteStrategy,
     /// Which of its objects are watched.
     pub selection: WatchScope,
 }
@@ -55,7 +55,7 @@ impl From<&Kind> for Watched {
         Self {
             resource: ApiResource::from_gvk_with_plural(&gvk, kind.plural),
             namespaced: kind.namespaced,
-            keeping: kind.keeping,
+            write_strategy: kind.write_strategy,
             selection: kind.selection,
         }
     }
@@ -295,14 +295,14 @@ impl Watches {
                 crate::cluster::cache::Wake::new()
             }
             watcher::Event::InitApply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.cache.listed(&key, &object, kind.keeping),
+                Ok((key, object)) => self.cache.listed(&key, &object, kind.write_strategy),
                 Err(key) => {
                     self.cache.still_there(&key);
                     crate::cluster::cache::Wake::new()
                 }
             },
             watcher::Event::Apply(object) => match self.own(watch, &object) {
-                Ok((key, object)) => self.cache.observe(&key, &object, kind.keeping),
+                Ok((key, object)) => self.cache.observe(&key, &object, kind.write_strategy),
                 Err(_) => crate::cluster::cache::Wake::new(),
             },
             watcher::Event::Delete(object) => {

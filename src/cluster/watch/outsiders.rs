@@ -126,7 +126,7 @@ struct Known {
     roles: BTreeMap<String, Lets>,
     /// What a list that is under way has named so far.
     listed: [BTreeSet<String>; 2],
-    told: String,
+    report: String,
 }
 
 /// What is known of them.
@@ -160,17 +160,17 @@ impl Outsiders {
             watcher::Event::Delete(object) => known.remove(is_role, name(&object.value())),
             watcher::Event::InitDone => known.end_list(is_role),
         }
-        let told = known.tell();
-        if known.told != told {
-            known.told = told;
+        let report = known.sentence();
+        if known.report != report {
+            known.report = report;
             self.changed.notify_one();
         }
     }
 
     /// Who they are, in one sentence; nothing if there is nobody.
     #[must_use]
-    pub fn told(&self) -> Option<String> {
-        Some(self.lock().told.clone()).filter(|told| !told.is_empty())
+    pub fn report(&self) -> Option<String> {
+        Some(self.lock().report.clone()).filter(|report| !report.is_empty())
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -211,7 +211,7 @@ impl Known {
         }
     }
 
-    fn tell(&self) -> String {
+    fn sentence(&self) -> String {
         let lets = |binding: &Binding| self.roles.get(&binding.role)?.words();
         let all = self.bindings.iter().filter_map(|(name, binding)| Some((name, binding, lets(binding)?)));
         let mut words: Vec<String> = all.map(|(name, binding, lets)| binding.words(name, lets)).collect();
@@ -299,13 +299,13 @@ mod tests {
             ("User", "system:authenticated"),
         ] {
             bind(&outsiders, binding("b", "edit", &[(kind, name)]));
-            assert_eq!(outsiders.told(), None, "{kind} {name}");
+            assert_eq!(outsiders.report(), None, "{kind} {name}");
         }
         let all = [("Group", "system:authenticated"), ("User", "ana"), ("Group", "developers"), ("User", "bo")];
         bind(&outsiders, binding("b", "edit", &all));
         let says = "1 ClusterRoleBinding lets people into every namespace of teams, whatever AITeams say; it blocks nothing. \
                     Bind them in their own namespaces instead, or keep them knowingly: b (group system:authenticated, user ana and 2 more by ClusterRole edit: writes)";
-        assert_eq!(outsiders.told().as_deref(), Some(says));
+        assert_eq!(outsiders.report().as_deref(), Some(says));
     }
 
     #[test]
@@ -315,9 +315,9 @@ mod tests {
         for number in 0..1000 {
             bind(&outsiders, binding(&format!("b{number:03}"), "edit", &[("User", "ana")]));
         }
-        let told = outsiders.told().unwrap();
-        assert!(told.starts_with("1000 ClusterRoleBindings let people") && told.contains("b004 ("), "{told}");
-        assert!(told.ends_with(", and 995 more") && !told.contains("b005"), "{told}");
+        let report = outsiders.report().unwrap();
+        assert!(report.starts_with("1000 ClusterRoleBindings let people") && report.contains("b004 ("), "{report}");
+        assert!(report.ends_with(", and 995 more") && !report.contains("b005"), "{report}");
     }
 
     #[tokio::test]
@@ -336,11 +336,11 @@ mod tests {
         // A list in which it is not any more.
         outsiders.take("ClusterRoleBinding", &watcher::Event::Init);
         outsiders.take("ClusterRoleBinding", &watcher::Event::InitApply(binding("a", "view", &[("User", "ana")])));
-        assert!(outsiders.told().is_some(), "a list that is under way takes nothing away");
+        assert!(outsiders.report().is_some(), "a list that is under way takes nothing away");
         outsiders.take("ClusterRoleBinding", &watcher::Event::InitDone);
-        assert!(woken().await && outsiders.told().is_none());
+        assert!(woken().await && outsiders.report().is_none());
         bind(&outsiders, binding("b", "edit", &[("User", "ana")]));
         outsiders.take("ClusterRole", &watcher::Event::Delete(role("edit", "", "pods", "delete")));
-        assert!(outsiders.told().is_none(), "a binding to a role that is gone gives nothing");
+        assert!(outsiders.report().is_none(), "a binding to a role that is gone gives nothing");
     }
 }

@@ -20,7 +20,7 @@ where
 fn kind(group: &str, kind: &str, plural: &str) -> Watched {
     let gvk = GroupVersionKind::gvk(group, "v1", kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
-    Watched { resource, namespaced: true, keeping: WriteStrategy::Apply, selection: WatchScope::Managed }
+    Watched { resource, namespaced: true, write_strategy: WriteStrategy::Apply, selection: WatchScope::Managed }
 }
 
 /// What is waited for but the addresses of the API server.

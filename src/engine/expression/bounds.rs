@@ -273,6 +273,7 @@ pub struct Variables(BTreeMap<String, Bound>);
 
 impl Variables {
     /// These names, and nothing known of their values.
+    #[cfg(test)]
     #[must_use]
     pub fn named(names: &[&str]) -> Self {
         Self(names.iter().map(|name| ((*name).to_owned(), Bound::unknown())).collect())

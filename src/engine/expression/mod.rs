@@ -139,6 +139,7 @@ impl Scope<'_> {
     }
 
     /// The steps that were taken.
+    #[cfg(test)]
     #[must_use]
     pub fn taken(&self) -> u64 {
         TOGETHER - self.left.get()

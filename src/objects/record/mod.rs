@@ -19,7 +19,7 @@ pub use site::{Customer, Site, TeamValues};
 use crate::api::team::AITeam;
 use crate::api::{AITeamSpec, BlueprintSpec, Layer, Prefixes, labels};
 use crate::engine::kinds::ObjectKind;
-use crate::objects::{Desired, Ownership, Stage};
+use crate::objects::{Desired, Stage};
 use crate::plan::roles::Table;
 use crate::plan::{Choices, Identity, Retained};
 
@@ -70,8 +70,8 @@ pub struct Record {
 
 impl Record {
     /// The record in the data of its ConfigMap, or why it cannot be read.
-    pub fn read(data: &Value) -> Result<Self, Unread> {
-        let text = data[ENTRY].as_str().ok_or_else(|| Unread::Damaged(format!("it has no entry {ENTRY}")))?;
+    pub fn read(data: &BTreeMap<String, String>) -> Result<Self, Unread> {
+        let text = data.get(ENTRY).ok_or_else(|| Unread::Damaged(format!("it has no entry {ENTRY}")))?;
         let value: Value = serde_json::from_str(text).map_err(|error| Unread::Damaged(error.to_string()))?;
         if value["version"].is_null() {
             return former::read(&value).map_err(Unread::Damaged);
@@ -138,7 +138,7 @@ impl Record {
             },
             "data": {ENTRY: format::write(self)},
         });
-        Desired::new(Stage::Guardrail, Ownership::Whole, object)
+        Desired::new(Stage::Guardrail, object)
     }
 }
 

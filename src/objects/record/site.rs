@@ -172,7 +172,7 @@ impl Site {
     #[must_use]
     pub fn blueprint(&self, labels: &BTreeMap<String, String>) -> BlueprintSpec {
         let profile = |way: &WayOut| {
-            let blocks = way.blocks.iter().filter(|block| cidr::Block::parse(block).is_ok()).cloned();
+            let blocks = way.blocks.iter().filter(|block| cidr::parse(block).is_ok()).cloned();
             let profile =
                 EgressProfile { cidrs: blocks.collect(), ports: way.ports.clone(), ..EgressProfile::default() };
             (way.name.clone(), profile)

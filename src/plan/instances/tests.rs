@@ -128,12 +128,6 @@ fn what_runs_is_held_while_its_engine_is_missing() {
     assert_eq!(only(&plan).revision, "1");
     assert_eq!(plan.connections["URL"], "http://old");
     assert_eq!(plan.choices().get("abc--shared", Capability::Experiments).unwrap().engine, "gone");
-    let label = |engine: &str| {
-        let labels = [("engine", engine), ("layer", "Shared")];
-        plan.holds(&labels.map(|(key, value)| (format!("strata-operator.dev/{key}"), value.to_owned())).into())
-    };
-    assert!(label("gone"));
-    assert!(!label("mlflow"));
 }
 
 #[test]
@@ -141,8 +135,6 @@ fn moving_to_an_engine_that_is_missing_keeps_the_one_before() {
     let plan = site("{}", &[]).records("mlflow", "1").plan("{experiments: {engine: gone}}");
     assert_eq!(held(&plan).0, Reason::EngineMissing);
     assert_eq!(only(&plan).choice.as_ref().unwrap().engine, "mlflow");
-    let labels = [("engine", "mlflow"), ("layer", "Shared")];
-    assert!(plan.holds(&labels.map(|(key, value)| (format!("strata-operator.dev/{key}"), value.to_owned())).into()));
 }
 
 #[test]

@@ -108,8 +108,8 @@ pub fn tracker(run: &Run) -> Option<&'static str> {
 /// Whether the run stays though its time is over, and says so.
 #[must_use]
 pub fn is_kept(run: &Run) -> bool {
-    let told = |status: &RunStatus| status.conditions.iter().any(|condition| condition.type_ == EXPIRED);
-    run.status.as_ref().is_some_and(told) && tracker(run).is_some()
+    let is_over = |status: &RunStatus| status.conditions.iter().any(|condition| condition.type_ == EXPIRED);
+    run.status.as_ref().is_some_and(is_over) && tracker(run).is_some()
 }
 
 /// Of how many runs that ended the Jobs are kept. One whose pipeline cannot be

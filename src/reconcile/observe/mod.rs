@@ -6,9 +6,6 @@ pub mod recorded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::work::WorkKind;
 use crate::api::{AITeam, BlueprintSpec, Issue, Layer, Prefixes, Reason, labels};
@@ -113,7 +110,7 @@ pub fn observe(
         catalogue: store.catalogue(),
         served: store.served(),
         choices: record.as_ref().map(|record| record.choices.clone()).unwrap_or_default(),
-        usage: usage(name, cache, may_lower),
+        usage: usage(name, cache, may_lower)?,
         datasets: datasets(name, store),
         retained: Vec::new(),
         going: Vec::new(),
@@ -128,7 +125,7 @@ pub fn observe(
 /// The settings of the team's datasets, as the datasets themselves report them.
 fn datasets(team: &str, store: &Store) -> DatasetSettings {
     let mut all = DatasetSettings::new();
-    for (id, object) in store.daily_of_team(WorkKind::Dataset, team) {
+    for (id, object) in store.work_of_team(WorkKind::Dataset, team) {
         let (metadata, said) = match object.as_deref() {
             Ok(object) if object.metadata().deletion_timestamp.is_some() => continue,
             Ok(Object::Dataset(dataset)) => {
@@ -179,9 +176,7 @@ pub fn written_prefixes(team: &str, cache: &ObjectCache) -> WrittenPrefixes {
     let (namespaces, backbone) = (namespaces(team, cache), format!("{team}--backbone"));
     let mut all: Vec<_> = namespaces.iter().collect();
     all.sort_by_key(|(name, _)| **name != backbone);
-    let first = |key: &str| {
-        all.iter().find_map(|(_, entry)| entry.view.state()["annotations"][key].as_str().map(str::to_owned))
-    };
+    let first = |key: &str| all.iter().find_map(|(_, entry)| entry.state.namespace().ok()?.annotations.remove(key));
     let (user, group) = (first(labels::USER_PREFIX), first(labels::GROUP_PREFIX));
     if user.is_some() && group.is_some() {
         return WrittenPrefixes { user, group };
@@ -215,8 +210,7 @@ pub fn namespaces(team: &str, cache: &ObjectCache) -> BTreeMap<String, Entry> {
 /// nobody can take off.
 #[must_use]
 pub fn layer(name: &str, entry: &Entry) -> Layer {
-    let label = &entry.view.state()["layer"];
-    let by_label = Layer::ALL.iter().copied().find(|layer| *label == layer.name());
+    let by_label = entry.state.namespace().ok().and_then(|state| state.layer);
     by_label.unwrap_or_else(|| match name.split_once("--").map_or("", |(_, rest)| rest) {
         "backbone" => Layer::Backbone,
         "shared" => Layer::Shared,
@@ -227,8 +221,8 @@ pub fn layer(name: &str, entry: &Entry) -> Layer {
 
 /// The project of a namespace of a team, likewise.
 fn project(name: &str, entry: &Entry) -> Option<String> {
-    if let Some(label) = entry.view.state()["project"].as_str() {
-        return Some(label.to_owned());
+    if let Some(label) = entry.state.namespace().ok().and_then(|state| state.project) {
+        return Some(label);
     }
     let rest = name.split_once("--")?.1;
     match layer(name, entry) {
@@ -251,50 +245,41 @@ pub fn lost_label(team: &str, namespace: &str) -> Issue {
 }
 
 /// A namespace that nothing asks for any more, as it is retained.
-#[must_use]
-pub fn retained(name: &str, entry: &Entry) -> Retained {
-    let state = entry.view.state();
-    let pod_security = match state["podSecurity"].as_str() {
-        Some("privileged") => PodSecurity::Privileged,
-        Some("baseline") => PodSecurity::Baseline,
-        _ => PodSecurity::Restricted,
-    };
-    Retained {
+pub fn retained(name: &str, entry: &Entry) -> Result<Retained, Issue> {
+    let state = entry.state.namespace()?;
+    Ok(Retained {
         namespace: name.to_owned(),
         layer: layer(name, entry),
         project: project(name, entry),
-        pod_security,
-        frozen: !state["annotations"][labels::RETAINED].is_null(),
+        pod_security: state.pod_security.unwrap_or_default(),
+        frozen: state.annotations.contains_key(labels::RETAINED),
         waits: false,
-    }
+    })
 }
 
 /// What the quotas of a team grant and what is in use.
-#[must_use]
-pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Usage {
+pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Result<Usage, Issue> {
     let mut usage = Usage { may_lower, ..Usage::default() };
     for (key, entry) in cache.team(team) {
         let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
         if key.name != "strata-quota" {
             continue;
         }
-        let state = entry.view.state();
-        let resources = state["hard"].as_object().into_iter().flatten();
-        let used = resources.map(|(resource, hard)| {
-            let amounts = Used { hard: amount(hard), used: amount(&state["used"][resource]) };
+        let quota = entry.state.quota()?;
+        let used = quota.hard.iter().map(|(resource, hard)| {
+            let amounts = Used { hard: amount(Some(hard)), used: amount(quota.used.get(resource)) };
             (resource.clone(), amounts)
         });
         usage.namespaces.insert(namespace.clone(), used.collect());
         if *namespace == format!("{team}--backbone") {
-            let known = state["used"].as_object().into_iter().flatten().map(|(resource, _)| resource.clone());
-            usage.counted = known.filter(|resource| budget::is_count(resource)).collect();
+            usage.counted = quota.used.into_keys().filter(|resource| budget::is_count(resource)).collect();
         }
     }
-    usage
+    Ok(usage)
 }
 
-fn amount(value: &Value) -> Amount {
-    value.as_str().and_then(|text| Amount::parse(text).ok()).unwrap_or(Amount::ZERO)
+fn amount(text: Option<&String>) -> Amount {
+    text.and_then(|text| Amount::parse(text).ok()).unwrap_or(Amount::ZERO)
 }
 
 #[cfg(test)]
@@ -302,7 +287,7 @@ mod tests {
     use super::*;
     use crate::api::ObjectKey;
     use crate::api::kinds::built_in;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn cache(namespaces: &[(&str, Value)], record: Option<&Value>) -> ObjectCache {
         let cache = ObjectCache::default();
@@ -313,8 +298,8 @@ mod tests {
             object["metadata"]["resourceVersion"] = json!("1");
             object["metadata"]["labels"] =
                 json!({labels::TEAM: "a", labels::TEAM_UID: "t", labels::MANAGED_BY: labels::MANAGER});
-            let keeping = built_in("", &key.kind).unwrap().keeping;
-            cache.observe(&key, &object, keeping);
+            let write_strategy = built_in("", &key.kind).unwrap().write_strategy;
+            cache.observe(&key, &object, write_strategy);
         };
         for (name, annotations) in namespaces {
             take(ObjectKey::new("", "Namespace", None, name), json!({"annotations": annotations}), Value::Null);

@@ -73,7 +73,8 @@ fn read(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Unread> {
     let Some(entry) = cache.get(&ObjectKey::new("", "ConfigMap", Some(&namespace), labels::RECORD)) else {
         return Ok(None);
     };
-    Record::read(&entry.view.state()).map(Some)
+    let data = entry.state.record().map_err(|error| Unread::Damaged(error.to_string()))?;
+    Record::read(&data).map(Some)
 }
 
 fn unreadable(team: &str, error: &Unread) -> Issue {

@@ -26,7 +26,7 @@ type Of<'a> = dyn Fn(WorkKind) -> Vec<(WorkId, Known<Object>)> + 'a;
 /// Has those looked at that depend on what changed in a team.
 pub fn reconcile(context: &Context, team: &str) {
     let causes = context.causes.take(team);
-    let of = |kind| context.store.daily_of_team(kind, team);
+    let of = |kind| context.store.work_of_team(kind, team);
     let (mut changed, mut engines) = (BTreeSet::new(), BTreeSet::new());
     for cause in causes {
         match cause {
@@ -51,7 +51,7 @@ pub fn reconcile(context: &Context, team: &str) {
 /// Has all work of a team looked at that anything is left to do for.
 pub fn all_of(context: &Context, team: &str) {
     for kind in WorkKind::ALL {
-        for (id, object) in context.store.daily_of_team(*kind, team) {
+        for (id, object) in context.store.work_of_team(*kind, team) {
             if !has_ended(context, &id, &object) {
                 context.queue.add(Request::Work(id));
             }
@@ -62,11 +62,11 @@ pub fn all_of(context: &Context, team: &str) {
 /// Has those of a team looked at that wait for settings: runs that have not begun,
 /// and datasets that say something else of theirs than is so.
 pub fn waiting_of(context: &Context, team: &str) {
-    let runs = context.store.daily_of_team(WorkKind::Run, team).into_iter();
+    let runs = context.store.work_of_team(WorkKind::Run, team).into_iter();
     runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Request::Work(id)));
     let Some(snapshot) = context.snapshot(team) else { return };
     let Some(planned) = &snapshot.planned else { return };
-    for (id, dataset) in context.store.daily_of_team(WorkKind::Dataset, team) {
+    for (id, dataset) in context.store.work_of_team(WorkKind::Dataset, team) {
         if dataset.is_ok_and(|dataset| is_unsettled(&id, &dataset, &planned.plan)) {
             context.queue.add(Request::Work(id));
         }

@@ -111,14 +111,14 @@ impl Listener for Triggers {
             // A first list that came late has armed no timer.
             context.snapshots().into_iter().for_each(|(team, _)| context.queue.add_expiry(&team));
         }
-        for (name, object) in context.store.daily(kind).all() {
+        for (name, object) in context.store.work_objects(kind).all() {
             if let Some(id) = id(kind, &name).filter(|id| !has_ended(context, id, &object)) {
                 context.queue.add(Request::Work(id));
             }
         }
     }
 
-    fn daily(&self, kind: WorkKind, change: &Change<'_, Object>) {
+    fn work(&self, kind: WorkKind, change: &Change<'_, Object>) {
         let Some(id) = id(kind, change.key) else { return };
         if let Some(object) = change.after {
             self.0.statuses.was_read(metadata(object));

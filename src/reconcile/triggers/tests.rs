@@ -177,21 +177,21 @@ async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
     let of = |image: &str, generation| object(kind, generation, &json!({"image": image}), &Value::Null);
     let own = Request::Work(id(kind, "a--p/x").unwrap());
     let dependents = Request::Dependents("a".to_owned());
-    triggers.daily(kind, &change("a--p/x", None, Some(&of("scipy", 1))));
+    triggers.work(kind, &change("a--p/x", None, Some(&of("scipy", 1))));
     assert_eq!(woken(&triggers).await, [key("a"), dependents.clone(), own.clone()]);
-    triggers.daily(kind, &change("a--p/x", Some(&of("scipy", 1)), Some(&of("torch", 2))));
+    triggers.work(kind, &change("a--p/x", Some(&of("scipy", 1)), Some(&of("torch", 2))));
     assert_eq!(woken(&triggers).await, [dependents.clone(), own]);
     // What we report of it, its team tells; nobody else is concerned.
     let ready = Finding::new(READY, true, Reason::Ready, "fine");
     let status =
         json!({"observedGeneration": 2, "conditions": conditions(&[], &[ready], 2, &crate::reconcile::report::now())});
     let reported = object(kind, 2, &json!({"image": "torch"}), &status);
-    triggers.daily(kind, &change("a--p/x", Some(&of("torch", 2)), Some(&reported)));
+    triggers.work(kind, &change("a--p/x", Some(&of("torch", 2)), Some(&reported)));
     assert_eq!(woken(&triggers).await, [key("a")]);
-    triggers.daily(kind, &change("a--p/x", Some(&reported), Some(&reported)));
+    triggers.work(kind, &change("a--p/x", Some(&reported), Some(&reported)));
     assert!(woken(&triggers).await.is_empty());
     // What is gone is looked for by those that named it.
-    triggers.daily(kind, &change("a--p/x", Some(&reported), None));
+    triggers.work(kind, &change("a--p/x", Some(&reported), None));
     assert_eq!(woken(&triggers).await, [key("a"), dependents]);
 }
 
@@ -202,15 +202,15 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
     let spec = json!({"pipeline": "p"});
     let over = json!({"observedGeneration": 1, "state": "Succeeded", "finished": "2026-11-01T00:00:00Z"});
     let over = object(kind, 1, &spec, &over);
-    triggers.0.store.daily(kind).set("a--p/x", over.clone());
-    triggers.daily(kind, &change("a--p/x", None, Some(&over)));
+    triggers.0.store.work_objects(kind).set("a--p/x", over.clone());
+    triggers.work(kind, &change("a--p/x", None, Some(&over)));
     dependents::all_of(&triggers.0, "a");
     // That it ended may make an older one's Job one too many, and it may be the next to be deleted.
     assert_eq!(woken(&triggers).await, [Request::Dependents("a".to_owned()), Request::Expiry("a".to_owned())]);
-    triggers.daily(kind, &change("a--p/x", Some(&over), Some(&over)));
+    triggers.work(kind, &change("a--p/x", Some(&over), Some(&over)));
     assert!(woken(&triggers).await.is_empty());
     let going = object(kind, 1, &spec, &json!({"observedGeneration": 1, "state": "Running", "job": "run-x"}));
-    triggers.0.store.daily(kind).set("a--p/x", going);
+    triggers.0.store.work_objects(kind).set("a--p/x", going);
     dependents::all_of(&triggers.0, "a");
     assert_eq!(woken(&triggers).await, [Request::Work(id(kind, "a--p/x").unwrap())]);
 }
@@ -228,7 +228,7 @@ async fn what_a_dataset_gives_is_put_in_its_place_before_what_it_says_is_told() 
     let told = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
     let waits = async |before: &Known<Object>, after: Option<&Known<Object>>| {
         let begun = tokio::time::Instant::now();
-        triggers.daily(kind, &change("a--p/x", Some(before), after));
+        triggers.work(kind, &change("a--p/x", Some(before), after));
         loop {
             let next = triggers.0.queue.next().await;
             triggers.0.queue.done(&next, Ok(None));

@@ -58,7 +58,7 @@ fn ended(context: &Context, name: &str, annotations: &Value) -> WorkId {
     let known = Ok(Arc::new(Object::read(WorkKind::Run, &run).unwrap()));
     let key = format!("abc--p/{name}");
     context.store.work.take(&Change { key: &key, before: None, after: Some(&known), others: false, first: false });
-    context.store.daily(WorkKind::Run).set(&key, known);
+    context.store.work_objects(WorkKind::Run).set(&key, known);
     WorkId { kind: WorkKind::Run, namespace: "abc--p".to_owned(), name: name.to_owned() }
 }
 

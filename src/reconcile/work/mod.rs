@@ -85,7 +85,7 @@ async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Re
         return Err(failure.clone());
     }
     let mut workbench = workbench.clone();
-    let pods = Observed::of(context, id, workbench.metadata.uid.as_deref()).pods;
+    let pods = Observed::of(context, id, workbench.metadata.uid.as_deref())?.pods;
     let state = if pods.is_empty() { WorkbenchState::Stopped } else { WorkbenchState::Stopping };
     workbench.status.get_or_insert_default().state = Some(state);
     Ok(Object::Workbench(workbench))
@@ -101,7 +101,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     }
     // 1 observe
     let uid = object.metadata().uid.as_deref();
-    let observed = Observed::of(context, id, uid);
+    let observed = Observed::of(context, id, uid)?;
     // 2 plan
     let Some(plan) = plan_of(context, id, object, planned, &observed) else { return Ok(None) };
     // 3 desire
@@ -113,7 +113,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     }
     report::left(context, id, object, &outcome);
     // 5 judge
-    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid));
+    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
     // 6 report
     let awaited = awaits_its_pods(&plan, &observed, &told);
     report::report(context, id, object, told).await?;
@@ -181,7 +181,7 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     }
     let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
     let keep: BTreeSet<ObjectKey> = stays.map(|desired| desired.key.clone()).collect();
-    context.applier.prune_daily(&owner, &keep, &mut outcome).await;
+    context.applier.prune_work(&owner, &keep, &mut outcome).await;
     outcome
 }
 
@@ -209,7 +209,8 @@ async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32,
         return;
     }
     let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
-        key.kind == "Deployment" && entry.is_ours() && entry.view.state()["spec"]["replicas"] == 0
+        let workload = || entry.state.workload().ok().flatten();
+        key.kind == "Deployment" && entry.is_ours() && workload().is_some_and(|live| *live.spec("replicas") == 0)
     };
     for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
         context.applier.set(key, "replicas", &Value::from(least), outcome).await;

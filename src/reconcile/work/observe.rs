@@ -69,17 +69,16 @@ pub struct Observed {
 
 impl Observed {
     /// What is known now of the object with this UID.
-    pub fn of(context: &Context, id: &WorkId, uid: Option<&str>) -> Self {
+    pub fn of(context: &Context, id: &WorkId, uid: Option<&str>) -> Result<Self, Issue> {
         let mut objects = context.cache.of(&Request::Work(id.clone()));
         if id.kind == WorkKind::Run {
             objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
         }
-        let pods = pods(&objects);
+        let pods = pods(&objects)?;
         let refused = objects.iter().find_map(|(key, entry)| {
-            let missing = misses_pods(key, &entry.view.state());
-            missing.then(|| context.watches.refusals.of(&entry.uid)).flatten()
+            misses_pods(key, entry).then(|| context.watches.refusals.of(&entry.uid)).flatten()
         });
-        Self { objects, pods, refused }
+        Ok(Self { objects, pods, refused })
     }
 
     /// What is kept of an object in the namespace, by kind and name.
@@ -97,19 +96,20 @@ impl Observed {
 
 fn state_of(entry: &Entry) -> Option<Value> {
     // An object of which nothing is kept is there all the same.
-    (!entry.deleting).then(|| match entry.view.state() {
-        Value::Null => serde_json::json!({}),
-        state => state.clone(),
-    })
+    (!entry.deleting).then(|| entry.live().unwrap_or_else(|| serde_json::json!({})))
 }
 
 /// Whether a workload has fewer pods than it is to have: only then what was said
 /// of refused pods is still true.
-fn misses_pods(key: &ObjectKey, state: &Value) -> bool {
-    let count = |field: &str| state["status"][field].as_i64().unwrap_or(0);
+fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
+    let workload = || entry.state.workload().ok().map(Option::unwrap_or_default);
     match key.kind.as_str() {
-        "StatefulSet" => count("replicas") < state["spec"]["replicas"].as_i64().unwrap_or(1),
-        "Job" => count("active") + count("succeeded") + count("failed") == 0,
+        "StatefulSet" => {
+            workload().is_some_and(|set| set.count("replicas") < set.spec("replicas").as_i64().unwrap_or(1))
+        }
+        "Job" => {
+            workload().is_some_and(|job| ["active", "succeeded", "failed"].iter().all(|field| job.count(field) == 0))
+        }
         _ => false,
     }
 }
@@ -117,7 +117,7 @@ fn misses_pods(key: &ObjectKey, state: &Value) -> bool {
 /// The pods of which the messages can be believed: their controlling owner is,
 /// by UID, an object that we wrote, or what its controller made of that: a Job of
 /// a `CronJob`, a `ReplicaSet` of a Deployment.
-fn pods(objects: &[(ObjectKey, Entry)]) -> Vec<Pod> {
+fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
     let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
     let is_written = |key: &ObjectKey, entry: &Entry| match key.kind.as_str() {
         "ReplicaSet" => false,
@@ -132,8 +132,9 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Vec<Pod> {
     });
     let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
     let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
-    let pods = all.filter_map(|(_, entry)| serde_json::from_value::<Pod>(entry.view.state()).ok());
-    pods.filter_map(|mut pod| {
+    let pods = all.filter_map(|(_, entry)| entry.state.work_pod().transpose());
+    let pods = pods.collect::<Result<Vec<_>, _>>()?.into_iter();
+    let believed = pods.filter_map(|mut pod| {
         let is_believed = [&written, &made].iter().any(|owners| owners.contains(pod.owner_uid.as_str()));
         if is_believed {
             return Some(pod);
@@ -149,8 +150,8 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Vec<Pod> {
             }
         }
         Some(pod)
-    })
-    .collect()
+    });
+    Ok(believed.collect())
 }
 
 /// The Job of a run is controlled by the run itself.
@@ -197,12 +198,12 @@ impl ObjectLookup for InStore<'_> {
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
-        let objects = self.0.daily(WorkKind::Component).beginning(&format!("{namespace}/"));
+        let objects = self.0.work_objects(WorkKind::Component).beginning(&format!("{namespace}/"));
         objects.into_iter().map(|(name, _)| name).collect()
     }
 
     fn credentials(&self, namespace: &str) -> BTreeMap<String, String> {
-        let datasets = self.0.daily(WorkKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
+        let datasets = self.0.work_objects(WorkKind::Dataset).beginning(&format!("{namespace}/")).into_iter();
         let named = datasets.filter_map(|(name, object)| match object.as_deref() {
             Ok(Object::Dataset(dataset)) => Some((dataset.spec.credentials.as_ref()?.secret.clone(), name)),
             _ => None,
@@ -251,7 +252,7 @@ mod tests {
         let client = kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let store = Store::new(crate::cluster::watch::follow::Opener::new(client, std::time::Duration::from_secs(200)));
         let unreadable = crate::cluster::store::Unreadable { error: "unknown field".to_owned(), ..Default::default() };
-        store.daily(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
+        store.work_objects(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
         let around = InStore(&store);
         let hold = around.component("a--shared", "train").unwrap_err();
         let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";
@@ -278,7 +279,7 @@ mod tests {
             cache.observe(&key, &object, WriteStrategy::Apply);
         }
         let id = WorkId { kind: WorkKind::Run, namespace: "a--p".to_owned(), name: "x".to_owned() };
-        let pods = pods(&cache.of(&Request::Work(id)));
+        let pods = pods(&cache.of(&Request::Work(id))).unwrap();
         let said: Vec<_> = pods
             .iter()
             .map(|pod| (pod.name.as_str(), pod.containers[0].ended.as_ref().map_or("", |ended| ended.message.as_str())))

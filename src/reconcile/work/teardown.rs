@@ -56,7 +56,7 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Issue> {
 async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Issue> {
     let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
-    context.applier.prune_daily(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
+    context.applier.prune_work(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
     let left = context.cache.of(&owner).into_iter();
     let waits = match id.kind {
         // Whoever is in the pod of a workbench is let in by the rule on this object. A
@@ -80,9 +80,8 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     {
         let home = ObjectKey::new("", "PersistentVolumeClaim", Some(&id.namespace), &format!("workbench-{}", id.name));
         // A home of that name may be another's, of a workbench before this one.
-        let whose =
-            context.cache.get(&home).map(|entry| entry.view.state()["metadata"]["annotations"][labels::OWNER].clone());
-        if whose.is_some_and(|whose| whose == workbench.spec.owner) {
+        let there = context.cache.get(&home).and_then(|entry| entry.state.workload().ok().flatten());
+        if there.is_some_and(|there| there.annotation(labels::OWNER) == Some(&workbench.spec.owner)) {
             context.applier.remove_one(&home, &mut outcome).await;
         }
         if let Some((_, failure)) = outcome.failures().next() {

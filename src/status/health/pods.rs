@@ -5,11 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{Judgement, Seen};
 use crate::api::team_status::ComponentState;
 use crate::api::{ObjectKey, Reason};
+use crate::cluster::cache::state::PodTrouble;
 use crate::plan::InstanceId;
 
 /// What is kept as the reason of a pod whose probe says no.
@@ -98,32 +97,26 @@ pub(super) fn missing(troubles: &[Trouble], waiting: &[Missing]) -> Vec<Missing>
 /// The troubles of a pod, from what the cache keeps of it and what its probe said
 /// last. The probe counts only while the pod is not ready.
 #[must_use]
-pub fn troubles(key: &ObjectKey, state: &Value, probe: Option<String>) -> Vec<Trouble> {
-    let told = state["troubles"].as_array().into_iter().flatten();
-    let told = told.map(|trouble| (text(&trouble["reason"]), text(&trouble["message"])));
-    let probe = probe.filter(|_| state["unready"] == true).map(|message| (UNREADY.to_owned(), message));
-    told.chain(probe)
+pub fn troubles(key: &ObjectKey, state: &PodTrouble, probe: Option<String>) -> Vec<Trouble> {
+    let reported = state.troubles.iter().cloned();
+    let probe = probe.filter(|_| state.unready).map(|message| (UNREADY.to_owned(), message));
+    reported
+        .chain(probe)
         .map(|(reason, message)| Trouble {
             namespace: key.namespace.clone().unwrap_or_default(),
             pod: key.name.clone(),
-            engine: state["engine"].as_str().map(str::to_owned),
+            engine: state.engine.clone(),
             reason,
             message,
         })
         .collect()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn said(state: &Value, probe: Option<&str>) -> Option<(Reason, String)> {
+    fn said(state: &PodTrouble, probe: Option<&str>) -> Option<(Reason, String)> {
         let troubles =
             troubles(&ObjectKey::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
         let seen = Seen { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
@@ -133,7 +126,11 @@ mod tests {
 
     #[test]
     fn a_lost_node_is_told() {
-        let state = json!({"engine": "mlflow", "troubles": [{"reason": "NodeLost", "message": "n"}]});
+        let state = PodTrouble {
+            troubles: vec![("NodeLost".into(), "n".into())],
+            unready: false,
+            engine: Some("mlflow".into()),
+        };
         let (reason, message) = said(&state, None).unwrap();
         assert_eq!(reason, Reason::NodeLost);
         assert!(message.starts_with("pod p: node n, which it is on, does not answer"), "{message}");
@@ -141,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_believed_while_its_pod_is_not_ready() {
-        let state = |unready: bool| json!({"engine": "mlflow", "troubles": [], "unready": unready});
+        let state = |unready| PodTrouble { troubles: Vec::new(), unready, engine: Some("mlflow".into()) };
         let full = Some("the volume is full");
         assert_eq!(
             said(&state(true), full),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Judged;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::DatasetStatus;
-use crate::api::{Issue, Reason};
+use crate::api::{Issue, Reason, labels};
 use crate::objects::stores;
 use crate::objects::stores::Claim;
 use crate::plan::settings::bytes;
@@ -51,7 +51,8 @@ fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option
         return (before.filter(|_| claim.is_some()), None);
     };
     let Some(uid) = live["metadata"]["uid"].as_str().map(str::to_owned) else { return (before, None) };
-    let there = Claim { annotations: live["metadata"]["annotations"].clone(), uid };
+    let accepted = live["metadata"]["annotations"][labels::ACCEPT_VOLUME].as_str().map(str::to_owned);
+    let there = Claim { uid, accepted };
     let path = format!("{}/{name}", object.metadata.namespace.as_deref().unwrap_or_default());
     let message = before.as_ref().and_then(|before| stores::message(&path, before, &there));
     match message {

@@ -10,6 +10,7 @@ use futures::future;
 use kube::api::PostParams;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
+use strata::cli::table::indented;
 
 use super::intended;
 use super::process::{Resident, reset_peak, resident};
@@ -17,7 +18,6 @@ use super::stage::{Objects, Stage};
 use crate::cargo;
 use crate::error::Error;
 use crate::kubectl::Clock;
-use crate::table::table;
 
 /// How long another team's Dataset may wait before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -166,7 +166,7 @@ impl Measuring {
     fn table(&self) -> String {
         let heading =
             ["WHILE", "TAKEN", "REFUSED", "MIB", "PEAK", "ETCD MIB", "PLAIN WRITE MS", "DATASET MS", "WORST MS"];
-        table(&heading, &self.rows.iter().map(Row::cells).collect::<Vec<_>>())
+        indented(&heading, &self.rows.iter().map(Row::cells).collect::<Vec<_>>())
     }
 }
 

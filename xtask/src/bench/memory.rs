@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use strata::cli::table::indented;
+
 use super::intended;
 use super::process::{Resident, reset_peak, resident};
 use super::stage::Stage;
 use crate::cargo;
 use crate::error::Error;
 use crate::kubectl::Clock;
-use crate::table::table;
 
 /// The operator's memory: with teams, after a restart, after a flood that is deleted again
 #[derive(clap::Args)]
@@ -180,7 +181,7 @@ impl Measuring {
             ]
         };
         let heading = ["TEAMS", "", "OBJECTS", "MIB", "OWN", "PEAK", "KIB EACH", "REQUESTS"];
-        table(&heading, &self.rows.iter().map(row).collect::<Vec<_>>())
+        indented(&heading, &self.rows.iter().map(row).collect::<Vec<_>>())
     }
 }
 
