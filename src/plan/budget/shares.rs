@@ -21,13 +21,7 @@ pub fn shares(
 ) -> Result<(Vec<Share>, Vec<Problem>), Issue> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let spec = &team.spec;
-    let unreadable = |error: QuantityError| {
-        crate::plan::findings::refusal(vec![Problem::blocking(
-            Scope::Team,
-            Reason::Invalid,
-            format!("spec.budget: {error}"),
-        )])
-    };
+    let unreadable = |error: QuantityError| Issue::new(Reason::Invalid, format!("spec.budget: {error}"));
     let mut budget = budget::budget(spec, facts.blueprint).map_err(unreadable)?;
     super::check::check_shares(spec, &budget, places)?;
     if deals_out_devices(team, instances) {
