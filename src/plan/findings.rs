@@ -1,9 +1,9 @@
-//! What is wrong with a spec as a whole, collected so that all of it is reported at once.
+//! The problems of a spec as a whole, collected so that all are reported at once.
 
 use super::{Problem, Refusal, Scope};
 use crate::api::Reason;
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 pub struct Findings(Vec<Problem>);
 
@@ -18,7 +18,7 @@ impl Findings {
         self.0.push(Problem::blocking(Scope::Team, Reason::BlueprintInvalid, message));
     }
 
-    /// The refusal that all of it makes, if there is anything.
+    /// The refusal made of all findings, if there are any.
     pub fn verdict(self) -> Result<(), Refusal> {
         if self.0.is_empty() { Ok(()) } else { Err(refusal(self.0)) }
     }

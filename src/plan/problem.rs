@@ -1,4 +1,4 @@
-//! What a plan finds wrong, and of what it speaks.
+//! The problems of a plan and their subjects.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::api::Reason;
 use crate::api::text::visible;
 use crate::api::vocabulary::Capability;
 
-/// One instance of an engine: where it stands, and for what.
+/// One instance of an engine: its namespace and capability.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId {
     /// The namespace.
@@ -24,7 +24,7 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// What a problem is about.
+/// The subject of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The team as a whole.
@@ -38,7 +38,7 @@ pub enum Scope {
 /// Something that is not as the team asks. The rest goes on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// What it is about.
+    /// The subject.
     pub scope: Scope,
     /// Why, as a word.
     pub reason: Reason,
@@ -55,14 +55,14 @@ impl Problem {
         Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: true }
     }
 
-    /// Something to be told that blocks nothing.
+    /// Advice, which blocks nothing.
     #[must_use]
     pub fn advice(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
         Self { scope, reason, message: visible(&message.into()).into_owned(), blocking: false }
     }
 }
 
-/// The spec as a whole cannot be: nothing is planned, and what runs is held.
+/// The spec is invalid as a whole: no plan is made, and running objects are left unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
