@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, Engine, Reason};
+use crate::api::{Blueprint, Capability, Engine, Reason};
 use crate::cluster::error::Failure;
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
@@ -17,7 +17,7 @@ use crate::plan::Choices;
 use crate::reconcile::context::Context;
 use crate::reconcile::report::{now, write_status};
 
-/// Nobody gets into namespaces of teams beside whom AITeams name.
+/// Only AITeams give people access to namespaces of teams.
 const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
 
 /// The engines that were chosen.
@@ -25,13 +25,13 @@ fn engines(choices: &Choices) -> BTreeSet<String> {
     choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
 }
 
-/// Has every Blueprint and Engine told, once it is known what there is.
+/// Requests a pass for every Blueprint and Engine, once all lists are complete.
 pub fn count(context: &Context) {
     context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Request::Blueprint(name)));
     context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Request::Engine(name)));
 }
 
-/// Has the Engines told that a team uses from now on, or no longer does.
+/// Requests a pass for the Engines that a team now uses, or no longer uses.
 pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     let (before, now) = (before.map(engines).unwrap_or_default(), engines(now));
     for engine in before.symmetric_difference(&now).filter(|name| context.store.engines.get(name).is_some()) {
@@ -39,16 +39,18 @@ pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     }
 }
 
-/// What is there of an object to be told of.
+/// The live state of an object whose status is written.
 struct Told<'a> {
     resource: ApiResource,
     kind: &'static str,
     name: &'a str,
     metadata: &'a ObjectMeta,
     status: Value,
+    /// The capabilities of an Engine that can be read.
+    capabilities: Option<String>,
 }
 
-/// Writes the status of a Blueprint, if it says something new.
+/// Writes the status of a Blueprint, if it changed.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.forms().into_iter();
@@ -62,12 +64,12 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Failure> {
     };
     let resource = ApiResource::erase::<Blueprint>(&());
     let access = access(context);
-    tell(context, Told { resource, kind: "Blueprint", name, metadata, status }, followers, [Some(finding), access])
-        .await
+    let told = Told { resource, kind: "Blueprint", name, metadata, status, capabilities: None };
+    tell(context, told, followers, [Some(finding), access]).await
 }
 
-/// Has every Blueprint tell it, whenever somebody else gets into namespaces of teams,
-/// or nobody any more. It never ends.
+/// Requests a pass for every Blueprint when access of others to namespaces of teams
+/// changes. It never ends.
 pub async fn follow_access(context: &Context) {
     loop {
         context.watches.outsiders.changed.notified().await;
@@ -75,7 +77,7 @@ pub async fn follow_access(context: &Context) {
     }
 }
 
-/// Whether people get into namespaces of teams by AITeams alone.
+/// Whether only AITeams give people access to namespaces of teams.
 fn access(context: &Context) -> Option<Finding> {
     let states =
         ["ClusterRole", "ClusterRoleBinding"].map(|kind| context.watches.kind(RBAC, kind).map(|known| known.state));
@@ -84,8 +86,9 @@ fn access(context: &Context) -> Option<Finding> {
             State::Synced => {}
             State::Listing => return None,
             State::Failing(failure) => {
-                let message =
-                    format!("whether ClusterRoleBindings let people into namespaces of teams is not known: {failure}");
+                let message = format!(
+                    "it is not known whether ClusterRoleBindings give people access to namespaces of teams: {failure}"
+                );
                 let unknown = Finding::new(ACCESS_BY_TEAMS_ALONE, false, failure.reason, message);
                 return Some(Finding { status: ConditionStatus::Unknown, ..unknown });
             }
@@ -93,19 +96,20 @@ fn access(context: &Context) -> Option<Finding> {
     }
     Some(match context.watches.outsiders.told() {
         None => {
-            let message = "no ClusterRoleBinding lets people read Secrets or write in namespaces of teams";
+            let message = "no ClusterRoleBinding allows people to read Secrets or write in namespaces of teams";
             Finding::new(ACCESS_BY_TEAMS_ALONE, true, Reason::Ready, message)
         }
         Some(told) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, told),
     })
 }
 
-/// Writes the status of an Engine object, if it says something new.
+/// Writes the status of an Engine object, if it changed.
 pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
     let Some(known) = context.store.engines.get(name) else { return Ok(()) };
     let teams = context.store.teams.names().into_iter();
     let followers = teams.filter(|team| context.uses.of(&context.cache, &context.store, team).contains(name)).count();
     let (metadata, status, _) = parts(&known, |engine| (&engine.metadata, json!(engine.status)));
+    let capabilities = known.as_ref().ok().map(|engine| joined(&engine.spec.capabilities));
     let catalogue = context.store.catalogue();
     // One that cannot be read stands in the catalogue with the reason.
     let finding = match catalogue.get(name).map(|entry| entry.compiled.as_ref()) {
@@ -113,7 +117,13 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Failure> {
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
     let resource = ApiResource::erase::<Engine>(&());
-    tell(context, Told { resource, kind: "Engine", name, metadata, status }, followers, [Some(finding), None]).await
+    let told = Told { resource, kind: "Engine", name, metadata, status, capabilities };
+    tell(context, told, followers, [Some(finding), None]).await
+}
+
+/// The names of the capabilities as one text.
+fn joined(capabilities: &[Capability]) -> String {
+    capabilities.iter().map(|capability| capability.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Metadata, status, and why the object cannot be read, if so.
@@ -132,17 +142,20 @@ fn parts<'a, K>(
 
 /// The first of the findings is the one on `Ready`.
 async fn tell(context: &Context, told: Told<'_>, users: usize, findings: [Option<Finding>; 2]) -> Result<(), Failure> {
-    let Told { resource, kind, name, metadata, status: known } = told;
+    let Told { resource, kind, name, metadata, status: known, capabilities } = told;
     let generation = metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     let stalled = findings.first().filter(|finding| finding.reason != Reason::Ready).cloned();
     findings.extend(stalled.map(|finding| Finding { type_: STALLED, status: ConditionStatus::True, ..finding }));
-    let status = json!({
+    let mut status = json!({
         "observedGeneration": generation,
         "conditions": conditions(&before, &findings, generation, &now()),
         "teams": users,
     });
+    if let Some(capabilities) = capabilities {
+        status["capabilities"] = capabilities.into();
+    }
     if known == status {
         return Ok(());
     }
