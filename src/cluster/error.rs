@@ -43,7 +43,7 @@ impl Failure {
         Self { message: format!("{}. {}", self.message.trim_end_matches('.'), visible(more)), ..self }
     }
 
-    /// What it means for what happens next.
+    /// The class, which decides how a reconcile goes on.
     #[must_use]
     pub const fn class(&self) -> Class {
         self.reason.class()
@@ -58,8 +58,8 @@ impl Failure {
         let said = &status.message;
         if is_too_large(status) {
             let message = format!(
-                "failed to {action}: it is larger than the API server stores ({said}): shorten what goes into it \
-                 (commands, values, settings, lists), or divide it; long scripts belong into an image"
+                "failed to {action}: the object is larger than the API server stores ({said}). Shorten its commands, \
+                 values, settings or lists, or put long scripts into an image"
             );
             return Self::new(Reason::Refused, message);
         }
@@ -76,7 +76,7 @@ impl Failure {
     /// What the end of a watch means. Nothing but rights refuses a read.
     #[must_use]
     pub fn of_watch(error: &watcher::Error, name: &str) -> Self {
-        let unknown = format!("{name} cannot be watched, so what is there now is not known");
+        let unknown = format!("{name} cannot be watched, so their state is not known");
         let error = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
@@ -92,7 +92,7 @@ impl Failure {
             }
             kube::Error::Api(status) if status.code == 403 => Self::new(
                 Reason::RightsMissing,
-                format!("{unknown}: {}; grant the operator list and watch on {name}", status.message),
+                format!("{unknown}: {}. Grant the operator list and watch on {name}", status.message),
             ),
             error => Self::new(Reason::ApiFailing, format!("{unknown}: {error}")),
         }

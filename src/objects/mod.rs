@@ -1,6 +1,6 @@
 //! From a plan to the full, ordered list of objects.
 //!
-//! Pure, and it cannot fail: what could go wrong went into the plan's problems.
+//! Pure and infallible: all problems are in the plan.
 //! The same plan gives the same list, to the byte.
 
 pub mod access;
@@ -36,7 +36,7 @@ pub enum Stage {
     Identity,
     /// ConfigMaps and whatever else workloads load.
     Configuration,
-    /// What runs.
+    /// Workloads.
     Workload,
     /// People's and the deployer's rights.
     Binding,
@@ -51,7 +51,7 @@ pub enum Ownership {
     Applied,
 }
 
-/// What names an object in the cluster.
+/// The identity of an object in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionedKey {
     /// The API group; empty for the core group.
@@ -60,7 +60,7 @@ pub struct VersionedKey {
     pub version: String,
     /// The kind.
     pub kind: String,
-    /// The namespace; none for what is cluster-scoped.
+    /// The namespace; none for cluster-scoped objects.
     pub namespace: Option<String>,
     /// The name.
     pub name: String,
@@ -73,7 +73,7 @@ pub struct Desired {
     pub stage: Stage,
     /// How it is kept.
     pub ownership: Ownership,
-    /// What names it.
+    /// Its identity.
     pub key: VersionedKey,
     /// The instance that it belongs to; none for the isolation core.
     pub component: Option<InstanceId>,
@@ -95,18 +95,18 @@ pub struct TemplateId {
 /// Everything that is to be for one team.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desires {
-    /// What is to be written, in the order of writing.
+    /// The objects to write, in order.
     pub objects: Vec<Desired>,
     /// The objects of held instances as their engine would write them now, and
     /// what cannot be said yet: to be watched and judged, never written and never
     /// pruned.
     pub held: Vec<Desired>,
-    /// What the plan could not know: two that want the same object.
+    /// Problems beyond the plan: two owners of one object.
     pub problems: Vec<Problem>,
 }
 
 impl Desires {
-    /// What is to be written and what is held.
+    /// The objects to write and those that are held.
     #[must_use]
     pub fn all(&self) -> Vec<&Desired> {
         self.objects.iter().chain(&self.held).collect()
@@ -152,7 +152,7 @@ pub fn desired(plan: &Plan) -> Desires {
     desires
 }
 
-/// Leaves each object to the first that wants it, and tells of the others.
+/// Keeps each object for its first owner, and reports the others.
 fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -164,7 +164,9 @@ fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
             let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
             let VersionedKey { kind, name, namespace, .. } = &desired.key;
             let place = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-            let message = format!("{kind} {name}{place} is wanted twice: the first keeps it, this one does not get it");
+            let message = format!(
+                "{kind} {name}{place} is asked for twice. The first owner keeps it, so this one is not written"
+            );
             problems.push(Problem::blocking(scope, Reason::Invalid, message));
         }
         fresh

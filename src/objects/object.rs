@@ -54,7 +54,7 @@ pub fn core<K: Resource + Serialize>(stage: Stage, ownership: Ownership, object:
     Desired { stage, ownership, key: key(&object), component: None, template: None, object }
 }
 
-/// What names an object, read off the object itself.
+/// The identity of an object, read from the object itself.
 #[must_use]
 pub fn key(object: &Value) -> VersionedKey {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

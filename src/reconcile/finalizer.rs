@@ -9,7 +9,7 @@ use crate::cluster::error::Failure;
 use crate::cluster::request::request;
 use crate::reconcile::context::Context;
 
-/// Sets the finalizer, if it is not there: what is written after it cannot be
+/// Sets the finalizer, if it is missing: objects written after it cannot be
 /// left behind.
 pub async fn add(context: &Context, team: &AITeam) -> Result<(), Failure> {
     let mut finalizers = team.metadata.finalizers.clone().unwrap_or_default();
@@ -27,13 +27,13 @@ pub async fn remove(context: &Context, team: &AITeam) -> Result<(), Failure> {
     set(context, team, &rest).await
 }
 
-/// Whether the finalizer is there.
+/// Whether the finalizer is set.
 #[must_use]
 pub fn is_set(team: &AITeam) -> bool {
     team.metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
 }
 
-/// Sets all finalizers, if nobody changed the team meanwhile.
+/// Sets all finalizers, unless the team changed meanwhile.
 async fn set(context: &Context, team: &AITeam, finalizers: &[String]) -> Result<(), Failure> {
     let api: Api<AITeam> = Api::all(context.client.clone());
     let patch = json!({"metadata": {

@@ -20,7 +20,7 @@ use crate::reconcile::observe::{Observed, Recorded};
 use crate::reconcile::publish::publish;
 use crate::reconcile::snapshot::TeamSnapshot;
 
-/// Keeps what is retained of a team, if anything is.
+/// Keeps the retained namespaces of a team, if it has any.
 pub async fn reconcile(context: &Context, name: &str) -> Result<RequeueAfter, Failure> {
     let namespaces = observe::namespaces(name, &context.cache);
     let snapshot = context.snapshot(name);

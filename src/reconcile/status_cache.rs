@@ -45,7 +45,7 @@ impl<S: Clone> StatusCache<S> {
         }
     }
 
-    /// Forgets an object that is gone.
+    /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }

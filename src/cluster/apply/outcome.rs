@@ -42,7 +42,7 @@ impl OtherManager {
         let writer = self.by.as_deref().unwrap_or("another writer");
         let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
         let message =
-            format!("{key} is changed again and again by {writer}{field}: have it leave alone what Strata sets");
+            format!("{key} is changed repeatedly by {writer}{field}. Stop that writer from changing what Strata sets");
         Failure::new(Reason::Contested, message)
     }
 }

@@ -10,7 +10,7 @@ use crate::api::labels;
 /// The most of a termination message that is kept: what the kubelet keeps.
 const MESSAGE: usize = 4096;
 
-/// What is kept of the pod.
+/// The kept state of the pod.
 #[must_use]
 pub fn seen(pod: &Value) -> Value {
     let (metadata, status) = (&pod["metadata"], &pod["status"]);

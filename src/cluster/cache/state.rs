@@ -35,7 +35,7 @@ impl CachedState {
         self.state.as_ref().and_then(|text| serde_json::from_str(&text.read()).ok()).unwrap_or_default()
     }
 
-    /// Whether the other view gives nobody a reason to look again.
+    /// Whether the other view triggers no pass.
     #[must_use]
     pub fn wakes_as(&self, other: &Self) -> bool {
         self.wakes == other.wakes
@@ -46,12 +46,12 @@ impl CachedState {
         Self { state, wakes }
     }
 
-    /// What [`CachedState::from_parts`] takes.
+    /// The arguments of [`CachedState::from_parts`].
     pub(super) fn into_parts(self) -> (Option<Text>, u64) {
         (self.state, self.wakes)
     }
 
-    /// The number that changes when somebody should look.
+    /// The number that changes with each trigger of a pass.
     pub(super) const fn wakes(&self) -> u64 {
         self.wakes
     }
@@ -97,12 +97,12 @@ fn is_daily(metadata: &Value) -> bool {
     WorkKind::ALL.iter().any(|kind| metadata["labels"][kind.label()].is_string())
 }
 
-/// Whether the label that says which team's it is, is not the one that its name begins with.
+/// Whether the team label differs from the team in its name.
 fn has_strayed(name: &str, labels: &Value) -> bool {
     labels[labels::TEAM].as_str() != team_of(name)
 }
 
-/// What a namespace that is being deleted waits for, in the words of Kubernetes.
+/// The cause of a namespace's unfinished deletion, in the words of Kubernetes.
 fn remaining(conditions: &Value) -> Value {
     let waiting = ["NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure"];
     let all = conditions.as_array().into_iter().flatten();
@@ -128,7 +128,7 @@ fn ours(annotations: &Value) -> Value {
         .into()
 }
 
-/// Usage changes with every pod; it is worth telling only at a mark.
+/// Usage changes with every pod; it is reported only at a mark.
 fn quota(status: &Value) -> CachedState {
     let state = json!({"hard": status["hard"], "used": status["used"]});
     let marks: Vec<_> = status["hard"]

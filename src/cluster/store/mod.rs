@@ -203,7 +203,7 @@ impl Store {
     #[must_use]
     pub fn unknown_kind(&self, plural: &str) -> Option<Failure> {
         let State::Failing(failure) = self.healths.get(plural)?.state() else { return None };
-        let message = format!("{failure}; until then nothing is written but the removal of rights");
+        let message = format!("{failure}. Until then only removals of rights are written");
         Some(Failure::new(failure.reason, message))
     }
 

@@ -22,7 +22,7 @@ use crate::reconcile::context::Context;
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::teardown::kind_is_going;
 
-/// Whether the object may not go before what was written for it is taken away.
+/// Whether the object must stay until its written objects are deleted.
 pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool {
     let live = planned.plan.namespace(&id.namespace).is_some_and(|place| place.layer == Layer::Live);
     let wanted = match object {
@@ -33,7 +33,7 @@ pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool 
     wanted && !has_finalizer(object)
 }
 
-/// Sets the finalizer: what is written after it cannot be left behind.
+/// Sets the finalizer before the first write, so that no object is left behind.
 pub async fn add(context: &Context, id: &WorkId, object: &Object) -> Result<(), Failure> {
     let mut all = object.metadata().finalizers.clone().unwrap_or_default();
     all.push(labels::FINALIZER.to_owned());
@@ -56,7 +56,7 @@ async fn set(context: &Context, id: &WorkId, object: &Object, finalizers: &[Stri
     }
 }
 
-/// Takes away what was written for the object, and lets it go once that is done.
+/// Deletes the written objects, and then removes the finalizer.
 pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Result<RequeueAfter, Failure> {
     if !has_finalizer(object) {
         return Ok(None);
@@ -81,7 +81,7 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Failure> {
     kind_is_going(context, id.kind.plural()).await
 }
 
-/// Takes everything away. Says whether nothing is left to wait for.
+/// Deletes everything. Returns whether the deletion is complete.
 async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Failure> {
     let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
