@@ -36,7 +36,8 @@ fn definitions_are_printed_by_any_of_their_names() {
     assert_eq!((code, nothing.as_str()), (1, ""));
     assert_eq!(
         told,
-        "error: 'pod' is no kind of Strata: name one of aiteam, blueprint, engine, component, dataset, workbench, pipeline, run, modelservice\n"
+        "error: 'pod' is no kind of Strata. Available: aiteam, blueprint, engine, component, dataset, workbench, \
+         pipeline, run, modelservice\n"
     );
 }
 
@@ -69,7 +70,7 @@ fn other_objects_are_passed_over_aloud() {
         strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");
     assert_eq!((code, objects.as_str()), (0, ""));
     assert!(told.contains("warning: standard input, document 1 (ConfigMap a) is passed over"), "{told}");
-    assert!(told.contains("warning: the files hold no AITeam"), "{told}");
+    assert!(told.contains("warning: the files have no AITeam"), "{told}");
 }
 
 #[test]
