@@ -1,4 +1,4 @@
-//! Plain text tables, as wide as what is in them.
+//! Plain text tables, as wide as their content.
 
 /// Rows under a heading, columns two spaces apart, indented.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
