@@ -38,7 +38,7 @@ async fn every_kind_in_its_layers() {
             if layers.contains(&layer) {
                 answer.passes();
             } else {
-                answer.refused_by(LAYERS, "belongs into");
+                answer.refused_by(LAYERS, "belongs in");
             }
         }
     }
@@ -57,13 +57,13 @@ async fn the_message_names_the_right_namespace() {
     // A label that the name does not bear out.
     admin.post("/api/v1/namespaces", namespace("wrong--pay", "right")).await.passes();
     let cases = [
-        ("right--pay--live", "workbenches", "a Workbench belongs into a Workspace. Create it in right--pay"),
-        ("right--shared", "workbenches", "a Workbench belongs into a Workspace. Create it in right--<project>"),
-        ("right--pay", "modelservices", "a ModelService belongs into Live. Create it in right--pay--live"),
+        ("right--pay--live", "workbenches", "a Workbench belongs in a Workspace. Create it in right--pay"),
+        ("right--shared", "workbenches", "a Workbench belongs in a Workspace. Create it in right--<project>"),
+        ("right--pay", "modelservices", "a ModelService belongs in Live. Create it in right--pay--live"),
         (
             "right--pay--live",
             "components",
-            "a Component belongs into Shared or a Workspace. Create it in right--shared or right--pay",
+            "a Component belongs in Shared or a Workspace. Create it in right--shared or right--pay",
         ),
         ("default", "runs", "Create it in a team's namespace such as <team>--<project> or <team>--<project>--live"),
         ("right--bare", "workbenches", "Create it in a team's namespace such as <team>--<project>"),
@@ -108,7 +108,7 @@ async fn volumes_schedules_and_steps_where_they_fit() {
     // Nor later, by a change.
     let plain = pipeline(json!({"steps": [{"component": "train"}]}));
     for (layer, change, says) in [
-        ("workspace", json!({"schedule": "@daily"}), "a Pipeline with a schedule belongs into Live"),
+        ("workspace", json!({"schedule": "@daily"}), "a Pipeline with a schedule belongs in Live"),
         (
             "live",
             json!({"steps": [{"component": "mine", "from": "Workspace"}]}),

@@ -48,7 +48,7 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 const DEFINITIONS_AT_ONCE: u32 = 20;
 
 /// Who is told what changed. It is called on the task of the watch: what takes
-/// long belongs into the queue.
+/// long belongs in the queue.
 pub trait Listener: Send + Sync + 'static {
     /// A team changed.
     fn team(&self, change: &Change<'_, AITeam>);

@@ -339,7 +339,7 @@ fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(
     engine::fill(plan, object, facts)
 }
 
-/// Each kind belongs into its own layers; an admission policy checks this first.
+/// Each kind belongs in its own layers; an admission policy checks this first.
 fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     let layers = id.kind.layers();
     if layers.contains(&facts.namespace.layer) {
@@ -347,7 +347,7 @@ fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Blocked> {
     }
     let names: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
     Err(invalid(format!(
-        "a {} belongs into a namespace of layer {}, but {} is {}. Create it in one of that layer",
+        "a {} belongs in a namespace of layer {}, but {} is {}. Create it in one of that layer",
         id.kind,
         names.join(" or "),
         id.namespace,
