@@ -254,7 +254,7 @@ async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
         "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "100000"}}}}],
     });
     let team = Team::create(stage().await, "misbegotten", spec).await;
-    let seen = team.until_not_ready("Invalid", "the shares ask for 100k of requests.cpu together").await;
+    let seen = team.until_not_ready("Invalid", "the shares together need requests.cpu 100k").await;
     let says = condition(&seen, "Ready")["message"].to_string();
     assert!(!says.contains("bindings"), "{says}");
 }

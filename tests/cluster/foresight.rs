@@ -50,5 +50,5 @@ async fn what_would_change_is_told_and_nothing_is_changed() {
 
     let unknown = plan(&team, &["nobody-here"]).await;
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no AITeam nobody-here"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("the cluster has no AITeam nobody-here"));
 }

@@ -66,9 +66,9 @@ impl Judged<'_> {
     /// The message for a missing Secret also names the dataset.
     fn explained(&self, failure: &Failure) -> String {
         let message = &failure.message;
-        let named = |(secret, _): &(&String, &String)| message.contains(&format!("Secret {secret}:"));
+        let named = |(secret, _): &(&String, &String)| message.contains(&format!("Secret {secret}. "));
         match self.plan.credentials.iter().find(named).filter(|_| failure.reason == Reason::SecretMissing) {
-            Some((_, dataset)) => format!("{message}; dataset {dataset} names it as its credentials"),
+            Some((_, dataset)) => format!("{message}. Dataset {dataset} names the Secret as its credentials"),
             None => message.clone(),
         }
     }
