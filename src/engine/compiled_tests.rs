@@ -112,7 +112,7 @@ fn broken_engine_parts_are_refused_with_their_path() {
         "requires": [{"group": "example.com", "kind": "Thing", "versions": ["v1"]}],
         "objects": [object("thing", json!({"apiVersion": "example.com/v1", "kind": "Thing"}))]
     });
-    assert!(refused(own.clone()).1.contains("say so under `ready`"));
+    assert!(refused(own.clone()).1.contains("Add one under `ready`"));
     assert!(engine(with(own, json!({"ready": [{"when": "objects.thing.status.ok", "message": "m"}]}))).is_ok());
 }
 

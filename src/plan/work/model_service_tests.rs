@@ -69,7 +69,7 @@ fn requests_are_captured_on_a_volume_that_can_be_written_to() {
     assert_eq!(inputs(&stage, &capture("calls")).capture, Some(expected));
     assert!(!inputs(&stage, &capture("many")).capture.unwrap().one_node);
     assert!(held(&stage, &capture("old")).contains("is read-only"));
-    assert!(held(&stage, &capture("away")).contains("is at an address"));
+    assert!(held(&stage, &capture("away")).contains("has a `uri`"));
     let missing = "spec.capture.dataset is 'elsewhere', but abc--p--live has no dataset of that name";
     assert!(held(&stage, &capture("elsewhere")).starts_with(missing));
 }
