@@ -49,7 +49,7 @@ pub(crate) fn words(_: &mut SchemaGenerator) -> Schema {
         "items": {"type": "string", "maxLength": 4096},
         "x-kubernetes-validations": [{
             "rule": "size(self.join('')) <= 8192",
-            "message": "the command and its arguments have more than 8192 characters: put the script into the image"
+            "message": "the list has more than 8192 characters together: put the script into the image"
         }]
     })
 }
