@@ -72,7 +72,7 @@ fn print_objects(options: &RenderOptions) -> Result<(), Vec<String>> {
         eprintln!("warning: {}", visible_lines(warning));
     }
     if manifests.teams.is_empty() {
-        eprintln!("warning: the files hold no AITeam, so there is nothing to render");
+        eprintln!("warning: the files have no AITeam, so nothing is rendered");
     }
     print(rendered.text.as_bytes())?;
     if rendered.refused.is_empty() { Ok(()) } else { Err(rendered.refused) }
@@ -90,7 +90,7 @@ fn print_definitions(options: &CrdOptions) -> Result<(), Vec<String>> {
         let word = asked.unwrap_or_default();
         let kinds = definitions.iter().filter_map(|definition| definition["spec"]["names"]["singular"].as_str());
         let kinds = kinds.collect::<Vec<_>>().join(", ");
-        return Err(vec![format!("'{word}' is no kind of Strata: name one of {kinds}")]);
+        return Err(vec![format!("'{word}' is no kind of Strata. Available: {kinds}")]);
     }
     print(text.as_bytes())
 }
@@ -141,7 +141,7 @@ fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {
     let found = runtime.block_on(retained::retained(options.kubeconfig.as_deref()));
     let found = found.map_err(|error| sentences(&[error]))?;
     if found.is_empty() {
-        eprintln!("nothing is retained: no team and no project left a namespace behind");
+        eprintln!("no namespace is retained");
         return Ok(());
     }
     print(visible_lines(&retained::table(&found)).as_bytes())

@@ -36,7 +36,8 @@ fn definitions_are_printed_by_any_of_their_names() {
     assert_eq!((code, nothing.as_str()), (1, ""));
     assert_eq!(
         told,
-        "error: 'pod' is no kind of Strata: name one of aiteam, blueprint, engine, component, dataset, workbench, pipeline, run, modelservice\n"
+        "error: 'pod' is no kind of Strata. Available: aiteam, blueprint, engine, component, dataset, workbench, \
+         pipeline, run, modelservice\n"
     );
 }
 
@@ -60,7 +61,7 @@ fn what_is_not_there_is_told() {
     let (code, _, told) = strata(&["render", "-f", "no-such-file.yaml"], "");
     assert!(code == 1 && told.starts_with("error: cannot read no-such-file.yaml: "), "{told}");
     let (code, _, told) = strata(&["render", "-f", "src/api"], "");
-    assert!(code == 1 && told.starts_with("error: src/api holds no manifests"), "{told}");
+    assert!(code == 1 && told.starts_with("error: src/api has no manifests"), "{told}");
 }
 
 #[test]
@@ -68,8 +69,8 @@ fn other_objects_are_passed_over_aloud() {
     let (code, objects, told) =
         strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");
     assert_eq!((code, objects.as_str()), (0, ""));
-    assert!(told.contains("warning: standard input, document 1 (ConfigMap a) is passed over"), "{told}");
-    assert!(told.contains("warning: the files hold no AITeam"), "{told}");
+    assert!(told.contains("warning: standard input, document 1 (ConfigMap a) is skipped"), "{told}");
+    assert!(told.contains("warning: the files have no AITeam"), "{told}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn unchecked_fields_are_not_reported_as_honored() {
     assert_eq!(honored(&as_it_was), honored(&before));
     let invalid = told(&team, Reason::Invalid);
     assert_eq!((honored(&invalid).status, honored(&invalid).reason.as_str()), (ConditionStatus::Unknown, "Invalid"));
-    assert!(honored(&invalid).message.contains("not looked at: a is not b"), "{}", honored(&invalid).message);
+    assert!(honored(&invalid).message.contains("is not known: a is not b"), "{}", honored(&invalid).message);
     assert_eq!(condition(&invalid, "RolesCovered"), condition(&before, "RolesCovered"));
     let types = |status: &AITeamStatus| {
         let mut types: Vec<_> = status.conditions.iter().map(|known| known.type_.clone()).collect();

@@ -1,4 +1,4 @@
-//! Addresses that no profile may open. Plain text; what contains what, `plan::cidr` says.
+//! Addresses that no profile may open, as plain text; `plan::cidr` compares blocks.
 
 /// Where clouds hand out the node's own identity. A profile of the Blueprint opens none
 /// of these, and they are taken out of every larger block. Each is documented by its

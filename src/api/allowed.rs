@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::api::team::DeletionPolicy;
 use crate::api::{AITeam, labels};
 
-/// What may go with its data.
+/// The namespaces that may be deleted with their data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allowed {
     /// Nothing.
@@ -20,7 +20,7 @@ pub enum Allowed {
 }
 
 impl Allowed {
-    /// What the team's annotation allows.
+    /// The value of the team's annotation.
     #[must_use]
     pub fn of(team: &AITeam) -> Self {
         let annotations = team.metadata.annotations.as_ref();

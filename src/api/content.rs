@@ -19,7 +19,7 @@ impl Write for Sink {
     }
 }
 
-/// The number of what is written as JSON. Maps have to be sorted.
+/// The number of a value written as JSON. Maps have to be sorted.
 #[must_use]
 pub fn number(content: &impl Serialize) -> u64 {
     let mut sink = Sink(DefaultHasher::new());

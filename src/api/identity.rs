@@ -22,10 +22,10 @@ impl fmt::Display for WorkId {
     }
 }
 
-/// What is reconciled.
+/// The subject of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Request {
-    /// A team by its name, whether its object is there or not.
+    /// A team by its name, whether its object exists or not.
     Team(String),
     /// A Blueprint by its name.
     Blueprint(String),
@@ -33,15 +33,15 @@ pub enum Request {
     Engine(String),
     /// How many teams are ready.
     Readiness,
-    /// Who depends on what changed in the daily work of a team.
+    /// The objects that depend on changed work objects of a team.
     Dependents(String),
-    /// The runs of a team whose time after their end may be over.
+    /// The ended runs of a team that may be due for deletion.
     Expiry(String),
-    /// An object of daily work, whether it is there or not.
+    /// A work object, whether it exists or not.
     Work(WorkId),
 }
 
-/// The team whose namespace this would be, by its name.
+/// The team of a namespace of this name.
 #[must_use]
 pub fn team_of(namespace: &str) -> Option<&str> {
     namespace.split_once("--").map(|(team, _)| team)

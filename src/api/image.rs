@@ -18,7 +18,7 @@ pub(crate) fn full() -> String {
     format!("^({HOST}|{PART})(/{PART})+{FIXED}$")
 }
 
-/// An image, fixed or not: what an engine runs is the platform's.
+/// An image of an engine, pinned or not.
 pub(crate) fn any() -> String {
     format!("^(({HOST}|{PART})/)?{PART}(/{PART})*{FIXED}?$")
 }

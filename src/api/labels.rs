@@ -2,7 +2,7 @@
 //!
 //! Names only. Who sets which label is decided in `desired`.
 
-/// What the labels and annotations of Strata begin with.
+/// The prefix of the labels and annotations of Strata.
 pub const PREFIX: &str = "strata-operator.dev/";
 /// Set on everything that Strata writes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -10,7 +10,7 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGER: &str = "strata";
 /// The team that an object belongs to.
 pub const TEAM: &str = "strata-operator.dev/team";
-/// The UID of that team, so that a later team of the same name is told apart.
+/// The UID of that team, to distinguish a later team of the same name.
 pub const TEAM_UID: &str = "strata-operator.dev/team-uid";
 /// The layer that an object belongs to: a [`super::Layer`] by its name.
 pub const LAYER: &str = "strata-operator.dev/layer";
@@ -24,12 +24,12 @@ pub const ENGINE: &str = "strata-operator.dev/engine";
 pub const ALLOW_DELETION: &str = "strata-operator.dev/allow-deletion";
 /// Opts a foreign namespace in to being taken over by the team it names.
 pub const ADOPT: &str = "strata-operator.dev/adopt";
-/// Marks what a removed team or project left behind under `Retain`.
+/// Marks namespaces of a removed team or project under `Retain`.
 pub const RETAINED: &str = "strata-operator.dev/retained";
 /// Its value on a namespace that is kept only until its deletion is allowed: it left the
 /// spec under `Delete`.
 pub const UNTIL_ALLOWED: &str = "until-deletion-is-allowed";
-/// Says why a namespace's Pod Security level is not `restricted`.
+/// The reason for a Pod Security level below `restricted`.
 pub const POD_SECURITY_REASON: &str = "strata-operator.dev/pod-security-reason";
 /// On an `AITeam`: the prefixes to which all of its people and groups may be renamed,
 /// as [`super::Prefixes`] are written.
@@ -37,20 +37,20 @@ pub const ACCEPT_PREFIX: &str = "strata-operator.dev/accept-prefix";
 /// On the claim of a store: the UID of that claim. With it an administrator, who may
 /// override guardrails, accepts the volume in place of the one before.
 pub const ACCEPT_VOLUME: &str = "strata-operator.dev/accept-volume";
-/// On a namespace: what the API server puts before the names of people. Policies read it.
+/// On a namespace: the API server's prefix of user names. Policies read it.
 pub const USER_PREFIX: &str = "strata-operator.dev/user-prefix";
-/// On a namespace: what it puts before the names of groups.
+/// On a namespace: the API server's prefix of group names.
 pub const GROUP_PREFIX: &str = "strata-operator.dev/group-prefix";
 /// On a binding of others: until when it lets people in past the team's object, as
 /// RFC 3339 has it.
 pub const BREAK_GLASS: &str = "strata-operator.dev/break-glass-until";
 /// On an `AITeam`: the UID of the earlier team whose namespaces it takes over.
 pub const RECLAIM: &str = "strata-operator.dev/reclaim";
-/// On the claim of a home volume: whose home it is.
+/// On the claim of a home volume: the owner.
 pub const OWNER: &str = "strata-operator.dev/owner";
-/// On an object of an engine: what others add to its content is taken out again.
+/// On an object of an engine: additions of others to its content are removed.
 pub const OWNED_WHOLE: &str = "strata-operator.dev/owned-whole";
-/// Holds an `AITeam` until what it owns was taken away or retained.
+/// Holds an `AITeam` until its objects are deleted or retained.
 pub const FINALIZER: &str = "strata-operator.dev/teardown";
 
 /// Labels by which a GitOps tool knows what it created, with the tool.

@@ -1,4 +1,4 @@
-//! What users write and read: the kinds of `strata-operator.dev/v1alpha1` as
+//! The API: the kinds of `strata-operator.dev/v1alpha1` as
 //! Rust types, from which `crds/` is generated.
 //!
 //! Nothing in here talks to a cluster or decides anything.

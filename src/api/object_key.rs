@@ -1,4 +1,4 @@
-//! What names an object, whatever version it is read or written in.
+//! The identity of an object, independent of its version.
 
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The longest prefix: issuers are URLs, and names have to fit behind it.
 const LONGEST: usize = 256;
-/// What the names of Kubernetes' own subjects begin with.
+/// The prefix of Kubernetes' own subjects.
 const OWN: &str = "system:";
 
 /// The prefixes of people and of groups; empty where the API server puts nothing
@@ -26,11 +26,11 @@ impl fmt::Display for Prefixes {
     }
 }
 
-/// One prefix as it is told on the command line, or why it can be none.
+/// Parses one prefix of the command line; the error is the reason for a refusal.
 pub fn prefix(text: &str) -> Result<String, String> {
     if !text.is_empty() && (text.starts_with(OWN) || OWN.starts_with(text)) {
-        let why = "with it a name could become one of Kubernetes' own system:* subjects: \
-                   tell the prefix that the API server is configured with";
+        let why = "with this prefix a name could become a system:* subject of Kubernetes. Set the prefix that the API \
+                   server is configured with";
         return Err(why.to_owned());
     }
     if text.len() > LONGEST || text.chars().any(char::is_control) {

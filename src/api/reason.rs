@@ -1,4 +1,4 @@
-//! Why a condition is what it is: the closed set of reasons.
+//! The closed set of reasons of conditions.
 //!
 //! A reason's class decides how a reconcile goes on, which condition stands
 //! beside `Ready`, the type of the Event and the label of the metric: one place
@@ -8,12 +8,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a reason means for what happens next.
+/// The consequence of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// As asked for.
     Fine,
-    /// It can pass by itself: `Reconciling`, looked at again soon.
+    /// It can pass without action: `Reconciling`, with another pass soon.
     Waiting,
     /// The API or the network failed: `Reconciling`, tried again with backoff.
     Transient,
@@ -41,7 +41,7 @@ macro_rules! reasons {
         pub enum Reason { $($(#[doc = $doc])+ $name),+ }
 
         impl Reason {
-            /// Every reason with what it means, for the documentation.
+            /// Every reason with its meaning, for the documentation.
             pub const ALL: &'static [(Self, &'static str)] =
                 &[$((Self::$name, concat!($($doc),+))),+];
 
@@ -51,7 +51,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
-            /// What it means for what happens next.
+            /// The class, which decides how a reconcile goes on.
             #[must_use]
             pub const fn class(self) -> Class {
                 match self { $(Self::$name => Class::$class),+ }
@@ -61,13 +61,13 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// All that was asked for is there and ready.
+    /// Everything in the spec exists and is ready.
     Ready: Fine,
     /// Nothing of the kind was asked for.
     NothingAsked: Fine,
-    /// The project left the spec, and what it left behind is kept.
+    /// The team or project left the spec, and its namespaces are kept.
     Retained: Fine,
-    /// The staffing covers what the team does.
+    /// Every layer has members with the roles it needs.
     Covered: Fine,
     /// The staffing lacks something. Advice: it blocks nothing.
     NotCovered: Fine,
@@ -82,11 +82,11 @@ reasons! {
     UpgradeAvailable: Fine,
     /// It is down, as asked for.
     Stopped: Fine,
-    /// The server ended itself because nobody used it.
+    /// The server stopped itself because it was idle.
     Idle: Fine,
     /// It ran to its end, as asked for.
     Succeeded: Fine,
-    /// A GitOps tool would create again what is due to be deleted, so it stays.
+    /// The object is due to be deleted, but a GitOps tool would create it again, so it stays.
     Tracked: Fine,
     /// The team is not in a state in which anything is written for this object.
     TeamNotReady: Waiting,
@@ -104,19 +104,19 @@ reasons! {
     Unschedulable: Waiting,
     /// The kinds that the named engine needs are not served by this cluster.
     Unavailable: Waiting,
-    /// More is in use than the budget grants now; what runs is not stopped.
+    /// More is in use than the budget grants now; running pods are kept.
     OverBudget: Waiting,
     /// Another writer changes the same field again and again.
     Contested: Waiting,
     /// The namespace is terminating, so nothing can be written into it.
     Terminating: Waiting,
-    /// The object is being taken away, or what it owns is.
+    /// The object, or an object that it owns, is being deleted.
     Deleting: Waiting,
     /// The API server or the network did not answer as it should.
     ApiFailing: Transient,
     /// The deadline of one reconcile passed.
     PassTooLong: Transient,
-    /// The spec asks for something that cannot be, or names what is not there.
+    /// The spec asks for something impossible, or names something that does not exist.
     Invalid: Invalid,
     /// A component is not among those that a dataset of Live gives its credentials or its volume to.
     NotListed: Invalid,
@@ -126,11 +126,11 @@ reasons! {
     StepFailed: Invalid,
     /// A run was under way for longer than it may be, and was stopped.
     DeadlineExceeded: Invalid,
-    /// The Job of a run is gone before it ended.
+    /// The Job of a run was deleted before it ended.
     JobLost: Invalid,
-    /// The version asked for could not be released; what served before goes on.
+    /// The version in the spec could not be released; the earlier one is still serving.
     ReleaseFailed: Invalid,
-    /// The monitor says that the model drifts. It goes on serving.
+    /// The monitor reports that the model drifts. The model is still serving.
     Drift: Invalid,
     /// The monitor itself did not end as it should.
     MonitorFailed: Invalid,
@@ -142,13 +142,13 @@ reasons! {
     BlueprintMissing: Invalid,
     /// The Blueprint that the team names contradicts itself.
     BlueprintInvalid: Invalid,
-    /// The record of the team is there and cannot be read, so nothing is written.
+    /// The record of the team exists but cannot be read, so nothing is written.
     RecordUnreadable: Invalid,
     /// The engine that the team or the Blueprint names does not exist.
     EngineMissing: Invalid,
     /// The engine's file is broken, or one of its expressions failed.
     EngineInvalid: Invalid,
-    /// The engine, or something that it is made of, says that it fails.
+    /// The engine, or an object of it, reports a failure.
     EngineFailing: Invalid,
     /// The claim of a store was deleted and made again, and its volume is not accepted yet.
     VolumeReplaced: Invalid,
@@ -156,7 +156,7 @@ reasons! {
     RightsMissing: Invalid,
     /// The API server, a quota or an admission policy refused an object.
     Refused: Invalid,
-    /// `suspend` is set: nothing is written but the removal of rights.
+    /// `suspend` is set: only removals of rights are written.
     Suspended: Waiting,
 }
 

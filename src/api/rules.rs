@@ -21,7 +21,7 @@ fn rule(rule: &str, message: &str, field: &str) -> Value {
     value
 }
 
-/// Whether every step of the path is there. Optional access would read better,
+/// Whether every step of the path exists. Optional access would read better,
 /// and the API server would price it as if nothing were bounded.
 fn given(from: &str, path: &str) -> String {
     let mut place = from.to_owned();
@@ -32,7 +32,7 @@ fn given(from: &str, path: &str) -> String {
     format!("({})", steps.collect::<Vec<_>>().join(" && "))
 }
 
-/// Whether the amount can be reckoned with: what is none has its own sentence already.
+/// Whether the amount is a quantity: any other text has a message of its own.
 pub(crate) fn sound(amount: &str) -> String {
     format!("isQuantity({amount}) && !{amount}.startsWith('-')")
 }
@@ -65,7 +65,8 @@ pub(crate) fn team_name() -> Vec<Value> {
         ),
         rule(
             "!(self.metadata.name in ['backbone', 'shared', 'live', 'strata', 'kube', 'openshift']) && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('openshift-')",
-            "'backbone', 'shared', 'live', 'strata', 'kube', 'openshift' and what begins with 'kube-' or 'openshift-' is taken: choose another name for the team",
+            "'backbone', 'shared', 'live', 'strata', 'kube', 'openshift' and names that begin with 'kube-' or \
+             'openshift-' are reserved: choose another name for the team",
             NAME,
         ),
     ]
@@ -236,7 +237,7 @@ pub(crate) fn offers() -> Vec<Value> {
     )]
 }
 
-/// Production settings only where there is production.
+/// Production settings need a production side.
 pub(crate) fn live_share_needs_live() -> Vec<Value> {
     vec![rule(
         "!has(self.share) || !has(self.share.live) || has(self.live)",
@@ -245,7 +246,7 @@ pub(crate) fn live_share_needs_live() -> Vec<Value> {
     )]
 }
 
-/// What the way from a repository needs.
+/// The needs of delivery from a repository.
 pub(crate) fn delivery() -> Vec<Value> {
     vec![
         rule(
@@ -261,7 +262,7 @@ pub(crate) fn delivery() -> Vec<Value> {
     ]
 }
 
-/// What a cell of the role table can say.
+/// The values of a cell of the role table.
 pub(crate) fn cell() -> Vec<Value> {
     vec![
         rule(
@@ -277,7 +278,7 @@ pub(crate) fn cell() -> Vec<Value> {
     ]
 }
 
-/// What an egress profile must say to open anything.
+/// The content that an egress profile needs to open anything.
 pub(crate) fn egress() -> Vec<Value> {
     vec![
         rule(
@@ -293,7 +294,7 @@ pub(crate) fn egress() -> Vec<Value> {
     ]
 }
 
-/// What a toleration can say, as Kubernetes checks it on pods.
+/// The values of a toleration, as Kubernetes checks them on pods.
 pub(crate) fn toleration() -> Vec<Value> {
     vec![
         rule(

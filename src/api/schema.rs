@@ -19,17 +19,19 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 
 /// That a text hides nothing: columns of kubectl show it as it is.
 pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
-/// What is said of a text that does.
-pub(crate) const HIDDEN: &str = "there is a character in it that cannot be seen (a line break, a tab, one without width or that turns the direction): type it anew";
+/// The message for a text that does.
+pub(crate) const HIDDEN: &str = "the text has an invisible character (a line break, a tab, one without width or that \
+                                 turns the direction): type it again";
 
 /// That no parameter of an address opens anything.
 pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([a-z0-9_.%-]*(password|passwd|pwd|secret|token|signature|credential|credentials|key|auth)|sig)=')";
-/// What is said of one that does.
-pub(crate) const CREDENTIALS: &str =
-    "an address holds no password, token or signature: credentials belong into a Secret";
+/// The message for one that does.
+pub(crate) const CREDENTIALS: &str = "an address holds no password, token or signature: put credentials into a Secret";
 
-/// What is said of a setting for pods that holds one.
-const OPEN_SETTING: &str = "every member reads these settings in the ConfigMap `connections`, so they hold no user, password, token or key: let the proxy or the index know the namespaces by their addresses, or have pods take the credentials from a Secret";
+/// The message for a setting for pods that holds one.
+const OPEN_SETTING: &str = "every member reads these settings in the ConfigMap `connections`, so they hold no user, \
+                            password, token or key: have the proxy or the index admit the namespaces by their \
+                            addresses, or have pods take the credentials from a Secret";
 
 /// The address of a repository. Over ssh a user is no secret.
 pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
@@ -37,7 +39,8 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "minLength": 1, "maxLength": 2048,
         "x-kubernetes-validations": [
             {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
-             "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh with the user: ssh://git@git.example.com/a/b): credentials belong into a Secret"},
+             "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh \
+                         with the user: ssh://git@git.example.com/a/b): put credentials into a Secret"},
             {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\\\s@/:]+(:[^\\\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\\\[][0-9A-Fa-f:.]+[\\\\]])(:[0-9]{1,5})?(/[^?#\\\\\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
              "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"}
         ]
@@ -118,7 +121,7 @@ pub(crate) fn teams(_: &mut SchemaGenerator) -> Schema {
         "items": {"type": "string", "minLength": 1, "maxLength": 20, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$"},
         "x-kubernetes-validations": [{
             "rule": "!('*' in self) || size(self) == 1",
-            "message": "'*' is everyone already: remove the other names, or '*'"
+            "message": "'*' includes every team: remove the other names, or '*'"
         }]
     })
 }
@@ -146,7 +149,7 @@ fn key_rules() -> Value {
         {"rule": format!("self.all(key, key.matches('{KEY}'))"),
          "message": "a key is a label key of Kubernetes: an optional DNS prefix and a slash, then at most 63 letters, digits, '-', '_' or '.'"},
         {"rule": format!("self.all(key, !key.matches('{FOREIGN_KEY}'))"),
-         "message": "label keys of Kubernetes, Strata, Argo CD and Flux are not the team's to set: choose a key of your own"}
+         "message": "label keys of Kubernetes, Strata, Argo CD and Flux are reserved: choose a key of your own"}
     ])
 }
 
@@ -159,7 +162,7 @@ pub(crate) fn annotations(_: &mut SchemaGenerator) -> Schema {
             {"rule": format!("self.all(key, key.matches('{KEY}'))"),
              "message": "a key is an annotation key of Kubernetes: an optional DNS prefix and a slash, then at most 63 letters, digits, '-', '_' or '.'"},
             {"rule": "self.all(key, !key.matches('^([^/]*[.])?strata-operator[.]dev/'))",
-             "message": "annotations of strata-operator.dev are Strata's own: choose another key"}
+             "message": "annotations of strata-operator.dev are reserved for Strata: choose another key"}
         ]
     })
 }
@@ -229,7 +232,8 @@ pub(crate) fn registry(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "minLength": 1, "maxLength": 512,
         "x-kubernetes-validations": [
             {"rule": "self.endsWith('/')",
-             "message": "end with '/', or what begins alike is allowed too: registry.example.com/ai/${team}/"},
+             "message": "the folder must end with '/': without it, registry.example.com/ai/fraud would also allow \
+                         registry.example.com/ai/fraud-other. Write registry.example.com/ai/${team}/"},
             {"rule": format!("!self.endsWith('/') || self.replace('${{team}}', 'team').matches('{}')", image::folder()),
              "message": "name a folder as a registry takes it, in small letters, without a scheme, a user or '..': registry.example.com/ai/${team}/"}
         ]
@@ -247,7 +251,8 @@ pub(crate) fn image(_: &mut SchemaGenerator) -> Schema {
 fn image_rules() -> Value {
     json!([{
         "rule": format!("self.matches('{}') && !self.endsWith(':latest')", image::tagged()),
-        "message": "name a fixed tag or a digest: registry.example.com/ai/train:1; an image without one, or `latest`, changes under those who use it"
+        "message": "name a fixed tag or a digest: registry.example.com/ai/train:1; an image without a tag, or with \
+                    `latest`, can change between two pulls"
     }])
 }
 
@@ -278,7 +283,8 @@ pub(crate) fn counts(_: &mut SchemaGenerator) -> Schema {
         "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000},
         "x-kubernetes-validations": [{
             "rule": "self.all(kind, kind in ['components', 'datasets', 'modelservices', 'pipelines', 'runs', 'workbenches'])",
-            "message": "a key is a kind of daily work: components, datasets, modelservices, pipelines, runs or workbenches"
+            "message": "a key is one of the namespaced kinds: components, datasets, modelservices, pipelines, runs or \
+                        workbenches"
         }]
     })
 }
@@ -344,7 +350,9 @@ pub(crate) fn cidrs(_: &mut SchemaGenerator) -> Schema {
                 {"rule": "!isCIDR(self) || cidr(self).masked() == cidr(self)",
                  "message": "the address has bits beyond the mask: write the first address of the block, 203.0.113.0/24"},
                 {"rule": format!("!isCIDR(self) || !({metadata})"),
-                 "message": "there the metadata service of the node answers, which hands out the node's own credentials: remove the block. A larger block may hold such an address; Strata leaves it out"}
+                 "message": "the metadata service of nodes answers at this address and gives out credentials of the \
+                             node: remove the block. A larger block may include the address, and Strata then excludes \
+                             it"}
             ]
         }
     })

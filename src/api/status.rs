@@ -11,7 +11,7 @@ use super::{Reason, text};
 
 /// Everything that the object asks for is ready in its present generation.
 pub const READY: &str = "Ready";
-/// Work is under way, or something is waited for that can pass by itself.
+/// Work is under way, or a wait that can pass without action.
 pub const RECONCILING: &str = "Reconciling";
 /// A person has to fix something.
 pub const STALLED: &str = "Stalled";
@@ -20,7 +20,7 @@ pub const STALLED: &str = "Stalled";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What the condition is about.
+    /// The type of the condition.
     #[serde(rename = "type")]
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z][A-Za-z]*$"))]
     pub type_: String,
@@ -35,7 +35,7 @@ pub struct Condition {
     /// When the status last changed.
     #[schemars(schema_with = "time")]
     pub last_transition_time: Time,
-    /// The generation of the object that this was said of.
+    /// The generation of the object that the condition is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
@@ -48,7 +48,7 @@ pub enum ConditionStatus {
     True,
     /// It does not hold.
     False,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
 }
 
-/// A condition before its time is known: what pure code says.
+/// A condition before its time is known, as pure code makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The condition's type.
@@ -91,7 +91,7 @@ impl Finding {
     }
 }
 
-/// The findings as conditions: one that says the same as before keeps its time.
+/// The findings as conditions: an unchanged one keeps its time.
 #[must_use]
 pub fn conditions(before: &[Condition], findings: &[Finding], generation: i64, now: &Time) -> Vec<Condition> {
     findings

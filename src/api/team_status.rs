@@ -1,7 +1,7 @@
-//! What Strata reports of a team.
+//! The status of a team.
 //!
 //! Times stand here only for changes of state, and nothing counts up: a status
-//! is written only when it says something new.
+//! is written only when it changed.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub const SHARED_READY: &str = "SharedReady";
 pub const PROJECTS_READY: &str = "ProjectsReady";
 /// All models and schedules in production are as asked. Apart from `Ready`.
 pub const PRODUCTION_READY: &str = "ProductionReady";
-/// The staffing covers what the team does. Advice: it never blocks.
+/// Every layer has members with the roles it needs. Advice: it never blocks.
 pub const ROLES_COVERED: &str = "RolesCovered";
 
 /// The state of a team.
@@ -35,7 +35,7 @@ pub struct AITeamStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// What `kubectl get` shows in its columns.
+    /// The columns of `kubectl get`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
     /// The team's namespaces.
@@ -72,7 +72,7 @@ pub struct AITeamStatus {
     pub operator_version: Option<String>,
 }
 
-/// What `kubectl get` shows in its columns.
+/// The columns of `kubectl get`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Projects that are ready, of all: `2/3`.
@@ -96,7 +96,7 @@ pub struct NamespaceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub uid: Option<String>,
-    /// The layer it stands for.
+    /// The layer of the namespace.
     pub layer: Layer,
     /// The project it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,16 +118,16 @@ pub struct NamespaceStatus {
 pub enum ComponentState {
     /// It cannot become ready without a person.
     Failed,
-    /// It is not ready, and that can pass by itself.
+    /// Not ready, which can pass without action.
     Progressing,
     /// It is ready.
     Ready,
 }
 
-/// What provides one capability in one place.
+/// The component that provides one capability in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentStatus {
-    /// The layer it stands in.
+    /// The layer of its namespace.
     pub layer: Layer,
     /// The project it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ pub struct ComponentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub revision: Option<String>,
-    /// The namespace it stands in.
+    /// Its namespace.
     #[schemars(length(max = 63))]
     pub namespace: String,
     /// How it is.
@@ -184,7 +184,7 @@ pub struct ProductionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub serving: Option<String>,
-    /// The digest of what answers.
+    /// The digest of the version that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub digest: Option<String>,
@@ -199,17 +199,17 @@ pub struct ProductionStatus {
     pub endpoint: Option<String>,
 }
 
-/// What one namespace has of the budget.
+/// The part of the budget that one namespace has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetStatus {
     /// The namespace.
     #[schemars(length(max = 63))]
     pub namespace: String,
-    /// What its quota grants, by the quota's resource names.
+    /// The amounts of its quota, by the quota's resource names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::schema::strings")]
     pub granted: BTreeMap<String, String>,
-    /// How much of it is in use, in steps worth telling: `0%`, `50%`, `80%`, `100%`.
+    /// The used part, in steps: `0%`, `50%`, `80%`, `100%`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::schema::strings")]
     pub used: BTreeMap<String, String>,
@@ -225,7 +225,7 @@ pub struct MissingSecret {
     /// Its name.
     #[schemars(length(max = 253))]
     pub secret: String,
-    /// What waits for it.
+    /// The component that waits for it.
     #[schemars(length(max = 253))]
     pub wanted_by: String,
     /// Since when it is missed.

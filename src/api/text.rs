@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text on one line, with what cannot be seen escaped as in JSON: `\n`, `\u202e`.
-/// What is escaped already stays as it is.
+/// Escaped text is kept.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, &[])

@@ -33,12 +33,12 @@ macro_rules! names {
     };
 }
 
-/// The place in the reference architecture that a namespace stands for.
+/// The layer of the reference architecture that a namespace belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Layer {
     /// Access, network, security, CI/CD, compute budget.
     Backbone,
-    /// What all projects of the team reuse.
+    /// The layer that all projects of the team reuse.
     Shared,
     /// Where one project is worked on.
     Workspace,
@@ -52,7 +52,7 @@ names!(Layer { Backbone = "backbone", Shared = "shared", Workspace = "workspace"
 pub enum Level {
     /// Read everything but Secrets.
     View,
-    /// View, and what is one's own.
+    /// View, and write access to own objects.
     Use,
     /// Use, and every Strata kind of the layer.
     Contribute,
@@ -76,7 +76,7 @@ pub enum Role {
     DataEngineer,
     /// Builds models in a Workspace.
     DataScientist,
-    /// Uses what others built, with their own data.
+    /// Uses models and tools of others with their own data.
     CitizenDataScientist,
     /// Researches methods in a Workspace.
     MLResearcher,
@@ -98,7 +98,7 @@ names!(Role {
     ProjectManager = "project-manager",
 });
 
-/// What a team asks for; an engine is what provides it.
+/// A capability that a team asks for and an engine provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Capability {
     /// A way from the team's repository into its namespaces.
@@ -107,7 +107,7 @@ pub enum Capability {
     Secrets,
     /// Who computes when.
     Queue,
-    /// What runs how well.
+    /// Metrics of workloads.
     Metrics,
     /// Tracking of experiments.
     Experiments,

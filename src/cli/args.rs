@@ -13,15 +13,15 @@ use crate::operator::options::{PrefixOptions, RunOptions};
 #[derive(Debug, Parser)]
 #[command(name = "strata", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the operator until it is told to end.
+    /// Run the operator until it is stopped.
     Run(RunOptions),
     /// Print every object of the given teams, without a cluster.
     ///
@@ -58,18 +58,18 @@ pub enum Command {
     },
 }
 
-/// What is rendered.
+/// The arguments of `render`.
 #[derive(Args, Clone, Debug)]
 pub struct RenderOptions {
     /// Files or folders with manifests; `-` is standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true, num_args = 1..)]
     pub filenames: Vec<PathBuf>,
-    /// What stands before the names of people and groups; nothing where it is not given.
+    /// The prefixes of user and group names; empty where not given.
     #[command(flatten)]
     pub prefixes: PrefixOptions,
 }
 
-/// What is planned.
+/// The arguments of `plan`.
 #[derive(Args, Clone, Debug)]
 pub struct PlanOptions {
     /// The kubeconfig of the cluster; else $KUBECONFIG, ~/.kube/config, or the pod's own identity.
@@ -81,7 +81,7 @@ pub struct PlanOptions {
     /// Teams of the cluster, by name.
     #[arg(value_name = "TEAM", conflicts_with = "filenames")]
     pub teams: Vec<String>,
-    /// What stands before the names of people and groups; what is written on the team's
+    /// The prefixes of user and group names; the ones written on the team's
     /// namespaces where it is not given.
     #[command(flatten)]
     pub prefixes: PrefixOptions,
@@ -98,12 +98,12 @@ pub struct CrdOptions {
     pub kind: Option<String>,
 }
 
-/// What is done with the files of engines.
+/// The commands for files of engines.
 #[derive(Clone, Debug, Subcommand)]
 pub enum EngineCommand {
     /// Check Engine manifests: every problem with its file and its place in it.
     Check(EngineOptions),
-    /// Print the ClusterRoles that hold what engines let people and the operator do.
+    /// Print the ClusterRoles with the rights that engines give to people and the operator.
     ///
     /// Read them, then apply them: Strata's own roles collect them by their labels.
     /// The operator itself creates no rights. For example:
@@ -125,7 +125,7 @@ pub struct EngineOptions {
     pub files: Vec<PathBuf>,
 }
 
-/// Whose retained namespaces are listed.
+/// The arguments of `retained`.
 #[derive(Args, Clone, Debug)]
 pub struct RetainedOptions {
     /// The kubeconfig of the cluster; else $KUBECONFIG, ~/.kube/config, or the pod's own identity.

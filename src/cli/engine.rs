@@ -1,4 +1,4 @@
-//! `strata engine`: what is wrong with the files of engines, and the rights that
+//! `strata engine`: the faults of the files of engines, and the rights that
 //! such a file asks for.
 //!
 //! From documents to text. Nothing here talks to a cluster or prints; that the
@@ -22,14 +22,14 @@ use crate::engine::{CompiledEngine, Fault};
 /// that level collects rights.
 const AGGREGATE: &str = "rbac.strata-operator.dev/aggregate-to";
 
-/// What was found out about files of engines.
+/// The result of a check of files of engines.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// What is asked for, for standard output.
+    /// The text for standard output.
     pub text: String,
-    /// What is worth knowing and wrong with nothing.
+    /// The warnings.
     pub warnings: Vec<String>,
-    /// What is wrong, one sentence each, with the file and the place in it.
+    /// The problems, one sentence each, with the file and the path in it.
     pub problems: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub fn roles(documents: &[Document]) -> Answer {
         }
         if !engine.spec.rights.work.is_empty() {
             let place = document.place();
-            answer.warnings.push(format!("{place}: spec.rights.work is not dealt out yet, so no role holds it"));
+            answer.warnings.push(format!("{place}: spec.rights.work has no effect yet: no role gets these rights"));
         }
         for role in roles {
             answer.text.push_str("---\n");
@@ -81,10 +81,10 @@ fn engines(documents: &[Document]) -> (Answer, Vec<(&Document, String, Engine)>)
         group == Some(GROUP) && document.text("/kind") == Some("Engine")
     };
     let (found, others): (Vec<&Document>, Vec<&Document>) = documents.iter().partition(ours);
-    let passed_over = |document: &&Document| format!("{} is passed over: only Engines are read here", document.place());
+    let passed_over = |document: &&Document| format!("{} is skipped: only Engines are read here", document.place());
     answer.warnings.extend(others.iter().map(passed_over));
     if found.is_empty() {
-        answer.problems.push("the files hold no Engine".to_owned());
+        answer.problems.push("the files have no Engine".to_owned());
     }
     let together: Vec<Document> = found.iter().map(|document| (*document).clone()).collect();
     if let Err(errors) = Manifests::of(&together) {
@@ -111,7 +111,7 @@ fn faults(name: &str, spec: &EngineSpec) -> Vec<Fault> {
     faults
 }
 
-/// The faults of the file's parts, each part by itself.
+/// The faults of the file's parts, each part checked alone.
 fn parts(spec: &EngineSpec) -> Vec<Fault> {
     let mut faults: Vec<Option<Fault>> = Vec::new();
     let parameters = Parameters::compile(&spec.parameters);
@@ -144,7 +144,7 @@ fn of_rule(when: &str, message: &str, ids: &BTreeSet<&str>, known: &Variables) -
     let variables = known.with(OBJECTS, Bound::unknown());
     let unknown = |rule: &Expression| {
         let id = rule.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id))?;
-        Some(Fault::here(format!("there is no object `{id}`")))
+        Some(Fault::here(format!("no object has the id `{id}`")))
     };
     let when = match compile_rule(Some(when), &variables) {
         Ok(rule) => rule.as_ref().and_then(unknown),

@@ -37,7 +37,7 @@ fn every_problem_is_told_with_file_and_path() {
     let places = [
         "objects[0].template.data.A: ",
         "objects[1].template.data.A: ",
-        "ready[0].when: there is no object `c`",
+        "ready[0].when: no object has the id `c`",
         "failing[0].message: ",
         "connections.A_B: ",
     ];
@@ -127,18 +127,15 @@ fn refusals_are_reported_and_the_rest_is_still_checked() {
     assert!(answer.problems[0].contains("spec.capabilities[0]: \"Flight\" is not one of"), "{:?}", answer.problems);
     assert_eq!(answer.text, "kueue.yaml, document 1 (Engine good) is sound\n");
     let twice = check(&[good.clone(), good]);
-    assert!(twice.problems[0].contains("remove one of them"), "{:?}", twice.problems);
+    assert!(twice.problems[0].contains("Remove one of the two"), "{:?}", twice.problems);
 }
 
 #[test]
 fn files_without_engines_are_a_mistake() {
     let other = document(2, "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}");
     for answer in [check(std::slice::from_ref(&other)), roles(std::slice::from_ref(&other))] {
-        assert_eq!(answer.problems, ["the files hold no Engine"]);
-        assert_eq!(
-            answer.warnings,
-            ["kueue.yaml, document 2 (ConfigMap x) is passed over: only Engines are read here"]
-        );
+        assert_eq!(answer.problems, ["the files have no Engine"]);
+        assert_eq!(answer.warnings, ["kueue.yaml, document 2 (ConfigMap x) is skipped: only Engines are read here"]);
     }
 }
 

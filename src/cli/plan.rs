@@ -33,11 +33,12 @@ pub enum PlanError {
     Connect(#[from] ConnectError),
     /// The cluster did not list everything in time.
     #[error(
-        "failed to list {0} in a minute: is the cluster up, are Strata's definitions installed, and may you read them?"
+        "failed to list {0} within a minute. Check that the cluster runs, that Strata's definitions are installed, and \
+         that you may read them"
     )]
     Unlisted(String),
     /// A team that is asked for by name is not there.
-    #[error("there is no AITeam {0} in the cluster: name one that is there, or give its file with -f")]
+    #[error("the cluster has no AITeam {0}. Name one that exists, or give its file with -f")]
     Unknown(String),
 }
 
@@ -108,7 +109,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     let mut plan = match plan {
         Ok(plan) => plan,
         Err(why) => {
-            result.held.push(format!("team {name} is held as it is: {why}"));
+            result.held.push(format!("team {name} is held, so nothing would be changed: {why}"));
             return Ok(());
         }
     };
@@ -128,7 +129,7 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
     result.changes += changes.len();
     // Writing into a String cannot fail.
     let _ = match changes.len() {
-        0 => writeln!(result.text, "team {name}: {} objects, all as they should be", desires.objects.len()),
+        0 => writeln!(result.text, "team {name}: {} objects, none would be changed", desires.objects.len()),
         number => writeln!(result.text, "team {name}: {number} of {} objects would be changed", desires.objects.len()),
     };
     for line in changes {
@@ -143,9 +144,9 @@ fn change(cache: &ObjectCache, owner: &Request, wanted: &Desired) -> Option<Stri
     let write_strategy = built_in(&key.group, &key.kind).map_or(WriteStrategy::Apply, |kind| kind.write_strategy);
     match cache.get(key) {
         None => Some(format!("+ {key}")),
-        Some(entry) if entry.deleting => Some(format!("+ {key}, once the one that is being deleted is gone")),
+        Some(entry) if entry.deleting => Some(format!("+ {key}, when the one that is being deleted is gone")),
         Some(entry) if !crate::cluster::apply::is_ours(&entry, key, owner) => {
-            Some(format!("! {key} is not Strata's: it would stay untouched"))
+            Some(format!("! {key} was not made by Strata and would not be changed"))
         }
         Some(_) if cache.holds(key, &wanted.object, write_strategy) => None,
         Some(_) => Some(format!("~ {key}")),

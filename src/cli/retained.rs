@@ -20,7 +20,7 @@ const PAGE: u32 = 500;
 /// The head of the table.
 const HEAD: [&str; 5] = ["TEAM", "NAMESPACE", "LAYER", "PROJECT", "UID"];
 
-/// Why the namespaces cannot be told.
+/// The cause of a failed list of namespaces.
 #[derive(Debug, thiserror::Error)]
 pub enum RetainedError {
     /// The cluster cannot be reached.
@@ -38,7 +38,7 @@ pub struct Row {
     pub team: String,
     /// Its name.
     pub namespace: String,
-    /// What it stood for.
+    /// Its layer or project.
     pub layer: String,
     /// The project, in a Workspace and in Live.
     pub project: Option<String>,
@@ -47,7 +47,7 @@ pub struct Row {
     pub uid: String,
 }
 
-/// What the cluster of this kubeconfig retains, as a table.
+/// The retained namespaces of the cluster of this kubeconfig, as a table.
 pub async fn retained(kubeconfig: Option<&Path>) -> Result<Vec<Row>, RetainedError> {
     let api: Api<Namespace> = Api::all(connect(kubeconfig).await?);
     let mut parameters = ListParams::default().labels(labels::TEAM).limit(PAGE);

@@ -17,8 +17,8 @@ pub fn of_request(error: &kube::Error, action: &str) -> Issue {
     let said = &status.message;
     if is_too_large(status) {
         let message = format!(
-            "failed to {action}: it is larger than the API server stores ({said}): shorten what goes into it \
-             (commands, values, settings, lists), or divide it; long scripts belong into an image"
+            "failed to {action}: the object is larger than the API server stores ({said}). Shorten its commands, \
+             values, settings or lists, or put long scripts into an image"
         );
         return Issue::new(Reason::Refused, message);
     }
@@ -35,7 +35,7 @@ pub fn of_request(error: &kube::Error, action: &str) -> Issue {
 /// What the end of a watch means. Nothing but rights refuses a read.
 #[must_use]
 pub fn of_watch(error: &watcher::Error, name: &str) -> Issue {
-    let unknown = format!("{name} cannot be watched, so what is there now is not known");
+    let unknown = format!("{name} cannot be watched, so their state is not known");
     let error = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -51,7 +51,7 @@ pub fn of_watch(error: &watcher::Error, name: &str) -> Issue {
         }
         kube::Error::Api(status) if status.code == 403 => Issue::new(
             Reason::RightsMissing,
-            format!("{unknown}: {}; grant the operator list and watch on {name}", status.message),
+            format!("{unknown}: {}. Grant the operator list and watch on {name}", status.message),
         ),
         error => Issue::new(Reason::ApiFailing, format!("{unknown}: {error}")),
     }

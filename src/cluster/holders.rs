@@ -67,7 +67,7 @@ async fn of_kind(client: &Client, requests: &Requests, kind: &Kind, namespace: &
     let list = request(requests, "list", kind.kind, api.list_metadata(&parameters)).await;
     match list {
         Ok(list) => list.items.iter().filter_map(|object| holder(kind.kind, &object.metadata)).collect(),
-        Err(_) => vec![format!("{} cannot be listed, so what holds them is not known", kind.plural)],
+        Err(_) => vec![format!("{} cannot be listed, so their finalizers are not known", kind.plural)],
     }
 }
 
@@ -77,7 +77,7 @@ fn holder(kind: &str, metadata: &ObjectMeta) -> Option<String> {
     match metadata.finalizers.as_ref().filter(|all| !all.is_empty()) {
         Some(finalizers) => Some(sentence(kind, name, finalizers)),
         None if metadata.deletion_grace_period_seconds.is_some_and(|seconds| seconds > LONG) => Some(format!(
-            "{kind} {} may take until {} to end, as its terminationGracePeriodSeconds says",
+            "{kind} {} may take until {} to end (its terminationGracePeriodSeconds)",
             bounded(name.to_owned(), LENGTH),
             until.0
         )),
@@ -87,7 +87,10 @@ fn holder(kind: &str, metadata: &ObjectMeta) -> Option<String> {
 
 fn sentence(kind: &str, name: &str, finalizers: &[String]) -> String {
     let all = finalizers.iter().take(NAMED).map(|name| bounded(name.clone(), LENGTH)).collect::<Vec<_>>().join(", ");
-    format!("{kind} {} waits for whoever set the finalizer {all} to take it off", bounded(name.to_owned(), LENGTH))
+    format!(
+        "{kind} {} waits for the removal of the finalizer {all} by the controller that set it",
+        bounded(name.to_owned(), LENGTH)
+    )
 }
 
 #[cfg(test)]
@@ -115,7 +118,7 @@ mod tests {
             finalizers: Some(finalizers.iter().map(|name| (*name).to_owned()).collect()),
             ..ObjectMeta::default()
         };
-        let says = "Pod stuck waits for whoever set the finalizer example.com/hold to take it off";
+        let says = "Pod stuck waits for the removal of the finalizer example.com/hold by the controller that set it";
         assert_eq!(holder("Pod", &object(true, &["example.com/hold"])).as_deref(), Some(says));
         assert_eq!(holder("Pod", &object(true, &[])), None);
         assert_eq!(holder("Pod", &object(false, &["example.com/hold"])), None);

@@ -1,4 +1,4 @@
-//! The queue of what has to be reconciled.
+//! The queue of requests.
 //!
 //! A key is never worked on twice at once, however often it is added; what is
 //! added while it is worked on is worked on once more. Teams take turns, so that
@@ -59,7 +59,7 @@ struct Failing {
 
 #[derive(Default)]
 struct State {
-    /// What is ready, by team, so that the work of one never waits for that of another.
+    /// The ready requests, by team, so that the work of one team never waits for that of another.
     lanes: HashMap<Lane, VecDeque<Request>>,
     /// The lanes that hold something, in the order of their turns.
     turns: VecDeque<Lane>,

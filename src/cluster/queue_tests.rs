@@ -186,7 +186,7 @@ async fn two_keys_wake_two_workers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_of_datasets_are_looked_at_soon_and_in_a_burst_at_a_pace() {
+async fn dataset_settings_are_written_soon_and_bursts_are_paced() {
     let queue = Queue::default();
     queue.add_summary("a");
     queue.add_settings("a");

@@ -1,4 +1,4 @@
-//! All engines there are: the built-in ones, and those of the cluster.
+//! All engines: the built-in ones, and those of the cluster.
 //!
 //! An `Engine` object by the name of a built-in one takes its place, so
 //! that a platform can fix one without waiting for a release. A broken engine
@@ -75,7 +75,7 @@ pub struct Entry {
     pub origin: Origin,
     /// Its file.
     pub spec: Arc<EngineSpec>,
-    /// The engine, or what is wrong with its file.
+    /// The engine, or the fault of its file.
     pub compiled: Result<Arc<CompiledEngine>, EngineError>,
 }
 
@@ -137,7 +137,7 @@ impl Catalogue {
             let entry = match spec {
                 Ok(spec) => self.compiled(name, spec),
                 Err(error) => {
-                    let message = format!("this version of Strata cannot read it: {error}");
+                    let message = format!("this version of Strata cannot read the Engine: {error}");
                     Entry::unreadable(name, "spec", message, Origin::Object)
                 }
             };

@@ -305,7 +305,7 @@ fn what_is_written_is_ready_when_kubernetes_says_so() {
     let engine = builtin("mlflow");
     let rendered = engine.render(&inputs.to_value()).unwrap();
     let none = engine.judge(&inputs.with_objects(objects_input(&rendered, |_| None)));
-    assert_eq!(none, Verdict::waiting("ServiceAccount (identity) is not there yet"));
+    assert_eq!(none, Verdict::waiting("ServiceAccount (identity) does not exist yet"));
     let live = |status: &Value| {
         let objects = objects_input(&rendered, |wanted| {
             let mut live = wanted.object.clone();
@@ -371,7 +371,7 @@ fn unreadable_engine_does_not_fall_back_to_the_built_in_one() {
     assert_eq!(mlflow.origin, Origin::Object);
     assert_eq!(
         mlflow.compiled.as_ref().unwrap_err().to_string(),
-        "engine mlflow: spec: this version of Strata cannot read it: unknown variant `Vectors`"
+        "engine mlflow: spec: this version of Strata cannot read the Engine: unknown variant `Vectors`"
     );
     assert!(
         refreshed.agrees_on(&Catalogue::builtin(), "feast") && !refreshed.agrees_on(&Catalogue::builtin(), "mlflow")

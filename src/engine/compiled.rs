@@ -21,13 +21,13 @@ use crate::api::engine::EngineSpec;
 use crate::api::kinds::built_in;
 use crate::api::vocabulary::Capability;
 
-/// An engine whose file is sound.
+/// A valid engine.
 #[derive(Clone, Debug)]
 pub struct CompiledEngine {
     name: String,
     spec: Arc<EngineSpec>,
     parameters: Parameters,
-    /// What the expressions were counted with.
+    /// The bounds with which the cost of expressions was estimated.
     variables: Variables,
     templates: Vec<Template>,
     ready: Vec<Rule>,
@@ -120,7 +120,7 @@ impl CompiledEngine {
         self.templates.iter().map(|template| (&template.kind, &template.place))
     }
 
-    /// What is wrong with a team's parameters: field and rule.
+    /// The faults of a team's parameters: field and rule.
     #[must_use]
     pub fn parameters_valid(&self, parameters: &Value) -> Vec<String> {
         let too_large = || {
@@ -199,7 +199,7 @@ impl CompiledEngine {
 
     fn judge_object(&self, template: &Template, live: &Value) -> Verdict {
         if live.is_null() {
-            return Verdict::waiting(format!("{} ({}) is not there yet", template.kind.kind, template.id));
+            return Verdict::waiting(format!("{} ({}) does not exist yet", template.kind.kind, template.id));
         }
         let spoken_for = self.spoken_for.contains(&template.id);
         if spoken_for && live["metadata"]["deletionTimestamp"].is_null() {
@@ -272,12 +272,15 @@ fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
         if let Some(placement) = &object.placement
             && placement.cluster == placement.namespace.is_some()
         {
-            return Err(fault("placement", "say either `cluster: true` or one `namespace`"));
+            return Err(fault("placement", "set either `cluster: true` or one `namespace`"));
         }
         let text = |field: &str| object.template[field].as_str().unwrap_or_default();
         let kind = ObjectKind::new(text("apiVersion"), text("kind"));
         if object.owned_whole && built_in(&kind.group, &kind.kind).is_some() {
-            return Err(fault("ownedWhole", "this kind comes with Kubernetes, and is always kept so: leave it out"));
+            return Err(fault(
+                "ownedWhole",
+                "this kind is built into Kubernetes and is always managed this way. Remove the field",
+            ));
         }
     }
     for key in spec.connections.keys() {
@@ -302,26 +305,26 @@ fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Resul
         let dearest = templates.iter().enumerate().max_by_key(|(_, template)| template.cost());
         let (index, cost) = dearest.map_or((0, 0), |(index, template)| (index, template.cost()));
         let message = format!(
-            "the objects may take {objects} steps, and at most {TOGETHER} are allowed: this one takes {cost} of them, \
-             for all items of its `forEach` together; let its expressions, or the list, be smaller"
+            "the objects may take {objects} steps, and at most {TOGETHER} are allowed. This one takes {cost} of them, \
+             for all items of its `forEach` together. Simplify the expressions, or shorten the list"
         );
         return Err(Fault::here(message).item(index).under("objects"));
     }
     let rules = ready.iter().chain(failing).map(Rule::cost).fold(0, u64::saturating_add);
     if rules > TOGETHER {
-        let message = format!("the rules may take {rules} steps, and at most {TOGETHER} are allowed: let them do less");
+        let message = format!("the rules may take {rules} steps, and at most {TOGETHER} are allowed. Simplify them");
         return Err(Fault::at("ready", message));
     }
     Ok(())
 }
 
-/// What consumers get is bounded together, too.
+/// The settings for consumers have a common bound, too.
 fn check_cost_of_settings(endpoint: Option<&Tree>, connections: &[(String, Tree)]) -> Result<(), Fault> {
     let trees = endpoint.into_iter().chain(connections.iter().map(|(_, tree)| tree));
     let steps = trees.map(Tree::cost).fold(0, u64::saturating_add);
     if steps > TOGETHER {
         let message = format!(
-            "the connections and the endpoint may take {steps} steps, and at most {TOGETHER} are allowed: let them do less"
+            "the connections and the endpoint may take {steps} steps, and at most {TOGETHER} are allowed. Simplify them"
         );
         return Err(Fault::at("connections", message));
     }
@@ -342,7 +345,7 @@ fn check_judgeable(spec: &EngineSpec, templates: &[Template], spoken_for: &BTree
         }
         if !spoken_for.contains(&template.id) {
             return Err(fault(format!(
-                "nothing is known of when a {} is ready: say so under `ready`, by objects.{}",
+                "Strata has no built-in rule for when a {} is ready. Add one under `ready`, with objects.{}",
                 kind.kind, template.id
             )));
         }

@@ -112,7 +112,7 @@ fn broken_engine_parts_are_refused_with_their_path() {
         "requires": [{"group": "example.com", "kind": "Thing", "versions": ["v1"]}],
         "objects": [object("thing", json!({"apiVersion": "example.com/v1", "kind": "Thing"}))]
     });
-    assert!(refused(own.clone()).1.contains("say so under `ready`"));
+    assert!(refused(own.clone()).1.contains("Add one under `ready`"));
     assert!(engine(with(own, json!({"ready": [{"when": "objects.thing.status.ok", "message": "m"}]}))).is_ok());
 }
 
@@ -191,7 +191,7 @@ fn a_verdict_puts_failing_before_waiting_before_ready() {
     assert_eq!(judge(bound.clone(), two("yes")), Verdict::Ready);
     assert_eq!(judge(bound.clone(), two("maybe")), Verdict::waiting("waits for two"));
     assert_eq!(judge(bound.clone(), two("no")), Verdict::failing("SaidNo", "fraud--shared said no"));
-    assert_eq!(judge(bound.clone(), Value::Null), Verdict::waiting("ConfigMap (two) is not there yet"));
+    assert_eq!(judge(bound.clone(), Value::Null), Verdict::waiting("ConfigMap (two) does not exist yet"));
     assert_eq!(judge(bound, json!({"metadata": {"name": "two"}})), Verdict::waiting("waits for two"));
     let pending = json!({"metadata": {"name": "one"}, "status": {"phase": "Pending"}});
     assert_eq!(judge(pending, two("yes")), Verdict::waiting("PersistentVolumeClaim one is not bound to a volume yet"));

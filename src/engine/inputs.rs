@@ -1,4 +1,4 @@
-//! What the expressions of an engine may speak of.
+//! The variables of an engine's expressions.
 //!
 //! Every field is always there, as null where there is nothing, so that an
 //! expression can ask `project == null` without asking first whether it may.
@@ -45,7 +45,7 @@ pub struct Inputs {
     pub namespace: String,
     /// The layer of that namespace.
     pub layer: Layer,
-    /// What is asked of this instance.
+    /// The request for this instance.
     pub capabilities: Vec<Capability>,
     /// The parameters as the team wrote them; defaults are filled in here.
     pub parameters: Value,
@@ -53,7 +53,7 @@ pub struct Inputs {
     pub storage: Option<String>,
     /// The Secret with the credentials.
     pub credentials: Option<CredentialsInputs>,
-    /// What the site says.
+    /// The settings of the site.
     pub blueprint: BlueprintInputs,
     /// Every namespace of the team.
     pub namespaces: Vec<NamespaceInputs>,
@@ -112,7 +112,7 @@ pub struct TeamInputs {
     pub name: String,
     /// `Infrastructure`, `Applied` or `Research`.
     pub r#type: String,
-    /// What it does.
+    /// Its type.
     pub description: Option<String>,
     /// Where to reach it.
     pub contact: Option<String>,
@@ -125,7 +125,7 @@ pub struct TeamInputs {
 pub struct TeamNamespaces {
     /// Always there.
     pub backbone: String,
-    /// There when a shared capability is on; its name is known all the same.
+    /// Exists when a shared capability is on; the name is always known.
     pub shared: String,
 }
 
@@ -134,7 +134,7 @@ pub struct TeamNamespaces {
 pub struct ProjectInputs {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Option<String>,
 }
 
@@ -145,7 +145,7 @@ pub struct CredentialsInputs {
     pub secret: String,
 }
 
-/// What the site says.
+/// The settings of the site.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlueprintInputs {
@@ -176,7 +176,7 @@ pub struct StorageClassInputs {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryInputs {
-    /// Mirrors by what they mirror. The caller applies them to images.
+    /// Mirrors by the registry they mirror. The caller applies them to images.
     pub mirrors: BTreeMap<String, String>,
     /// The team's own registry.
     pub team: Option<String>,

@@ -1,4 +1,4 @@
-//! What an engine may write at all, and under which names.
+//! The kinds that engines may write, and the names of their objects.
 //!
 //! Rights, walls, quotas and the API itself are not an engine's to write: they
 //! are the isolation core, which is typed Rust. The CRD refuses the same in
@@ -44,7 +44,7 @@ impl ObjectKind {
 #[must_use]
 pub fn reserved(name: &str) -> Option<String> {
     labels::is_reserved(name)
-        .then(|| format!("the name {name} is Strata's own: `strata-...` and `connections` are reserved"))
+        .then(|| format!("the name {name} is reserved for Strata, like every `strata-...` and `connections`"))
 }
 
 /// Why an object outside the team's namespaces may not have this name.

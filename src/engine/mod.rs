@@ -1,4 +1,4 @@
-//! Engines: what the files in `engines/` and the `Engine` objects mean.
+//! Engines: the meaning of the files in `engines/` and of `Engine` objects.
 //!
 //! From an [`EngineSpec`](crate::api::EngineSpec) to objects, connections and a
 //! verdict. Pure: nothing here talks to a cluster, reads a clock or decides
@@ -8,7 +8,7 @@
 //! - [`expression`]: CEL, compiled and evaluated behind one guard;
 //! - [`tree`]: `${CEL}` substituted, with its type, in a parsed JSON tree;
 //! - [`template`]: objects with `forEach`, `when` and `placement`;
-//! - [`kinds`], [`pod_security`]: what an engine may never write;
+//! - [`kinds`], [`pod_security`]: the objects that engines may not write;
 //! - [`parameters`]: the schema of an engine's parameters, and its defaults;
 //! - [`readiness`]: when standard kinds are ready;
 //! - [`compiled`]: one engine, all of the above put together;
@@ -40,7 +40,7 @@ pub use template::{Place, RenderedObject};
 
 use std::fmt::Write as _;
 
-/// Something wrong in an engine: where, and what.
+/// A fault of an engine: path and message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("engine {engine}: {path}: {message}")]
 pub struct EngineError {
@@ -48,7 +48,7 @@ pub struct EngineError {
     pub engine: String,
     /// The place in the engine's spec: `objects[2].template.spec.replicas`.
     pub path: String,
-    /// What is wrong there.
+    /// The message.
     pub message: String,
 }
 
@@ -59,7 +59,7 @@ pub struct EngineError {
 pub struct Fault {
     /// The place.
     pub path: String,
-    /// What is wrong there.
+    /// The message.
     pub message: String,
 }
 
@@ -76,7 +76,7 @@ impl Fault {
         Self { path: path.into(), message: message.into() }
     }
 
-    /// The same fault, seen from the object that has it under this key.
+    /// The same fault, with the path extended by this key.
     #[must_use]
     pub fn under(mut self, key: &str) -> Self {
         let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -89,7 +89,7 @@ impl Fault {
         self
     }
 
-    /// The same fault, seen from the list that has it at this position.
+    /// The same fault, with the path extended by this index.
     #[must_use]
     pub fn item(mut self, index: usize) -> Self {
         let mut path = String::new();
@@ -103,7 +103,7 @@ impl Fault {
         self
     }
 
-    /// The same fault, seen from where this path begins.
+    /// The same fault, with the path extended by this prefix.
     #[must_use]
     pub fn below(mut self, path: &str) -> Self {
         if !path.is_empty() {

@@ -12,9 +12,9 @@ use super::expression::Bound;
 use crate::api::image;
 use crate::api::text::bounded;
 
-/// The most errors that are told of at once.
+/// The most errors in one message.
 const ERRORS: usize = 8;
-/// How deep defaults are looked for.
+/// The depth to which defaults are read.
 const DEPTH: usize = 8;
 
 /// The largest program that a `pattern` may become, in bytes.
@@ -22,7 +22,7 @@ const PROGRAM: usize = 256 * 1024;
 /// The most attempts of a `pattern` that looks around.
 const ATTEMPTS: usize = 100_000;
 
-/// What is told of a parameter of the format `image` that is none.
+/// The message for a parameter of format `image` that is not an image.
 const IMAGE: &str = "name an image as a registry takes it, in small letters, without a scheme, a user or '..': registry.example.com/ai/mlflow:1";
 
 /// A compiled schema of parameters.
@@ -33,8 +33,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Checks and compiles the schema. What it does not name is refused, unless
-    /// it says otherwise: a misspelt parameter is an error, not a default.
+    /// Checks and compiles the schema. Other fields are refused, unless
+    /// it allows them: a misspelt parameter is an error, not a default.
     pub fn compile(schema: &BTreeMap<String, Value>) -> Result<Self, Fault> {
         let mut entries: Map<String, Value> = schema.clone().into_iter().collect();
         entries.entry("type").or_insert_with(|| json!("object"));
@@ -45,7 +45,7 @@ impl Parameters {
         }
         // A reference could lead out of the file, or back to itself for ever.
         if let Some(path) = find_reference(&schema, 0) {
-            return Err(Fault::at(path, "references are not followed here: write the schema out"));
+            return Err(Fault::at(path, "references are not followed here. Write the schema in full"));
         }
         spell_images(&mut schema, 0);
         let validator = options()
@@ -56,7 +56,7 @@ impl Parameters {
         Ok(compiled)
     }
 
-    /// The values with the schema's defaults where they say nothing.
+    /// The values, completed by the schema's defaults.
     #[must_use]
     pub fn with_defaults(&self, values: &Value) -> Value {
         let mut filled = if values.is_null() { json!({}) } else { values.clone() };
@@ -70,7 +70,7 @@ impl Parameters {
         Bound::of_schema(&self.schema)
     }
 
-    /// What is wrong with the values: field and rule, at most eight of them.
+    /// The faults of the values: field and rule, at most eight of them.
     #[must_use]
     pub fn errors(&self, values: &Value) -> Vec<String> {
         let filled = self.with_defaults(values);
@@ -99,7 +99,7 @@ impl Parameters {
                 let said = property.and_then(|property| property["description"].as_str());
                 said.map_or_else(
                     || error.masked_with("the value").to_string(),
-                    |said| format!("the value is not of the form that it has: {}", said.trim_end_matches('.')),
+                    |said| format!("the value does not have the form: {}", said.trim_end_matches('.')),
                 )
             }
             _ => error.masked_with("the value").to_string(),

@@ -69,7 +69,7 @@ pub fn check(object: &Value, level: PodSecurity) -> Result<(), Fault> {
     pod(spec, level).map_err(|fault| fault.under("spec").below(&path))
 }
 
-/// Whether the value is an expression, so that what it will be is not known.
+/// Whether the value is an expression, whose result is not known yet.
 fn unknown(value: &Value) -> bool {
     value.as_str().is_some_and(has_expression)
 }
@@ -125,13 +125,13 @@ fn check_volume(volume: &Value, level: PodSecurity) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What pods and containers say alike, and `baseline` bounds.
+/// The fields that pods and containers share and `baseline` limits.
 fn check_shared(context: &Value) -> Result<(), Fault> {
     if !absent_or(&context["seccompProfile"]["type"], &["RuntimeDefault", "Localhost"]) {
-        return Err(Fault::at("seccompProfile.type", "Pod Security wants RuntimeDefault or Localhost"));
+        return Err(Fault::at("seccompProfile.type", "Pod Security requires RuntimeDefault or Localhost"));
     }
     if !absent_or(&context["appArmorProfile"]["type"], &["RuntimeDefault", "Localhost"]) {
-        return Err(Fault::at("appArmorProfile.type", "Pod Security wants RuntimeDefault or Localhost"));
+        return Err(Fault::at("appArmorProfile.type", "Pod Security requires RuntimeDefault or Localhost"));
     }
     let labels = &context["seLinuxOptions"];
     if !absent_or(&labels["type"], SELINUX_TYPES)
@@ -158,7 +158,7 @@ fn check_container(container: &Value, pod: &Value, level: PodSecurity) -> Result
         return Err(within(Fault::at("privileged", "Pod Security does not allow privileged containers")));
     }
     if !absent_or(&context["procMount"], &["Default"]) {
-        return Err(within(Fault::at("procMount", "Pod Security wants Default")));
+        return Err(within(Fault::at("procMount", "Pod Security requires Default")));
     }
     let allowed = if level == PodSecurity::Restricted { &["NET_BIND_SERVICE"] } else { BASELINE_CAPABILITIES };
     for (index, added) in context["capabilities"]["add"].as_array().into_iter().flatten().enumerate() {
@@ -199,27 +199,27 @@ fn check_restricted(context: &Value, pod: &Value) -> Result<(), Fault> {
         return Ok(());
     }
     if !is(&context["allowPrivilegeEscalation"], &Value::Bool(false)) {
-        return Err(Fault::at("allowPrivilegeEscalation", "Pod Security restricted wants false"));
+        return Err(Fault::at("allowPrivilegeEscalation", "Pod Security restricted requires false"));
     }
     let dropped = &context["capabilities"]["drop"];
     let all = |list: &Vec<Value>| list.iter().any(|item| is(item, &Value::from("ALL")));
     if !unknown(&context["capabilities"]) && !unknown(dropped) && !dropped.as_array().is_some_and(all) {
-        return Err(Fault::at("capabilities.drop", "Pod Security restricted wants [ALL]"));
+        return Err(Fault::at("capabilities.drop", "Pod Security restricted requires [ALL]"));
     }
     if unknown(pod) {
         return Ok(());
     }
-    // What the container leaves out, the pod says.
+    // The pod's value is the default of the container.
     let effective = |field: &str| if context[field].is_null() { &pod[field] } else { &context[field] };
     if !is(effective("runAsNonRoot"), &Value::Bool(true)) {
-        return Err(Fault::at("runAsNonRoot", "Pod Security restricted wants true, here or for the whole pod"));
+        return Err(Fault::at("runAsNonRoot", "Pod Security restricted requires true, here or for the whole pod"));
     }
     if [context, pod].iter().any(|context| context["runAsUser"] == 0) {
         return Err(Fault::at("runAsUser", "Pod Security restricted does not allow root"));
     }
     let profile = effective("seccompProfile");
     if !unknown(profile) && profile["type"].is_null() {
-        return Err(Fault::at("seccompProfile.type", "Pod Security restricted wants RuntimeDefault or Localhost"));
+        return Err(Fault::at("seccompProfile.type", "Pod Security restricted requires RuntimeDefault or Localhost"));
     }
     Ok(())
 }

@@ -1,24 +1,24 @@
 //! When an engine is ready, and when the objects of the standard kinds are.
 //!
 //! The standard kinds follow kstatus, with its two gaps closed: an object that
-//! is not there yet is not ready, and a kind that nothing is known of needs a
+//! does not exist yet is not ready, and a kind without a built-in rule needs a
 //! rule of its engine (kstatus calls it ready).
 
 use serde_json::Value;
 
 use super::kinds::ObjectKind;
 
-/// What the live objects say.
+/// The verdict on the live objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All is as it should be.
     Ready,
-    /// It may become ready by itself.
+    /// Not ready, which can pass without action.
     Waiting {
-        /// What is waited for.
+        /// The reason for the wait.
         message: String,
     },
-    /// Somebody has to look.
+    /// A failure that needs action.
     Failing {
         /// Why, as one word.
         reason: String,
@@ -41,10 +41,10 @@ impl Verdict {
     }
 }
 
-/// The kinds of the core API that are ready as soon as they are there.
+/// The kinds of the core API that are ready as soon as they exist.
 const READY_WHEN_THERE: &[&str] = &["ConfigMap", "ServiceAccount", "PodTemplate"];
 
-/// Whether Strata knows by itself when an object of this kind is ready.
+/// Whether Strata has a built-in rule of readiness for the kind.
 #[must_use]
 pub fn knows(kind: &ObjectKind) -> bool {
     match kind.group.as_str() {
@@ -74,7 +74,7 @@ pub fn judge(kind: &ObjectKind, live: &Value) -> Verdict {
         (live["metadata"]["generation"].as_i64(), live["status"]["observedGeneration"].as_i64())
         && observed < generation
     {
-        return Verdict::waiting(format!("{name}: its controller has not seen the last change yet"));
+        return Verdict::waiting(format!("{name}: the controller has not processed the last change yet"));
     }
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("apps", "Deployment") => deployment(&name, live),
@@ -86,7 +86,7 @@ pub fn judge(kind: &ObjectKind, live: &Value) -> Verdict {
         ("", "Pod") => pod(&name, live),
         ("", "Service") => service(&name, live),
         ("policy", "PodDisruptionBudget") if live["status"]["observedGeneration"].is_null() => {
-            Verdict::waiting(format!("{name}: its controller has not seen it yet"))
+            Verdict::waiting(format!("{name}: the controller has not processed it yet"))
         }
         _ => Verdict::Ready,
     }
@@ -124,7 +124,7 @@ fn deployment(name: &str, live: &Value) -> Verdict {
         return failing(name, late);
     }
     if live["status"]["observedGeneration"].is_null() {
-        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+        return Verdict::waiting(format!("{name}: the controller has not processed it yet"));
     }
     let wanted = wanted(live);
     let (updated, all) = (count(live, "updatedReplicas"), count(live, "replicas"));
@@ -149,14 +149,14 @@ fn deployment(name: &str, live: &Value) -> Verdict {
 
 fn stateful_set(name: &str, live: &Value) -> Verdict {
     if live["status"]["observedGeneration"].is_null() {
-        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+        return Verdict::waiting(format!("{name}: the controller has not processed it yet"));
     }
     let wanted = wanted(live);
     let ready = count(live, "readyReplicas");
     if count(live, "replicas") > wanted {
         return Verdict::waiting(match count(live, "replicas") - wanted {
-            1 => format!("{name}: a pod too many is ending"),
-            number => format!("{name}: {number} pods too many are ending"),
+            1 => format!("{name}: a surplus pod is ending"),
+            number => format!("{name}: {number} surplus pods are ending"),
         });
     }
     if ready < wanted {
@@ -180,7 +180,7 @@ fn stateful_set(name: &str, live: &Value) -> Verdict {
 
 fn daemon_set(name: &str, live: &Value) -> Verdict {
     if live["status"]["observedGeneration"].is_null() {
-        return Verdict::waiting(format!("{name}: its controller has not seen it yet"));
+        return Verdict::waiting(format!("{name}: the controller has not processed it yet"));
     }
     let wanted = count(live, "desiredNumberScheduled");
     for (field, what) in [
@@ -235,12 +235,12 @@ pub fn suspended(job: &Value) -> String {
     let mut labels = job["metadata"]["labels"].as_object().into_iter().flatten();
     let queue = labels.find(|(name, _)| name.ends_with("/queue-name")).and_then(|(_, queue)| queue.as_str());
     if let Some(queue) = queue {
-        return format!("is suspended: queue {queue} lets it start when its turn comes");
+        return format!("is suspended until queue {queue} starts it");
     }
     let text = |field: &str| job["metadata"][field].as_str().unwrap_or_default();
     format!(
-        "is suspended, and names no queue that would start it: `kubectl patch job {} --namespace {} --type=merge \
-         --patch '{{\"spec\":{{\"suspend\":false}}}}'` does",
+        "is suspended and has no queue that would start it. To start it: `kubectl patch job {} --namespace {} \
+         --type=merge --patch '{{\"spec\":{{\"suspend\":false}}}}'`",
         text("name"),
         text("namespace")
     )
@@ -251,7 +251,7 @@ pub fn suspended(job: &Value) -> String {
 fn claim(name: &str, live: &Value) -> Verdict {
     match live["status"]["phase"].as_str() {
         Some("Bound") => Verdict::Ready,
-        Some("Lost") => Verdict::failing("VolumeLost", format!("{name}: the volume that it was bound to is gone")),
+        Some("Lost") => Verdict::failing("VolumeLost", format!("{name}: its volume no longer exists")),
         _ => Verdict::waiting(format!("{name} is not bound to a volume yet")),
     }
 }
@@ -269,7 +269,7 @@ fn pod(name: &str, live: &Value) -> Verdict {
         _ => match has(live, "PodScheduled", "False") {
             Some(unscheduled) => Verdict::waiting(format!(
                 "{name} cannot be scheduled: {}",
-                unscheduled["message"].as_str().unwrap_or("no node takes it")
+                unscheduled["message"].as_str().unwrap_or("no node has room for it")
             )),
             None => Verdict::waiting(format!("{name} is starting")),
         },

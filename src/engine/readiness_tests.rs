@@ -78,9 +78,9 @@ fn stateful_set_is_ready_after_its_rollout_or_on_delete() {
 fn a_suspended_job_says_who_starts_it() {
     let job = |labels: Value| json!({"metadata": {"name": "run-a", "namespace": "n", "labels": labels}});
     let queued = suspended(&job(json!({"a": "b", "kueue.x-k8s.io/queue-name": "team-a"})));
-    assert_eq!(queued, "is suspended: queue team-a lets it start when its turn comes");
+    assert_eq!(queued, "is suspended until queue team-a starts it");
     let by_hand = suspended(&job(json!({"a": "b"})));
-    assert!(by_hand.starts_with("is suspended, and names no queue"), "{by_hand}");
+    assert!(by_hand.starts_with("is suspended and has no queue"), "{by_hand}");
     assert!(by_hand.contains("kubectl patch job run-a --namespace n "), "{by_hand}");
 }
 

@@ -13,7 +13,7 @@ use super::template::compile_rule;
 use super::tree::Tree;
 use crate::api::engine::EngineSpec;
 
-/// A rule over the live objects, with what to say.
+/// A rule over the live objects, with its message.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) when: Expression,
@@ -36,7 +36,7 @@ impl Rule {
 }
 
 /// The first rule that holds, or does not. One that cannot be evaluated does
-/// not hold: a field is not there yet. One that reaches a limit never will.
+/// not hold: a field does not exist yet. One that reaches a limit never will.
 pub(super) fn first<'a>(rules: &'a [Rule], holds: bool, scope: &Scope<'_>) -> Result<Option<&'a Rule>, Verdict> {
     for rule in rules {
         let value = rule.when.evaluate(scope);
@@ -53,7 +53,10 @@ pub(super) fn first<'a>(rules: &'a [Rule], holds: bool, scope: &Scope<'_>) -> Re
 }
 
 fn beyond(rule: &Rule, error: &ExpressionError) -> Verdict {
-    Verdict::failing("EngineFailing", format!("the rule that says '{}' cannot be evaluated: {error}", rule.written))
+    Verdict::failing(
+        "EngineFailing",
+        format!("the rule with the message '{}' cannot be evaluated: {error}", rule.written),
+    )
 }
 
 /// The rules of `ready` and of `failing`.
@@ -83,7 +86,7 @@ fn compile_one(
     let compiled = compile_rule(Some(when), &variables).map_err(|fault| fault.under("when"))?;
     let Some(compiled) = compiled else { return Err(Fault::at("when", "is missing")) };
     if let Some(unknown) = compiled.fields_of(OBJECTS).into_iter().find(|id| !ids.contains(id)) {
-        return Err(Fault::at("when", format!("there is no object `{unknown}`")));
+        return Err(Fault::at("when", format!("no object has the id `{unknown}`")));
     }
     let tree = Tree::compile_text(message, &variables).map_err(|fault| fault.under("message"))?;
     Ok(Rule { when: compiled, reason: reason.to_owned(), message: tree, written: message.to_owned() })

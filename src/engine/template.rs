@@ -121,7 +121,7 @@ impl Template {
         if items.len() > FOR_EACH {
             return Err(Fault::at(
                 "forEach",
-                format!("{} items; at most {FOR_EACH} objects come of one list", items.len()),
+                format!("{} items; one list may make at most {FOR_EACH} objects", items.len()),
             ));
         }
         let mut objects = Vec::new();
@@ -152,7 +152,7 @@ impl Template {
         }
         let within = |fault: Fault| fault.under("template");
         let rendered = self.tree.render(scope).map_err(within)?;
-        let mut object = rendered.ok_or_else(|| Fault::at("template", "the object came out as null"))?;
+        let mut object = rendered.ok_or_else(|| Fault::at("template", "the object is null"))?;
         self.check_rendered(&object, inputs).map_err(within)?;
         let namespace = match &self.place {
             Place::Layer => inputs["namespace"].as_str(),
@@ -163,16 +163,16 @@ impl Template {
             metadata.insert("namespace".to_owned(), Value::from(namespace));
         }
         if self.owned_whole {
-            // Whoever reads the object has nothing else to know it by.
+            // Readers have no other way to identify the object.
             object["metadata"]["annotations"][labels::OWNED_WHOLE] = Value::from("true");
         }
         Ok(Some(RenderedObject { id: self.id.clone(), index, object, place: self.place.clone() }))
     }
 
-    /// What only the rendered object tells.
+    /// The checks that need the rendered object.
     fn check_rendered(&self, object: &Value, inputs: &Value) -> Result<(), Fault> {
         let Some(name) = object["metadata"]["name"].as_str().filter(|name| !name.is_empty()) else {
-            return Err(Fault::at("metadata.name", "the name came out empty or as something else than text"));
+            return Err(Fault::at("metadata.name", "the name is empty or not text"));
         };
         // `metadata` may be one expression.
         if !object["metadata"]["namespace"].is_null() {
@@ -189,14 +189,16 @@ impl Template {
         match (&self.place, team) {
             (Place::Layer, _) => kinds::reserved(name),
             (_, Some(team)) => kinds::foreign(name, team),
-            (_, None) => Some("a literal name would be the same for every team: begin it with ${team.name}".to_owned()),
+            (_, None) => {
+                Some("a literal name would be the same for every team. Begin the name with ${team.name}".to_owned())
+            }
         }
     }
 }
 
-const NAMESPACE: &str = "the namespace is the layer's own; another one is said in `placement`";
+const NAMESPACE: &str = "the namespace is always that of the layer: set another one in `placement`";
 
-/// What must be literal, and what must be there.
+/// The literal and the required fields.
 fn check(template: &Value) -> Result<ObjectKind, Fault> {
     let literal = |key: &str| match template[key].as_str() {
         Some(text) if !text.is_empty() && !has_expression(text) => Ok(text),
@@ -215,9 +217,9 @@ fn check(template: &Value) -> Result<ObjectKind, Fault> {
         return Err(Fault::at("metadata.namespace", NAMESPACE));
     }
     for (field, why) in [
-        ("ownerReferences", "what Strata writes belongs to no other object"),
-        ("finalizers", "a finalizer of an engine would hold the namespace for ever"),
-        ("generateName", "an object without a fixed name cannot be kept in place"),
+        ("ownerReferences", "objects of engines may not have owners"),
+        ("finalizers", "objects of engines may not have finalizers, which could block the deletion of the namespace"),
+        ("generateName", "an object needs a fixed name: generateName is not allowed"),
     ] {
         if !metadata[field].is_null() {
             return Err(Fault::at(format!("metadata.{field}"), why));
@@ -226,7 +228,7 @@ fn check(template: &Value) -> Result<ObjectKind, Fault> {
     Ok(kind)
 }
 
-/// A rule is CEL as it stands; `${...}` around the whole of it does no harm.
+/// A rule is plain CEL; `${...}` around the whole of it is allowed.
 pub fn compile_rule(source: Option<&str>, variables: &Variables) -> Result<Option<Expression>, Fault> {
     let Some(source) = source else { return Ok(None) };
     let source = source.trim();

@@ -36,7 +36,7 @@ pub enum Tree {
 /// A part of a string.
 #[derive(Clone, Debug)]
 pub enum Piece {
-    /// Text as it stands.
+    /// Literal text.
     Literal(String),
     /// An expression.
     Expression(Box<Expression>),
@@ -71,7 +71,7 @@ impl Tree {
                 let mut compiled = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     if key.contains("${") {
-                        return Err(Fault::here("a key is literal: an expression cannot stand in it").under(key));
+                        return Err(Fault::here("a key is literal: it cannot contain an expression").under(key));
                     }
                     let tree = Self::compile(value, variables).map_err(|fault| fault.under(key))?;
                     compiled.push((key.clone(), tree));
@@ -182,9 +182,9 @@ fn scalar(value: &Value) -> Result<String, Fault> {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Number(number) => Ok(number.to_string()),
-        Value::Null => Err(Fault::here("null cannot stand in text")),
-        Value::Array(_) => Err(Fault::here("a list cannot stand in text: join it")),
-        Value::Object(_) => Err(Fault::here("a map cannot stand in text")),
+        Value::Null => Err(Fault::here("null cannot be part of text")),
+        Value::Array(_) => Err(Fault::here("a list cannot be part of text. Join it")),
+        Value::Object(_) => Err(Fault::here("a map cannot be part of text")),
     }
 }
 

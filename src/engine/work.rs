@@ -1,5 +1,5 @@
-//! What the expressions of an engine may speak of where it provides an object
-//! of work: names resolved, sizes spelled out, nothing left to look up.
+//! The variables of an engine's expressions for a work object:
+//! names resolved, sizes expanded, no look-ups left.
 //!
 //! Each of the variables is null but the one of the object's kind.
 
@@ -82,7 +82,7 @@ pub struct RunInputs {
     pub steps: Vec<StepInputs>,
     /// How often it is tried again.
     pub retries: i32,
-    /// When it runs by itself; none for a run.
+    /// The schedule; none for a run.
     pub schedule: Option<ScheduleInputs>,
     /// Where its pod may run; the resources are those of the steps.
     pub sized: SizedInputs,
@@ -125,7 +125,7 @@ pub struct VariableInputs {
     pub value: String,
 }
 
-/// When a pipeline runs by itself.
+/// The schedule of a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleInputs {
@@ -156,13 +156,13 @@ pub struct ServiceInputs {
     pub replicas: ReplicasInputs,
     /// The model.
     pub model: ModelInputs,
-    /// What is to serve. While there is none, nothing serves.
+    /// The release to serve; none before the first one.
     pub release: Option<ReleaseInputs>,
-    /// What is to be looked up and summed. While there is none, no Job is written.
+    /// The release to look up and verify; without one, no Job is written.
     pub resolve: Option<ResolveInputs>,
     /// Which requests are kept.
     pub capture: Option<CaptureInputs>,
-    /// What looks at the model.
+    /// The monitor of the model.
     pub monitor: Option<MonitorInputs>,
 }
 
@@ -194,7 +194,7 @@ pub struct ReleaseInputs {
 /// A release to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResolveInputs {
-    /// What tells its Job from those of others: 8 hexadecimal digits.
+    /// The suffix of its Job's name: 8 hexadecimal digits.
     pub suffix: String,
     /// The model's name in the registry.
     pub model: String,
@@ -218,12 +218,12 @@ pub struct CaptureInputs {
     pub one_node: bool,
 }
 
-/// What looks at a model.
+/// The monitor of a model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct MonitorInputs {
     /// As CronJob spells it.
     pub cron: String,
-    /// What is executed.
+    /// The command.
     pub step: StepInputs,
     /// Where its pod may run.
     pub sized: SizedInputs,
@@ -252,7 +252,7 @@ pub struct VolumeInputs {
     pub access_mode: String,
 }
 
-/// Labels of nodes as expressions see them: null where there are none.
+/// Labels of nodes for expressions: null where none are set.
 #[must_use]
 pub fn labels(labels: &BTreeMap<String, String>) -> Value {
     if labels.is_empty() { Value::Null } else { labels.clone().into_iter().collect() }

@@ -61,7 +61,7 @@ pub(super) fn stage(object: &Value) -> Stage {
     }
 }
 
-/// What every object is made to carry.
+/// The labels and annotations of every object.
 pub(super) struct Fitting<'a> {
     pub(super) plan: &'a Plan,
     pub(super) layer: Layer,
@@ -106,7 +106,7 @@ impl Fitting<'_> {
     }
 }
 
-/// Puts the entries into the map at the path, over what is there.
+/// Puts the entries into the map at the path, over existing ones.
 fn merge<'a>(object: &mut Value, path: &[&str], entries: impl IntoIterator<Item = (&'a String, &'a String)>) {
     let mut place = object;
     for step in path {

@@ -9,11 +9,11 @@ use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::plan::{NamespacePlan, Plan};
 
-/// The ConfigMap, even if there is nothing to say: pods refer to it.
+/// The ConfigMap, even without settings: pods refer to it.
 #[must_use]
 pub fn connections(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired> {
     let here = matches!(namespace.layer, Layer::Workspace | Layer::Live) && !namespace.retained;
-    // What engines and profiles say goes before what datasets say.
+    // Settings of engines and profiles come before those of datasets.
     let mut settings = namespace.datasets.values.clone();
     settings.extend(plan.connections.clone());
     let config = ConfigMap {

@@ -31,7 +31,7 @@ pub fn default_account(plan: &Plan, namespace: &NamespacePlan) -> Option<Desired
     (!namespace.retained).then(|| core(Stage::Identity, &account))
 }
 
-/// What the site wants on a ServiceAccount. `${project}` is the namespace's
+/// The site's annotations of a ServiceAccount. `${project}` is the namespace's
 /// name after the team's (`chargeback`, `chargeback--live`, `shared`), so that
 /// production never shares a cloud identity with the place where it is made.
 #[must_use]

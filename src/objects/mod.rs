@@ -1,6 +1,6 @@
 //! From a plan to the full, ordered list of objects.
 //!
-//! Pure, and it cannot fail: what could go wrong went into the plan's problems.
+//! Pure and infallible: all problems are in the plan.
 //! The same plan gives the same list, to the byte.
 
 pub mod access;
@@ -37,7 +37,7 @@ pub enum Stage {
     Identity,
     /// ConfigMaps and whatever else workloads load.
     Configuration,
-    /// What runs.
+    /// Workloads.
     Workload,
     /// People's and the deployer's rights.
     Binding,
@@ -48,7 +48,7 @@ pub enum Stage {
 pub struct Desired {
     /// When it is written.
     pub stage: Stage,
-    /// What names it.
+    /// Its identity.
     pub key: ObjectKey,
     /// The version of its kind that it is written in.
     pub version: String,
@@ -89,18 +89,18 @@ pub struct TemplateId {
 /// Everything that is to be for one team.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desires {
-    /// What is to be written, in the order of writing.
+    /// The objects to write, in order.
     pub objects: Vec<Desired>,
     /// The objects of held instances as their engine would write them now, and
     /// what cannot be said yet: to be watched and judged, never written and never
     /// pruned.
     pub held: Vec<Desired>,
-    /// What the plan could not know: two that want the same object.
+    /// Problems beyond the plan: two owners of one object.
     pub problems: Vec<Problem>,
 }
 
 impl Desires {
-    /// What is to be written and what is held.
+    /// The objects to write and those that are held.
     #[must_use]
     pub fn all(&self) -> Vec<&Desired> {
         self.objects.iter().chain(&self.held).collect()
@@ -146,7 +146,7 @@ pub fn desired(plan: &Plan) -> Desires {
     desires
 }
 
-/// Leaves each object to the first that wants it, and tells of the others.
+/// Keeps each object for its first owner, and reports the others.
 fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -156,7 +156,9 @@ fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
             let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
             let ObjectKey { kind, name, namespace, .. } = &desired.key;
             let place = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-            let message = format!("{kind} {name}{place} is wanted twice: the first keeps it, this one does not get it");
+            let message = format!(
+                "{kind} {name}{place} is asked for twice. The first owner keeps it, so this one is not written"
+            );
             problems.push(Problem::blocking(scope, Reason::Invalid, message));
         }
         fresh

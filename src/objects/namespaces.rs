@@ -59,11 +59,11 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
         (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
         (labels::RETAINED, namespace.retained.then(|| retained(namespace).to_owned())),
         (REGISTRIES, list(registries)),
-        // Even where there are none: policies hold pods to the lists once these are written.
+        // Even where the lists are empty: policies apply once these are written.
         (DEVICES, Some(devices(plan, namespace, rules.devices).join(","))),
         (TOLERATIONS, list(rules.tolerations.iter().filter_map(spelt).collect())),
         (PRIORITY_CLASSES, list(namespace.priority_classes.clone())),
-        // Even where there is none: whoever asks can tell that from not knowing.
+        // Even where it is empty: readers distinguish that from unknown.
         (labels::USER_PREFIX, Some(plan.prefixes.user.clone())),
         (labels::GROUP_PREFIX, Some(plan.prefixes.group.clone())),
     ]

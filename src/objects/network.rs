@@ -31,7 +31,7 @@ use crate::plan::{Instance, NamespacePlan, Plan};
 
 /// The label that the API server itself keeps on every namespace.
 const NAMESPACE: &str = "kubernetes.io/metadata.name";
-/// What a pod calls the port from which metrics are read.
+/// The name of the port of metrics.
 const METRICS_PORT: &str = "metrics";
 /// Where names are resolved.
 const DNS_NAMESPACE: &str = "kube-system";
@@ -69,7 +69,7 @@ pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
 }
 
 /// The ways to the API server, one for the pods of each engine that needs it.
-/// While its addresses are not known they open nothing: what is there stays.
+/// Unknown addresses open nothing: existing policies stay.
 #[must_use]
 pub fn to_api_server(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
     let engines = engines_with_api_server(plan, namespace).into_iter();

@@ -1,4 +1,4 @@
-//! What every pod of the team gets from the site: the Secrets that images are
+//! The parts that every pod of the team gets from the site: the Secrets that images are
 //! pulled with, and the site's certificates.
 
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub fn fit(pod: &mut Value, site: &BlueprintSpec, layer: Layer) {
     }
 }
 
-/// In Live the end of a log stays in the log: whoever sees the pod would read it there.
+/// In Live the end of a log is not copied to the status: every reader of the pod would see it.
 fn keep_the_log(pod: &mut Value) {
     for list in ["initContainers", "containers"] {
         for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -58,7 +58,7 @@ fn trust(pod: &mut Value, config_map: &str) {
     }
 }
 
-/// Adds the item to the list, unless one of its name is there.
+/// Adds the item to the list, unless one has its name.
 fn add_named(holder: &mut Value, list: &str, item: Value) {
     if !holder.is_object() {
         return;

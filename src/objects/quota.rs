@@ -55,7 +55,7 @@ fn hard(plan: &Plan, namespace: &NamespacePlan) -> BTreeMap<String, Quantity> {
     let share = plan.budget.iter().find(|share| share.namespace == namespace.name);
     let mut hard: BTreeMap<String, Amount> = share.map(|share| share.granted.clone()).unwrap_or_default();
     for (resource, count) in COUNTS {
-        // A retained namespace keeps what its share says is in use.
+        // A retained namespace keeps the share that is in use.
         let count = if *resource == "pods" { pods(plan, namespace, *count) } else { *count };
         hard.entry((*resource).to_owned()).or_insert_with(|| Amount::whole(count));
     }

@@ -9,7 +9,7 @@ use super::Desired;
 use crate::api::{Reason, labels};
 use crate::plan::{Problem, Scope};
 
-/// A claim that is there.
+/// An existing claim.
 pub struct Claim {
     /// Its UID.
     pub uid: String,
@@ -39,7 +39,7 @@ pub fn remembered(
     kept.chain(known).collect()
 }
 
-/// The components whose claim is another than the remembered one.
+/// The components with another claim than the recorded one.
 pub fn replaced(before: &Volumes, objects: &[&Desired], live: impl Fn(&Desired) -> Option<Claim>) -> Vec<Problem> {
     let one = |desired: &&Desired| {
         let (path, component) = (path(desired)?, desired.component.clone()?);
@@ -57,9 +57,10 @@ pub fn message(path: &str, before: &str, claim: &Claim) -> Option<String> {
     let (namespace, name) = path.split_once('/')?;
     (claim.uid != before && !is_accepted(claim)).then(|| {
         format!(
-            "claim {name} of {namespace} was deleted and made again (its UID was {before}): the volume is a new one, and the \
-             data may be lost. Restore the data if it is needed. An administrator (who may override guardrails) then \
-             accepts the volume: kubectl annotate persistentvolumeclaim {name} --namespace {namespace} --overwrite {}={}",
+            "claim {name} of {namespace} was deleted and created again (earlier UID: {before}), so its volume is new \
+             and the data may be lost. Restore the data if needed. Then an administrator (who may override guardrails) \
+             accepts the volume: kubectl annotate persistentvolumeclaim {name} --namespace {namespace} --overwrite \
+             {}={}",
             labels::ACCEPT_VOLUME,
             claim.uid
         )

@@ -293,7 +293,7 @@ fn extra_goes_into_its_layer_and_never_over_the_core() {
         desires
             .problems
             .iter()
-            .any(|problem| problem.issue.message.contains("ServiceAccount default in abc--p is wanted twice"))
+            .any(|problem| problem.issue.message.contains("ServiceAccount default in abc--p is asked for twice"))
     );
 }
 

@@ -28,7 +28,7 @@ pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Opt
         desired.object["spec"]["resources"]["requests"]["storage"] = json!(there.0);
         if asked {
             let message = format!(
-                "storage {} is asked for, and volume {} of {} is there with {}: it stays, a volume can only grow",
+                "storage {} is less than that of volume {} of {} ({}), which is kept: a volume can only grow",
                 wanted.0,
                 desired.key.name,
                 desired.key.namespace.as_deref().unwrap_or_default(),
@@ -85,7 +85,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "storage 20Gi is asked for, and volume mlflow of abc--shared is there with 50Gi: it stays, a volume can only grow"
+                "storage 20Gi is less than that of volume mlflow of abc--shared (50Gi), which is kept: a volume can only \
+              grow"
             ]
         );
     }

@@ -15,32 +15,32 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// Returns once the fence was seen to stand.
+/// Returns once the fence refused a write.
 pub async fn wait_until_it_stands(client: &Client) {
     let mut told = String::new();
     loop {
         let doubt = match tokio::time::timeout(ATTEMPT, attempt(client)).await {
-            Ok(Ok(())) => return info!("the fence stands: a write outside of it was refused"),
+            Ok(Ok(())) => return info!("the fence is in force: a write outside of it was refused"),
             Ok(Err(doubt)) => doubt,
             Err(_) => format!("the API server did not answer within {} s", ATTEMPT.as_secs()),
         };
         if doubt != told {
-            warn!("nothing is written before the fence stands: {doubt}");
+            warn!("nothing is written before the fence is in force: {doubt}");
             told = doubt;
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Tries what the fence must refuse, and says what makes doubt if it does not.
+/// Tries a write that the fence must refuse; the error is the reason for doubt.
 async fn attempt(client: &Client) -> Result<(), String> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let metadata = ObjectMeta { name: Some("strata-fence-probe".to_owned()), ..ObjectMeta::default() };
     let probe = ConfigMap { metadata, ..ConfigMap::default() };
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     match api.create(&dry_run, &probe).await {
-        Ok(_) => Err("a write into the namespace default was let through; install the chart's admission policies, \
-                      or say --without-fence where something else holds the operator's account"
+        Ok(_) => Err("a write into the namespace default was allowed. Install the chart's admission policies, or set \
+                      --without-fence where something else limits the operator's account"
             .to_owned()),
         Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy") => {
             Ok(())

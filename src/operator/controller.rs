@@ -19,9 +19,9 @@ use crate::reconcile::team::{reconcile, report_failure};
 use crate::reconcile::{triggers, usage, work};
 use crate::telemetry::metrics::{Reconcile, Teams};
 
-/// How long a pass that was told to stop may take to do so.
+/// The time for a cancelled pass to end.
 const STOPPING: Duration = Duration::from_secs(1);
-/// How long telling of a failure may take.
+/// The time limit for reporting a failure.
 const TELLING: Duration = Duration::from_secs(10);
 
 /// How the controller works.
@@ -33,18 +33,18 @@ pub struct Config {
     pub deadline: Duration,
 }
 
-/// A worker ended though nobody told it to.
+/// A worker ended before the shutdown.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// By a panic.
     #[error("a worker of the controller ended by a defect: {0}")]
     Defect(#[from] JoinError),
     /// In no way that is known.
-    #[error("a worker of the controller ended though nobody told it to")]
+    #[error("a worker of the controller ended without a reason")]
     Ended,
 }
 
-/// Works until told to stop; what is under way then is finished.
+/// Works until the shutdown; running passes are finished.
 pub async fn run(context: Arc<Context>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {
     wait_until_synced(&context, &mut stop).await;
     let mut workers = JoinSet::new();
@@ -66,7 +66,7 @@ async fn supervise(mut workers: JoinSet<()>, stop: &watch::Receiver<bool>) -> Re
     Ok(())
 }
 
-/// Before everything is listed, what is there may look missing.
+/// Before everything is listed, existing objects may look missing.
 async fn wait_until_synced(context: &Context, stop: &mut watch::Receiver<bool>) {
     let begun = Instant::now();
     while !context.listing().is_empty() && !*stop.borrow() {
@@ -128,8 +128,8 @@ where
     };
     match contained(TELLING, tell).await {
         Ended::Done(()) => {}
-        Ended::Defect(ended) => error!(?key, "telling of a reconcile ended by a defect of Strata: {ended}"),
-        Ended::Stopped | Ended::Running(_) => warn!(?key, "telling of a reconcile got no answer in time"),
+        Ended::Defect(ended) => error!(?key, "the report of a reconcile failed by a defect of Strata: {ended}"),
+        Ended::Stopped | Ended::Running(_) => warn!(?key, "the report of a reconcile got no answer in time"),
     }
     let Some(running) = running else { return context.queue.done(&key, result.map_err(|failure| failure.again)) };
     // The key is handed out again only when nothing of this pass is under way.
@@ -141,7 +141,7 @@ where
     });
 }
 
-/// What came of a reconcile, for the metrics, the log and the team.
+/// The result of a reconcile, for the metrics, the log and the team.
 async fn tell(context: &Context, key: &Request, result: &Pass, begun: Instant) {
     measure(context, key, result, begun);
     let Err(failure) = result else { return };
@@ -160,7 +160,7 @@ enum Ended<T> {
     Defect(JoinError),
     /// It was stopped at its limit.
     Stopped,
-    /// It was told to stop at its limit, and goes on.
+    /// Cancelled at its limit, but still running.
     Running(JoinHandle<T>),
 }
 
@@ -173,7 +173,7 @@ async fn contained<T: Send + 'static>(limit: Duration, work: impl Future<Output 
         Err(_) => task.abort(),
     }
     match tokio::time::timeout(STOPPING, &mut task).await {
-        // It ended by itself just then: it counts as stopped all the same.
+        // It ended at the same moment: it counts as stopped.
         Ok(_) => Ended::Stopped,
         Err(_) => Ended::Running(task),
     }
@@ -199,7 +199,7 @@ where
         }
         Ended::Stopped => (late(), None),
         Ended::Running(task) => {
-            error!(?key, "a reconcile does not end though it was told to: its key waits for it");
+            error!(?key, "a reconcile does not end after its cancellation: its key waits for it");
             (late(), Some(task))
         }
     }

@@ -1,4 +1,4 @@
-//! Leader election: of several replicas one writes, whoever holds the Lease.
+//! Leader election: of several replicas only the holder of the Lease writes.
 //!
 //! Every write to the Lease carries the resource version that was read, so of
 //! two that try at once one fails. A holder that cannot renew in time stops
@@ -115,7 +115,7 @@ impl LeaderElector {
 
     /// Tries once to hold or renew the Lease.
     async fn attempt(&mut self) -> Result<bool, AttemptError> {
-        // What is sent now may be written at once, and holds from then on.
+        // A write sent now may take effect at once, and counts from this moment.
         let sent = Instant::now();
         let held = limited(self.try_acquire_or_renew()).await?;
         if held {

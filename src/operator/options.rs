@@ -24,22 +24,22 @@ pub struct RunOptions {
     /// How the log is written; for people on a terminal and as JSON elsewhere.
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
-    /// What is logged: a level, or `level,module=level`.
+    /// The log filter: a level, or `level,module=level`.
     #[arg(long, value_name = "FILTER", env = "STRATA_LOG", default_value = "info")]
     pub log_filter: String,
     /// The namespace of the Lease by which one of several operators is the one that writes.
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "strata-system")]
     pub lease_namespace: String,
-    /// What the name begins with by which this operator holds the Lease; else the host's. What follows differs from start to start.
+    /// The first part of the Lease holder's name; the host's name if absent. The rest differs at each start.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: Option<String>,
-    /// What stands before the names of people and groups; nothing where it is not given.
+    /// The prefixes of user and group names; empty where not given.
     #[command(flatten)]
     pub prefixes: PrefixOptions,
     /// Write at once, without the Lease. Only where no second operator can run.
     #[arg(long)]
     pub no_leader_election: bool,
-    /// Write without having seen the chart's fence refuse a write. Only where something else holds the operator's account.
+    /// Write without a check that the fence is in force. Only where something else limits the operator's account.
     #[arg(long)]
     pub without_fence: bool,
     /// How many objects are worked on at the same time.
@@ -53,19 +53,19 @@ pub struct RunOptions {
     pub watch_timeout: u64,
 }
 
-/// What the API server puts before names.
+/// The prefixes that the API server puts before names.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PrefixOptions {
-    /// What the API server puts before the names of people, as in its --oidc-username-prefix.
+    /// The prefix of user names, as in --oidc-username-prefix of the API server.
     #[arg(long, value_name = "PREFIX", env = "STRATA_USER_PREFIX", value_parser = prefix, allow_hyphen_values = true)]
     pub user_prefix: Option<String>,
-    /// What the API server puts before the names of groups, as in its --oidc-groups-prefix.
+    /// The prefix of group names, as in --oidc-groups-prefix of the API server.
     #[arg(long, value_name = "PREFIX", env = "STRATA_GROUP_PREFIX", value_parser = prefix, allow_hyphen_values = true)]
     pub group_prefix: Option<String>,
 }
 
 impl PrefixOptions {
-    /// Both prefixes, if one was given; what is not given is empty.
+    /// Both prefixes, if one was given; the other is then empty.
     #[must_use]
     pub fn given(&self) -> Option<Prefixes> {
         let given = self.user_prefix.is_some() || self.group_prefix.is_some();

@@ -21,7 +21,7 @@ use crate::telemetry::logs;
 use crate::telemetry::logs::{FilterError, LogFormat};
 use crate::telemetry::metrics::Metrics;
 
-/// How long what is under way may take to end, once the operator was told to end.
+/// The time for running passes to end after a shutdown request.
 const FINISH: Duration = Duration::from_secs(20);
 /// How long Events may take that were not posted then.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -104,11 +104,11 @@ async fn operate(
         how = context.defect() => return Err(RunError::Defect(how)),
         signal = &mut ending => signal?,
     }
-    info!("told to end: what is under way is finished first");
+    info!("shutdown was requested: running passes are finished first");
     // The receivers live as long as the tasks that hold them.
     let _ = stop.send(true);
     if !finish(working, claim.as_mut()).await? {
-        // It may still be written: nobody else may begin before the lease has run out.
+        // A write may still arrive: no other replica may begin before the lease expires.
         claim = None;
     }
     context.events.drain(LAST_EVENTS).await;
@@ -137,7 +137,7 @@ async fn keep(claim: Option<&mut LeaderElector>) {
 type Working = JoinHandle<Result<(), WorkerError>>;
 type Serving = JoinHandle<Result<(), ServerError>>;
 
-/// Waits for what is under way while the lease is kept for it; says whether it came to its end.
+/// Waits for running passes while the lease is kept; returns whether they ended.
 async fn finish(working: Working, claim: Option<&mut LeaderElector>) -> Result<bool, RunError> {
     tokio::select! {
         () = keep(claim) => Err(RunError::LeaseLost),
@@ -145,7 +145,7 @@ async fn finish(working: Working, claim: Option<&mut LeaderElector>) -> Result<b
             Ok(Ok(worked)) => Ok(worked.map(|()| true)?),
             Ok(Err(ended)) => Err(RunError::Defect(format!("the controller ended by a defect of Strata: {ended}"))),
             Err(_) => {
-                warn!("what was under way did not end in time");
+                warn!("running passes did not end in time");
                 Ok(false)
             }
         },
@@ -163,16 +163,16 @@ async fn end(stop: &watch::Sender<bool>, serving: Serving, claim: Option<LeaderE
     }
 }
 
-/// Why probes are no longer served, though nobody said so.
+/// The cause of an early end of the server of probes.
 fn served(ended: Result<Result<(), ServerError>, JoinError>) -> RunError {
     match ended {
         Ok(Err(error)) => error.into(),
-        Ok(Ok(())) => RunError::Defect("the server of probes ended though nobody told it to".to_owned()),
+        Ok(Ok(())) => RunError::Defect("the server of probes ended without a reason".to_owned()),
         Err(ended) => RunError::Defect(format!("the server of probes ended by a defect of Strata: {ended}")),
     }
 }
 
-/// Why nothing is reconciled any more, though nobody said so.
+/// The cause of an early end of the controller.
 fn early(ended: Result<Result<(), WorkerError>, JoinError>) -> RunError {
     match ended {
         Ok(Err(error)) => error.into(),

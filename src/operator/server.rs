@@ -23,7 +23,7 @@ pub struct ServerError {
     pub source: std::io::Error,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until told to stop.
+/// Serves `/healthz`, `/readyz` and `/metrics` until it is stopped.
 pub async fn serve(
     address: SocketAddr,
     context: Arc<Context>,

@@ -1,10 +1,10 @@
-//! Who may do what where: the members of the spec met with the role table.
+//! The rights of people by namespace: the members of the spec met with the role table.
 //!
 //! Members of the team hold their role in every namespace of the team. Members
 //! of one project hold it in that project's namespaces, and reach what the team
 //! shares at their role's level there, at most `Use`: the project's work needs
 //! the shared components, and its people are no owners of what other projects
-//! rely on. The Backbone is the team's alone.
+//! rely on. The Backbone has no members of single projects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +21,12 @@ type Holders = BTreeMap<(Role, Right), BTreeSet<Subject>>;
 /// The cells of the role table; nothing for one that cannot be read.
 pub type Cells<'a> = dyn Fn(Role, Layer) -> Option<Rights> + 'a;
 
-/// What members are given, as far as the role table can be read.
+/// The rights of members, as far as the role table can be read.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// The grants, namespace by namespace, then by role and right.
     pub grants: Vec<Grant>,
-    /// Members with the namespaces in which it cannot be read what they may do.
+    /// Members with the namespaces in which their rights cannot be read.
     pub unread: BTreeSet<(String, Subject)>,
 }
 
@@ -37,7 +37,7 @@ pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes,
     given(spec, &cells, prefixes, places).grants
 }
 
-/// What the members of a spec are given by a role table: the one place where that
+/// The rights of the members of a spec by a role table: the one place where that
 /// is decided, for writing bindings and for taking people out of them.
 #[must_use]
 pub fn given(spec: &AITeamSpec, cells: &Cells<'_>, prefixes: &Prefixes, places: &[Place]) -> Given {
@@ -87,7 +87,7 @@ fn members_of<'a>(place: &'a Place, spec: &'a AITeamSpec) -> impl Iterator<Item 
     spec.members.iter().map(|member| (member, true)).chain(of_projects)
 }
 
-/// What the members of one project get of what the team shares.
+/// The rights of the members of one project in the team's shared namespaces.
 fn capped(rights: Rights) -> Rights {
     Rights { level: rights.level.map(|level| level.min(Level::Use)), ..Rights::default() }
 }

@@ -1,7 +1,7 @@
-//! The spec against its Blueprint: what cannot be as a whole.
+//! The spec against its Blueprint: faults of the spec as a whole.
 //!
-//! Where one object suffices to tell, the API server refused it already; this
-//! speaks of what takes two, and of files that never saw an API server. Every
+//! Rules on one object are checked by the API server; this module checks
+//! rules across two, and files without an API server. Every
 //! message names the field and both sides.
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ fn check_names(team: &AITeam, findings: &mut Findings) {
             ));
         }
         if !seen.insert(name) {
-            findings.invalid(format!("spec.projects has '{name}' twice"));
+            findings.invalid(format!("spec.projects has '{name}' twice. Rename or remove one"));
         }
     }
 }
@@ -67,12 +67,15 @@ fn check_labels(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Fin
     }
     let allowed: BTreeSet<&String> = rules.required.iter().chain(&rules.allowed).collect();
     for key in spec.labels.keys().filter(|key| !allowed.contains(key)) {
-        let list = if allowed.is_empty() { "no label".to_owned() } else { joined(allowed.iter().copied()) };
-        findings.invalid(format!("spec.labels has '{key}': Blueprint {} allows {list}", spec.blueprint));
+        let list = if allowed.is_empty() { "none".to_owned() } else { joined(allowed.iter().copied()) };
+        findings.invalid(format!(
+            "spec.labels has '{key}', which Blueprint {} does not allow. Allowed: {list}",
+            spec.blueprint
+        ));
     }
     for key in allowed.into_iter().filter(|key| is_reserved_label(key)) {
         findings.blueprint(format!(
-            "Blueprint {} lets teams set the label '{key}', which belongs to Kubernetes or Strata: take it out of \
+            "Blueprint {} lets teams set the label '{key}', which belongs to Kubernetes or Strata. Remove it from \
              spec.labels",
             spec.blueprint
         ));
@@ -92,10 +95,12 @@ fn check_subjects(spec: &AITeamSpec, findings: &mut Findings) {
     });
     for (path, Member { role, groups, users }) in members.chain(of_projects) {
         if groups.is_empty() && users.is_empty() {
-            findings.invalid(format!("{path}[{role}] names nobody: name at least one user or group, or leave it out"));
+            findings.invalid(format!("{path}[{role}] has no user and no group. Add at least one, or remove the entry"));
         }
         for name in groups.iter().chain(users).filter(|name| name.is_empty() || name.starts_with("system:")) {
-            findings.invalid(format!("{path}[{role}] has '{name}': name people or groups of your identity provider"));
+            findings.invalid(format!(
+                "{path}[{role}] has '{name}', which is no user or group of an identity provider. Replace it"
+            ));
         }
     }
 }
@@ -105,7 +110,7 @@ fn check_egress(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Fin
         let Some(profile) = blueprint.egress.get(name) else {
             let known = if blueprint.egress.is_empty() { "none".to_owned() } else { joined(blueprint.egress.keys()) };
             findings.invalid(format!(
-                "spec.backbone.egress has '{name}', and Blueprint {} has the profiles: {known}",
+                "spec.backbone.egress has '{name}', which is no profile of Blueprint {}. Available: {known}",
                 spec.blueprint
             ));
             continue;
@@ -127,12 +132,13 @@ fn check_images(team: &AITeam, blueprint: &BlueprintSpec, findings: &mut Finding
             None if !blueprint.images.contains_key(&entry.name) => {
                 let known =
                     if blueprint.images.is_empty() { "none".to_owned() } else { joined(blueprint.images.keys()) };
-                findings
-                    .invalid(format!("{path} names no image of its own, and Blueprint {site} has the images: {known}"));
+                findings.invalid(format!(
+                    "{path} has no image of its own and is no image of Blueprint {site}. Available: {known}"
+                ));
             }
             Some(image) if !registries.is_empty() && !registries.iter().any(|prefix| image.starts_with(prefix)) => {
                 findings.invalid(format!(
-                    "{path}.image is '{image}', and Blueprint {site} allows images from: {}",
+                    "{path}.image is '{image}', which is in no registry that Blueprint {site} allows. Allowed: {}",
                     joined(&registries)
                 ));
             }
@@ -177,37 +183,43 @@ mod tests {
                 "{labels: {required: [cost-center]}}",
                 "spec.labels lacks 'cost-center', which Blueprint default requires",
             ),
-            ("{labels: {a: b}}", "{labels: {allowed: [env]}}", "spec.labels has 'a': Blueprint default allows env"),
-            ("{labels: {a: b}}", "{}", "spec.labels has 'a': Blueprint default allows no label"),
+            (
+                "{labels: {a: b}}",
+                "{labels: {allowed: [env]}}",
+                "spec.labels has 'a', which Blueprint default does not allow. Allowed: env",
+            ),
+            ("{labels: {a: b}}", "{}", "spec.labels has 'a', which Blueprint default does not allow. Allowed: none"),
             (
                 "{backbone: {egress: [web]}}",
                 "{egress: {objects: {}}}",
-                "spec.backbone.egress has 'web', and Blueprint default has the profiles: objects",
+                "spec.backbone.egress has 'web', which is no profile of Blueprint default. Available: objects",
             ),
             (
                 "{shared: {images: [{name: x}]}}",
                 "{images: {scipy: a}}",
-                "spec.shared.images[x] names no image of its own, and Blueprint default has the images: scipy",
+                "spec.shared.images[x] has no image of its own and is no image of Blueprint default. Available: scipy",
             ),
             (
                 "{shared: {images: [{name: x, image: evil/x}]}}",
                 "{registries: {team: 'r/${team}/'}}",
-                "spec.shared.images[x].image is 'evil/x', and Blueprint default allows images from: r/fraud/",
+                "spec.shared.images[x].image is 'evil/x', which is in no registry that Blueprint default allows. \
+                 Allowed: r/fraud/",
             ),
             (
                 "{budget: {requests: {cpu: '9'}}}",
                 "{budget: {maximum: {requests: {cpu: '8'}}}}",
-                "spec.budget.requests.cpu is 9, and Blueprint default allows at most 8",
+                "spec.budget.requests.cpu is 9, more than the maximum 8 of Blueprint default. Lower it",
             ),
             (
                 "{budget: {devices: {nvidia.com/gpu: 2}}}",
                 "{budget: {maximum: {devices: {nvidia.com/gpu: 1}}}}",
-                "spec.budget.devices[nvidia.com/gpu] is 2, and Blueprint default allows at most 1",
+                "spec.budget.devices[nvidia.com/gpu] is 2, more than the maximum 1 of Blueprint default. Lower it",
             ),
             (
                 "{members: [{role: MLEngineer, groups: ['system:masters']}]}",
                 "{}",
-                "spec.members[MLEngineer] has 'system:masters': name people or groups of your identity provider",
+                "spec.members[MLEngineer] has 'system:masters', which is no user or group of an identity provider. \
+                 Replace it",
             ),
             (
                 "{projects: [{name: a--b}]}",

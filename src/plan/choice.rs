@@ -4,7 +4,7 @@
 //!
 //! Nothing falls back from an engine that is named or running to another: if
 //! that one is missing, broken or cannot run here, the component is held as it
-//! is. Only a first choice by preference passes over what cannot be.
+//! is. Only a first choice by preference skips unusable engines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::engine::{CompiledEngine, plain};
 pub struct CapabilityRequest<'a> {
     /// The capability.
     pub capability: Capability,
-    /// The layer it is wanted in.
+    /// The layer of the request.
     pub layer: Layer,
     /// The engine, if the team names one.
     pub engine: Option<&'a str>,
@@ -113,7 +113,7 @@ pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<CapabilityReque
     wants
 }
 
-/// Every engine that the plan of a team may look at: those it names or chose,
+/// Every engine that the plan of a team may use: those it names or chose,
 /// those that could be chosen for it, and those that the Blueprint has parameters for.
 #[must_use]
 pub fn looked_at(spec: &AITeamSpec, facts: &Facts<'_>) -> BTreeSet<String> {
@@ -130,48 +130,49 @@ pub fn looked_at(spec: &AITeamSpec, facts: &Facts<'_>) -> BTreeSet<String> {
     all.map(str::to_owned).collect()
 }
 
-/// The engine for a want, by name, and whether it can be used.
+/// The engine for a request, by name, and whether it can be used.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The engine's name.
     pub name: String,
-    /// The engine, if it is there and sound.
+    /// The engine, if it exists and is valid.
     pub engine: Option<Arc<CompiledEngine>>,
     /// Present: the component is held.
     pub hold: Option<Issue>,
-    /// What preferences passed over for being broken or missing.
+    /// Broken or missing engines that the preference skipped.
     pub passed_over: Vec<Issue>,
 }
 
-/// Chooses the engine for a want.
+/// Chooses the engine for a request.
 #[must_use]
 pub fn choose(want: &CapabilityRequest<'_>, recorded: Option<&Choice>, facts: &Facts<'_>) -> Chosen {
     let path = want.path();
     if let Some(name) = want.engine {
-        return examined(name, &format!("{path}.engine names '{name}'"), want.capability, facts);
+        return examined(name, &format!("{path}.engine is '{name}'"), want.capability, facts);
     }
     if let Some(choice) = recorded {
         let name = &choice.engine;
-        return examined(name, &format!("{path} runs on '{name}'"), want.capability, facts);
+        return examined(name, &format!("{path} uses engine '{name}'"), want.capability, facts);
     }
     let mut passed_over = Vec::new();
     let preferred = facts.blueprint.engines.get(want.capability.name()).into_iter().flatten();
     for name in preferred {
-        let why = format!("the Blueprint prefers '{name}' for {}", want.capability);
+        let why = format!("the Blueprint prefers engine '{name}' for {}", want.capability);
         let chosen = examined(name, &why, want.capability, facts);
         match chosen.hold {
             None => return Chosen { passed_over, ..chosen },
-            // Not served: that is what an order of preference is for.
+            // Not served: the next one of the preference is tried.
             Some(hold) if hold.reason == Reason::Unavailable => {}
             Some(hold) => passed_over.push(hold),
         }
     }
     let Some(name) = plain(want.capability) else {
-        let message = format!("{path}: no engine provides {} on this cluster: name one", want.capability);
+        let message =
+            format!("{path}: {} has no default engine. Set `engine` to one that provides it", want.capability);
         let hold = Some(Issue::new(Reason::EngineMissing, message));
         return Chosen { name: want.capability.kebab().to_owned(), engine: None, hold, passed_over };
     };
-    let chosen = examined(name, &format!("{path} falls to '{name}'"), want.capability, facts);
+    let chosen = examined(name, &format!("{path} uses the default engine '{name}'"), want.capability, facts);
     Chosen { passed_over, ..chosen }
 }
 
@@ -184,7 +185,7 @@ fn examined(name: &str, why: &str, capability: Capability, facts: &Facts<'_>) ->
         passed_over: Vec::new(),
     };
     let Some(entry) = facts.catalogue.get(name) else {
-        return chosen(None, Some(Issue::new(Reason::EngineMissing, "there is no engine of this name")));
+        return chosen(None, Some(Issue::new(Reason::EngineMissing, "no engine has this name")));
     };
     let engine = match &entry.compiled {
         Ok(engine) => Arc::clone(engine),
@@ -198,12 +199,12 @@ fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) 
     let spec = engine.spec();
     if !engine.provides(capability) {
         let provided: Vec<&str> = spec.capabilities.iter().map(|capability| capability.name()).collect();
-        return Some(Issue::new(Reason::Invalid, format!("it provides {} and not {capability}", provided.join(", "))));
+        return Some(Issue::new(Reason::Invalid, format!("the engine provides {}, not {capability}", provided.join(", "))));
     }
     if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name())
     {
-        let message = "it runs with rights of its own, which the Blueprint does not accept: \
-                       add it to spec.acceptPrivilegedEngines there, or choose another";
+        let message = "the engine runs with rights of its own, which the Blueprint does not accept. Add the engine to \
+                       spec.acceptPrivilegedEngines of the Blueprint, or choose another";
         return Some(Issue::new(Reason::Refused, message));
     }
     let missing = spec.requires.iter().find(|required| !facts.served.serves(required))?;

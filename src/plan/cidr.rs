@@ -9,10 +9,10 @@ use crate::api::addresses::METADATA;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     /// It is not in the notation.
-    #[error("'{0}' is no block of addresses: write address/bits")]
+    #[error("'{0}' is no block of addresses. Write address/bits, such as 203.0.113.0/24")]
     Notation(String),
     /// It is nothing but such an address.
-    #[error("'{0}' is where nodes get their identity, which no pod may reach")]
+    #[error("'{0}' is the metadata address of nodes, which no pod may reach")]
     Metadata(String),
 }
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use super::{Instance, Problem, Scope};
 use crate::api::{AITeamSpec, BlueprintSpec, Reason};
 
-/// What a proxy would stand in the way of: the team's own services.
+/// The hosts that bypass a proxy: the team's own services.
 const DIRECT: &str = "localhost,127.0.0.1,.svc,.cluster.local";
 
-/// The settings, and what two sources say differently.
+/// The settings, and conflicts between two sources.
 #[must_use]
 pub fn connections(
     spec: &AITeamSpec,
@@ -31,7 +31,7 @@ pub fn connections(
         for (key, value) in more {
             match settings.get(key) {
                 Some((first, known)) if known != value => {
-                    let message = format!("{source} and {first} both set {key}: that of {first} is used");
+                    let message = format!("{source} and {first} both set {key}. The value of {first} is used");
                     problems.push(Problem::advice(scope.clone(), Reason::Invalid, message));
                 }
                 Some(_) => {}

@@ -1,4 +1,4 @@
-//! What the staffing lacks, by the organisation's archetype. Advice: it never
+//! Gaps in the staffing, by the organisation's archetype. Advice: it never
 //! blocks anything.
 
 use super::roles::rights;
@@ -7,12 +7,12 @@ use crate::api::team::{Member, Project, TeamType};
 use crate::api::vocabulary::{Capability, Layer, Level, Role};
 use crate::api::{AITeamSpec, BlueprintSpec};
 
-/// What is missing, one sentence each.
+/// The gaps, one sentence each.
 #[must_use]
 pub fn coverage(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
     let mut missing = Vec::new();
     if spec.members.is_empty() && spec.projects.iter().all(|project| project.members.is_empty()) {
-        missing.push("nobody is a member: name people or groups in spec.members".to_owned());
+        missing.push("the team has no members. Add people or groups to spec.members".to_owned());
         missing.extend(purpose(spec));
         return missing;
     }
@@ -27,7 +27,7 @@ fn may(blueprint: &BlueprintSpec, members: &[Member], layer: Layer, level: Level
     members.iter().any(|member| rights(blueprint, member.role, layer).level >= Some(level))
 }
 
-/// Live sides that nobody may deploy to.
+/// Live sides without a member who may deploy there.
 fn production(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
     let live = || spec.projects.iter().filter(|project| project.live.is_some());
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
@@ -38,12 +38,12 @@ fn production(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
     };
     let mut missing: Vec<String> = live()
         .filter(alone)
-        .map(|project| format!("project {} has a Live side, and nobody may deploy there", project.name))
+        .map(|project| format!("project {} has a Live side, but no member may deploy there", project.name))
         .collect();
     if blueprint.archetype == Archetype::Research {
         missing.extend(live().map(|project| {
             format!(
-                "project {} has a Live side, which organisations of the archetype Research rarely staff",
+                "project {} has a Live side, but organisations of the archetype Research rarely have people to run one",
                 project.name
             )
         }));
@@ -60,29 +60,28 @@ fn data(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
     let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
     let engineer = members.into_iter().any(|member| member.role == Role::DataEngineer);
     let missed = wanted(Capability::FeatureStore) && !engineer && blueprint.archetype != Archetype::Research;
-    missed.then(|| "the team has a feature store and no DataEngineer".to_owned())
+    missed.then(|| "the team has a feature store but no DataEngineer".to_owned())
 }
 
 fn shared(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
     let unowned = super::namespaces::shared_is_on(spec) && !may(blueprint, &spec.members, Layer::Shared, Level::Own);
-    unowned.then(|| "nobody owns the Shared layer: name an MLEngineer or an MLOpsEngineer".to_owned())
+    unowned.then(|| "the Shared layer has no owner. Add an MLEngineer or an MLOpsEngineer".to_owned())
 }
 
-/// A team that owns nothing or serves nobody.
+/// A team without anything that it owns, or without customers.
 fn purpose(spec: &AITeamSpec) -> Vec<String> {
     let mut missing = Vec::new();
     if spec.owns.is_empty() {
-        missing.push("the team owns nothing: name its models, services or field in spec.owns".to_owned());
+        missing.push("spec.owns is empty. List the models, services or field of the team".to_owned());
     }
     let offers = spec.shared.as_ref().is_some_and(|shared| !shared.offers.is_empty());
     match spec.type_ {
         TeamType::Applied if spec.customers.is_empty() => {
-            missing.push("the team has no customers: name who uses its models in spec.customers".to_owned());
+            missing.push("spec.customers is empty. List the users of the team's models".to_owned());
         }
         TeamType::Infrastructure if spec.customers.is_empty() && !offers => {
-            missing.push(
-                "the team serves nobody: name customers, or offer what it shares in spec.shared.offers".to_owned(),
-            );
+            missing
+                .push("the team has no customers and no offers. Set spec.customers or spec.shared.offers".to_owned());
         }
         _ => {}
     }
@@ -111,13 +110,13 @@ mod tests {
         assert_eq!(
             advice(team, "{archetype: AdHoc}"),
             [
-                "project p has a Live side, and nobody may deploy there",
-                "the team has a feature store and no DataEngineer",
-                "nobody owns the Shared layer: name an MLEngineer or an MLOpsEngineer",
+                "project p has a Live side, but no member may deploy there",
+                "the team has a feature store but no DataEngineer",
+                "the Shared layer has no owner. Add an MLEngineer or an MLOpsEngineer",
             ]
         );
         let research = advice(team, "{archetype: Research}");
-        assert!(research.iter().any(|text| text.contains("rarely staff")));
+        assert!(research.iter().any(|text| text.contains("rarely have people")));
         assert!(!research.iter().any(|text| text.contains("DataEngineer")));
     }
 

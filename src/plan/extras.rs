@@ -11,7 +11,7 @@ use crate::engine::expression::{Scope as Values, with_stack};
 use crate::engine::inputs::variables;
 use crate::engine::template::Template;
 
-/// The extras of every namespace, and what is wrong with them.
+/// The extras of every namespace, and their problems.
 #[must_use]
 pub fn extras(
     team: &AITeam,
@@ -63,8 +63,8 @@ fn affordable(template: Template, places: usize, left: &mut u64) -> Result<Templ
             Ok(template)
         }
         None => Err(format!(
-            "its expressions may take {cost} steps in {places} namespaces, and {left} of {TOGETHER} are left for all \
-             extras: let them do less"
+            "its expressions may take {cost} steps in {places} namespaces; {left} of the {TOGETHER} steps for all \
+             extras are left. Simplify the expressions"
         )),
     }
 }
@@ -94,5 +94,5 @@ fn compile(extra: &Extra, level: PodSecurity) -> Result<Template, String> {
 }
 
 fn broken(extra: &Extra, scope: Scope, message: &str) -> Problem {
-    Problem::blocking(scope, Reason::BlueprintInvalid, format!("the Blueprint's extra '{}': {message}", extra.id))
+    Problem::blocking(scope, Reason::BlueprintInvalid, format!("extra '{}' of the Blueprint: {message}", extra.id))
 }

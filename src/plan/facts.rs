@@ -1,4 +1,4 @@
-//! What planning knows of the cluster: facts, handed in from outside.
+//! The facts of the cluster for planning, passed in by the caller.
 //!
 //! Nothing here asks a cluster. Whoever calls [`plan`](super::plan()) says what
 //! was seen: the kinds that are served, what was chosen before, what is in use.
@@ -22,7 +22,7 @@ use crate::engine::{Catalogue, RenderedObject};
 /// Everything that a plan depends on besides the team itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// What the site allows and prefers.
+    /// The rules and preferences of the site.
     pub blueprint: &'a BlueprintSpec,
     /// The generation of the Blueprint that was read.
     pub blueprint_generation: i64,
@@ -30,9 +30,9 @@ pub struct Facts<'a> {
     pub catalogue: &'a Catalogue,
     /// The kinds that the API server serves.
     pub served: &'a ServedKinds,
-    /// What was chosen before. It sticks.
+    /// The earlier choices. They are kept.
     pub choices: &'a Choices,
-    /// What the quotas grant now and what is in use.
+    /// The granted and the used amounts of the quotas.
     pub usage: &'a Usage,
     /// Namespaces of projects that left the spec under `Retain`: their
     /// guardrails stay, and nothing else is planned for them.
@@ -42,7 +42,7 @@ pub struct Facts<'a> {
     /// What the API server puts before the names of people and groups, as the
     /// operator was told.
     pub prefixes: &'a Prefixes,
-    /// What is written of that on the team's namespaces.
+    /// The prefixes written on the team's namespaces.
     pub written: &'a WrittenPrefixes,
     /// Where the API server is reached: its own addresses and those of its
     /// Service; empty when they are not known.
@@ -61,7 +61,7 @@ static NO_ENGINES: BTreeSet<String> = BTreeSet::new();
 static NO_USAGE: Usage = Usage { namespaces: BTreeMap::new(), counted: BTreeSet::new(), may_lower: true };
 
 impl<'a> Facts<'a> {
-    /// The facts of a cluster that nobody has looked at: nothing was chosen,
+    /// The facts of an unknown cluster: nothing was chosen,
     /// nothing is in use, and only Kubernetes' own kinds are served. An address
     /// of nobody stands for those of its API server.
     #[must_use]
@@ -165,7 +165,7 @@ fn is_builtin(group: &str) -> bool {
     matches!(group, "networking.k8s.io" | "scheduling.k8s.io" | "coordination.k8s.io" | "events.k8s.io")
 }
 
-/// What was chosen before, by namespace and capability.
+/// The earlier choices, by namespace and capability.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Choices(pub BTreeMap<String, BTreeMap<Capability, Choice>>);
@@ -183,7 +183,7 @@ impl Choices {
     }
 }
 
-/// An engine that was chosen, and what others get of it: enough to hold
+/// A chosen engine and the settings for others: enough to hold
 /// everything in place while the engine's file is missing or has moved on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -206,7 +206,7 @@ pub struct Choice {
     pub needs_api_server: bool,
 }
 
-/// What the quotas of a team's namespaces grant, and what is in use.
+/// The granted and the used amounts of the quotas of a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// By namespace, then by the quota's resource name.
@@ -226,7 +226,7 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// What is known of one resource of one namespace.
+    /// The granted and the used amount of one resource of one namespace.
     #[must_use]
     pub fn of(&self, namespace: &str, resource: &str) -> Used {
         self.namespaces.get(namespace).and_then(|resources| resources.get(resource)).copied().unwrap_or_default()
@@ -236,9 +236,9 @@ impl Usage {
 /// One resource of a quota.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// What the quota grants now.
+    /// The amount that the quota grants now.
     pub hard: Amount,
-    /// What is in use.
+    /// The amount in use.
     pub used: Amount,
 }
 
@@ -256,7 +256,7 @@ pub struct Retained {
     /// The Pod Security level that it had.
     #[serde(default)]
     pub pod_security: PodSecurity,
-    /// Whether its quota was frozen already at what was in use.
+    /// Whether its quota is already frozen at the used amounts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub frozen: bool,
     /// Whether it left under `Delete`, and is kept until its deletion is allowed.

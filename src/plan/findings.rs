@@ -1,8 +1,8 @@
-//! What is wrong with a spec as a whole, collected so that all of it is reported at once.
+//! The problems of a spec as a whole, collected so that all are reported at once.
 
 use crate::api::{Issue, Reason};
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 pub struct Findings(Vec<Issue>);
 
@@ -17,7 +17,7 @@ impl Findings {
         self.0.push(Issue::new(Reason::BlueprintInvalid, message));
     }
 
-    /// The one issue that all of it makes, if there is anything.
+    /// The one issue made of all findings, if there are any.
     pub fn verdict(self) -> Result<(), Issue> {
         let Some(first) = self.0.first() else { return Ok(()) };
         let messages: Vec<&str> = self.0.iter().map(|issue| issue.message.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What an engine's expressions speak of, gathered for one instance.
+//! The variables of an engine's expressions for one instance.
 
 use super::choice::CapabilityRequest;
 use super::merged::Merged;
@@ -15,7 +15,7 @@ use crate::engine::inputs::{
 };
 use crate::engine::work::WorkInputs;
 
-/// The inputs of the instance that answers these wants.
+/// The inputs of the instance for these requests.
 #[must_use]
 pub fn inputs(
     team: &AITeam,

@@ -1,4 +1,4 @@
-//! What several blocks say that one instance of an engine answers, put together.
+//! The merged values of several blocks that one instance of an engine serves.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Merged {
     pub storage: Option<String>,
     /// The Secret with the credentials.
     pub secret: Option<String>,
-    /// What two blocks say differently.
+    /// The conflicts between two blocks.
     pub contradiction: Option<String>,
 }
 
@@ -35,7 +35,8 @@ impl Merged {
                 match said.get(&field) {
                     Some((other, before)) if *before != value && merged.contradiction.is_none() => {
                         let text = format!(
-                            "{other}.{field} is {before} and {}.{field} is {value}, but one instance answers both: say it once",
+                            "{other}.{field} ({before}) conflicts with {}.{field} ({value}): one instance of the \
+                             engine serves both. Set it in one of them",
                             want.path()
                         );
                         merged.contradiction = Some(text);

@@ -1,7 +1,7 @@
 //! From a team, its Blueprint and the facts of the cluster to a plan: which
 //! namespaces, which engines, who may do what, who gets how much.
 //!
-//! Pure: no client, no clock. What the plan looks like as objects is decided in
+//! Pure: no client, no clock. The objects of the plan are decided in
 //! [`crate::objects`].
 
 pub mod access;
@@ -50,33 +50,33 @@ use crate::api::work::WorkKind;
 use crate::api::{BlueprintSpec, Issue, Prefixes};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
 
-/// What is to be for one team.
+/// The desired structure of one team.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Whose plan it is.
+    /// The identity of the planned object.
     pub identity: Identity,
     /// The Blueprint that it follows.
     pub blueprint: BlueprintReference,
-    /// What that Blueprint says.
+    /// The spec of that Blueprint.
     pub site: Arc<BlueprintSpec>,
-    /// What stands before the names of people and groups.
+    /// The prefixes of user and group names.
     pub prefixes: Prefixes,
     /// The team's namespaces: Backbone, Shared, then project by project.
     pub namespaces: Vec<NamespacePlan>,
     /// What provides the team's capabilities, one entry per instance, held and
     /// missing ones too.
     pub instances: Vec<Instance>,
-    /// Who may do what where.
+    /// The rights of people, by namespace.
     pub grants: Vec<Grant>,
     /// Everyone who may read the team's own object: members and leads.
     pub readers: Vec<Subject>,
     /// Whether the deployer's identity is bound in the team's namespaces.
     pub deployer: bool,
-    /// What is not as asked, and what is not built yet. Sorted.
+    /// Problems, and fields without effect yet. Sorted.
     pub problems: Vec<Problem>,
     /// The division of the budget, one entry per namespace.
     pub budget: Vec<Share>,
-    /// What the staffing lacks. Empty: `RolesCovered`.
+    /// Gaps in the staffing. Empty: `RolesCovered`.
     pub coverage: Vec<String>,
     /// The settings that Workspaces and Live load.
     pub connections: BTreeMap<String, String>,
@@ -148,7 +148,7 @@ pub enum Subject {
     User(String),
 }
 
-/// What the holders of one role may do in one namespace.
+/// The rights of one role in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// The namespace.
@@ -157,13 +157,13 @@ pub struct Grant {
     pub layer: Layer,
     /// The role.
     pub role: Role,
-    /// What it may do.
+    /// The right.
     pub right: Right,
     /// Who holds it: sorted, each once.
     pub subjects: Vec<Subject>,
 }
 
-/// What a grant gives.
+/// The content of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Right {
     /// A level of the layer.
@@ -187,14 +187,14 @@ impl Right {
     }
 }
 
-/// What one namespace has of the budget, by the quota's resource names.
+/// The share of one namespace in the budget, by the quota's resource names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// The namespace.
     pub namespace: String,
-    /// What its quota grants: the larger of wanted and used.
+    /// The amounts that its quota grants: the larger of wanted and used.
     pub granted: BTreeMap<String, Amount>,
-    /// What it is to have.
+    /// The amounts that it should have.
     pub wanted: BTreeMap<String, Amount>,
     /// Whether more is in use than it is to have.
     pub over: bool,
@@ -205,21 +205,21 @@ pub struct Share {
 pub struct Instance {
     /// Which one.
     pub id: InstanceId,
-    /// The layer it stands in.
+    /// The layer of its namespace.
     pub layer: Layer,
     /// The project, in a Workspace and in Live.
     pub project: Option<String>,
-    /// What it provides.
+    /// The capabilities that it provides.
     pub capabilities: Vec<Capability>,
     /// The revision that is in place, or is being put there.
     pub revision: String,
     /// The engine, if it is in the catalogue and sound.
     pub engine: Option<Arc<CompiledEngine>>,
-    /// What its expressions speak of.
+    /// The variables of its expressions.
     pub inputs: Arc<Inputs>,
     /// Present: nothing of it is written or pruned.
     pub hold: Option<Issue>,
-    /// What it is made of, or nothing if an expression failed.
+    /// Its objects; none if an expression failed.
     pub objects: Vec<RenderedObject>,
     /// The choice to be recorded for each of its capabilities. Of a held one it
     /// is what was recorded before, if anything was.
@@ -270,7 +270,7 @@ pub fn retained_only(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
 /// The UID of a team that is not in any cluster.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What is to be for this team, or why the spec as a whole cannot be.
+/// Plans the team; the error is the refusal of the spec as a whole.
 pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
     let (spec, site) = (&team.spec, facts.blueprint);
     check::check(team, site)?;

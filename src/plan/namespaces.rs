@@ -1,4 +1,4 @@
-//! Which namespaces a team has, and what they are called.
+//! The namespaces of a team and their names.
 //!
 //! A team's or project's name holds no `--`, so names cannot collide: `a-b` and
 //! `c` make `a-b--c`, `a` and `b-c` make `a--b-c`.
@@ -55,7 +55,7 @@ pub fn places(team: &str, spec: &AITeamSpec) -> Vec<Place> {
     places
 }
 
-/// Whether any shared capability is wanted.
+/// Whether the team uses any shared capability.
 #[must_use]
 pub fn shared_is_on(spec: &AITeamSpec) -> bool {
     spec.shared.as_ref().is_some_and(|shared| shared.blocks().iter().any(|(_, block)| block.wanted()))
@@ -128,7 +128,7 @@ fn pod_security(namespace: &str, instances: &[Instance]) -> (PodSecurity, Option
     });
     let worst = levels.max_by_key(|(level, _)| *level).filter(|(level, _)| *level != PodSecurity::Restricted);
     worst.map_or((PodSecurity::Restricted, None), |(level, engine)| {
-        (level, Some(format!("the pods of engine {engine} pass {} and nothing stricter", level.label())))
+        (level, Some(format!("the pods of engine {engine} need Pod Security {}", level.label())))
     })
 }
 

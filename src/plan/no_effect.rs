@@ -1,5 +1,5 @@
-//! What the spec says and nothing comes of, because of what else is said: told, and in
-//! nobody's way.
+//! Fields of the spec without effect because of other fields. They are reported and
+//! block nothing.
 
 use super::{Instance, Problem, Scope};
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
@@ -11,7 +11,7 @@ pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, i
     let limited = spec.budget.as_ref().and_then(|budget| budget.limits.as_ref()?.cpu.as_ref());
     let cpu = limited.filter(|_| !counted).map(|_| {
         format!(
-            "spec.budget.limits.cpu has no effect: Blueprint {} counts no limits of cpu. Leave it out",
+            "spec.budget.limits.cpu has no effect: Blueprint {} does not count cpu limits. Remove it",
             spec.blueprint
         )
     });
@@ -30,7 +30,7 @@ fn storage(instance: &Instance) -> Option<String> {
     let made = instance.objects.iter().any(|made| volumes.iter().any(|kind| made.object["kind"] == *kind));
     (instance.hold.is_none() && !made).then(|| {
         format!(
-            "storage {asked} has no effect: engine {} of {} makes no volume with these parameters. Leave it out",
+            "storage {asked} has no effect: engine {} of {} makes no volume with these parameters. Remove it",
             instance.id.engine, instance.id.namespace
         )
     })
@@ -44,7 +44,7 @@ fn replicas(instance: &Instance) -> Option<String> {
     (instance.hold.is_none() && made().all(|made| made != asked)).then_some(())?;
     let most = made().max()?;
     Some(format!(
-        "parameters.replicas {asked} has no effect: engine {} of {} has {most} with these parameters. Leave it out",
+        "parameters.replicas {asked} has no effect: engine {} of {} has {most} with these parameters. Remove it",
         instance.id.engine, instance.id.namespace
     ))
 }
@@ -59,7 +59,10 @@ fn doubled(spec: &AITeamSpec, prefixes: &Prefixes) -> Vec<String> {
         let doubled =
             groups.chain(users).filter(|(name, prefix)| !prefix.is_empty() && name.starts_with(prefix.as_str()));
         found.extend(doubled.map(|(name, prefix)| {
-            format!("'{name}' of role {} begins with the prefix {prefix} already: write it without", member.role)
+            format!(
+                "'{name}' of role {} begins with the prefix {prefix}, which Strata adds itself. Remove the prefix",
+                member.role
+            )
         }));
     }
     found
@@ -79,20 +82,22 @@ mod tests {
             (
                 "{budget: {limits: {cpu: '16'}}}",
                 "{}",
-                "spec.budget.limits.cpu has no effect: Blueprint default counts no limits of cpu. Leave it out",
+                "spec.budget.limits.cpu has no effect: Blueprint default does not count cpu limits. Remove it",
             ),
             ("{budget: {limits: {cpu: '16'}}}", "{budget: {cpuLimits: true}}", ""),
             ("{shared: {experiments: {storage: 50Gi}}}", "{}", ""),
             (
                 "{shared: {experiments: {parameters: {replicas: 3}}}}",
                 "{}",
-                "parameters.replicas 3 has no effect: engine mlflow of abc--shared has 1 with these parameters. Leave it out",
+                "parameters.replicas 3 has no effect: engine mlflow of abc--shared has 1 with these parameters. Remove \
+                 it",
             ),
             ("{shared: {experiments: {parameters: {replicas: 1}}}}", "{}", ""),
             (
                 "{members: [{role: MLEngineer, groups: ['oidc:acme-ml'], users: [ana]}]}",
                 "{}",
-                "'oidc:acme-ml' of role MLEngineer begins with the prefix oidc: already: write it without",
+                "'oidc:acme-ml' of role MLEngineer begins with the prefix oidc:, which Strata adds itself. Remove the \
+                 prefix",
             ),
         ] {
             let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();

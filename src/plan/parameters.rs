@@ -1,4 +1,4 @@
-//! What an engine's parameters are: the team's where it says something, else the
+//! The parameters of an engine: the team's where set, else the
 //! Blueprint's. The defaults of the engine's own schema are filled in later.
 
 use std::collections::BTreeMap;
@@ -52,14 +52,14 @@ pub fn refused(
     Some(Issue::new(Reason::Invalid, format!("{from}: {}", errors.join("; "))))
 }
 
-/// Parameters of the Blueprint for engines that are not there: nobody gets them.
+/// Parameters of the Blueprint for engines that do not exist.
 #[must_use]
 pub fn unknown(name: &str, facts: &Facts<'_>) -> Vec<Problem> {
     let missing = facts.blueprint.parameters.keys().filter(|engine| facts.catalogue.get(engine).is_none());
     missing
         .map(|engine| {
             let message = format!(
-                "Blueprint {name} has spec.parameters.{engine}, and there is no engine of this name: fix the name, or \
+                "Blueprint {name}: spec.parameters.{engine} is for an engine that does not exist. Fix the name, or \
                  apply the Engine"
             );
             Problem::advice(Scope::Team, Reason::EngineMissing, message)

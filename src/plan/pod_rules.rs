@@ -1,4 +1,4 @@
-//! What pods may have by a Blueprint: its own list, and what its sizes, budgets and
+//! The devices, tolerations and priorities of pods by a Blueprint: its own list, and those of its sizes, budgets and
 //! priority classes give them.
 
 use crate::api::BlueprintSpec;

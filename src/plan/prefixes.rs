@@ -2,12 +2,12 @@
 //! written on its namespaces, until the team accepts what the operator was told.
 //!
 //! Another prefix renames everybody who is bound, so a wrong flag must not take
-//! effect by itself.
+//! effect without consent.
 
 use super::{Problem, Scope};
 use crate::api::{AITeam, Prefixes, Reason, labels};
 
-/// What is written on the namespaces of a team. Nothing (`None`) is not known, and
+/// The prefixes on the namespaces of a team. `None` is not known, and
 /// something else than a prefix that is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrittenPrefixes {
@@ -18,7 +18,7 @@ pub struct WrittenPrefixes {
 }
 
 impl WrittenPrefixes {
-    /// What is written, and for what is not known these.
+    /// The written prefixes, completed by these.
     #[must_use]
     pub fn or(&self, configured: &Prefixes) -> Prefixes {
         Prefixes {
@@ -40,7 +40,7 @@ pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes
     (stays, Some(problem))
 }
 
-/// Whether the team says that everybody may be renamed to exactly these prefixes.
+/// Whether the team accepts a change of all names to exactly these prefixes.
 fn accepts(team: &AITeam, configured: &Prefixes) -> bool {
     let annotations = team.metadata.annotations.as_ref();
     annotations
@@ -51,9 +51,9 @@ fn accepts(team: &AITeam, configured: &Prefixes) -> bool {
 fn waits(team: &AITeam, written: &Prefixes, configured: &Prefixes) -> Problem {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let message = format!(
-        "people and groups keep the prefixes that are written on the team's namespaces ({written}), though the operator was told others \
-         ({configured}): if those are right, rename everybody by `kubectl annotate aiteam {name} --overwrite {key}='{configured}'`; if not, correct \
-         identity.userPrefix and identity.groupPrefix of the chart",
+        "people and groups keep the prefixes on the team's namespaces ({written}), which differ from those of the \
+         operator ({configured}). If the operator's are right, rename everyone: `kubectl annotate aiteam {name} --overwrite \
+         {key}='{configured}'`. If not, fix identity.userPrefix and identity.groupPrefix of the chart",
         key = labels::ACCEPT_PREFIX
     );
     Problem::advice(Scope::Team, Reason::PrefixNotAccepted, message)

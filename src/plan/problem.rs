@@ -1,11 +1,11 @@
-//! What a plan finds wrong, and of what it speaks.
+//! The problems of a plan and their subjects.
 
 use std::fmt;
 
 use crate::api::vocabulary::Capability;
 use crate::api::{Issue, Reason};
 
-/// One instance of an engine: where it stands, and for what.
+/// One instance of an engine: its namespace and capability.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId {
     /// The namespace.
@@ -23,7 +23,7 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// What a problem is about.
+/// The subject of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The team as a whole.
@@ -37,7 +37,7 @@ pub enum Scope {
 /// Something that is not as the team asks. The rest goes on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// What it is about.
+    /// The subject.
     pub scope: Scope,
     /// Why: the field, and both sides.
     pub issue: Issue,
@@ -52,7 +52,7 @@ impl Problem {
         Self { scope, issue: Issue::new(reason, message), blocking: true }
     }
 
-    /// Something to be told that blocks nothing.
+    /// Advice, which blocks nothing.
     #[must_use]
     pub fn advice(scope: Scope, reason: Reason, message: impl Into<String>) -> Self {
         Self { scope, issue: Issue::new(reason, message), blocking: false }

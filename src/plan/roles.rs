@@ -1,5 +1,5 @@
-//! The role table: what each role may do in each layer, what the organisation's
-//! archetype changes in it, and what a Blueprint changes cell by cell.
+//! The role table: the rights of each role in each layer, the changes of the
+//! organisation's archetype, and those of a Blueprint cell by cell.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::api::vocabulary::{Layer, Level, Role};
 /// One cell of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The level, if there is any.
+    /// The level, if the cell has one.
     pub level: Option<Level>,
     /// Whether the guardrails may be read too.
     pub guardrails: bool,
@@ -26,7 +26,7 @@ impl Rights {
     }
 }
 
-/// What a role may do in a layer at this site.
+/// The rights of a role in a layer at this site.
 #[must_use]
 pub fn rights(blueprint: &BlueprintSpec, role: Role, layer: Layer) -> Rights {
     let mut rights = builtin(role, layer);
@@ -51,7 +51,7 @@ pub fn rights(blueprint: &BlueprintSpec, role: Role, layer: Layer) -> Rights {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table(BTreeMap<String, Cells>);
 
-/// What one role may do, by layer.
+/// The rights of one role, by layer.
 type Cells = BTreeMap<String, Vec<String>>;
 
 const GUARDRAILS: &str = "Guardrails";
@@ -86,7 +86,7 @@ impl Table {
         &self.0
     }
 
-    /// What a role may do in a layer; nothing if that cannot be read.
+    /// The rights of a role in a layer; none if they cannot be read.
     #[must_use]
     pub fn rights(&self, role: Role, layer: Layer) -> Option<Rights> {
         let mut rights = Rights::default();
@@ -108,7 +108,7 @@ fn words(rights: Rights) -> Vec<String> {
     level.into_iter().chain(more.into_iter().flatten()).map(ToOwned::to_owned).collect()
 }
 
-/// What is no list of words is one word that nobody knows.
+/// A value that is no list of words becomes one unknown word.
 fn read_words(cell: &Value) -> Vec<String> {
     let texts: Option<Vec<String>> =
         cell.as_array().and_then(|all| all.iter().map(|word| word.as_str().map(str::to_owned)).collect());

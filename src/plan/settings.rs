@@ -12,18 +12,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// namespace: a ConfigMap holds 1 MiB, and engines and profiles have their part of it.
 pub const LARGEST: usize = 640 * 1024;
 
-/// What a dataset gives.
+/// The settings of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// The dataset.
     pub name: String,
     /// When it was created.
     pub created: Option<Time>,
-    /// Its settings; none of one that is held, or that nobody has looked at.
+    /// Its settings; none of one that is held or not observed yet.
     pub settings: BTreeMap<String, String>,
 }
 
-/// What the datasets of a team give, by the namespace of the dataset.
+/// The settings of the datasets of a team, by the namespace of the dataset.
 pub type DatasetSettings = BTreeMap<String, Vec<Given>>;
 
 /// Why a namespace has no settings of a dataset.
@@ -31,7 +31,7 @@ pub type DatasetSettings = BTreeMap<String, Vec<Given>>;
 pub enum LeftOut {
     /// The namespace's own dataset of this name goes first.
     Shadowed(String),
-    /// There is no room for it.
+    /// The settings have no room.
     TooLarge,
 }
 
@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(settings.values, own.settings, "at second {second}");
             assert_eq!(left(&settings), [("cards", &LeftOut::Shadowed("cards".to_owned()))]);
         }
-        // One that is held gives nothing, and nobody answers in its place.
+        // A held dataset has no settings, and no other replaces it.
         let settings = found(vec![given("cards", 5, &[])], vec![newcomer.clone()]);
         assert_eq!(settings.values, BTreeMap::new());
         // Neither does one of another name that would answer for one of its settings.

@@ -1,6 +1,6 @@
 //! Who may stay in the bindings of a team while nothing else may be written for
-//! it: whoever the plan's own grants give the bound right, and nobody else. Nothing
-//! is guessed: where it is not known who was meant, nobody leaves.
+//! it: the people to whom the plan's own grants give the bound right. Nothing
+//! is guessed: where the people are not known, no binding changes.
 
 use std::collections::BTreeSet;
 
@@ -27,9 +27,9 @@ pub struct Stay {
     prefixes: KnownPrefixes,
     /// By namespace and ClusterRole.
     rights: BTreeSet<(String, String, Subject)>,
-    /// Whoever reads the team's own object.
+    /// Readers of the team's own object.
     readers: BTreeSet<Subject>,
-    /// Whoever keeps what they have in a namespace: what their role gives there
+    /// People who keep their rights in a namespace: the rights of their role there
     /// cannot be read.
     unread: BTreeSet<(String, Subject)>,
     /// Names in entries of the spec that cannot be read: they keep all they have.
@@ -59,7 +59,7 @@ impl Stay {
         }
     }
 
-    /// Whether somebody in a binding may stay there.
+    /// Whether a subject of a binding may stay.
     #[must_use]
     pub fn may(&self, namespace: Option<&str>, cluster_role: &str, subject: &Subject) -> bool {
         let (known, name) = match subject {
@@ -140,7 +140,7 @@ mod tests {
             assert!(stay.may(None, "strata:team:abc", &user(reader)), "{reader}");
         }
         assert!(!stay.may(None, "strata:team:abc", &user("oidc:eve")));
-        // A project that left the spec lets nobody stay.
+        // A project that left the spec keeps no subject.
         assert!(!stay.may(Some("abc--gone"), OWN, &user("oidc:ana")));
     }
 

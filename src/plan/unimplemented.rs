@@ -1,5 +1,5 @@
-//! What the spec may say and nothing does yet: understood, told of, and in
-//! nobody's way. Nothing of it is granted before its admission rules exist.
+//! Fields of the spec that are not built yet. They are reported and
+//! block nothing. No right is granted before its admission rules exist.
 
 use super::{Problem, Scope};
 use crate::api::blueprint::Archetype;
@@ -13,31 +13,29 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
     let hands_over = matches!(blueprint.archetype, Archetype::Division | Archetype::MLFirst);
     let fields = [
-        (
-            spec.mode == Mode::Observe,
-            "spec.mode Observe: what would change is not reported yet, and nothing is written",
-        ),
+        (spec.mode == Mode::Observe, "spec.mode Observe: changes are not reported yet, and nothing is written"),
         (
             shared.is_some_and(|shared| !shared.offers.is_empty()),
-            "spec.shared.offers: no other team reaches what is offered yet",
+            "spec.shared.offers has no effect yet: sharing between teams is not built",
         ),
         (
             spec.projects.iter().any(|project| !project.uses.is_empty()),
-            "spec.projects[].uses: nothing of other teams is reached yet",
+            "spec.projects[].uses has no effect yet: sharing between teams is not built",
         ),
         (
             blueprint.priority_classes.is_none()
                 && spec.projects.iter().any(|project| project.priority != Priority::Normal),
-            "spec.projects[].priority: the Blueprint names no `priorityClasses`, and no queue orders the projects' jobs yet",
+            "spec.projects[].priority has no effect: the Blueprint has no `priorityClasses`, and queues are not built \
+             yet",
         ),
         (
             hands_over && spec.customers.iter().any(|customer| !customer.groups.is_empty()),
-            "spec.customers[].groups: customers' people get no rights in Live yet",
+            "spec.customers[].groups has no effect yet: rights of customers in Live are not built",
         ),
-        (spec.leads.is_some(), "spec.leads: leads may read their team and not yet change it"),
+        (spec.leads.is_some(), "spec.leads has no effect yet beyond read access to the team"),
         (
             delivery.is_some_and(|delivery| delivery.manages_team),
-            "spec.backbone.delivery.managesTeam: the repository does not change the team yet",
+            "spec.backbone.delivery.managesTeam has no effect yet: changes of the team by a repository are not built",
         ),
     ];
     let set = fields.into_iter().filter(|(set, _)| *set);

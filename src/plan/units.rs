@@ -1,4 +1,4 @@
-//! Amounts of bytes that nobody means: `storage: "100"` is a hundred bytes.
+//! Amounts of bytes with a missing unit: `storage: "100"` is a hundred bytes.
 
 use crate::api::AITeamSpec;
 use crate::api::quantity::{Amount, Quantity};
@@ -7,7 +7,7 @@ use crate::api::team::Resources;
 /// The least that anybody means.
 const LEAST: &str = "1Mi";
 
-/// What is said of each amount without its unit.
+/// The message for each amount without its unit.
 #[must_use]
 pub fn missing(spec: &AITeamSpec) -> Vec<String> {
     let of_projects = spec.projects.iter().flat_map(|project| {
@@ -50,7 +50,9 @@ fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
 fn unit_missing(path: &str, amount: &Quantity) -> Option<String> {
     let (Ok(bytes), Ok(least)) = (Amount::parse(&amount.0), Amount::parse(LEAST)) else { return None };
     let few = bytes > Amount::ZERO && bytes < least;
-    few.then(|| format!("{path} is {}, which is less than {LEAST}: is the unit missing? {}Gi", amount.0, amount.0))
+    few.then(|| {
+        format!("{path} is {}, which is less than {LEAST}. If the unit is missing, write {}Gi", amount.0, amount.0)
+    })
 }
 
 #[cfg(test)]
@@ -62,19 +64,20 @@ mod tests {
         for (spec, message) in [
             (
                 "{budget: {storage: '100'}}",
-                "spec.budget.storage is 100, which is less than 1Mi: is the unit missing? 100Gi",
+                "spec.budget.storage is 100, which is less than 1Mi. If the unit is missing, write 100Gi",
             ),
             (
                 "{budget: {requests: {memory: '64'}}}",
-                "spec.budget.requests.memory is 64, which is less than 1Mi: is the unit missing? 64Gi",
+                "spec.budget.requests.memory is 64, which is less than 1Mi. If the unit is missing, write 64Gi",
             ),
             (
                 "{projects: [{name: p, share: {live: {limits: {ephemeralStorage: '8'}}}}]}",
-                "spec.projects[p].share.live.limits.ephemeralStorage is 8, which is less than 1Mi: is the unit missing? 8Gi",
+                "spec.projects[p].share.live.limits.ephemeralStorage is 8, which is less than 1Mi. If the unit is \
+                 missing, write 8Gi",
             ),
             (
                 "{shared: {experiments: {storage: '20'}}}",
-                "spec.shared: storage of Experiments is 20, which is less than 1Mi: is the unit missing? 20Gi",
+                "spec.shared: storage of Experiments is 20, which is less than 1Mi. If the unit is missing, write 20Gi",
             ),
             ("{budget: {storage: 1Mi, requests: {memory: '0', cpu: '8'}}}", ""),
         ] {

@@ -1,4 +1,4 @@
-//! What every reconcile shares: the client, what is known, and the writers.
+//! The shared parts of every reconcile: the client, the caches, and the writers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,17 +35,17 @@ use crate::telemetry::requests::Requests;
 /// How often an overdrawn quota may be lowered towards what is in use.
 pub const LOWERING: Duration = Duration::from_secs(60);
 
-/// What every reconcile shares.
+/// The shared parts of every reconcile.
 pub struct Context {
     /// The client, for status, finalizers and Events.
     pub client: Client,
-    /// What is known of the objects that Strata keeps.
+    /// The state of the objects that Strata keeps.
     pub cache: Arc<ObjectCache>,
     /// The watches that feed the cache.
     pub watches: Arc<Watches>,
-    /// What people wrote.
+    /// The objects that people wrote.
     pub store: Arc<Store>,
-    /// What is to be worked on.
+    /// The queue of requests.
     pub queue: Queue,
     /// Writes objects.
     pub applier: Applier,
@@ -62,11 +62,11 @@ pub struct Context {
     pub statuses: StatusCache,
     /// The work that is refused.
     pub refused: Refused,
-    /// The runs whose deletion failed.
+    /// The runs with a failed deletion.
     pub aside: Aside,
     /// Who holds namespaces that do not go.
     pub stalled: Answers,
-    /// What changed whose dependents were not looked for yet.
+    /// Changes whose dependents were not requested yet.
     pub causes: Causes,
     /// Which engines each team uses.
     pub uses: EngineUses,
@@ -75,7 +75,7 @@ pub struct Context {
     common: Common,
     /// When a quota of a team was lowered last.
     lowered: Mutex<HashMap<String, Instant>>,
-    /// Whether the fence was seen to stand.
+    /// Whether the fence refused a write.
     fenced: AtomicBool,
 }
 
@@ -137,7 +137,7 @@ impl Context {
         }
     }
 
-    /// What this replica does not know yet, or not any more, for `/readyz`.
+    /// The missing or stale knowledge of this replica, for `/readyz`.
     #[must_use]
     pub fn unready(&self) -> Vec<String> {
         let always = self.store.watches().chain(self.watches.always());
@@ -190,7 +190,7 @@ impl Context {
         }
     }
 
-    /// What is waited for before anything may be judged missing.
+    /// The lists that must be complete before any object may be judged missing.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let mut all = self.store.unsynced();
@@ -204,7 +204,7 @@ impl Context {
         all
     }
 
-    /// The fence was seen to stand, or is not asked for.
+    /// The fence refused a write, or is not required.
     pub fn fence_stands(&self) {
         self.fenced.store(true, Ordering::Release);
     }
@@ -231,7 +231,7 @@ impl Context {
         before.map_or(SnapshotChange::Everything, |before| snapshot.moved(&before))
     }
 
-    /// Forgets a team that is gone.
+    /// Forgets a deleted team.
     pub fn forget(&self, team: &str, uid: &str) {
         self.statuses.forget(uid);
         self.uses.forget(team);

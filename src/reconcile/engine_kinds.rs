@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recorded_kind_is_followed_in_another_version_once_its_own_is_not_served() {
+    async fn recorded_kind_is_followed_in_another_served_version() {
         let client = crate::cluster::fake_api::client(|_| async { (404, serde_json::Value::Null) });
         let store = Store::new(Opener::new(client, std::time::Duration::from_secs(200)));
         let serve = |versions: &[&str]| {

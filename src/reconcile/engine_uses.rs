@@ -35,13 +35,13 @@ impl EngineUses {
         engines
     }
 
-    /// Forgets a team that is gone.
+    /// Forgets a deleted team.
     pub fn forget(&self, team: &str) {
         self.teams.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }
 }
 
-/// The engines that a team's status tells of.
+/// The engines in a team's status.
 fn by_status(store: &Store, team: &str) -> BTreeSet<String> {
     let status = store.teams.get(team).and_then(Result::ok).and_then(|team| team.status.clone());
     status.unwrap_or_default().components.into_iter().map(|component| component.engine).collect()

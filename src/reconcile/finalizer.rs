@@ -9,7 +9,7 @@ use crate::cluster::request::{RequestError, request};
 use crate::reconcile::context::Context;
 use crate::reconcile::target::Target;
 
-/// Sets the finalizer, if it is not there: what is written after it cannot be
+/// Sets the finalizer, if it is missing: objects written after it cannot be
 /// left behind.
 pub async fn add(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
     if is_set(target.metadata) {
@@ -30,13 +30,13 @@ pub async fn remove(context: &Context, target: &Target<'_>) -> Result<(), Issue>
     }
 }
 
-/// Whether the finalizer is there.
+/// Whether the finalizer is set.
 #[must_use]
 pub fn is_set(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER)
 }
 
-/// Sets all finalizers, if nobody changed the object meanwhile.
+/// Sets all finalizers, unless the object changed meanwhile.
 async fn set(context: &Context, target: &Target<'_>, finalizers: &[&str]) -> Result<(), RequestError> {
     let (api, ObjectMeta { uid, resource_version, .. }) = (target.api(context), target.metadata);
     let patch = json!({"metadata": {"finalizers": finalizers, "uid": uid, "resourceVersion": resource_version}});

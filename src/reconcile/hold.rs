@@ -29,8 +29,8 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> P
     };
     let bare = with_newest_status(context, bare);
     let message = format!(
-        "the spec cannot be read by this version of Strata, so everything is held as it is: {}. Run the version \
-         that can, or take out what it does not know",
+        "this version of Strata cannot read the spec, so the team is held: {}. Run a version that can, or remove the \
+         unknown fields",
         object.error
     );
     let failure = Issue::new(Reason::Invalid, message);
@@ -60,8 +60,8 @@ async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failu
     requeue::guarded(&outcome, requeue::held(&failure))
 }
 
-/// Takes those out of the bindings who left, and says what there is to say of it: a
-/// record that cannot be read, and why nobody was removed.
+/// Removes people who left from the bindings, and returns the notes for the status: a
+/// record that cannot be read, and the reason why no person was removed.
 async fn revoke_who_left(
     context: &Context,
     name: &str,
@@ -91,7 +91,7 @@ async fn revoke_who_left(
         }
         // Of a team that has no bindings there is nothing to say.
         Err(why) if may_have_bindings(context, name) => {
-            failure = failure.and(&format!("Nobody is removed from bindings meanwhile, for {why}"));
+            failure = failure.and(&format!("No person is removed from bindings meanwhile, because {why}"));
         }
         Err(_) => {}
     }

@@ -65,7 +65,7 @@ impl Answers {
     }
 }
 
-/// How long an answer holds while the namespace says nothing else.
+/// The time for which an answer is valid while the namespace does not change.
 fn pause(entry: &Entry) -> Duration {
     (age(entry).unwrap_or_default() / PART).clamp(RECHECK, LONGEST)
 }

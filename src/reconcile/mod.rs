@@ -1,4 +1,4 @@
-//! What is done for one team ([`team`]) and for one object of its members ([`work`]), in
+//! The reconcile of one team ([`team`]) and of one object of its members ([`work`]), in
 //! the same six steps: observe, plan, make objects, apply, judge, report. Beside them
 //! stand the ways out ([`teardown`], [`retained`], [`revoke`]) and who looks again
 //! ([`triggers`]).

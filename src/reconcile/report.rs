@@ -1,5 +1,5 @@
 //! Writes what was found: a team's status, and Events where a person should
-//! notice. Writes nothing that was said already.
+//! notice. Unchanged facts are not written again.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::reconcile::target::Target;
 use crate::reconcile::triggers::compare::metadata;
 use crate::status::team::held as held_status;
 
-/// The present, to the second, as conditions tell it.
+/// The current time, to the second, as in conditions.
 #[must_use]
 pub fn now() -> Time {
     let now = k8s_openapi::jiff::Timestamp::now();
@@ -37,7 +37,7 @@ pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
     team
 }
 
-/// Writes the status of a team, if it says something new, and tells of what
+/// Writes the status of a team, if it changed, and Events for
 /// turned.
 pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Issue> {
     let target = Target::of::<AITeam>(&team.metadata);
@@ -51,7 +51,7 @@ pub async fn held(context: &Context, team: &AITeam, issue: &Issue) -> Result<(),
     report(context, team, held_status(team, issue, &now())).await
 }
 
-/// What turned between two statuses, as Events.
+/// The transitions between two statuses, as Events.
 fn turns(before: &AITeamStatus, after: &AITeamStatus) -> Vec<Event> {
     let mut events = Vec::new();
     let ready = |status: &AITeamStatus| status.conditions.iter().find(|condition| condition.type_ == READY).cloned();
@@ -85,7 +85,7 @@ fn known(word: &str) -> Option<Reason> {
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word)
 }
 
-/// What every team passes through while it comes up is no news.
+/// The first transitions of every new team are not recorded.
 fn is_news(word: &str) -> bool {
     !matches!(
         known(word),
@@ -102,7 +102,7 @@ fn of_condition(condition: &Condition) -> Event {
     event(type_, &condition.reason, condition.message.clone())
 }
 
-/// An Event of what was found in a reconcile.
+/// An Event of a finding of a reconcile.
 #[must_use]
 pub fn event(type_: EventType, reason: &str, note: impl Into<String>) -> Event {
     Event {
@@ -114,7 +114,7 @@ pub fn event(type_: EventType, reason: &str, note: impl Into<String>) -> Event {
     }
 }
 
-/// Tells of objects that somebody had changed and that were put back.
+/// Records repaired objects.
 pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluster::apply::Outcome) {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     for (key, by) in crate::status::health::repaired(outcome) {
@@ -131,19 +131,19 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluste
     for key in
         outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
     {
-        let note = format!("removed {key}: people get their rights from the AITeam alone");
+        let note = format!("removed {key}: only the AITeam gives rights to people");
         let told =
             Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
         context.events.record_repeating(team.object_ref(&()), told);
     }
 }
 
-/// Tells of what left the spec: namespaces and what provided a capability, kept or gone.
+/// Records namespaces and components that left the spec, retained or deleted.
 pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outcome: &crate::cluster::apply::Outcome) {
     let kept = left.iter().filter(|left| !left.frozen);
     let kept = kept.map(|left| {
         let key = ObjectKey::new("", "Namespace", None, &left.namespace);
-        let note = format!("{key} left the spec: it is kept with its data, people lose their rights there");
+        let note = format!("{key} left the spec: it is retained with its data, and people lose their rights there");
         (key, EventType::Warning, "LeftSpec", note)
     });
     let stores = |key: &&ObjectKey| {
@@ -159,12 +159,12 @@ pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outco
     }
 }
 
-/// Tells, once, of what admission puts into objects and is left there.
+/// Records once the fields that admission adds to objects.
 pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate::cluster::apply::Outcome) {
     for (key, fields) in &outcome.left {
         let fields = fields.join(", ");
-        info!(object = %key, fields, "admission adds to it, and that is left");
-        let note = format!("admission adds to {key}, and that is left: {fields}");
+        info!(object = %key, fields, "admission adds fields, which are kept");
+        let note = format!("admission adds fields to {key}, which are kept: {fields}");
         let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
         context.events.record_repeating(about.clone(), told);
     }

@@ -19,7 +19,7 @@ use crate::reconcile::publish::publish;
 use crate::reconcile::requeue::{Pass, guarded};
 use crate::reconcile::snapshot::TeamSnapshot;
 
-/// Keeps what is retained of a team, if anything is.
+/// Keeps the retained namespaces of a team, if it has any.
 pub async fn reconcile(context: &Context, name: &str) -> Pass {
     let namespaces = observe::namespaces(name, &context.cache);
     let snapshot = context.snapshot(name);

@@ -32,13 +32,13 @@ pub fn staying(
     }
     let prefixes = written_prefixes(team, cache, record, told);
     if prefixes.users.is_empty() && prefixes.groups.is_empty() {
-        return Err("it is not known what stood before the names of people".to_owned());
+        return Err("the prefixes of people's names are not known".to_owned());
     }
     if let Some(site) = site {
         return Ok(Stay::of(team, people, &|role, layer| Some(rights(site, role, layer)), prefixes));
     }
     let table = record.and_then(|record| record.rights.as_ref());
-    let table = table.ok_or("neither the Blueprint nor the record says what roles may do")?;
+    let table = table.ok_or("neither the Blueprint nor the record has the rights of roles")?;
     Ok(Stay::of(team, people, &|role, layer| table.rights(role, layer), prefixes))
 }
 
@@ -71,7 +71,7 @@ fn written_prefixes(
     known
 }
 
-/// The bindings that name somebody who may not stay.
+/// The bindings with a subject that may not stay.
 #[must_use]
 pub fn revocations(stay: &Stay, bindings: Vec<(ObjectKey, Entry)>) -> Vec<(ObjectKey, Entry, Revocation)> {
     let ours = bindings.into_iter().filter(|(_, entry)| entry.is_ours());

@@ -21,13 +21,13 @@ use crate::plan::budget::is_device;
 use crate::plan::work::engine::candidates;
 use crate::plan::{Instance, NamespacePlan, Plan, Right, Share};
 
-/// What the work objects of a team are planned from.
+/// The facts from which the work objects of a team are planned.
 pub struct TeamSnapshot {
     /// The team as it was planned; what it says last stays true while it is held.
     pub planned: Option<Planned>,
     /// Why nothing is written for the team: it is suspended, its Blueprint is missing.
     pub held: Option<Issue>,
-    /// The engines that the plan of the team looked at.
+    /// The engines that the plan of the team used.
     pub engines: BTreeSet<String>,
     /// Those that its work may come to use.
     pub work_engines: BTreeSet<String>,
@@ -43,7 +43,7 @@ pub struct Common {
     blueprints: Mutex<Vec<Weak<BlueprintSpec>>>,
     /// The inputs of instances, by the number of their content.
     inputs: Mutex<HashMap<u64, Weak<Inputs>>>,
-    /// What the texts of teams are like.
+    /// A sample of texts of teams.
     models: Mutex<Models>,
 }
 
@@ -104,7 +104,7 @@ enum Recorded {
     Whole(Box<Record>),
 }
 
-/// What another snapshot changes for the work objects of its team.
+/// The difference between two snapshots for the work objects of the team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotChange {
     /// Nothing.
@@ -135,7 +135,7 @@ impl TeamSnapshot {
         Self { work_engines, content, settings, planned: Some(planned), ..Self::empty() }
     }
 
-    /// With what the plan of the team looked at.
+    /// With the inputs of the team's plan.
     #[must_use]
     pub fn looked_at(self, engines: BTreeSet<String>, kinds: BTreeSet<(String, String)>) -> Self {
         Self { engines, kinds, ..self }
@@ -205,7 +205,7 @@ impl TeamSnapshot {
         }
     }
 
-    /// What differs from the snapshot before, for the work objects of the team.
+    /// The difference from the earlier snapshot, for the work objects of the team.
     #[must_use]
     pub fn moved(&self, before: &Self) -> SnapshotChange {
         if self.content != before.content || self.held.is_some() != before.held.is_some() {

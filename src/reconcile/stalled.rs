@@ -1,4 +1,4 @@
-//! Namespaces that are being deleted and do not go: what keeps them, for the status.
+//! Namespaces whose deletion does not finish: the cause, for the status.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub async fn of_team(context: &Context, team: &str) -> (Vec<Problem>, RequeueAft
     (problems, deleting().map(|(_, entry)| again(context, entry)).min())
 }
 
-/// When to look again at a namespace that is being deleted.
+/// The time of the next look at a namespace that is being deleted.
 #[must_use]
 pub fn again(context: &Context, entry: &Entry) -> Duration {
     context.stalled.again(entry)

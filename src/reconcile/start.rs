@@ -18,7 +18,7 @@ pub fn start(context: &Arc<Context>) {
     let (events, client, reporter) = context.posting();
     context.tasks.spawn("the posting of events", async move { events.post(client, reporter).await });
     let follower = Arc::clone(context);
-    context.tasks.spawn("telling who else gets into namespaces of teams", async move {
+    context.tasks.spawn("the search for other access to namespaces of teams", async move {
         usage::follow_access(&follower).await;
     });
 }

@@ -43,7 +43,7 @@ impl StatusCache {
         }
     }
 
-    /// Forgets an object that is gone.
+    /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }

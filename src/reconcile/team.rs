@@ -1,4 +1,4 @@
-//! Brings one team's world to what its spec asks for, in six steps: observe,
+//! Brings the objects of one team to the state of its spec, in six steps: observe,
 //! plan, desire, apply, judge, report.
 //!
 //! Level-triggered: it is not told why it was called, assumes nothing, and may
@@ -37,7 +37,7 @@ use crate::status::health::summary::WorkHealth;
 use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
 use crate::status::team::{Live, status};
 
-/// Reconciles the team of this name, whether its object is there or not.
+/// Reconciles the team of this name, whether its object exists or not.
 pub async fn reconcile(context: &Context, name: &str) -> Pass {
     let team = match context.store.teams.get(name) {
         None => return retained::reconcile(context, name).await,
@@ -56,13 +56,12 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     }
     finalizer::add(context, &Target::of::<AITeam>(&team.metadata)).await?;
     if team.spec.suspend {
-        let failure =
-            Issue::new(Reason::Suspended, "spec.suspend is true: nothing is written but the removal of rights");
+        let failure = Issue::new(Reason::Suspended, "spec.suspend is true: only removals of rights are written");
         return hold(context, team, &failure).await;
     }
     if team.spec.mode == Mode::Observe {
         // Whoever asks to be observed does not ask to be changed.
-        let message = "spec.mode Observe: what would change is not reported yet, and nothing is written but the removal of rights; \
+        let message = "spec.mode Observe: only removals of rights are written, and changes are not reported yet. \
                        `strata render` shows what Enforce would write";
         return hold(context, team, &Issue::new(Reason::NotYet, message)).await;
     }
@@ -112,7 +111,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     next(context, name, &plan, &health, &outcome, later)
 }
 
-/// The objects, with volumes that are there left as large as they are.
+/// The objects, with existing volumes kept at their size.
 pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
     let live = |desired: &Desired| cache.get(&desired.key)?.live();
@@ -121,7 +120,7 @@ pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     desires
 }
 
-/// The stores whose volume is another than the recorded one.
+/// The stores with another volume than the recorded one.
 fn replaced(context: &Context, desires: &Desires, observed: &Observed) -> Vec<Problem> {
     let Some(record) = &observed.record else { return Vec::new() };
     stores::replaced(&record.volumes, &desires.all(), |desired| claim(context, desired))
@@ -174,7 +173,8 @@ fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Issue>
         Issue::new(
             Reason::Conflict,
             format!(
-                "namespaces of an earlier team of this name are retained, and the Blueprint wants it named: to take them over, set the annotation {}: {earlier}",
+                "namespaces of an earlier team of this name are retained. To take them over, set the annotation {}: \
+                 {earlier}",
                 labels::RECLAIM
             ),
         )
@@ -206,7 +206,8 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
 
 fn kept(left: &Retained) -> Problem {
     let message = format!(
-        "namespace {} left the spec and is kept with its data: put it back, or allow its deletion by the annotation {}={} (several names with commas between them)",
+        "namespace {} left the spec and is retained with its data. Put it back, or allow its deletion by the \
+         annotation {}={} (several names with commas between them)",
         left.namespace,
         labels::ALLOW_DELETION,
         left.namespace,
@@ -277,7 +278,7 @@ fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desi
     bindings.filter(|desired| context.cache.get(&desired.key).is_some()).collect()
 }
 
-/// What must stay.
+/// The objects that must stay.
 pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope {
     // Of a held component what runs stays, of the engine before as well.
     let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
@@ -294,7 +295,7 @@ pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope 
     }
 }
 
-/// What is to be remembered of the team.
+/// The record of the team.
 fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, observed: &Observed) -> Record {
     let mut engines = observed.work_engines.clone();
     let candidates = WorkKind::ALL.iter().flat_map(|kind| candidates(plan, kind.capability()));
@@ -330,7 +331,7 @@ fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observe
     stores::remembered(&before, &desires.all(), |desired| claim(context, desired), stays)
 }
 
-/// Judges a team by what the cache knows.
+/// Judges a team by the cache.
 #[must_use]
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
     let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
@@ -368,7 +369,7 @@ fn waiting(entry: &Entry) -> Vec<Missing> {
     pod.map(|pod| summary::missing(id, &pod)).unwrap_or_default()
 }
 
-/// Says in the status why a reconcile came to no end of its own.
+/// Reports in the status why a reconcile did not finish.
 pub async fn report_failure(context: &Context, name: &str, failure: &Issue) -> Result<(), Issue> {
     let Some(Ok(team)) = context.store.teams.get(name) else { return Ok(()) };
     let team = with_newest_status(context, Arc::unwrap_or_clone(team));

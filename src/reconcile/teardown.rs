@@ -54,7 +54,7 @@ pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Issue)
     Ok(Some(RECHECK))
 }
 
-/// Whether the kind's own definition is being deleted, or is gone.
+/// Whether the definition of the kind is deleted or being deleted.
 pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<bool, Issue> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
     let name = format!("{plural}.{GROUP}");
@@ -65,7 +65,7 @@ pub(crate) async fn kind_is_going(context: &Context, plural: &str) -> Result<boo
     Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
 }
 
-/// Takes the team away. Says whether nothing is left to wait for.
+/// Deletes the team. Returns whether the deletion is complete.
 async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     let name = team.name();
     if !nobody_is_left(context, team).await? {
@@ -152,7 +152,7 @@ fn from_scratch(context: &Context, team: &AITeam) -> Option<Record> {
     })
 }
 
-/// What goes first: what serves, then what was worked on, then what was shared.
+/// The order of deletion: services, then workspaces, then shared components.
 const ORDER: [Layer; 4] = [Layer::Live, Layer::Workspace, Layer::Shared, Layer::Backbone];
 
 async fn delete(context: &Context, team: &AITeam) -> Result<bool, Issue> {

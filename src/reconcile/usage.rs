@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, Engine, Issue, Reason};
+use crate::api::{Blueprint, Capability, Engine, Issue, Reason};
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
 use crate::plan::Choices;
@@ -18,7 +18,7 @@ use crate::reconcile::report::now;
 use crate::reconcile::status_writer::apply;
 use crate::reconcile::target::Target;
 
-/// Nobody gets into namespaces of teams beside whom AITeams name.
+/// Only AITeams give people access to namespaces of teams.
 const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
 
 /// The engines that were chosen.
@@ -26,13 +26,13 @@ fn engines(choices: &Choices) -> BTreeSet<String> {
     choices.0.values().flat_map(BTreeMap::values).map(|choice| choice.engine.clone()).collect()
 }
 
-/// Has every Blueprint and Engine told, once it is known what there is.
+/// Requests a pass for every Blueprint and Engine, once all lists are complete.
 pub fn count(context: &Context) {
     context.store.blueprints.names().into_iter().for_each(|name| context.queue.add_count(Request::Blueprint(name)));
     context.store.engines.names().into_iter().for_each(|name| context.queue.add_count(Request::Engine(name)));
 }
 
-/// Has the Engines told that a team uses from now on, or no longer does.
+/// Requests a pass for the Engines that a team now uses, or no longer uses.
 pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     let (before, now) = (before.map(engines).unwrap_or_default(), engines(now));
     for engine in before.symmetric_difference(&now).filter(|name| context.store.engines.get(name).is_some()) {
@@ -40,7 +40,7 @@ pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
     }
 }
 
-/// Writes the status of a Blueprint, if it says something new.
+/// Writes the status of a Blueprint, if it changed.
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.forms().into_iter();
@@ -53,11 +53,11 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
         }
     };
     let target = Target::of::<Blueprint>(metadata);
-    tell(context, &target, &status, followers, [Some(finding), access(context)]).await
+    tell(context, &target, &status, followers, None, [Some(finding), access(context)]).await
 }
 
-/// Has every Blueprint tell it, whenever somebody else gets into namespaces of teams,
-/// or nobody any more. It never ends.
+/// Requests a pass for every Blueprint when access of others to namespaces of teams
+/// changes. It never ends.
 pub async fn follow_access(context: &Context) {
     loop {
         context.watches.outsiders.changed.notified().await;
@@ -65,7 +65,7 @@ pub async fn follow_access(context: &Context) {
     }
 }
 
-/// Whether people get into namespaces of teams by AITeams alone.
+/// Whether only AITeams give people access to namespaces of teams.
 fn access(context: &Context) -> Option<Finding> {
     let states =
         ["ClusterRole", "ClusterRoleBinding"].map(|kind| context.watches.kind(RBAC, kind).map(|known| known.state));
@@ -74,8 +74,9 @@ fn access(context: &Context) -> Option<Finding> {
             State::Synced => {}
             State::Listing => return None,
             State::Failing(failure) => {
-                let message =
-                    format!("whether ClusterRoleBindings let people into namespaces of teams is not known: {failure}");
+                let message = format!(
+                    "it is not known whether ClusterRoleBindings give people access to namespaces of teams: {failure}"
+                );
                 let unknown = Finding::new(ACCESS_BY_TEAMS_ALONE, false, failure.reason, message);
                 return Some(Finding { status: ConditionStatus::Unknown, ..unknown });
             }
@@ -83,26 +84,32 @@ fn access(context: &Context) -> Option<Finding> {
     }
     Some(match context.watches.outsiders.report() {
         None => {
-            let message = "no ClusterRoleBinding lets people read Secrets or write in namespaces of teams";
+            let message = "no ClusterRoleBinding allows people to read Secrets or write in namespaces of teams";
             Finding::new(ACCESS_BY_TEAMS_ALONE, true, Reason::Ready, message)
         }
         Some(report) => Finding::new(ACCESS_BY_TEAMS_ALONE, false, Reason::ForeignAccess, report),
     })
 }
 
-/// Writes the status of an Engine object, if it says something new.
+/// Writes the status of an Engine object, if it changed.
 pub async fn engine(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.engines.get(name) else { return Ok(()) };
     let teams = context.store.teams.names().into_iter();
     let followers = teams.filter(|team| context.uses.of(&context.cache, &context.store, team).contains(name)).count();
     let (metadata, status, _) = parts(&known, |engine| (&engine.metadata, json!(engine.status)));
+    let capabilities = known.as_ref().ok().map(|engine| joined(&engine.spec.capabilities));
     let catalogue = context.store.catalogue();
     // One that cannot be read stands in the catalogue with the reason.
     let finding = match catalogue.get(name).map(|entry| entry.compiled.as_ref()) {
         Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
-    tell(context, &Target::of::<Engine>(metadata), &status, followers, [Some(finding), None]).await
+    tell(context, &Target::of::<Engine>(metadata), &status, followers, capabilities, [Some(finding), None]).await
+}
+
+/// The names of the capabilities as one text.
+fn joined(capabilities: &[Capability]) -> String {
+    capabilities.iter().map(|capability| capability.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Metadata, status, and why the object cannot be read, if so.
@@ -125,6 +132,7 @@ async fn tell(
     target: &Target<'_>,
     known: &Value,
     users: usize,
+    capabilities: Option<String>,
     findings: [Option<Finding>; 2],
 ) -> Result<(), Issue> {
     let generation = target.metadata.generation.unwrap_or_default();
@@ -132,11 +140,14 @@ async fn tell(
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     let stalled = findings.first().filter(|finding| finding.reason != Reason::Ready).cloned();
     findings.extend(stalled.map(|finding| Finding { type_: STALLED, status: ConditionStatus::True, ..finding }));
-    let status = json!({
+    let mut status = json!({
         "observedGeneration": generation,
         "conditions": conditions(&before, &findings, generation, &now()),
         "teams": users,
     });
+    if let Some(capabilities) = capabilities {
+        status["capabilities"] = capabilities.into();
+    }
     if *known == status {
         return Ok(());
     }

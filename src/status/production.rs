@@ -1,5 +1,5 @@
-//! What a team's status tells of its work: production apart from all
-//! else, and what is not ready, bounded.
+//! The work objects in a team's status: production apart from all
+//! others, and a bounded list of objects that are not ready.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -52,7 +52,7 @@ pub fn ratio(daily: &[WorkHealth]) -> String {
     format!("{}/{}", production.iter().filter(|object| object.ready).count(), production.len())
 }
 
-/// Where to look first in production, if anything there is not ready.
+/// The worst object in production, if any is not ready.
 #[must_use]
 pub fn failing(daily: &[WorkHealth]) -> Option<String> {
     let worst = daily.iter().find(|object| object.in_production() && !object.ready)?;
@@ -117,7 +117,7 @@ fn component(before: &[ComponentStatus], daily: &WorkHealth, now: &Time) -> Comp
     }
 }
 
-/// What production lacks, as advice.
+/// Gaps in production, as advice.
 #[must_use]
 pub fn lacking(plan: &Plan, daily: &[WorkHealth]) -> Vec<String> {
     let live = plan.namespaces.iter().filter(|place| place.layer == Layer::Live && !place.retained);
@@ -125,12 +125,12 @@ pub fn lacking(plan: &Plan, daily: &[WorkHealth]) -> Vec<String> {
         live.filter(|place| !daily.iter().any(|object| object.id.namespace == place.name && object.in_production()));
     let empty = empty.map(|place| {
         let project = place.project.as_deref().unwrap_or_default();
-        format!("project {project} has a Live side, and no model or schedule is in it yet")
+        format!("project {project} has a Live side without a model or a schedule")
     });
     let gateway = plan.site.ingress.as_ref().is_some_and(|ingress| ingress.gateway.is_some());
     let uncalled = daily.iter().filter(move |object| {
         object.id.kind == WorkKind::ModelService && object.layer == Layer::Live && !object.called && !gateway
     });
-    let uncalled = uncalled.map(|object| format!("{} names no customers, so nobody may call it", object.id));
+    let uncalled = uncalled.map(|object| format!("{} has no customers, so no pod may call it", object.id));
     empty.chain(uncalled).take(16).collect()
 }

@@ -1,4 +1,4 @@
-//! What is reported of a team, from how it is.
+//! The status of a team, from its health.
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
@@ -21,17 +21,17 @@ use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
 /// Every field of the spec has its effect. Advice: it never blocks.
 pub const HONORED: &str = "Honored";
 
-/// How many entries a list of the status holds: what the schema allows.
+/// The most entries of a list of the status, as in the schema.
 const LISTED: usize = 128;
 
-/// What the cluster says that goes into a status as it is.
+/// Facts of the cluster that go into a status unchanged.
 pub struct Live<'a> {
-    /// What is known of the objects that Strata keeps.
+    /// The state of the objects that Strata keeps.
     pub cache: &'a ObjectCache,
 }
 
 impl Live<'_> {
-    /// The UID of a namespace, if it is there and ours.
+    /// The UID of a namespace, if it exists and belongs to the team.
     fn uid(&self, namespace: &str) -> Option<String> {
         let entry = self.cache.get(&ObjectKey::new("", "Namespace", None, namespace))?;
         entry.is_ours().then_some(entry.uid)
@@ -89,7 +89,7 @@ pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     findings.extend(progress(Some(failure)));
     findings.extend(not_looked_at(&before.conditions, failure, generation));
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
-    // What was found of production, people and fields is as true as it was.
+    // Findings on production, people and fields stay as they were.
     let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
     let told = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
     let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !told(known));
@@ -102,7 +102,7 @@ pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     }
 }
 
-/// What is wrong, worst first: what a person has to fix before what passes.
+/// The failures, worst first: those that need action before those that pass.
 fn worst(health: &Health) -> Vec<Issue> {
     let namespaces = health.namespaces.iter().flat_map(|namespace| namespace.failures.iter().cloned());
     let components =
@@ -178,7 +178,7 @@ fn layers(health: &Health) -> Vec<Finding> {
 
 fn covered(lacking: &[String]) -> Finding {
     match lacking {
-        [] => Finding::new(ROLES_COVERED, true, Reason::Covered, "the staffing covers what the team does"),
+        [] => Finding::new(ROLES_COVERED, true, Reason::Covered, "every layer has members with the roles it needs"),
         lacking => Finding::new(ROLES_COVERED, false, Reason::NotCovered, lacking.join("; ")),
     }
 }
@@ -191,7 +191,7 @@ fn honored(plan: &Plan) -> Finding {
         .map(|problem| problem.issue.message.as_str())
         .collect();
     if waiting.is_empty() {
-        return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has its effect");
+        return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has an effect");
     }
     let reason =
         plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.issue.reason);
@@ -203,7 +203,7 @@ fn honored(plan: &Plan) -> Finding {
 fn not_looked_at(before: &[Condition], failure: &Issue, generation: i64) -> Option<Finding> {
     let known = before.iter().find(|known| known.type_ == HONORED)?;
     let stale = known.observed_generation != Some(generation) || failure.class() == Class::Invalid;
-    let message = format!("what the fields of the spec do was not looked at: {}", failure.message);
+    let message = format!("the effect of the fields of the spec is not known: {}", failure.message);
     stale.then(|| Finding {
         type_: HONORED,
         status: ConditionStatus::Unknown,
@@ -232,7 +232,7 @@ fn summary(health: &Health) -> Summary {
     }
 }
 
-/// Where to look first: the worst component, else the worst namespace.
+/// The worst component, else the worst namespace.
 fn failing(health: &Health) -> String {
     let component = health.components.first().filter(|component| component.state != ComponentState::Ready);
     let namespace = health.namespaces.iter().find(|namespace| !namespace.failures.is_empty());

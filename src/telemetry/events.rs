@@ -1,18 +1,18 @@
-//! What came of the Events for people, counted.
+//! Counters of the results of Events for people.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// What Events are counted by.
+/// The labels of Events.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Counted {
     /// `posted`, `failed` or `dropped`.
     result: &'static str,
 }
 
-/// What came of Events.
+/// The results of Events.
 #[derive(Clone, Debug, Default)]
 pub struct EventCounts(Family<Counted, Counter>);
 

@@ -29,7 +29,7 @@ impl LogFormat {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read the log filter '{filter}': {source}")]
 pub struct FilterError {
-    /// What was given.
+    /// The invalid filter.
     pub filter: String,
     /// Why it cannot be read.
     pub source: tracing_subscriber::filter::ParseError,

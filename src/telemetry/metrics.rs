@@ -1,4 +1,4 @@
-//! What the operator counts, in the OpenMetrics form. Labels are closed sets.
+//! The metrics of the operator, in the OpenMetrics form. Labels are closed sets.
 
 use std::sync::atomic::AtomicU64;
 
@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::telemetry::events::EventCounts;
 use crate::telemetry::requests::Requests;
 
-/// What a reconcile is counted by.
+/// The labels of a reconcile.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Reconcile {
     /// `team`, `daily`, `dependents`, `blueprint`, `engine` or `readiness`.
@@ -21,7 +21,7 @@ pub struct Reconcile {
     pub result: &'static str,
 }
 
-/// What the operator counts.
+/// The metrics of the operator.
 pub struct Metrics {
     /// Requests that write objects.
     pub requests: Requests,
@@ -31,7 +31,7 @@ pub struct Metrics {
     pub reconciles: Family<Reconcile, Counter>,
     /// Seconds that a reconcile takes.
     pub duration: Histogram,
-    /// Objects put back after somebody changed them.
+    /// Repaired objects.
     pub repairs: Counter,
     /// Teams by whether they are ready.
     pub teams: Family<Teams, Gauge>,
@@ -44,14 +44,14 @@ pub struct Metrics {
     registry: Registry,
 }
 
-/// What watches are told apart by.
+/// The labels of watches.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Watched {
     /// Plural and group, as `kubectl` and roles name it.
     pub kind: String,
 }
 
-/// What teams are counted by.
+/// The labels of teams.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Teams {
     /// `True`, `False` or `Unknown`, as in the condition `Ready`.

@@ -1,4 +1,4 @@
-//! Logs, and what is counted. Others count here; this room knows none of them.
+//! Logs and metrics. Other rooms count here; this room knows none of them.
 
 pub mod events;
 pub mod logs;

@@ -85,7 +85,7 @@ async fn cluster_role_bindings_into_teams_are_reported_once() {
 
     // What may not be listed is not known, and not taken for nothing.
     let rules = without_watch(&admin, "clusterrolebindings").await;
-    until(&admin, "Unknown", &["is not known", "grant the operator list and watch"]).await;
+    until(&admin, "Unknown", &["is not known", "Grant the operator list and watch"]).await;
     admin.create(&binding("access-unseen", "edit", ("User", "eve"))).await.expect("bound");
     heal(&admin, &rules).await;
     until(&admin, "False", &["access-unseen"]).await;

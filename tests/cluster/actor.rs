@@ -100,6 +100,17 @@ impl Actor {
         }
     }
 
+    /// The columns of an object, as `kubectl get` shows them.
+    pub async fn table(&self, path: &str) -> Value {
+        let mut request = Request::new("/").create(&PostParams::default(), Vec::new()).expect("a request");
+        *request.method_mut() = "GET".parse().expect("a method");
+        *request.uri_mut() = path.parse().expect("a path");
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        request.headers_mut().insert("accept", table.parse().expect("a media type"));
+        let text = self.client.request_text(request).await.expect("a table");
+        serde_json::from_str(&text).expect("a table is JSON")
+    }
+
     /// The items of a list.
     pub async fn list(&self, path: &str) -> Vec<Value> {
         let list = self.get(path).await.unwrap_or_else(|refused| panic!("{path}: {refused:?}"));

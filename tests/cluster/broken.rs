@@ -66,6 +66,26 @@ async fn a_broken_engine_breaks_its_component_alone() {
 }
 
 #[tokio::test]
+async fn an_engine_shows_its_capabilities_as_text() {
+    let admin = stage().await.admin().await;
+    let mut several = engine("several", "${team.name}");
+    several["spec"]["capabilities"] = json!(["Models", "Experiments"]);
+    admin.create(&several).await.expect("an engine of two capabilities");
+    let there = path("Engine", "", "several");
+    harness::wait::until("the engine is ready", 60, async || {
+        let engine = admin.get(&there).await.expect("the engine");
+        (condition(&engine, "Ready")["status"] == "True").then_some(()).ok_or_else(|| engine["status"].to_string())
+    })
+    .await
+    .expect("the engine is ready");
+    let table = admin.table(&there).await;
+    let columns = table["columnDefinitions"].as_array().expect("columns");
+    let column = columns.iter().position(|column| column["name"] == "Capabilities").expect("the column");
+    assert_eq!(table["rows"][0]["cells"][column], "Models, Experiments", "{table}");
+    admin.delete(&there).await.expect("deleted");
+}
+
+#[tokio::test]
 async fn an_engine_that_is_nowhere_is_said_so() {
     let spec = with_experiments(&json!({"shared": {"experiments": {"engine": "nowhere"}}}));
     let team = Team::create(stage().await, "wishes", spec).await;
@@ -234,7 +254,7 @@ async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
         "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "100000"}}}}],
     });
     let team = Team::create(stage().await, "misbegotten", spec).await;
-    let seen = team.until_not_ready("Invalid", "the shares ask for 100k of requests.cpu together").await;
+    let seen = team.until_not_ready("Invalid", "the shares together need requests.cpu 100k").await;
     let says = condition(&seen, "Ready")["message"].to_string();
     assert!(!says.contains("bindings"), "{says}");
 }

@@ -176,7 +176,7 @@ async fn a_newcomer_in_shared_takes_no_address_from_live() {
     let newcomer = Work::create(&team, "Dataset", "shared", "rates", json!({"uri": "s3://evil/rates"})).await;
     let seen = newcomer.until_ready().await;
     let message = condition(&seen, "Ready")["message"].clone();
-    let shadowed = "shadowed in datasets--first--live: its own dataset rates goes first there";
+    let shadowed = "shadowed in datasets--first--live, where the namespace's own dataset rates comes first";
     assert!(message.as_str().is_some_and(|message| message.contains(shadowed)), "{message}");
     // The Workspace has none of its own.
     team.until_there(&team.object("ConfigMap", "first", "connections"), holds("s3://evil/rates")).await;

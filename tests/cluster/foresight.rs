@@ -24,7 +24,7 @@ fn told(output: &Output) -> String {
 async fn what_would_change_is_told_and_nothing_is_changed() {
     let team = Team::ready(stage().await, "foresight", minimal()).await;
     let calm = told(&plan(&team, &["foresight", "--exit-code"]).await);
-    assert!(calm.contains("all as they should be"), "{calm}");
+    assert!(calm.contains("none would be changed"), "{calm}");
 
     let mut more = minimal();
     more["projects"] = json!([{"name": "first"}, {"name": "second"}]);
@@ -50,5 +50,5 @@ async fn what_would_change_is_told_and_nothing_is_changed() {
 
     let unknown = plan(&team, &["nobody-here"]).await;
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no AITeam nobody-here"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("the cluster has no AITeam nobody-here"));
 }

@@ -116,7 +116,11 @@ async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
     }
     let other = json!({"metadata": {"labels": {"strata-operator.dev/model-service": "other"}}});
     team.admin.merge(&at, &other).await.expect("labelled for another");
-    work.until_not_ready("Conflict", &["Deployment", "service-bare", "somebody took them off"]).await;
+    work.until_not_ready(
+        "Conflict",
+        &["Deployment", "service-bare", "do not show that it was written for this object"],
+    )
+    .await;
     assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler, "it went over a label");
     team.admin.merge(&at, &json!({"metadata": {"labels": labels}})).await.expect("labelled again");
     work.until_ready().await;

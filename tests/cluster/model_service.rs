@@ -192,7 +192,7 @@ async fn only_the_named_customers_may_call() {
     );
     let closed = |policy: Option<Value>| policy.is_none_or(|policy| !policy.to_string().contains("disputes"));
     let shut = async || {
-        let shut = harness::wait::until("nobody may call", 60, async || {
+        let shut = harness::wait::until("no pod may call", 60, async || {
             if closed(team.admin.find(&at).await) { Ok(()) } else { Err("somebody may") }.map_err(ToOwned::to_owned)
         });
         shut.await.unwrap();

@@ -198,7 +198,7 @@ async fn a_schedule_that_fails_is_told_and_turns_production_red() {
     assert_eq!(last["job"], "pipeline-nightly-2");
     // The words of a step in production may be of customers: they stay in its log.
     let message = last["message"].as_str().unwrap_or_default();
-    assert!(message.starts_with("step first ended with 2; its log: kubectl logs"), "{last}");
+    assert!(message.starts_with("step first ended with exit code 2. Log: kubectl logs"), "{last}");
     assert!(!seen.to_string().contains("no payments today"), "{seen}");
     let cron = work.until_there("CronJob", "pipeline-nightly", |_| true).await.to_string();
     assert!(

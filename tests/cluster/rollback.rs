@@ -157,7 +157,7 @@ async fn unreadable_record_is_kept_and_revokes_nobody() {
     let meant = json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": "true"}}});
     team.admin.merge(&blueprint, &meant).await.expect("meant");
     team.admin.delete(&blueprint).await.expect("deleted");
-    team.until_not_ready("RecordUnreadable", "Nobody is removed").await;
+    team.until_not_ready("RecordUnreadable", "No person is removed").await;
     team.edit(json!({"members": [{"role": "DataScientist", "users": ["ana@example.com"]}]})).await;
     team.until("has seen the edit", |team| team["status"]["observedGeneration"] == team["metadata"]["generation"])
         .await;

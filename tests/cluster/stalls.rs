@@ -45,7 +45,7 @@ async fn what_a_finalizer_holds_is_named_while_a_team_is_deleted() {
         .expect("held");
     team.delete().await;
     let says = |object: &str, finalizer: &str| {
-        format!("{object} waits for whoever set the finalizer {finalizer} to take it off")
+        format!("{object} waits for the removal of the finalizer {finalizer} by the controller that set it")
     };
     // Pods go first, and nothing else is looked at by Kubernetes until they are gone.
     team.until_not_ready("Deleting", &says("Pod stuck", "example.com/hold")).await;
@@ -73,7 +73,7 @@ async fn what_a_finalizer_holds_is_named_while_a_project_is_deleted() {
     team.edit(json!({"projects": [{"name": "first"}]})).await;
     let told = |team: &Value| {
         let message = condition(team, "Honored")["message"].as_str().unwrap_or_default().to_owned();
-        message.contains("namespace lingers--second: Pod stuck waits for whoever set the finalizer example.com/hold")
+        message.contains("namespace lingers--second: Pod stuck waits for the removal of the finalizer example.com/hold")
     };
     let seen = team.until("names what is held", told).await;
     assert_eq!(condition(&seen, "Ready")["status"], "True", "the rest of the team is well");

@@ -50,7 +50,7 @@ pub struct Team {
 }
 
 impl Team {
-    /// A team that is not there yet.
+    /// A team that does not exist yet.
     pub async fn named(stage: &'static Stage, name: &str) -> Self {
         Self { stage, admin: stage.admin().await, name: name.to_owned() }
     }

@@ -73,7 +73,7 @@ async fn a_kind_that_cannot_be_watched_is_not_believed() {
     until_unready(stage, kind, "RightsMissing").await;
     let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
     team.admin.delete(&policy).await.expect("deleted");
-    let seen = team.until_not_ready("RightsMissing", "grant the operator list and watch").await;
+    let seen = team.until_not_ready("RightsMissing", "Grant the operator list and watch").await;
     assert_eq!(condition(&seen, "Stalled")["status"], "True");
     let before = age(stage, kind).await;
     wait::until("its age grows", PATIENCE, async || {

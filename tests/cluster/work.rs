@@ -18,7 +18,7 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// One that is not there yet.
+    /// One that does not exist yet.
     pub fn named(team: &'a Team, kind: &'static str, end: &str, name: &str) -> Self {
         Self { team, kind, end: end.into(), name: name.into() }
     }

@@ -315,8 +315,11 @@ async fn a_missing_secret_of_a_dataset_is_named() {
     let mut spec = of_ana();
     spec["datasets"] = json!(["cards"]);
     let work = Work::create(&team, "Workbench", "first", "reader", spec).await;
-    work.until_not_ready("SecretMissing", &["Secret dataset-cards", "dataset cards names it", "workbench-reader-0"])
-        .await;
+    work.until_not_ready(
+        "SecretMissing",
+        &["Secret dataset-cards", "Dataset cards names the Secret", "workbench-reader-0"],
+    )
+    .await;
     let seen = team.until("names the Secret", |team| team["status"]["missing"][0]["secret"] == "dataset-cards").await;
     let missing = &seen["status"]["missing"][0];
     assert_eq!(missing["namespace"], "secret-work--first", "{missing}");

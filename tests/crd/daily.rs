@@ -146,7 +146,7 @@ fn a_command_is_no_script() {
     };
     assert_eq!(of(2048), NONE);
     let found = of(2049);
-    assert!(found.len() == 1 && found[0].starts_with("spec.command: these words have more than 8192"), "{found:?}");
+    assert!(found.len() == 1 && found[0].starts_with("spec.command: the list has more than 8192"), "{found:?}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ async fn owners_bind_the_accounts_of_their_namespace() {
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}, "rules": rules});
         owns.post(&format!("{RBAC}/namespaces/{place}/roles"), role).await.passes();
         let all = &format!("{RBAC}/namespaces/{place}/rolebindings");
-        let says = &format!("more than ServiceAccounts of {place}");
+        let says = &format!("may only bind ServiceAccounts of {place}");
         owns.post(all, binding("trainer", &json!([account(&place)]))).await.passes();
         let strangers = [
             json!({"kind": "User", "name": "oidc:bo@example.com", "apiGroup": GROUP}),
@@ -83,7 +83,7 @@ async fn until_when_the_glass_is_broken_only_override_says() {
     let project = Project::set(stage, "until").await;
     let all = &format!("{RBAC}/namespaces/{}/rolebindings", project.namespace("workspace"));
     let until = |value: Value| json!({"metadata": {"annotations": {"strata-operator.dev/break-glass-until": value}}});
-    let says = "break-glass-until on RoleBinding";
+    let says = "break-glass-until of RoleBinding";
     let people = json!([{"kind": "User", "name": "oidc:kim@example.com", "apiGroup": GROUP}]);
     let mut broken = role_binding("broken", "view", &people);
     broken["metadata"]["annotations"] = until("2999-01-01T00:00:00Z".into())["metadata"]["annotations"].clone();

@@ -52,7 +52,7 @@ fn without(layer: &str, value: &Value) -> Value {
 fn says(block: &str) -> String {
     let name = block.rsplit('.').next().unwrap_or_default();
     format!(
-        "{} is null, which takes away what the block asks for: write `{name}: {{}}`, or remove the key",
+        "{} is null, which removes what the block asks for. Write `{name}: {{}}`, or remove the key",
         block.replace("[]", "[p]")
     )
 }
@@ -94,7 +94,7 @@ async fn a_block_without_braces_is_refused_however_it_is_sent() {
         // What `kubectl apply` sends of it: the block removed, and what was applied.
         let mut patch = applied(&null);
         patch["spec"] = with(block, &Value::Null);
-        let told = &format!("{block} is null, which takes away");
+        let told = &format!("{block} is null, which removes");
         admin.patch(&at("braces"), patch).await.refused_by(BLOCKS, told);
         admin.patch(&at("braces"), applied(&yes)).await.passes();
         // Removed for good, by whatever patch.
@@ -117,7 +117,7 @@ async fn kubectl_is_refused_too() {
     for how in [&["apply"][..], &["apply", "--server-side", "--force-conflicts"], &["replace"]] {
         let refused = kubectl(how, &with(Value::Null)).await.expect_err("refused");
         assert!(
-            refused.contains(".live is null, which takes away") && refused.contains("write `live: {}`"),
+            refused.contains(".live is null, which removes") && refused.contains("write `live: {}`"),
             "{how:?}: {refused}"
         );
     }

@@ -63,59 +63,61 @@ fn cases() -> Vec<(Value, &'static str, Value)> {
     vec![
         (
             json!({"labels": {"env": "prod"}}),
-            "spec.labels lacks 'cost-center', which Blueprint sentences requires: add it",
+            "spec.labels lacks 'cost-center', which Blueprint sentences requires. Add it",
             json!({"labels": {"cost-center": "1"}}),
         ),
         (
             json!({"labels": {"cost-center": "1", "colour": "red"}}),
-            "spec.labels has 'colour', and Blueprint sentences allows cost-center, env: remove it",
+            "spec.labels has 'colour', which Blueprint sentences does not allow. Allowed: cost-center, env. Remove it",
             json!({"labels": {"cost-center": "1", "env": "prod"}}),
         ),
         (
             json!({"shared": {"images": [{"name": "cobol"}]}}),
-            "spec.shared.images has 'cobol' without an image of its own, and Blueprint sentences has the images: scipy. Choose",
+            "spec.shared.images has 'cobol' without an image of its own, which is no image of Blueprint sentences. \
+             Available: scipy. Choose",
             json!({"shared": {"images": [{"name": "scipy"}]}}),
         ),
         (
             own("registry.example.com/ai/sentence/x:1"),
-            "spec.shared.images has own as 'registry.example.com/ai/sentence/x:1', and Blueprint sentences allows images from: \
-             registry.example.com/ai/sentences/, registry.example.com/quay/. Push",
+            "spec.shared.images has own as 'registry.example.com/ai/sentence/x:1', which is in no registry that \
+             Blueprint sentences allows. Allowed: registry.example.com/ai/sentences/, registry.example.com/quay/. \
+             Push",
             own("registry.example.com/ai/sentences/x:1"),
         ),
         (
             own("registry.example.com/quay-not/x:1"),
-            "Blueprint sentences allows images from",
+            "in no registry that Blueprint sentences allows",
             own("registry.example.com/quay/x:1"),
         ),
         (
             json!({"backbone": {"egress": ["packages", "moon"]}}),
-            "spec.backbone.egress has 'moon', and Blueprint sentences has the profiles: packages. Choose",
+            "spec.backbone.egress has 'moon', which is no profile of Blueprint sentences. Available: packages. Choose",
             json!({"backbone": {"egress": ["packages"]}}),
         ),
         (
             requests("cpu", "4001m"),
-            "spec.budget.requests.cpu is 4001m, and Blueprint sentences allows at most 4: ask for less",
+            "spec.budget.requests.cpu is 4001m, more than the maximum 4 of Blueprint sentences. Lower it",
             requests("cpu", "4000m"),
         ),
         (
             requests("memory", "17Gi"),
-            "spec.budget.requests.memory is 17Gi, and Blueprint sentences allows at most 16Gi",
+            "spec.budget.requests.memory is 17Gi, more than the maximum 16Gi of Blueprint sentences. Lower it",
             requests("memory", "16384Mi"),
         ),
         (
             budget(json!({"limits": {"memory": "33Gi"}})),
-            "spec.budget.limits.memory is 33Gi, and Blueprint sentences allows at most 32Gi",
+            "spec.budget.limits.memory is 33Gi, more than the maximum 32Gi of Blueprint sentences. Lower it",
             // Of what the maximum does not name, there is no most.
             budget(json!({"limits": {"memory": "32Gi", "cpu": "1000"}})),
         ),
         (
             budget(json!({"storage": "1025Gi"})),
-            "spec.budget.storage is 1025Gi, and Blueprint sentences allows at most 1Ti",
+            "spec.budget.storage is 1025Gi, more than the maximum 1Ti of Blueprint sentences. Lower it",
             budget(json!({"storage": "1Ti"})),
         ),
         (
             device("nvidia.com/gpu", 3),
-            "spec.budget.devices[nvidia.com/gpu] is 3, and Blueprint sentences allows at most 2",
+            "spec.budget.devices[nvidia.com/gpu] is 3, more than the maximum 2 of Blueprint sentences. Lower it",
             device("nvidia.com/gpu", 2),
         ),
     ]
@@ -172,12 +174,15 @@ async fn what_no_blueprint_speaks_of_is_free() {
         spec["blueprint"] = site.into();
         spec
     };
-    admin.post(TRY, team("much", &at("others"))).await.refused_by(BLUEPRINT, "Blueprint others allows at most");
+    admin.post(TRY, team("much", &at("others"))).await.refused_by(BLUEPRINT, "of Blueprint others. Lower it");
     admin.post(TRY, team("much", &at("open"))).await.passes();
     // Of a Blueprint that is not there, the operator speaks.
     admin.post(TRY, team("much", &at("nowhere"))).await.passes();
     let labelled = json!({"blueprint": "open", "labels": {"a": "b"}});
-    admin.post(TRY, team("much", &labelled)).await.refused_by(BLUEPRINT, "Blueprint open allows no label");
+    admin
+        .post(TRY, team("much", &labelled))
+        .await
+        .refused_by(BLUEPRINT, "which Blueprint open does not allow. Allowed: none");
 }
 
 #[tokio::test]
@@ -226,7 +231,7 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
         ),
         (
             json!({"budget": {"requests": {"cpu": "10"}}}),
-            "spec.budget.requests.cpu is 10, and Blueprint mild allows at most 4",
+            "spec.budget.requests.cpu is 10, more than the maximum 4 of Blueprint mild. Lower it",
         ),
         (json!({"budget": {"devices": {"nvidia.com/gpu": 10}}}), "spec.budget.devices[nvidia.com/gpu] is 10"),
     ];

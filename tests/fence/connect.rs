@@ -37,7 +37,7 @@ async fn into_a_workbench_its_owner_and_whoever_may_enter() {
     let project = Project::set(stage, "entry").await;
     with_workbenches(stage, &project).await;
     let (ana, bo) = (project.person("ana", "use").await, project.person("bo", "contribute").await);
-    let says = "workbench ana belongs to ana@example.com: only they get into it";
+    let says = "workbench ana belongs to ana@example.com. Only the owner and members with Own";
     for way in WAYS {
         enters(&ana, &project, "workbench-ana-0", way).await.gets_through();
         enters(&bo, &project, "workbench-bo-0", way).await.gets_through();
@@ -92,7 +92,7 @@ async fn into_other_pods_by_the_right_to_make_pods() {
     let (ana, bo) = (project.person("ana", "use").await, project.person("bo", "contribute").await);
     for way in ["exec?command=ls", "attach"] {
         let path = format!("{}/web/{way}", project.core("workspace", "pods"));
-        let says = "with Use you get into your own workbench, not into web";
+        let says = "level Use allows exec and attach in your own workbench only, so not in web";
         ana.post(&path, Value::Null).await.refused_by(CONNECT, says);
         ana.get(&path).await.refused_by(CONNECT, says);
         bo.post(&path, Value::Null).await.gets_through();
@@ -132,7 +132,7 @@ async fn by_the_home_where_the_workbench_is_gone() {
     for way in WAYS {
         enters(&bo, &project, "workbench-ana-0", way).await.refused_by(ENTER_HOME, says);
         enters(&ana, &project, "workbench-ana-0", way).await.gets_through();
-        enters(&ana, &project, "workbench-nameless-0", way).await.refused_by(ENTER_HOME, "belongs to nobody known");
+        enters(&ana, &project, "workbench-nameless-0", way).await.refused_by(ENTER_HOME, "belongs to an unknown owner");
         let owns = project.person("olga", "own").await;
         enters(&owns, &project, "workbench-ana-0", way).await.gets_through();
     }

@@ -23,7 +23,7 @@ async fn homes_are_not_cloned() {
     let dry = &format!("{}?dryRun=All", project.core("workspace", "persistentvolumeclaims"));
     let of = |field: &str, source: Value| claim("copy", &json!({field: source}));
     let source = |name: &str| json!({"kind": "PersistentVolumeClaim", "name": name});
-    let says = "denied request: workbench-ana in clone--pay is the home of a workbench, which nobody clones";
+    let says = "denied request: workbench-ana in clone--pay is the home of a workbench, which may not be cloned";
     for actor in [&contributor, &controller] {
         for field in ["dataSource", "dataSourceRef"] {
             actor.post(dry, of(field, source("workbench-ana"))).await.refused_by(COPIES, says);
@@ -70,7 +70,7 @@ async fn no_claim_is_made_from_what_may_be_a_home() {
         stage.somebody("system:serviceaccount:kube-system:ephemeral-volume-controller", &["platform"]).await,
         stage.somebody("system:serviceaccount:kube-system:statefulset-controller", &["platform"]).await,
     ];
-    let says = "backup-7 in origin--pay may be a copy of somebody's home, so no claim is made from it";
+    let says = "backup-7 in origin--pay may be a copy of the home of a workbench, so no claim may be made from it";
     let dry = &format!("{}?dryRun=All", project.core("workspace", "persistentvolumeclaims"));
     for from in &sources {
         // The older field takes claims and snapshots alone: the server drops what else stands there.
@@ -109,7 +109,7 @@ async fn a_workspace_grants_no_reference() {
     let path =
         |place: &str| format!("/apis/gateway.networking.k8s.io/v1/namespaces/{place}/referencegrants?dryRun=All");
     let platform = stage.platform().await;
-    let says = "a ReferenceGrant in grant--pay would let other namespaces use what is there";
+    let says = "a ReferenceGrant in grant--pay would allow other namespaces to use its objects";
     platform.post(&path(&project.namespace("workspace")), grant.clone()).await.refused_by(COPIES, says);
     for place in [project.namespace("live"), project.namespace("shared"), "default".to_owned()] {
         platform.post(&path(&place), grant.clone()).await.passes();
@@ -130,7 +130,7 @@ async fn homes_are_not_snapshotted() {
         object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", json!({"persistentVolumeClaimName": claim}))
     };
     let snapshots = &path(group, "workspace", "volumesnapshots");
-    platform.post(snapshots, snapshot("workbench-ana")).await.refused_by(COPIES, "nobody clones or snapshots");
+    platform.post(snapshots, snapshot("workbench-ana")).await.refused_by(COPIES, "may not be cloned or snapshotted");
     platform.post(snapshots, snapshot("dataset-cards")).await.passes();
     stage.keeper().await.post(snapshots, snapshot("workbench-ana")).await.passes();
     let content = object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", json!({"volumeSnapshotContentName": "any"}));
@@ -141,7 +141,7 @@ async fn homes_are_not_snapshotted() {
     let version = "groupsnapshot.storage.k8s.io/v1";
     let several = object(version, "VolumeGroupSnapshot", json!({"selector": {"matchLabels": {}}}));
     let groups = |layer: &str| path("groupsnapshot.storage.k8s.io", layer, "volumegroupsnapshots");
-    platform.post(&groups("workspace"), several.clone()).await.refused_by(COPIES, "not snapshotted by selector");
+    platform.post(&groups("workspace"), several.clone()).await.refused_by(COPIES, "may not be snapshotted by selector");
     platform.post(&groups("live"), several.clone()).await.passes();
     // Without the label that says so, no namespace is known to be another than a Workspace.
     let bare = json!({"metadata": {"labels": {"strata-operator.dev/layer": null, "strata-operator.dev/team": null}}});
@@ -150,5 +150,5 @@ async fn homes_are_not_snapshotted() {
         stage.admin().await.patch(&namespace, bare.clone()).await.passes();
     }
     until_refused(COPIES, async || platform.post(&groups("live"), several.clone()).await).await;
-    platform.post(&groups("workspace"), several).await.refused_by(COPIES, "not snapshotted by selector");
+    platform.post(&groups("workspace"), several).await.refused_by(COPIES, "may not be snapshotted by selector");
 }

@@ -16,7 +16,7 @@ async fn a_disruption_budget_leaves_a_drain() {
         object
     };
     let path = |place: &str| format!("/apis/policy/v1/namespaces/{place}/poddisruptionbudgets");
-    let says = "disruption budget all may keep a node from being drained: write `maxUnavailable: 1`";
+    let says = "disruption budget all could block the drain of a node. Set `maxUnavailable: 1`";
     for (layer, level) in [("workspace", "contribute"), ("live", "own"), ("shared", "own")] {
         let person = project.person("bo", level).await;
         let all = &path(&project.namespace(layer));
@@ -72,7 +72,7 @@ async fn the_operators_accounts_keep_their_secrets() {
         let all = &project.core(layer, "serviceaccounts");
         operator.post(all, account("mlflow", json!({"strata-operator.dev/team": project.team}))).await.passes();
         let one = &format!("{all}/mlflow");
-        let says = "ServiceAccount mlflow is the operator's: its Secrets and its token come from the Blueprint";
+        let says = "ServiceAccount mlflow is managed by Strata. Its Secrets and its token come from the Blueprint";
         for change in [
             json!({"imagePullSecrets": [{"name": "mine"}]}),
             json!({"secrets": [{"name": "mine"}]}),
@@ -86,7 +86,7 @@ async fn the_operators_accounts_keep_their_secrets() {
         owner.patch(one, json!({"imagePullSecrets": null})).await.refused_by(ACCOUNTS, says);
         stage.keeper().await.patch(one, json!({"imagePullSecrets": null})).await.passes();
         // Nor are they made again with other Secrets under the same name.
-        let kept = "ServiceAccount mlflow is the operator's and is not deleted";
+        let kept = "ServiceAccount mlflow is managed by Strata and may not be deleted";
         owner.delete(one).await.refused_by(ACCOUNTS, kept);
         owner.post(all, account("own", json!({}))).await.passes();
         owner.patch(&format!("{all}/own"), json!({"imagePullSecrets": [{"name": "mine"}]})).await.passes();

@@ -16,7 +16,7 @@ async fn reserved_names_are_the_operators() {
     stage.team("names").await;
     let (member, operator) = (stage.member().await, stage.operator().await);
     let maps = &core("names", "configmaps");
-    let says = "names strata-* and connections are reserved";
+    let says = "is reserved for the operator, like all names strata-* and connections";
     for name in ["strata-record", "connections"] {
         member.post(maps, config_map(name)).await.refused_by(RESERVED, says);
         member.apply(&format!("{maps}/{name}"), config_map(name)).await.refused_by(RESERVED, says);
@@ -51,7 +51,7 @@ async fn reserved_names_hold_for_subresources() {
     let stage = stage().await;
     stage.team("parts").await;
     let (member, operator, platform) = (stage.member().await, stage.operator().await, stage.platform().await);
-    let says = "names strata-* and connections are reserved";
+    let says = "is reserved for the operator, like all names strata-* and connections";
     let two = json!({"spec": {"replicas": 2}});
     for name in ["strata-web", "web"] {
         operator.post(&apps("parts", "deployments"), deployment(name, &json!({"app": name}))).await.passes();
@@ -132,7 +132,7 @@ async fn no_tokens_for_service_accounts() {
     let stage = stage().await;
     stage.team("token").await;
     let (member, platform) = (stage.member().await, stage.platform().await);
-    let says = "no token for a ServiceAccount is made by hand";
+    let says = "tokens of ServiceAccounts may not be made by hand";
     let secret = |name: &str, kind: &str| {
         let metadata = json!({"name": name, "annotations": {"kubernetes.io/service-account.name": "default"}});
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind})
@@ -163,7 +163,7 @@ async fn services_are_addresses_inside_the_cluster() {
     let service = |name: &str, spec: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
     let ports = json!([{"port": 80}]);
     let path = &core("ports", "services");
-    let says = "of type ClusterIP, without externalIPs";
+    let says = "have type ClusterIP and no externalIPs";
     for kind in ["NodePort", "LoadBalancer"] {
         member.post(path, service("open", json!({"type": kind, "ports": ports}))).await.refused_by(SERVICES, says);
     }
@@ -194,10 +194,12 @@ async fn a_stripped_label_opens_nothing() {
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
         "metadata": {"name": "token", "annotations": {"kubernetes.io/service-account.name": "default"}},
     });
-    olga.post(&project.core("workspace", "secrets"), token).await.refused_by(RESERVED, "no token for a ServiceAccount");
+    olga.post(&project.core("workspace", "secrets"), token)
+        .await
+        .refused_by(RESERVED, "tokens of ServiceAccounts may not be made");
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "open"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]},
     });
-    olga.post(&project.core("workspace", "services"), service).await.refused_by(SERVICES, "of type ClusterIP");
+    olga.post(&project.core("workspace", "services"), service).await.refused_by(SERVICES, "have type ClusterIP");
     olga.post(&project.core("workspace", "configmaps"), config_map("mine")).await.passes();
 }

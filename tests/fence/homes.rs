@@ -22,7 +22,7 @@ async fn a_home_is_mounted_by_its_own_pod() {
     }
     let pods = &project.core("workspace", "pods");
     let dry = &format!("{pods}?dryRun=All");
-    let says = "workbench-ana is the home of a workbench and is mounted by that workbench alone";
+    let says = "workbench-ana is the home of a workbench, and only that workbench may mount it";
     // Whoever asks: a contributor, the controllers that make pods of workloads, and a controller with every right.
     let controllers = "system:serviceaccount:kube-system:statefulset-controller";
     let actors = [
@@ -52,7 +52,7 @@ async fn a_home_is_mounted_by_its_own_pod() {
             {"name": "b", "persistentVolumeClaim": {"claimName": "workbench-ana"}},
         ]});
         actor.post(dry, pod("thief", &json!({}), &twice)).await.refused_by(HOMES, "request: workbench-ana is");
-        let other = "pods called workbench-* belong to Workbenches";
+        let other = "pod names workbench-* are reserved for Workbenches";
         let plain = pod_template(&json!({}))["spec"].clone();
         for (name, labels) in
             [("workbench-ana-0", &json!({})), ("workbench-ana-0", &theirs), ("workbench--0", &json!({}))]
@@ -118,7 +118,7 @@ async fn homes_are_written_by_the_operator() {
     let all = &project.core("workspace", "persistentvolumeclaims");
     let squat = claim("workbench-cy", &Value::Null);
     for actor in [&bo, &owns, &controller] {
-        actor.post(all, squat.clone()).await.refused_by(HOMES, "choose another name for the claim");
+        actor.post(all, squat.clone()).await.refused_by(HOMES, "Choose another name for the claim");
     }
     for name in ["ana", "bo", "left"] {
         operator.post(all, home(name, name)).await.passes();
@@ -127,12 +127,12 @@ async fn homes_are_written_by_the_operator() {
     let taken = json!({"metadata": {"annotations": {"strata-operator.dev/owner": "bo@example.com"}}});
     let labelled = json!({"metadata": {"labels": {"a": "b"}}});
     for actor in [&ana, &bo, &owns] {
-        actor.patch(one, taken.clone()).await.refused_by(HOMES, "raise `storage` of the Workbench");
-        actor.patch(one, labelled.clone()).await.refused_by(HOMES, "the operator's to write");
+        actor.patch(one, taken.clone()).await.refused_by(HOMES, "Raise `storage` of the Workbench");
+        actor.patch(one, labelled.clone()).await.refused_by(HOMES, "only Strata may write it");
     }
     // Contributors may delete claims, but no homes: neither one nor all.
     for actor in [&ana, &bo] {
-        actor.delete(one).await.refused_by(HOMES, "ask somebody who may enter workbenches in claims--pay");
+        actor.delete(one).await.refused_by(HOMES, "ask a member with Own in claims--pay");
     }
     let homes = format!("{all}?labelSelector=strata-operator.dev%2Fworkbench");
     bo.delete(&homes).await.refused_by(HOMES, "is the home of a workbench");
@@ -145,7 +145,7 @@ async fn homes_are_written_by_the_operator() {
     controller
         .patch(one, json!({"metadata": {"ownerReferences": owner}}))
         .await
-        .refused_by(HOMES, "the operator's to write");
+        .refused_by(HOMES, "only Strata may write it");
     operator.patch(one, taken).await.passes();
     // The homes of people who left; the operator removes what says so; who may override does anything.
     owns.delete(&format!("{all}/workbench-left")).await.passes();
@@ -168,7 +168,10 @@ async fn pods_of_workbenches_are_left_to_drains_and_plugins() {
     let one = &format!("{pods}/workbench-ana-0");
     let address = json!({"metadata": {"annotations": {"cni.example.com/address": "192.0.2.7"}}});
     platform.patch(&format!("{one}/status"), address.clone()).await.passes();
-    platform.patch(one, address).await.refused_by(RESERVED, "names workbench and workbench-* belong to Workbenches");
+    platform
+        .patch(one, address)
+        .await
+        .refused_by(RESERVED, "is reserved for Workbenches, like all names workbench and workbench-*");
     project.person("bo", "contribute").await.delete(one).await.refused_by(RESERVED, "`running: false` stops it");
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "workbench-ana-0"}});
     platform.post(&format!("{one}/eviction"), eviction.clone()).await.passes();

@@ -41,10 +41,10 @@ async fn a_pod_is_made_a_jobs_by_the_job_controller_alone() {
     ];
     for actor in &actors[..3] {
         for label in labels {
-            let says = format!("label {label} of pod forged says that it is the pod of a Job");
+            let says = format!("label {label} of pod forged is reserved for pods of Jobs");
             actor.post(dry, pod(&json!({"labels": {label: "1"}}))).await.refused_by(PODS, &says);
         }
-        let says = "pod forged names Job run-x as its controller, which the Job controller alone does";
+        let says = "pod forged has Job run-x as its controller, which only the Job controller may set";
         actor.post(dry, pod(&json!({"ownerReferences": owner(true)}))).await.refused_by(PODS, says);
         actor.post(dry, pod(&json!({"labels": {"job": "1", "app.kubernetes.io/name": "job-name"}}))).await.passes();
     }
@@ -72,13 +72,10 @@ async fn nor_is_a_pod_made_one_afterwards() {
     let one = &format!("{pods}/forged");
     let label = json!({"metadata": {"labels": {"batch.kubernetes.io/controller-uid": "1"}}});
     for path in [one.clone(), format!("{one}/status")] {
-        platform.patch(&path, label.clone()).await.refused_by(PODS, "says that it is the pod of a Job");
+        platform.patch(&path, label.clone()).await.refused_by(PODS, "is reserved for pods of Jobs");
         platform.patch(&path, json!({"metadata": {"labels": {"a": "b"}}})).await.passes();
     }
-    platform
-        .patch(one, json!({"metadata": {"ownerReferences": owner(true)}}))
-        .await
-        .refused_by(PODS, "names Job run-x");
+    platform.patch(one, json!({"metadata": {"ownerReferences": owner(true)}})).await.refused_by(PODS, "has Job run-x");
     let binding = json!({
         "apiVersion": "v1", "kind": "Binding", "metadata": {"name": "forged", "labels": {"job-name": "run-x"}},
         "target": {"kind": "Node", "name": "node-9"},

@@ -11,7 +11,7 @@ async fn labels_of_our_group_are_the_operators() {
     let stage = stage().await;
     stage.team("tags").await;
     let member = stage.member().await;
-    let says = "labels strata-operator.dev/* are written by the operator alone";
+    let says = "labels strata-operator.dev/* are written by the operator only";
     for (path, plain, labelled) in workloads() {
         let path =
             format!("{path}/namespaces/tags--shared/{}", plain["kind"].as_str().expect("a kind").to_lowercase() + "s");

@@ -38,7 +38,7 @@ async fn every_kind_in_its_layers() {
             if layers.contains(&layer) {
                 answer.passes();
             } else {
-                answer.refused_by(LAYERS, "lives in");
+                answer.refused_by(LAYERS, "belongs in");
             }
         }
     }
@@ -57,17 +57,17 @@ async fn the_message_names_the_right_namespace() {
     // A label that the name does not bear out.
     admin.post("/api/v1/namespaces", namespace("wrong--pay", "right")).await.passes();
     let cases = [
-        ("right--pay--live", "workbenches", "a Workbench lives in a Workspace: create it in right--pay"),
-        ("right--shared", "workbenches", "a Workbench lives in a Workspace: create it in right--<project>"),
-        ("right--pay", "modelservices", "a ModelService lives in Live: create it in right--pay--live"),
+        ("right--pay--live", "workbenches", "a Workbench belongs in a Workspace. Create it in right--pay"),
+        ("right--shared", "workbenches", "a Workbench belongs in a Workspace. Create it in right--<project>"),
+        ("right--pay", "modelservices", "a ModelService belongs in Live. Create it in right--pay--live"),
         (
             "right--pay--live",
             "components",
-            "a Component lives in Shared or a Workspace: create it in right--shared or right--pay",
+            "a Component belongs in Shared or a Workspace. Create it in right--shared or right--pay",
         ),
-        ("default", "runs", "create it in a team's namespace such as <team>--<project> or <team>--<project>--live"),
-        ("right--bare", "workbenches", "create it in a team's namespace such as <team>--<project>"),
-        ("wrong--pay", "runs", "create it in a team's namespace such as <team>--<project>"),
+        ("default", "runs", "Create it in a team's namespace such as <team>--<project> or <team>--<project>--live"),
+        ("right--bare", "workbenches", "Create it in a team's namespace such as <team>--<project>"),
+        ("wrong--pay", "runs", "Create it in a team's namespace such as <team>--<project>"),
     ];
     for (place, plural, says) in cases {
         let (_, object, _) = kinds().into_iter().find(|(known, _, _)| *known == plural).expect("a kind");
@@ -80,7 +80,7 @@ async fn the_message_names_the_right_namespace() {
     let all = project.daily("live", "workbenches");
     admin.post(&all, stray).await.passes();
     let grown = json!({"spec": {"storage": "20Gi"}});
-    writer.patch(&format!("{all}/any"), grown).await.refused_by(LAYERS, "create it in right--pay");
+    writer.patch(&format!("{all}/any"), grown).await.refused_by(LAYERS, "Create it in right--pay");
     writer.delete(&format!("{all}/any")).await.passes();
     writer.patch(&format!("{all}/any"), json!({"metadata": {"finalizers": null}})).await.passes();
     assert!(writer.get(&format!("{all}/any")).await.is_missing());
@@ -96,15 +96,9 @@ async fn volumes_schedules_and_steps_where_they_fit() {
     let scheduled = pipeline(json!({"steps": [{"component": "train"}], "schedule": "0 3 * * *"}));
     let own = pipeline(json!({"steps": [{"component": "train"}, {"component": "mine", "from": "Workspace"}]}));
     let cases = [
-        ("datasets", volume, "shared", "workspace", "a Dataset in Shared has a `uri`"),
+        ("datasets", volume, "shared", "workspace", "a Dataset in Shared needs a `uri`"),
         ("pipelines", scheduled, "workspace", "live", "create it in fits--pay--live"),
-        (
-            "pipelines",
-            own,
-            "live",
-            "workspace",
-            "here mine would come from a Workspace: publish it as a Component in fits--shared",
-        ),
+        ("pipelines", own, "live", "workspace", "so not mine of a Workspace. Create a Component in fits--shared"),
     ];
     for (plural, object, wrong, right, says) in cases {
         writer.post(&project.daily(wrong, plural), object.clone()).await.refused_by(LAYERS, says);
@@ -114,8 +108,12 @@ async fn volumes_schedules_and_steps_where_they_fit() {
     // Nor later, by a change.
     let plain = pipeline(json!({"steps": [{"component": "train"}]}));
     for (layer, change, says) in [
-        ("workspace", json!({"schedule": "@daily"}), "by schedule in Live alone"),
-        ("live", json!({"steps": [{"component": "mine", "from": "Workspace"}]}), "every step comes from Shared"),
+        ("workspace", json!({"schedule": "@daily"}), "a Pipeline with a schedule belongs in Live"),
+        (
+            "live",
+            json!({"steps": [{"component": "mine", "from": "Workspace"}]}),
+            "pipelines in Live use components of Shared only",
+        ),
     ] {
         writer.post(&project.daily(layer, "pipelines"), plain.clone()).await.passes();
         let one = format!("{}/any", project.daily(layer, "pipelines"));

@@ -7,7 +7,7 @@ use crate::objects::{config_map, deployment, pod_template};
 use crate::project::{Project, component, object, server};
 use crate::stage::{HOMES, RESERVED, stage};
 
-const SAYS: &str = "names workbench and workbench-* belong to Workbenches";
+const SAYS: &str = "is reserved for Workbenches, like all names workbench and workbench-*";
 
 /// One object of every kind that an owner may create, under this name.
 fn kinds(name: &str) -> Vec<(&'static str, &'static str, Value)> {
@@ -92,11 +92,13 @@ async fn what_is_there_is_neither_changed_nor_scaled() {
         json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "mine"}, "spec": spec})
     };
     for target in ["workbench-ana", "strata-web", "workbench"] {
-        owns.post(&scalers, scaler(target)).await.refused_by(RESERVED, "nobody else has it scaled");
+        owns.post(&scalers, scaler(target)).await.refused_by(RESERVED, "may only be scaled by the operator");
     }
     owns.post(&scalers, scaler("web")).await.passes();
     let moved = json!({"spec": scaler("workbench-ana")["spec"]});
-    owns.patch(&format!("{scalers}/mine"), moved).await.refused_by(RESERVED, "workbench-ana is the operator's");
+    owns.patch(&format!("{scalers}/mine"), moved)
+        .await
+        .refused_by(RESERVED, "workbench-ana is reserved for Workbenches");
     operator.patch(one, up).await.passes();
 }
 

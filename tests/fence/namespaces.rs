@@ -17,8 +17,11 @@ fn bare(name: &str) -> Value {
 async fn nobody_else_creates_a_name_of_a_team() {
     let stage = stage().await;
     let platform = stage.platform().await;
-    platform.post(ALL, bare("create--x")).await.refused_by(NAMESPACES, "names with -- belong to teams");
-    platform.apply(&format!("{ALL}/create--x"), bare("create--x")).await.refused_by(NAMESPACES, "name its team");
+    platform
+        .post(ALL, bare("create--x"))
+        .await
+        .refused_by(NAMESPACES, "namespace names with -- are reserved for teams");
+    platform.apply(&format!("{ALL}/create--x"), bare("create--x")).await.refused_by(NAMESPACES, "add its team");
     platform.post(ALL, bare("create-x")).await.passes();
     platform.delete(&format!("{ALL}/create-x")).await.passes();
     stage.operator().await.post(ALL, namespace("create--x", "create")).await.passes();
@@ -62,7 +65,7 @@ async fn nobody_else_changes_or_deletes_one() {
 async fn nobody_else_writes_labels_of_our_group() {
     let stage = stage().await;
     let (platform, admin) = (stage.platform().await, stage.admin().await);
-    let says = "written by the operator alone";
+    let says = "written by the operator only";
     platform.post(ALL, namespace("labels", "labels")).await.refused_by(NAMESPACES, says);
     platform.post(ALL, bare("labels")).await.passes();
     let one = &format!("{ALL}/labels");

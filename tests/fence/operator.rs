@@ -20,7 +20,7 @@ async fn it_connects_to_nothing() {
         "/api/v1/namespaces/connect--shared/services/any/proxy",
     ];
     for path in paths {
-        stage.unbounded().await.post(path, Value::Null).await.refused_by(FENCE, "connects to nothing");
+        stage.unbounded().await.post(path, Value::Null).await.refused_by(FENCE, "may not send CONNECT requests");
         stage.operator().await.post(path, Value::Null).await.refused_by_rights();
         // There is no such pod, but nothing stands in the way of asking.
         stage.admin().await.post(path, Value::Null).await.refused_by_no_policy();
@@ -83,7 +83,7 @@ async fn it_writes_no_other_kind() {
         ("/api/v1/nodes".to_owned(), core("Node")),
     ];
     for (path, object) in attempts {
-        unbounded.post(&path, object).await.refused_by(FENCE, "the operator does not write");
+        unbounded.post(&path, object).await.refused_by(FENCE, "the operator may not write");
     }
     // Subresources of kinds that are on the list are not.
     unbounded.post(&format!("{shared}/configmaps"), config_map("any")).await.passes();

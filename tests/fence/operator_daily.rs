@@ -31,7 +31,7 @@ async fn of_daily_work_only_status_and_finalizers() {
         ("workspace", "runs", object("Run", "any", &json!({"pipeline": "any"})), Value::Null),
         ("live", "modelservices", object("ModelService", "any", &model), json!({"size": "large"})),
     ];
-    let says = "status and finalizers alone";
+    let says = "may only write status and finalizers";
     for (layer, plural, object, changed) in kinds {
         let all = project.daily(layer, plural);
         let one = &format!("{all}/any");
@@ -64,12 +64,15 @@ async fn of_daily_work_only_status_and_finalizers() {
     let stray = "/apis/strata-operator.dev/v1alpha1/namespaces/default/workbenches";
     admin.post(stray, workbench("stray", "ana")).await.passes();
     let status = json!({"status": {"observedGeneration": 1}});
-    operator.patch(&format!("{stray}/stray/status"), status).await.refused_by(FENCE, "only in namespaces of teams");
+    operator
+        .patch(&format!("{stray}/stray/status"), status)
+        .await
+        .refused_by(FENCE, "only write in namespaces of teams");
     admin.delete(&format!("{stray}/stray")).await.passes();
 }
 
 /// What the sentence on the deletion of Runs says.
-const RUNS: &str = "deletes a Run only by its UID, once it ended, and if neither Argo CD nor Flux tracks it";
+const RUNS: &str = "may delete a Run only by its UID, after it ended, and if neither Argo CD nor Flux tracks it";
 
 #[tokio::test]
 async fn a_run_goes_by_its_uid_once_it_ended_and_if_nobody_tracks_it() {
@@ -117,7 +120,10 @@ async fn a_run_goes_by_its_uid_once_it_ended_and_if_nobody_tracks_it() {
     let pipeline =
         admin.post(&pipelines, object("Pipeline", "any", &json!({"steps": [{"component": "a"}]}))).await.passes();
     let by_uid = json!({"preconditions": {"uid": pipeline["metadata"]["uid"]}});
-    unbounded.delete_with(&format!("{pipelines}/any"), by_uid).await.refused_by(FENCE, "status and finalizers alone");
+    unbounded
+        .delete_with(&format!("{pipelines}/any"), by_uid)
+        .await
+        .refused_by(FENCE, "may only write status and finalizers");
 }
 
 #[tokio::test]
@@ -137,7 +143,7 @@ async fn nothing_is_owned_but_a_job_by_its_run() {
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "run-any"}, "spec": {"template": template}});
     let jobs = &format!("/apis/batch/v1/namespaces/{}/jobs?dryRun=All", project.namespace("workspace"));
     let maps = &project.core("workspace", "configmaps");
-    let says = "gives nothing an owner of its own kinds, but a Job its Run";
+    let says = "may set an object of Strata as an owner only on the Job of a Run";
     operator.post(jobs, owned(job.clone(), "Run")).await.passes();
     operator.post(jobs, owned(job, "Pipeline")).await.refused_by(FENCE, says);
     operator.post(maps, owned(config_map("any"), "Run")).await.refused_by(FENCE, says);

@@ -12,7 +12,7 @@ async fn of_what_people_wrote_only_status_and_finalizers() {
     let (unbounded, operator, admin) = (stage.unbounded().await, stage.operator().await, stage.admin().await);
     let all = "/apis/strata-operator.dev/v1alpha1/aiteams";
     let one = &format!("{all}/theirs");
-    let says = "status and finalizers alone";
+    let says = "may only write status and finalizers";
     let team = json!({
         "apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam",
         "metadata": {"name": "theirs"}, "spec": {"description": "before"},
@@ -94,8 +94,11 @@ async fn bindings_name_people_and_the_teams_own_accounts() {
         operator
             .post(&format!("{RBAC}{people}"), bind(subject.clone()))
             .await
-            .refused_by(FENCE, "the operator binds people");
+            .refused_by(FENCE, "the operator may only bind people");
         let more = json!({"subjects": [subject]});
-        operator.patch(&format!("{RBAC}{people}/strata-1"), more).await.refused_by(FENCE, "the operator binds people");
+        operator
+            .patch(&format!("{RBAC}{people}/strata-1"), more)
+            .await
+            .refused_by(FENCE, "the operator may only bind people");
     }
 }

@@ -7,7 +7,7 @@ use crate::objects::{config_map, deployment, event, namespace};
 use crate::stage::{FENCE, stage};
 
 const ALL: &str = "/api/v1/namespaces";
-const SAYS: &str = "only Namespaces of teams";
+const SAYS: &str = "only write Namespaces of teams";
 
 /// What sets, or with null takes away, the team of a namespace.
 fn team(value: &Value) -> Value {
@@ -100,7 +100,7 @@ async fn namespaced_objects_only_where_it_belongs() {
     admin.post("/api/v1/namespaces", namespace("nowhere", "nowhere")).await.passes();
     admin.post("/api/v1/namespaces", namespace("where--stolen", "elsewhere")).await.passes();
     for place in ["where--bare", "nowhere", "where--stolen", "default", "kube-system", "strata-system", "argocd"] {
-        let says = "only in namespaces of teams";
+        let says = "only write in namespaces of teams";
         operator.post(&maps(place), config_map("any")).await.refused_by(FENCE, says);
         unbounded
             .post(&format!("/apis/apps/v1/namespaces/{place}/deployments"), deployment("web", &json!({"app": "web"})))
@@ -110,7 +110,7 @@ async fn namespaced_objects_only_where_it_belongs() {
     operator
         .delete(&format!("{}/kube-root-ca.crt", maps("kube-system")))
         .await
-        .refused_by(FENCE, "only in namespaces of teams");
+        .refused_by(FENCE, "only write in namespaces of teams");
     // Its own Lease and no other.
     let lease =
         |name: &str| json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}});
@@ -127,5 +127,5 @@ async fn namespaced_objects_only_where_it_belongs() {
     operator
         .post("/apis/events.k8s.io/v1/namespaces/kube-system/events", event("kube-system", "where-1"))
         .await
-        .refused_by(FENCE, "only in namespaces of teams");
+        .refused_by(FENCE, "only write in namespaces of teams");
 }

@@ -34,7 +34,7 @@ async fn role_bindings_only_to_what_people_are_given() {
         unbounded
             .post(&path, role_binding("any", role, &people))
             .await
-            .refused_by(FENCE, "the operator binds strata:<layer>");
+            .refused_by(FENCE, "the operator may only bind strata:<layer>");
     }
     // Its own rights refuse that before the fence is asked: `bind` goes by name.
     operator.post(&path, role_binding("any", "cluster-admin", &people)).await.refused_by_rights();
@@ -130,7 +130,7 @@ async fn cluster_role_bindings_only_to_that_role() {
     ]);
     operator.post(all, binding(own, own, people.clone())).await.passes();
     operator.patch(&format!("{all}/{own}"), json!({"subjects": [people[0]]})).await.passes();
-    let says = "only ClusterRoleBindings strata:team:<team>";
+    let says = "may only write ClusterRoleBindings strata:team:<team>";
     let people = json!([people[0]]);
     unbounded.post(all, binding("strata:team:other", own, people.clone())).await.refused_by(FENCE, says);
     unbounded.post(all, binding("strata:team:other", "cluster-admin", people.clone())).await.refused_by(FENCE, says);
@@ -145,7 +145,7 @@ async fn cluster_role_bindings_only_to_that_role() {
         unbounded
             .patch(&format!("{all}/{own}"), json!({"subjects": [subject]}))
             .await
-            .refused_by(FENCE, "the operator binds people");
+            .refused_by(FENCE, "the operator may only bind people");
     }
     operator.delete(&format!("{all}/{own}")).await.passes();
 }
@@ -179,7 +179,7 @@ async fn placements_hold_what_is_named_after_the_team() {
     unbounded
         .post("/api/v1/namespaces/argocd/configmaps", config_map("placed"))
         .await
-        .refused_by(FENCE, "only in namespaces of teams");
+        .refused_by(FENCE, "only write in namespaces of teams");
     let project = json!({
         "apiVersion": "argoproj.io/v1", "kind": "AppProject",
         "metadata": {"name": "placed", "labels": {"strata-operator.dev/team": "placed"}},
@@ -187,5 +187,5 @@ async fn placements_hold_what_is_named_after_the_team() {
     unbounded
         .post("/apis/argoproj.io/v1/namespaces/default/appprojects", project)
         .await
-        .refused_by(FENCE, "only in namespaces of teams");
+        .refused_by(FENCE, "only write in namespaces of teams");
 }

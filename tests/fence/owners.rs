@@ -13,7 +13,7 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     let project = Project::set(stage, "bench").await;
     let all = project.daily("workspace", "workbenches");
     let (ana, bo) = (project.person("ana", "use").await, project.person("bo", "contribute").await);
-    let says = "Workbench ana belongs to ana@example.com: only they write it";
+    let says = "Workbench ana belongs to ana@example.com. Only the owner and members with Own";
     bo.post(&all, workbench("ana", "ana")).await.refused_by(OWNERS, says);
     bo.post(&all, workbench("ana", "ana")).await.refused_by(OWNERS, "with `owner: bo@example.com`");
     bo.apply(&format!("{all}/ana"), workbench("ana", "ana")).await.refused_by(OWNERS, says);
@@ -37,7 +37,7 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     }
     // The team's deployer neither makes, nor changes, nor deletes what somebody works in.
     let deployer = project.deployer().await;
-    let says_to_it = "take it out of what is delivered, for its owner applies it";
+    let says_to_it = "Remove it from the delivered manifests: its owner applies it";
     deployer.post(&all, workbench("delivered", "ana")).await.refused_by(OWNERS, says_to_it);
     deployer.apply(one, workbench("ana", "ana")).await.refused_by(OWNERS, says_to_it);
     deployer.patch(one, json!({"spec": {"image": "other"}})).await.refused_by(OWNERS, says);
@@ -130,16 +130,19 @@ async fn components_are_their_owners_or_the_contributors() {
     bo.delete(&format!("{all}/train")).await.refused_by(OWNERS, "belongs to ana@example.com");
     owns.patch(&format!("{all}/train"), smaller.clone()).await.passes();
     let deployer = project.deployer().await;
-    deployer.post(all, component("theirs", Some("ana"))).await.refused_by(OWNERS, "take it out of what is delivered");
+    deployer
+        .post(all, component("theirs", Some("ana")))
+        .await
+        .refused_by(OWNERS, "Remove it from the delivered manifests");
     deployer.patch(&format!("{all}/train"), smaller.clone()).await.refused_by(OWNERS, "belongs to ana@example.com");
     deployer.delete(&format!("{all}/train")).await.refused_by(OWNERS, "belongs to ana@example.com");
     ana.delete(&format!("{all}/train")).await.passes();
     // Without one: of whoever may create Pipelines there.
-    let says = "make it yours with `owner: ana@example.com`";
+    let says = "Set `owner: ana@example.com` to create one of your own";
     ana.post(all, component("team", None)).await.refused_by(OWNERS, says);
     bo.post(all, component("team", None)).await.passes();
-    ana.patch(&format!("{all}/team"), smaller.clone()).await.refused_by(OWNERS, "ask one of them to change team");
-    ana.delete(&format!("{all}/team")).await.refused_by(OWNERS, "is for contributors");
+    ana.patch(&format!("{all}/team"), smaller.clone()).await.refused_by(OWNERS, "Ask one of them to change team");
+    ana.delete(&format!("{all}/team")).await.refused_by(OWNERS, "may only be written by contributors");
     bo.patch(&format!("{all}/team"), smaller.clone()).await.passes();
     deployer.delete(&format!("{all}/team")).await.passes();
     deployer.post(all, component("delivered", None)).await.passes();
@@ -168,7 +171,7 @@ async fn the_teardown_finalizer_is_the_operators_to_take_off() {
         ana.post(&all, object).await.passes();
         let held = json!({"metadata": {"finalizers": ["strata-operator.dev/teardown", "example.com/mine"]}});
         operator.patch(one, held).await.passes();
-        let says = "the operator takes strata-operator.dev/teardown off";
+        let says = "the operator removes the finalizer strata-operator.dev/teardown";
         let mine = json!({"metadata": {"finalizers": ["strata-operator.dev/teardown"]}});
         let all_of_them = json!({"metadata": {"finalizers": null}});
         ana.patch(one, all_of_them.clone()).await.refused_by(FINALIZERS, says);

@@ -129,11 +129,11 @@ async fn a_priority_class_is_one_of_the_list() {
     let people = stage.platform().await;
     until_refused(PRIORITIES, async || people.post(pods, pod("x", &of("prio-high"))).await).await;
     // Without a list none but none.
-    let says =
-        "has priority class system-cluster-critical, which pods of prio--pay may not have: remove `priorityClassName`;";
+    let says = "has priority class system-cluster-critical, which is not allowed for pods of prio--pay. Remove \
+                `priorityClassName`.";
     holds(stage, place, PRIORITIES, says, &of("system-cluster-critical"), &spec(&json!({}))).await;
     annotated(stage, place, "priority-classes", "prio-low,prio-high").await;
-    let says = "or write one of prio-low, prio-high; the platform adds one in the Blueprint";
+    let says = "or set one of prio-low, prio-high. A platform engineer adds classes in the Blueprint";
     for refused in ["prio-other", "system-node-critical"] {
         holds(stage, place, PRIORITIES, says, &of(refused), &of("prio-high")).await;
     }
@@ -159,13 +159,14 @@ async fn a_device_is_one_of_the_list() {
     let plain = container(&json!({"resources": {
         "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"}, "limits": {"memory": "1Gi"},
     }}));
-    let says = "asks for nvidia.com/mig-1g.10gb, which pods of device--pay may not: beside cpu, memory and ephemeral-storage they ask for nothing;";
+    let says = "requests nvidia.com/mig-1g.10gb, which is not allowed for pods of device--pay. Allowed beside cpu, \
+                memory and ephemeral-storage: none.";
     holds(stage, place, PODS, says, &asks("nvidia.com/mig-1g.10gb"), &plain).await;
     annotated(stage, place, "devices", "nvidia.com/gpu,example.com/fpga").await;
     let pods = &format!("{}?dryRun=All", project.core("workspace", "pods"));
     let controller = &everybody(stage).await[1];
     for name in ["nvidia.com/gpu.shared", "nvidia.com/gp", "deviceclass.resource.kubernetes.io/gpu", "hugepages-2Mi"] {
-        let says = format!("asks for {name}, which pods of device--pay may not");
+        let says = format!("requests {name}, which is not allowed for pods of device--pay");
         let mut spec = asks(name);
         if name.starts_with("hugepages") {
             let some = json!({name: "2Mi", "memory": "1Gi"});
@@ -219,7 +220,7 @@ async fn a_pod_is_placed_by_the_scheduler() {
     let project = Project::set(stage, "placed").await;
     let place = &project.namespace("workspace");
     let onto = |node: &str| spec(&json!({"nodeName": node}));
-    let says = "names node node-9 past the scheduler: remove `nodeName`, and choose nodes by `nodeSelector`";
+    let says = "has `nodeName` node-9, which bypasses the scheduler. Remove it, and choose nodes by `nodeSelector`";
     holds(stage, place, PODS, says, &onto("node-9"), &spec(&json!({"nodeSelector": {"pool": "a"}}))).await;
 }
 
@@ -256,7 +257,15 @@ async fn a_toleration_is_one_of_the_list() {
         {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"},
     ]));
     let everything = with(json!([{"operator": "Exists"}]));
-    holds(stage, place, PODS, "tolerates every taint, which pods of taint--pay may not", &everything, &built_in).await;
+    holds(
+        stage,
+        place,
+        PODS,
+        "tolerates every taint, which is not allowed for pods of taint--pay",
+        &everything,
+        &built_in,
+    )
+    .await;
     // What a device plugin taints its nodes with is called like the device.
     let of_device = with(json!([{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]));
     holds(stage, place, PODS, "tolerates nvidia.com/gpu, which", &of_device, &built_in).await;
@@ -292,7 +301,7 @@ async fn a_toleration_is_one_of_the_list() {
     let sandboxed = pod("x", &spec(&json!({"runtimeClassName": "taint-sandbox"})));
     until_refused(PODS, async || controller.post(pods, sandboxed.clone()).await).await;
     controller.post(pods, sandboxed).await.refused_by(PODS, "tolerates sandbox, which");
-    let says = "tolerates pool, which pods of taint--pay may not: remove that toleration";
+    let says = "tolerates pool, which is not allowed for pods of taint--pay. Remove that toleration";
     holds(stage, place, PODS, says, &with(json!([{"key": "pool", "operator": "Exists"}])), &passes).await;
 }
 
@@ -333,7 +342,7 @@ async fn a_namespace_is_a_teams_by_its_label_or_its_name() {
         async |place: &str| people.post(&format!("/api/v1/namespaces/{place}/pods?dryRun=All"), pod("x", &spec)).await;
     let label = |value: Value| json!({"metadata": {"labels": {"strata-operator.dev/team": value}}});
     admin.patch(&format!("/api/v1/namespaces/{place}"), label(Value::Null)).await.passes();
-    try_in(&place).await.refused_by(PODS, "past the scheduler");
+    try_in(&place).await.refused_by(PODS, "bypasses the scheduler");
     admin.post("/api/v1/namespaces", namespace("strip-dev", "strip")).await.passes();
     until_refused(PODS, async || try_in("strip-dev").await).await;
     admin.patch("/api/v1/namespaces/strip-dev", label(Value::Null)).await.passes();
@@ -367,17 +376,20 @@ async fn other_policies_go_by_the_label_too() {
     store["metadata"]["labels"] = ours.clone();
     admin.post(&at("v1", "persistentvolumeclaims"), store).await.passes();
     let store = format!("{}/dataset-cards", at("v1", "persistentvolumeclaims"));
-    people.delete(&store).await.refused_by(STORES, "is gone for good");
+    people.delete(&store).await.refused_by(STORES, "is lost when the claim is deleted");
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mlflow", "labels": ours}});
     admin.post(&at("v1", "serviceaccounts"), account).await.passes();
     let mine = json!({"imagePullSecrets": [{"name": "mine"}]});
     people
         .patch(&format!("{}/mlflow", at("v1", "serviceaccounts")), mine)
         .await
-        .refused_by(ACCOUNTS, "is the operator's");
+        .refused_by(ACCOUNTS, "is managed by Strata");
     let snapshot = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "backup-7"});
     let copy = claim("copy", &json!({"dataSource": snapshot}));
-    people.post(&at("v1", "persistentvolumeclaims"), copy).await.refused_by(COPIES, "may be a copy of somebody's home");
+    people
+        .post(&at("v1", "persistentvolumeclaims"), copy)
+        .await
+        .refused_by(COPIES, "may be a copy of the home of a workbench");
 }
 
 /// What stands there from before is not locked in.
@@ -396,7 +408,7 @@ async fn what_was_there_before_is_still_changed_and_scaled() {
     let scale = json!({"spec": {"replicas": 0}});
     people.patch(&format!("{one}/scale"), scale).await.passes();
     let touched = json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 5}}}});
-    people.patch(one, touched).await.refused_by(PODS, "past the scheduler");
+    people.patch(one, touched).await.refused_by(PODS, "bypasses the scheduler");
     people.patch(one, json!({"spec": {"template": {"spec": {"nodeName": null}}}})).await.passes();
     let pods = project.core("workspace", "pods");
     admin.post(&pods, pod("old", &refused)).await.passes();

@@ -36,7 +36,7 @@ async fn a_store_is_deleted_by_whoever_says_so() {
         let written = store(name, label, "mlflow");
         for actor in &actors {
             operator.post(all, written.clone()).await.passes();
-            let says = format!("claim {name} holds what {keeper} stores, and is gone for good");
+            let says = format!("claim {name} holds the data of {keeper}, which is lost when the claim is deleted");
             actor.delete(one).await.refused_by(STORES, &says);
             let how = format!(
                 "kubectl annotate persistentvolumeclaim {name} --namespace {} strata-operator.dev/allow-deletion=true",
@@ -47,7 +47,7 @@ async fn a_store_is_deleted_by_whoever_says_so() {
                 .await
                 .refused_by(STORES, &how);
             let every = format!("{all}?labelSelector=strata-operator.dev%2F{label}");
-            actor.delete(&every).await.refused_by(STORES, "is gone for good");
+            actor.delete(&every).await.refused_by(STORES, "is lost when the claim is deleted");
             let allowed =
                 |word: &str| json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": word}}});
             actor.patch(one, allowed("yes")).await.passes();
@@ -102,7 +102,7 @@ async fn nothing_becomes_the_owner_of_a_store() {
     actors.push(stage.somebody("spared@example.com", &["platform"]).await);
     for (at, actor) in actors.iter().enumerate() {
         for kind in ["ConfigMap", "StatefulSet"] {
-            let says = "claim dataset-cards holds what Dataset cards stores, and would be deleted together with";
+            let says = "claim dataset-cards holds the data of Dataset cards and would be deleted together with";
             actor.patch(&format!("{all}/dataset-cards"), owned_by(kind, "1")).await.refused_by(STORES, says);
             for name in ["dataset-cards", "workbench-ana"] {
                 let answer = actor.patch(&format!("{all}/{name}/status"), owned_by(kind, "1")).await;
@@ -182,7 +182,7 @@ async fn another_volume_is_accepted_by_an_administrator() {
     operator.post(all, store("mlflow", "engine", "mlflow")).await.passes();
     let accepts =
         |uid: &Value| json!({"metadata": {"annotations": {"strata-operator.dev/accept-volume": uid, "note": "x"}}});
-    let says = "an administrator (who may override guardrails) sets it";
+    let says = "administrator (who may override guardrails) may set it";
     own.patch(one, accepts(&json!("any"))).await.refused_by(STORES, says);
     let mut new = claim("other", &Value::Null);
     new["metadata"]["annotations"] = json!({"strata-operator.dev/accept-volume": "any"});

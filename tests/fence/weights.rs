@@ -22,7 +22,8 @@ async fn an_object_is_bounded_as_a_whole() {
     for actor in &actors {
         let mine = component("long", Some("uma"));
         actor.post(dry, annotated(mine.clone(), 30 * KIB)).await.passes();
-        let says = "bytes with its labels and annotations, and may have 65536: keep what is long in an image";
+        let says =
+            "bytes with its labels and annotations, more than the maximum 65536. Move long content into an image";
         actor.post(dry, annotated(mine.clone(), 64 * KIB)).await.refused_by(WEIGHTS, says);
         actor.post(dry, annotated(mine.clone(), 250 * KIB)).await.refused_by(WEIGHTS, "Component long has 25");
         // In bytes, not in letters; in keys as in values; in many as in one.
@@ -56,7 +57,7 @@ async fn an_object_is_bounded_as_a_whole() {
         if n < 10 {
             answer.passes();
         } else {
-            answer.refused_by(WEIGHTS, "Component managed has 11 field managers, and may have 10");
+            answer.refused_by(WEIGHTS, "Component managed has 11 field managers, more than the maximum 10");
         }
     }
 }
@@ -86,7 +87,7 @@ async fn every_kind_is_weighed() {
     for (layer, plural, object) in daily {
         let dry = &format!("{}?dryRun=All", project.daily(layer, plural));
         admin.post(dry, object.clone()).await.passes();
-        admin.post(dry, annotated(object, 65 * KIB)).await.refused_by(WEIGHTS, "and may have 65536");
+        admin.post(dry, annotated(object, 65 * KIB)).await.refused_by(WEIGHTS, "more than the maximum 65536");
     }
     let engine = |blob: &str| {
         json!({"capabilities": ["Experiments"], "revision": "1", "objects": [{"id": "a", "template": {
@@ -101,7 +102,7 @@ async fn every_kind_is_weighed() {
     for (plural, object, most) in wide {
         let dry = &format!("/apis/strata-operator.dev/v1alpha1/{plural}?dryRun=All");
         admin.post(dry, object.clone()).await.passes();
-        let says = format!("and may have {most}");
+        let says = format!("more than the maximum {most}");
         // Kubernetes itself takes no more annotations than 256 KiB.
         admin.post(dry, annotated(object, 256 * KIB - 10)).await.refused_by(WEIGHTS, &says);
     }

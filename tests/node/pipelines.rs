@@ -41,7 +41,7 @@ pub async fn a_failing_step_is_told(stage: &Stage) {
     mel.sees("get run too-much --namespace loans--risk --output=wide", PATIENCE, |seen| seen.contains("Failed")).await;
     let run = mel.reads("run/too-much", "loans--risk").await;
     let words = [
-        "step evaluate ended with 1",
+        "step evaluate ended with exit code 1",
         "below 1.01",
         "kubectl logs --namespace loans--risk job/run-too-much --container evaluate",
     ];

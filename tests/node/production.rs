@@ -69,7 +69,7 @@ pub async fn it_rolls_to_the_next_version_and_back(stage: &Stage) {
 
 /// A version that is not there changes nothing that serves.
 pub async fn a_missing_version_never_serves(stage: &Stage) {
-    let words = ["model default-risk has no version 99", "Version 1 goes on serving"];
+    let words = ["model default-risk has no version 99", "Version 1 is still serving"];
     is_refused_and_told(stage, "99", "ReleaseFailed", &words).await;
 }
 
@@ -86,13 +86,13 @@ pub async fn ana_does_mischief(stage: &Stage) {
 /// A version that cannot be loaded: its pods never become ready. Where to read why is
 /// told, and not what the model's own code said.
 pub async fn a_broken_version_never_serves(stage: &Stage) {
-    let words = ["which serves, ended with exit code 1", "kubectl logs", "says why", "Version 1 goes on serving"];
+    let words = ["which serves, ended with exit code 1", "kubectl logs", "says why", "Version 1 is still serving"];
     is_refused_and_told(stage, "3", "PodFailing", &words).await;
 }
 
 /// A version whose files were changed after its release: its pods do not start.
 pub async fn a_changed_artefact_never_serves(stage: &Stage) {
-    let words = ["version 2 of model default-risk is not what was released", "Version 1 goes on serving"];
+    let words = ["version 2 of model default-risk is not what was released", "Version 1 is still serving"];
     is_refused_and_told(stage, "2", "PodFailing", &words).await;
     let mel = stage.person("mel");
     wants(&mel, "1").await;

@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use crate::error::Error;
 
-/// What is measured.
+/// The measurement.
 #[derive(Subcommand)]
 pub enum Bench {
     /// The operator's memory: with teams, after a restart, after a flood that is deleted again

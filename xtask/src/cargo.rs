@@ -12,7 +12,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// What builds the `strata` program.
+/// The command that builds the `strata` program.
 const BUILD: [&str; 5] = ["build", "--workspace", "--bin", "strata", "--message-format=json-render-diagnostics"];
 
 /// Builds the `strata` program; returns where it is.

@@ -21,10 +21,10 @@ use crate::kubectl::{Clock, get};
 use crate::report;
 use crate::stage::Stage;
 
-/// Between two looks at what becomes of it.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Start a control plane and the operator, apply deploy/examples, show what becomes of it
+/// Start a control plane and the operator, apply deploy/examples, show the result
 #[derive(clap::Args)]
 pub struct Demo {
     /// End after the print; fail unless every team is ready and all daily work is as it is meant to be
@@ -37,7 +37,7 @@ pub struct Demo {
     timeout: u64,
 }
 
-/// Where it takes place: on a control plane of our own, if nothing else is said.
+/// The cluster of the demo: a control plane of its own by default.
 #[derive(clap::Args)]
 struct Place {
     /// Use this cluster instead of a control plane of our own (it is changed, and stays so)
@@ -46,7 +46,7 @@ struct Place {
     /// Use a real node, with pods that run (Linux, root, a few Debian packages), and the teams of deploy/tour
     #[arg(long, conflicts_with = "kubeconfig")]
     node: bool,
-    /// Apply no team: whoever follows docs/tour.md does that
+    /// Apply no team: the steps of docs/tour.md do that
     #[arg(long, requires = "node", conflicts_with = "once")]
     tour: bool,
     /// Install the Debian packages that are missing for a node, with apt-get
@@ -136,7 +136,7 @@ impl Demo {
     }
 }
 
-/// Something that is looked at.
+/// An observed object.
 struct Seen {
     name: String,
     state: String,
@@ -176,7 +176,7 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list["items"].as_array().into_iter().flatten()
 }
 
-/// What a team that is ready is told to be.
+/// The message of a ready team.
 const READY: &str = "Ready";
 
 /// A team's state in a line: ready in its present generation, or why not.
@@ -200,7 +200,7 @@ async fn apply(cluster: &Cluster, files: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What to try next.
+/// The next attempt.
 fn invitation(cluster: &Cluster) -> String {
     let kubectl = cluster.programs().kubectl.parent().unwrap_or(cluster.directory());
     format!(

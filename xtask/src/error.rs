@@ -10,9 +10,9 @@ pub enum Error {
     /// cargo could not be started or failed.
     #[error("`cargo {arguments}` failed: {reason}")]
     Cargo {
-        /// What it was asked for.
+        /// The request.
         arguments: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// A step of the tests could not be started or waited for.
@@ -20,7 +20,7 @@ pub enum Error {
     Step {
         /// Its command line.
         line: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// A file could not be read or written.
@@ -28,10 +28,10 @@ pub enum Error {
     File {
         /// Verb and path.
         what: String,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Something that kubectl printed is not what it should be.
+    /// The output of kubectl is not as intended.
     #[error("cannot understand what kubectl says of {0}: {1}")]
     Kubectl(String, serde_json::Error),
     /// The examples hold no team.

@@ -9,7 +9,7 @@ use harness::generated::{self, Generated};
 use crate::cargo;
 use crate::error::Error;
 
-/// What makes the test of the golden files write them.
+/// The variable that makes the golden test write its files.
 const GOLDEN: (&str, &str) = ("UPDATE_GOLDEN", "1");
 
 /// Writes what is not current.

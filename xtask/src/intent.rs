@@ -13,11 +13,11 @@ pub struct Failure {
     kind: &'static str,
     namespace: &'static str,
     name: &'static str,
-    /// What begins the names of the pods that fail.
+    /// The prefix of the names of failing pods.
     pods: &'static str,
-    /// What these pods are told to do.
+    /// The simulation of these pods.
     told: &'static [(&'static str, &'static str)],
-    /// What the object must say in the end.
+    /// The expected final state of the object.
     says: &'static str,
 }
 
@@ -45,10 +45,10 @@ pub const FAILURES: &[Failure] = &[
     },
 ];
 
-/// What a run does that can be seen at work.
+/// The simulation of a run in progress.
 const AT_WORK: &[(&str, &str)] = &[("simulate/step", "train"), ("simulate/duration", "4s")];
 
-/// The pods of which something is told, and what.
+/// The simulated pods, with their results.
 pub fn told() -> Vec<(Pods, &'static [(&'static str, &'static str)])> {
     let fail = FAILURES.iter().map(|failure| (failure.pods(), failure.told));
     fail.chain([(Pods::of("fraud--chargeback", "run", "three-epochs"), AT_WORK)]).collect()

@@ -19,7 +19,7 @@ pub async fn get(cluster: &Cluster, what: &[&str]) -> Result<Value, Error> {
 pub struct Clock(pub Instant);
 
 impl Clock {
-    /// Says what has just happened.
+    /// Prints a progress message.
     pub fn say(&self, text: &str) {
         println!("{:6.1} s  {text}", self.0.elapsed().as_secs_f32());
     }

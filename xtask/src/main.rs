@@ -39,7 +39,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a control plane and the operator, apply deploy/examples, show what becomes of it
+    /// Start a control plane and the operator, apply deploy/examples, show the result
     Demo(demo::Demo),
     /// Run tests: format, lints, programs of engines, unit, golden, property, chart, cluster; with --all also on a real node
     Test(test::Test),
@@ -47,10 +47,10 @@ enum Command {
     ControlPlane,
     /// Start a real node, print its KUBECONFIG, and keep it until Ctrl-C (Linux, root, a few Debian packages)
     Node(node::Node),
-    /// Measure what Strata takes: `bench memory`
+    /// Measure the use of Strata: `bench memory`
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Show the rooms of src: their floors, what they import, circles, the longest functions
+    /// Show the rooms of src: floors, imports, circles, the longest functions
     Map,
     /// Write what nobody writes by hand: crds/, the charts' copies, engines with programs, pages, tests/golden/
     Generate,

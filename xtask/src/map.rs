@@ -52,7 +52,7 @@ fn or_none(lines: &[String]) -> String {
     if lines.is_empty() { "none".to_owned() } else { format!("\n  {}", lines.join("\n  ")) }
 }
 
-/// What each room imports.
+/// The imports of each room.
 fn rooms(all: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in all {
@@ -64,7 +64,7 @@ fn rooms(all: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-/// Imports of a room that stands above, a line each.
+/// Imports of a higher room, a line each.
 fn upwards(all: &[Source]) -> Vec<String> {
     let floor = |room: &str| ROOMS.iter().position(|known| *known == room);
     let mut lines = Vec::new();

@@ -14,10 +14,10 @@ pub struct Node {
     /// Install the Debian packages that are missing, with apt-get
     #[arg(long)]
     install: bool,
-    /// Say whether this machine can be a node, and start none
+    /// Report whether this machine can be a node, and start none
     #[arg(long)]
     check: bool,
-    /// Remove what nodes left whose process was killed, and start none
+    /// Remove leftovers of killed nodes, and start none
     #[arg(long, conflicts_with_all = ["install", "check"])]
     clean: bool,
 }

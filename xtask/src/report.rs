@@ -15,7 +15,7 @@ use crate::rights::{self, Binding};
 /// The layers, in the order in which they stand on each other.
 const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
 
-/// What of the daily work is shown with its reasons.
+/// The work objects shown with their reasons.
 const DAILY: [(&str, &str); 4] = [
     ("WORKBENCHES", "workbenches"),
     ("PIPELINES", "pipelines"),
@@ -65,7 +65,7 @@ pub async fn report(cluster: &Cluster, teams: &[String]) -> Result<String, Error
     Ok(out)
 }
 
-/// What kubectl has printed, indented under a heading.
+/// The output of kubectl, indented under a heading.
 fn section(heading: &str, shown: &str) -> String {
     let lines = shown.trim_end().lines().map(|line| if line.is_empty() { line.into() } else { format!("  {line}") });
     format!("\n{heading}\n{}\n", lines.collect::<Vec<String>>().join("\n"))
@@ -128,7 +128,7 @@ fn people(team: &str, places: &[Place], bindings: &[Binding]) -> String {
     format!("  {team}\n{}\n", indented(&heading, &rows))
 }
 
-/// What somebody holds in a layer: one word if it is the same in all of it, else with the projects.
+/// The rights of a person in a layer: one word if equal in all of it, else by project.
 fn cell(layer: &str, places: &[&Place], held: &BTreeMap<&str, Vec<&str>>) -> String {
     let mut projects: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for place in places.iter().filter(|place| place.layer == layer) {

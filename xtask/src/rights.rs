@@ -55,7 +55,7 @@ pub fn bindings(list: &Value) -> Vec<Binding> {
         .collect()
 }
 
-/// What each of the cluster roles that somebody is bound to holds, in a line.
+/// The rights of each bound ClusterRole, in a line.
 pub fn meanings(roles: &Value, bound: &BTreeSet<&str>) -> String {
     let mut rows: Vec<Vec<String>> = roles["items"]
         .as_array()

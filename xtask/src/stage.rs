@@ -13,7 +13,7 @@ use crate::examples::Object;
 use crate::intent::{FAILURES, told};
 use crate::kubectl::Clock;
 
-/// What of deploy/tour needs nobody to do something in between.
+/// The files of deploy/tour that need no manual steps in between.
 const OF_TOUR: [&str; 5] = ["00-site.yaml", "10-teams.yaml", "20-data.yaml", "30-steps.yaml", "40-workbench.yaml"];
 
 /// A cluster with the operator on it.
@@ -23,7 +23,7 @@ pub struct Stage {
     place: Place,
 }
 
-/// Somebody of the tour.
+/// A person of the tour.
 #[derive(Debug, PartialEq, Eq)]
 struct Person {
     token: String,
@@ -66,7 +66,7 @@ impl Stage {
 
     /// A real node, with all images that the examples name.
     pub async fn node(clock: &Clock) -> Result<Self, Error> {
-        // First what it takes, so that nobody waits for images to learn that there cannot be a node.
+        // Checks first, so that a build of images is not in vain.
         node::check()?;
         let (operator, application) = (image::operator().await?, image::application().await?);
         clock.say("the images are made");
@@ -146,7 +146,7 @@ impl Stage {
         }
     }
 
-    /// Pods that nobody runs do what is meant of them. Elsewhere they are run.
+    /// Simulates the intended results of pods on simulated nodes.
     pub async fn tell_pods(&self) -> Result<(), Error> {
         if let Place::Own(plane) = &self.place {
             for (pods, told) in told() {

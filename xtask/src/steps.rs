@@ -1,4 +1,4 @@
-//! What `cargo xtask test` runs: the steps in their order, and what each is run with.
+//! The steps of `cargo xtask test` in their order, with their commands.
 //! Whether they pass is [`crate::test`]'s to say.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ const ORDER: [&str; 9] = ["crd", "golden", "status", "properties", "faults", "ch
 /// Files in `tests/` and in `tests/harness/tests/` that need a real node, or what a node needs.
 pub const OF_NODE: [&str; 3] = ["enforcer", "node", "isolation"];
 
-/// What is held for each object of 50 teams, at rest, after a restart and after a flood.
+/// The memory for each object of 50 teams, at rest, after a restart and after a flood.
 const MEMORY: &str = "xtask bench memory --unoptimized --teams 0,50 --flood 50 --bound 6";
 
 /// It needs a database that cannot be had everywhere.
@@ -23,14 +23,14 @@ const ADVISORIES: &str = "advisories";
 /// One thing to run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What people call it.
+    /// Its name for people.
     pub kind: String,
-    /// What runs it.
+    /// Its command.
     tool: Tool,
     arguments: Vec<String>,
 }
 
-/// What runs a step.
+/// The command of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tool {
     Cargo,
@@ -124,7 +124,7 @@ pub fn steps(files: &BTreeSet<String>) -> Vec<Step> {
     steps.extend(all.map(|file| Step::of_cargo(file, &format!("test --workspace --test {file}"))));
     steps.push(Step::of_cargo("harness", "test --workspace --test control_plane --test simulate"));
     if files.contains(*last) {
-        // What these measure is worth reading when they pass, too.
+        // Their measurements are printed when they pass, too.
         steps.push(Step::of_cargo(last, &format!("test --workspace --test {last} -- --show-output")));
     }
     steps.push(Step::of_cargo("memory", MEMORY));
@@ -133,7 +133,7 @@ pub fn steps(files: &BTreeSet<String>) -> Vec<Step> {
     steps
 }
 
-/// What needs a real node; of the tests that others ignore, too. What these measure is worth reading. Two files
+/// The tests of a real node, including ignored ones; their measurements are printed. Two files
 /// have the name `node`: the second runs although the first failed.
 #[must_use]
 pub fn steps_of_node() -> Vec<Step> {

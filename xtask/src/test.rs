@@ -21,18 +21,18 @@ pub struct Test {
     /// Leave out a kind (format, programs, workflows, lints, unit, documentation, harness, memory, licences, ..., or a file of tests/ such as cluster)
     #[arg(long, value_name = "KIND")]
     skip: Vec<String>,
-    /// Run what needs a real node, and nothing else (Linux, root, a few Debian packages)
+    /// Run only the tests of a real node (Linux, root, a few Debian packages)
     #[arg(long, group = "real")]
     node: bool,
-    /// Run everything: also what needs a real node, unless this machine cannot be one; then say why
+    /// Run everything, including the tests of a real node; if this machine cannot be one, print why
     #[arg(long, group = "real")]
     all: bool,
-    /// Install what is missing: cargo-deny, and for a node Debian packages, with apt-get
+    /// Install missing tools: cargo-deny, and for a node Debian packages, with apt-get
     #[arg(long)]
     install: bool,
 }
 
-/// What became of it.
+/// The state of the execution.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Outcome {
     kind: String,
@@ -51,13 +51,13 @@ impl Test {
         let mut steps = if self.node { Vec::new() } else { steps(&test_files()?) };
         if self.node || self.all {
             match self.can_be_node() {
-                // What nobody has built yet takes longer than all tests.
+                // A first build takes longer than all tests.
                 Ok(()) if self.node => {
                     node::prepare().await?;
                     steps.extend(steps_of_node());
                 }
                 Ok(()) => steps.extend(steps_of_node()),
-                // Whoever asks for it alone is not served by leaving it out.
+                // A step that is asked for alone is never left out.
                 Err(why) if self.node => return Err(why),
                 Err(why) => left_out.push(not_run(&OF_NODE.join(", "), &why.to_string())),
             }
@@ -96,7 +96,7 @@ impl Test {
     }
 }
 
-/// Said while it runs, and again at the end, where nobody misses it.
+/// Printed during the run, and again at the end.
 fn not_run(what: &str, why: &str) -> String {
     let line = format!("{what}: NOT RUN, {why}");
     eprintln!("\n==> {line}");
@@ -114,12 +114,12 @@ fn test_files() -> Result<BTreeSet<String>, Error> {
         .collect())
 }
 
-/// Runs one step, shows what it prints and counts what it says.
+/// Runs one step, shows its output and counts its results.
 fn run(step: &Step, mut command: Command) -> Result<Outcome, Error> {
     eprintln!("\n==> {}: {}", step.kind, step.line());
     let failed = |error: std::io::Error| Error::Step { line: step.line(), reason: error.to_string() };
     let started = Instant::now();
-    // Whatever cluster somebody works with is none of ours.
+    // The user's own cluster is never used.
     let mut child = command.env_remove("KUBECONFIG").stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut outcome = Outcome { kind: step.kind.clone(), ..Outcome::default() };
     if let Some(stdout) = child.stdout.take() {
@@ -137,7 +137,7 @@ fn run(step: &Step, mut command: Command) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// What failed comes before what the others printed: it is looked for first, and
+/// Failures come before the output of other tests: they are read first, and
 /// whoever cuts a long log cuts its end.
 #[derive(Default)]
 struct Order {

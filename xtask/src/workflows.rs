@@ -80,7 +80,7 @@ fn the_paths_that_they_name_are_there() {
         for text in texts(&workflow) {
             let words = text.split(|letter: char| letter.is_whitespace() || "\"'()=;".contains(letter));
             for word in words.filter(|word| word.contains('/')) {
-                // What comes after a variable or a star is not known here.
+                // Arguments after a variable or a star are not known here.
                 let path = word.split(['$', '*']).next().unwrap_or_default();
                 let first = path.split('/').next().unwrap_or_default();
                 let ours = !matches!(first, "" | "..") && root.join(first).is_dir();

@@ -1,4 +1,4 @@
-//! Who may do what: cells of the role table, leads, names, labels.
+//! Rights: cells of the role table, leads, names, labels.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Cell {
     pub role: Role,
     /// The column.
     pub layer: Layer,
-    /// What the role may do there; absent, nothing.
+    /// The level of the role there; absent, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     /// Whether it may also read the guardrails there.
@@ -28,7 +28,7 @@ pub struct Cell {
     pub pipelines: Option<bool>,
 }
 
-/// What team leads may do.
+/// The rights of team leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadLimits {
@@ -59,7 +59,7 @@ pub struct LabelRules {
     pub allowed: Vec<String>,
 }
 
-/// What the ServiceAccounts of teams carry.
+/// Annotations and pull Secrets of the ServiceAccounts of teams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceAccounts {
     /// Annotations, with `${team}`, `${project}` and `${identity}`.

@@ -29,7 +29,7 @@ pub use pods::{
 /// The built-in Blueprint `default`, as its file has it: for use without a cluster.
 pub const DEFAULT_BLUEPRINT: &str = include_str!("../../../blueprints/default.yaml");
 
-/// What a site allows and prefers.
+/// The rules and preferences of a site.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "strata-operator.dev",
@@ -40,7 +40,7 @@ pub const DEFAULT_BLUEPRINT: &str = include_str!("../../../blueprints/default.ya
     category = "ai",
     status = "BlueprintStatus",
     derive = "PartialEq",
-    doc = "A reference architecture: what the site allows its AI teams, and what it prefers.",
+    doc = "A reference architecture: the rules and preferences of a site for its AI teams.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Archetype", type_ = "string", json_path = ".spec.archetype"),
     printcolumn(name = "Teams", type_ = "integer", json_path = ".status.teams"),
@@ -57,14 +57,14 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 40), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role", "layer"]))]
     pub rights: Vec<Cell>,
-    /// What team leads may do.
+    /// The rights of team leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads: Option<LeadLimits>,
     /// The version of the Pod Security standards, pinned so that an upgrade of the server changes nothing.
     #[serde(default = "pod_security_version")]
     #[schemars(length(max = 16), regex(pattern = "^(latest|v1[.][0-9]{1,3})$"))]
     pub pod_security_version: String,
-    /// Who takes over what a removed team left behind.
+    /// The policy for taking over the namespaces of a removed team.
     #[serde(default)]
     #[schemars(default = "Reclaim::default")]
     pub reclaim: Reclaim,
@@ -82,10 +82,10 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("a size")))]
     pub sizes: BTreeMap<String, Size>,
-    /// What pods may have beside what sizes give them; admission refuses everything else.
+    /// Devices, tolerations and priorities of pods beside those of sizes; admission refuses all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodRules>,
-    /// The priority classes of pods. They are there before the Blueprint names them.
+    /// The priority classes of pods. They must exist before the Blueprint names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority_classes: Option<PriorityClasses>,
     /// How much one namespace may hold.
@@ -104,25 +104,25 @@ pub struct BlueprintSpec {
     /// From where connections come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
-    /// What the ServiceAccounts of teams carry.
+    /// Annotations and pull Secrets of the ServiceAccounts of teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_accounts: Option<ServiceAccounts>,
     /// Preferred engines by capability, the first that the cluster can run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "engine_preferences")]
     pub engines: BTreeMap<String, Vec<String>>,
-    /// Parameters of engines by the engines' names, for whoever says nothing else: images, idle times.
+    /// Default parameters of engines by the engines' names: images, idle times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "engine_parameters")]
     pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Engines that run with rights of their own and are accepted all the same.
+    /// Engines that run with rights of their own and are accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::names")]
     pub accept_privileged_engines: Vec<String>,
     /// Budgets of teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRules>,
-    /// How long Runs may be under way and stay afterwards, where they say nothing.
+    /// Default times for which Runs may run, and are kept after their end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<RunRules>,
     /// Objects that every namespace of a layer gets, in the template language of engines.
@@ -131,7 +131,7 @@ pub struct BlueprintSpec {
     pub extras: Vec<Extra>,
 }
 
-/// The version of the Pod Security standards where nothing says another.
+/// The default version of the Pod Security standards.
 #[must_use]
 pub fn pod_security_version() -> String {
     "v1.36".to_owned()
@@ -165,7 +165,7 @@ fn engine_parameters(generator: &mut schemars::SchemaGenerator) -> schemars::Sch
 /// How an organisation does machine learning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Archetype {
-    /// Nobody does it, or only when needed.
+    /// Rarely done, or only when needed.
     AdHoc,
     /// Research before engineering; models are rarely deployed.
     Research,
@@ -182,7 +182,7 @@ const fn no() -> bool {
     false
 }
 
-/// Who takes over what a removed team left behind.
+/// The policy for taking over the namespaces of a removed team.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Reclaim {
     /// A team of the same name.
@@ -213,12 +213,12 @@ pub struct BudgetRules {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRules {
-    /// How long one may be under way that says nothing, nor its pipeline. For ever
+    /// The default time limit of a Run without one of its own or of its pipeline. None
     /// where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::active_deadline")]
     pub active_deadline_seconds: Option<i64>,
-    /// How long one stays once it ended that says nothing. For ever where it is absent.
+    /// The default time for which an ended Run is kept. For ever where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ttl")]
     pub ttl_seconds_after_finished: Option<i64>,

@@ -1,4 +1,4 @@
-//! What pods are made of: images, sizes, volumes, certificates.
+//! The parts of pods: images, sizes, volumes, certificates.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +31,10 @@ pub struct Registries {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::requests_within_limits()))]
 pub struct Size {
-    /// What the pod requests.
+    /// The requests of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Compute>,
-    /// What the pod may use at most.
+    /// The limits of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Compute>,
     /// Devices by resource name.
@@ -55,7 +55,7 @@ pub struct Size {
     pub runtime_class_name: Option<String>,
 }
 
-/// What pods of teams may have beside what sizes give them.
+/// The devices, tolerations and priorities of pods beside those of sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodRules {
@@ -117,7 +117,7 @@ impl PriorityClasses {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// How many objects of Strata's own kinds, by their plural: `runs: 2000`. What is not named is not counted.
+    /// The maximum of objects by the plural of their kind: `runs: 2000`. Other kinds are not counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::counts")]
     pub objects: BTreeMap<String, i64>,
@@ -157,7 +157,7 @@ pub enum TolerationOperator {
     Equal,
 }
 
-/// What a taint does to pods.
+/// The effect of a taint on pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
     /// No new pods.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What is said of a value that does not match, by the pattern.
+/// The message for a value that does not match, by the pattern.
 const ANSWERS: &[(&str, &str)] = &[
     (
         "^([0-9]+([.][0-9]*)?|[.][0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
@@ -45,7 +45,7 @@ const ANSWERS: &[(&str, &str)] = &[
         "^[a-z]([a-z0-9_]*[a-z0-9])?$",
         "it is named with lower-case letters, digits and '_', begins with a letter and ends with a letter or digit: learning_rate",
     ),
-    ("^sha256:[0-9a-f]{64}$", "a digest is sha256: and 64 digits from 0 to f, as the status of the component tells it"),
+    ("^sha256:[0-9a-f]{64}$", "a digest is sha256: and 64 digits from 0 to f, as in the status of the component"),
     (
         "^[A-Za-z0-9][^\\s]*[^\\s/]$",
         "a mirror is written without a scheme, spaces or a slash at its end: registry.example.com/quay",
@@ -70,7 +70,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("^[a-z]+$", "a verb is one word in small letters: get"),
 ];
 
-/// Has every pattern below the schema say what would do.
+/// Adds the message to every pattern below the schema.
 pub(super) fn spell_out(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -86,7 +86,7 @@ fn answer(map: &mut Map<String, Value>) {
     // A field may have the name `pattern`: that is a schema and no text.
     let Some(pattern) = map.get("pattern").and_then(Value::as_str) else { return };
     let Some((pattern, message)) = ANSWERS.iter().find(|(known, _)| *known == pattern) else { return };
-    // What is empty is said to be too short already.
+    // An empty text is already refused as too short.
     let empty = if map.get("minLength").and_then(Value::as_u64) > Some(0) { "self == '' || " } else { "" };
     let rule = json!({"rule": format!("{empty}self.matches('{}')", pattern.replace('\\', "\\\\")), "message": message});
     map.remove("pattern");

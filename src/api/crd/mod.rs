@@ -60,7 +60,7 @@ fn definition<K: CustomResourceExt>(rules: &[Value]) -> Value {
             "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 253, "description": "The object's name."}}
         });
         if let Some(status) = schema.pointer_mut("/properties/status") {
-            // Nobody takes an object for ready before the operator saw it.
+            // The default -1 keeps an object from seeming ready before its first pass.
             status["default"] = json!({"observedGeneration": -1});
         }
     }
@@ -81,7 +81,7 @@ fn with_blocks(mut definition: Value) -> Value {
     definition
 }
 
-/// The values of one enum, and what they mean.
+/// The values of one enum with their meaning.
 struct Meaning {
     values: Vec<Value>,
     /// The field, where the same words mean something else in another.
@@ -90,7 +90,7 @@ struct Meaning {
 }
 
 /// Every closed set of words in the API. The derive keeps the words and drops
-/// what they mean, so that is put into the descriptions of their fields.
+/// their meaning, so it is added to the descriptions of their fields.
 fn enums() -> Vec<Meaning> {
     vec![
         meaning::<AccessMode>(),

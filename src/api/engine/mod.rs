@@ -36,9 +36,9 @@ pub const TEXT: usize = 4096;
     category = "ai",
     status = "EngineStatus",
     derive = "PartialEq",
-    doc = "One way to provide one or more capabilities. An Engine by the name of one that Strata brings along takes its place.",
+    doc = "One way to provide one or more capabilities. An Engine with the name of a built-in one replaces it.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Capabilities", type_ = "string", json_path = ".spec.capabilities"),
+    printcolumn(name = "Capabilities", type_ = "string", json_path = ".status.capabilities"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".spec.revision"),
     printcolumn(name = "Teams", type_ = "integer", json_path = ".status.teams"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message")
@@ -46,7 +46,7 @@ pub const TEXT: usize = 4096;
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own to whoever writes an engine")]
 pub struct EngineSpec {
-    /// What the engine is, for people.
+    /// A description of the engine for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
@@ -80,7 +80,7 @@ pub struct EngineSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub ready: Vec<ReadyRule>,
-    /// What shows that the engine cannot become ready by itself.
+    /// Rules that show that the engine cannot become ready without action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub failing: Vec<FailingRule>,
@@ -116,7 +116,7 @@ pub struct EngineSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub runs_with_own_rights: bool,
-    /// What an engine for Queue deals out itself. Quotas count the rest.
+    /// The resources that an engine for Queue divides itself. Quotas count the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
     /// Whether whoever reaches the engine may do anything in it, whatever their
@@ -126,7 +126,7 @@ pub struct EngineSpec {
     pub knows_no_users: bool,
 }
 
-/// What a queue deals out itself.
+/// The resources that a queue divides itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Queues {
     /// Whether it deals out devices: once it is ready, quotas do not count them.
@@ -191,7 +191,7 @@ pub struct ObjectTemplate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.cluster) && self.cluster) != has(self.__namespace__)",
-    "message": "say either `cluster: true` or one `namespace`"
+    "message": "set either `cluster: true` or one `namespace`"
 }]))]
 pub struct Placement {
     /// The object is cluster-scoped.
@@ -213,10 +213,10 @@ const fn is_false(value: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadyRule {
     /// CEL over `objects.<id>` that is true when this part is ready. While it
-    /// cannot be evaluated, because a field is not there yet, it is not.
+    /// cannot be evaluated, because a field does not exist yet, it is not.
     #[schemars(length(min = 1, max = EXPRESSION))]
     pub when: String,
-    /// What is waited for: text with `${CEL}`.
+    /// The message while the rule does not hold: text with `${CEL}`.
     #[schemars(length(min = 1, max = 1024))]
     pub message: String,
 }
@@ -282,6 +282,11 @@ pub struct EngineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// The capabilities of the spec as one text, for the column of that name: a
+    /// column prints a list as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub capabilities: Option<String>,
     /// How many teams use the engine. Over 0, deleting it needs the annotation
     /// `strata-operator.dev/allow-deletion`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

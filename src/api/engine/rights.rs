@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::schema;
 
-/// What an engine lets people, work and the operator do.
+/// The rights that an engine gives to people, workloads and the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rights {
-    /// What people may do, by level.
+    /// The rights of people, by level.
     #[serde(default, skip_serializing_if = "PeopleRights::is_empty")]
     pub people: PeopleRights,
-    /// What the identities of workbenches, pipelines and services may do.
+    /// The rights of the ServiceAccounts of workbenches, pipelines and services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub work: Vec<RightsRule>,
-    /// What the operator must be able to do to run the engine.
+    /// The rights that the operator needs to run the engine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub operator: Vec<RightsRule>,
@@ -30,7 +30,7 @@ impl Rights {
     }
 }
 
-/// What people may do, by level. Each level includes the ones before it.
+/// The rights of people, by level. Each level includes the ones before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeopleRights {
     /// For everyone who may see the layer.
@@ -65,9 +65,9 @@ impl PeopleRights {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "!('secrets' in self.resources && '' in self.apiGroups)",
-     "message": "an engine never deals out rights on Secrets: refer to them by name"},
+     "message": "engines may not grant access to Secrets: refer to them by name"},
     {"rule": "!self.apiGroups.exists(group, group == 'rbac.authorization.k8s.io')",
-     "message": "an engine never deals out rights on rights"}
+     "message": "engines may not grant access to rbac.authorization.k8s.io"}
 ]))]
 pub struct RightsRule {
     /// The API groups; an empty word is the core group.
@@ -80,7 +80,7 @@ pub struct RightsRule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::resource_names")]
     pub resource_names: Vec<String>,
-    /// What may be done.
+    /// The verbs.
     #[schemars(schema_with = "schema::verbs")]
     pub verbs: Vec<String>,
 }

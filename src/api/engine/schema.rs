@@ -21,7 +21,7 @@ pub fn parameters(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The object of a template: what must be literal, and what no engine may write.
+/// The object of a template: its literal fields, and the kinds that engines may not write.
 pub fn template(_: &mut SchemaGenerator) -> Schema {
     let core = FORBIDDEN_CORE.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
     let groups = FORBIDDEN_GROUPS.iter().map(|group| format!("'{group}'")).collect::<Vec<_>>().join(", ");
@@ -43,16 +43,19 @@ pub fn template(_: &mut SchemaGenerator) -> Schema {
                 "description": "Name, labels and annotations. The namespace comes from `placement`.",
                 "x-kubernetes-preserve-unknown-fields": true,
                 "x-kubernetes-validations": [
-                    {"rule": "!has(self.__namespace__)", "message": "the namespace is the layer's own; another one is said in `placement`"}
+                    {"rule": "!has(self.__namespace__)", "message": "the namespace is always that of the layer: set \
+                                                                     another one in `placement`"}
                 ]
             }
         },
         "x-kubernetes-preserve-unknown-fields": true,
         "x-kubernetes-validations": [
             {"rule": format!("!(self.apiVersion == 'v1' && self.kind in [{core}])"),
-             "message": "no engine may write this kind: Secrets, namespaces, quotas and limits are not an engine's to write"},
+             "message": "engines may not write this kind: Secrets, namespaces, quotas and limits are written by Strata \
+                         or by people"},
             {"rule": format!("!(self.apiVersion.split('/')[0] in [{groups}]) && !({endings})"),
-             "message": "no engine may write this kind: rights, policies of networks and meshes, admission and the API itself are not an engine's to write"}
+             "message": "engines may not write this kind: rights, network and mesh policies, admission and API \
+                         definitions are reserved"}
         ]
     })
 }
@@ -109,7 +112,7 @@ pub fn verbs(_: &mut SchemaGenerator) -> Schema {
             "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z]+$",
             "x-kubernetes-validations": [{
                 "rule": "!(self in ['escalate', 'bind', 'impersonate', 'approve', 'sign'])",
-                "message": "no engine deals out verbs that make more rights of few"
+                "message": "engines may not grant the verbs escalate, bind, impersonate, approve and sign"
             }]
         }
     })

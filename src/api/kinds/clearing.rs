@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::WriteStrategy;
 use crate::api::labels;
 
-/// What of a kind's content is neither ours nor somebody's addition.
+/// The fields of a kind that are neither Strata's nor the addition of another writer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Clearing {
     /// Where the spec of its pods is; empty if it makes none.
     pub pods: &'static str,
-    /// What Kubernetes writes where nobody says anything.
+    /// The defaults of Kubernetes.
     pub defaults: &'static [(&'static str, Filled)],
-    /// What others may write, and why.
+    /// The fields that others may write, with the reason.
     pub others: &'static [(&'static str, &'static str)],
 }
 
@@ -29,7 +29,7 @@ pub enum Filled {
     Number(i64),
     /// Yes or no.
     Flag(bool),
-    /// What another field beside it says.
+    /// The value of another field beside it.
     Same(&'static str),
     /// When an image is pulled: always, if its tag is `latest` or none.
     Pull,
@@ -119,7 +119,7 @@ pub const STATEFUL_SET: Clearing = Clearing {
     ],
 };
 
-/// What runs to an end.
+/// Jobs.
 pub const JOB: Clearing = Clearing {
     pods: "spec.template.spec.",
     defaults: &[
@@ -144,7 +144,7 @@ pub const JOB: Clearing = Clearing {
     ],
 };
 
-/// What runs by the clock.
+/// CronJobs.
 pub const CRON_JOB: Clearing = Clearing {
     pods: "spec.jobTemplate.spec.template.spec.",
     defaults: &[
@@ -190,16 +190,16 @@ pub const CLAIM: Clearing = Clearing {
     ],
 };
 
-/// What a drain leaves.
+/// PodDisruptionBudgets.
 pub const BUDGET: Clearing = Clearing { pods: "", defaults: &[], others: &[] };
 
-/// What writes replicas.
+/// HorizontalPodAutoscalers.
 pub const AUTOSCALER: Clearing = Clearing { pods: "", defaults: &[("spec.minReplicas", Number(1))], others: &[] };
 
-/// An object of an engine that says to be owned whole.
+/// An object of an engine that is owned whole.
 const OWNED_WHOLE: Clearing = Clearing { pods: "", defaults: &[], others: &[] };
 
-/// What may stand in this object, if what others add to it is taken out.
+/// The fields allowed in this object, if additions of others are removed.
 #[must_use]
 pub fn of(write_strategy: WriteStrategy, object: &Value) -> Option<&'static Clearing> {
     match write_strategy {

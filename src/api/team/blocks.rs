@@ -1,4 +1,4 @@
-//! The blocks of a team whose presence means yes.
+//! The blocks of a team that are switched on by their presence.
 //!
 //! Written without braces they are null, which is absence, and what they asked for
 //! goes. So null is refused: by the policy `blocks` on a cluster, which needs the
@@ -21,7 +21,7 @@ pub const BLOCKS: [&str; 13] = [
     "spec.projects[].live",
 ];
 
-/// Where the schema of a block stands in the schema of the team.
+/// The path of a block's schema in the schema of the team.
 pub(crate) fn pointer(block: &str) -> String {
     let steps = block.split('.').map(|step| match step.strip_suffix("[]") {
         Some(list) => format!("/properties/{list}/items"),
@@ -30,9 +30,9 @@ pub(crate) fn pointer(block: &str) -> String {
     steps.collect()
 }
 
-/// Why a block that is null is refused, and what to do.
+/// The message for a block that is null.
 #[must_use]
 pub fn refusal(block: &str) -> String {
     let name = block.rsplit('.').next().unwrap_or(block);
-    format!("it is null, which takes away what the block asks for: write `{name}: {{}}`, or remove the key")
+    format!("it is null, which removes what the block asks for. Write `{name}: {{}}`, or remove the key")
 }

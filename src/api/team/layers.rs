@@ -1,4 +1,4 @@
-//! What a team asks of its Backbone and of its Shared layer.
+//! The Backbone and the Shared layer of a team's spec.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::api::{rules, schema};
 /// How one capability is to be provided.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapabilityBlock {
-    /// Whether the capability is wanted; a block that is there says yes.
+    /// Whether the team uses the capability; true where the block is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// The engine to use; the Blueprint's preference where it is absent.
@@ -34,7 +34,7 @@ pub struct CapabilityBlock {
 }
 
 impl CapabilityBlock {
-    /// Whether the capability is wanted.
+    /// Whether the team uses the capability.
     #[must_use]
     pub fn wanted(&self) -> bool {
         self.enabled.unwrap_or(true)
@@ -62,13 +62,13 @@ pub struct Backbone {
     /// Credentials by reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<CapabilityBlock>,
-    /// What runs how well.
+    /// Metrics of workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<CapabilityBlock>,
     /// Who computes when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<CapabilityBlock>,
-    /// What the Backbone namespace takes of the budget.
+    /// The share of the Backbone namespace in the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Resources>,
 }
@@ -97,7 +97,7 @@ pub struct Delivery {
     #[serde(default)]
     #[schemars(default = "no")]
     pub manages_team: bool,
-    /// Whether delivery is wanted; a block that is there says yes.
+    /// Whether the team uses delivery; true where the block is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// The engine to use; the Blueprint's preference where it is absent.
@@ -137,11 +137,11 @@ pub struct Shared {
     /// Training beyond one pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<CapabilityBlock>,
-    /// What other teams may use.
+    /// The capabilities that other teams may use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capability"]))]
     pub offers: Vec<Offer>,
-    /// What the Shared namespace takes of the budget.
+    /// The share of the Shared namespace in the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Resources>,
 }
@@ -167,7 +167,7 @@ impl Shared {
 /// An image that the team's people may choose by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
-    /// The name; alone, it is one of the Blueprint's images.
+    /// The name; without `image`, the name of one of the Blueprint's images.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// The team's own image, from a registry that the Blueprint allows.
@@ -185,7 +185,7 @@ pub struct Offer {
     /// The teams; `*` is everyone.
     #[schemars(schema_with = "schema::teams")]
     pub to: Vec<String>,
-    /// Says that an engine which knows no users is offered with writing and all.
+    /// Confirms that an engine without users is offered with write access.
     #[serde(default)]
     #[schemars(default = "no")]
     pub read_write: bool,

@@ -54,7 +54,7 @@ pub use resources::{Compute, Resources};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::shares_within_budget()))]
 pub struct AITeamSpec {
-    /// What the team does, for people.
+    /// A description of the team for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
@@ -62,7 +62,7 @@ pub struct AITeamSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::line")]
     pub contact: Option<String>,
-    /// What kind of team it is.
+    /// The type of the team.
     #[serde(rename = "type", default)]
     #[schemars(default = "TeamType::default")]
     pub type_: TeamType,
@@ -70,19 +70,19 @@ pub struct AITeamSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::names")]
     pub owns: Vec<String>,
-    /// Who uses what the team has in production.
+    /// The customers of the team's production.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub customers: Vec<Customer>,
-    /// The Blueprint that says what the site allows and prefers.
+    /// The Blueprint with the rules and preferences of the site.
     #[serde(default = "default_blueprint")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub blueprint: String,
-    /// What happens to namespaces and data when the team or a project is taken away.
+    /// The handling of namespaces and data when the team or a project is removed.
     #[serde(default)]
     #[schemars(default = "DeletionPolicy::default")]
     pub deletion_policy: DeletionPolicy,
-    /// Whether Strata keeps the team in place or only reports what it would change.
+    /// Whether Strata keeps the team in place or only reports the changes it would make.
     #[serde(default)]
     #[schemars(default = "Mode::default")]
     pub mode: Mode,
@@ -101,16 +101,16 @@ pub struct AITeamSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
     pub members: Vec<Member>,
-    /// What the whole team may request; the Blueprint's default where it is absent.
+    /// The budget of the whole team; the Blueprint's default where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Resources>,
     /// Access, network, delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<Backbone>,
-    /// What all projects of the team reuse.
+    /// The layer that all projects of the team reuse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Shared>,
-    /// The team's projects, each with a Workspace and, where it says so, a Live side.
+    /// The team's projects, each with a Workspace and, with `live`, a Live side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub projects: Vec<Project>,
@@ -132,7 +132,7 @@ const fn no() -> bool {
     false
 }
 
-/// What kind of team it is.
+/// The type of the team.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TeamType {
     /// Owns services that other teams use.
@@ -156,10 +156,10 @@ impl TeamType {
     }
 }
 
-/// What happens when the team or a project is taken away.
+/// The handling of data when the team or a project is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// What serves keeps serving, what stores keeps its data; rights go.
+    /// Services keep serving and volumes keep their data; rights are removed.
     #[default]
     Retain,
     /// Namespaces go too, with everything in them.

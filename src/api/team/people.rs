@@ -11,7 +11,7 @@ use crate::api::vocabulary::Role;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.users) && size(self.users) > 0) || (has(self.groups) && size(self.groups) > 0)",
-    "message": "name at least one user or group, or leave the whole entry out"
+    "message": "name at least one user or group, or remove the entry"
 }]))]
 pub struct Subjects {
     /// Groups.
@@ -28,7 +28,7 @@ pub struct Subjects {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.users) && size(self.users) > 0) || (has(self.groups) && size(self.groups) > 0)",
-    "message": "name at least one user or group for the role, or leave the whole entry out"
+    "message": "name at least one user or group for the role, or remove the entry"
 }]))]
 pub struct Member {
     /// The role.
@@ -43,7 +43,7 @@ pub struct Member {
     pub users: Vec<String>,
 }
 
-/// Someone who uses what the team has in production.
+/// A customer of the team's production.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.namespaces) || self.namespaces.all(n, !n.startsWith('kube-'))",

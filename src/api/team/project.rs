@@ -1,4 +1,4 @@
-//! What a team asks for one of its projects.
+//! A project of a team's spec.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Project {
         ])
     )]
     pub name: String,
-    /// What the project is for, for people.
+    /// A description of the project for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub purpose: Option<String>,
@@ -30,11 +30,11 @@ pub struct Project {
     #[serde(default)]
     #[schemars(default = "Priority::default")]
     pub priority: Priority,
-    /// Who works in this project alone, by role.
+    /// The members of this project only, by role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
     pub members: Vec<Member>,
-    /// What the project takes of the budget.
+    /// The share of the project in the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<ProjectShare>,
     /// Shared capabilities of other teams.
@@ -71,7 +71,7 @@ pub struct ProjectShare {
     /// The Live side's explicit share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Resources>,
-    /// The Workspace's weight in what no explicit share takes.
+    /// The Workspace's weight in the part of the budget without explicit shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     pub weight: Option<i32>,

@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use super::{AITeamSpec, CapabilityBlock, DeletionPolicy, Live, Member, Project, Shared, Subjects};
 
-/// A spec, or what can be read of one.
+/// A spec, or the readable parts of one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readable {
     /// The spec. Of one that cannot be read as a whole: the Blueprint's name, the
     /// people, the projects with whether they have a production side, and whether
     /// anything is shared.
     pub spec: AITeamSpec,
-    /// Every text in entries for people that cannot be read: somebody's name, perhaps.
+    /// Every text in unreadable entries for people: possible names.
     pub unread: BTreeSet<String>,
-    /// Where it cannot even be told who is named: the field.
+    /// The field whose names cannot be read at all.
     pub lost: Option<&'static str>,
-    /// What becomes of what the team owns, if that can be read.
+    /// The deletion policy of the team, if it can be read.
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
@@ -30,7 +30,7 @@ impl From<&AITeamSpec> for Readable {
 }
 
 impl Readable {
-    /// What can be read of this spec.
+    /// Reads the readable parts of this spec.
     #[must_use]
     pub fn of(spec: &Value) -> Self {
         if let Some(whole) = read::<AITeamSpec>(spec) {
@@ -65,7 +65,7 @@ impl Readable {
     }
 
     fn member(&mut self, entry: &Value) -> Option<Member> {
-        // One that names nobody is one whose people stand where nobody here looks.
+        // An entry without names may have its people in fields unknown to this version.
         let member = read::<Member>(entry).filter(|member| !(member.users.is_empty() && member.groups.is_empty()));
         if member.is_none() {
             texts(entry, &mut self.unread);
@@ -115,7 +115,7 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether any block of the Shared layer is there that is not switched off.
+/// Whether the Shared layer has a block that is not switched off.
 fn is_shared(shared: &Value) -> bool {
     let blocks = shared.as_object().into_iter().flatten();
     let mut blocks = blocks.filter(|(name, _)| !matches!(name.as_str(), "images" | "offers" | "share"));

@@ -27,10 +27,10 @@ pub struct Compute {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = rules::requests_within_limits()))]
 pub struct Resources {
-    /// What pods may request together.
+    /// The sum of requests of all pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Compute>,
-    /// What pods may use together at most.
+    /// The sum of limits of all pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Compute>,
     /// The size of all volumes together.

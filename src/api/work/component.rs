@@ -20,7 +20,7 @@ use crate::api::status::Condition;
     namespaced,
     status = "ComponentStatus",
     derive = "PartialEq",
-    doc = "A reusable step of pipelines: an image, a command, what it takes and what it makes. Lives in a Shared or Workspace namespace.",
+    doc = "A reusable step of pipelines: an image, a command, its inputs and outputs. Lives in a Shared or Workspace namespace.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
     printcolumn(name = "Size", type_ = "string", json_path = ".spec.size"),
@@ -36,7 +36,7 @@ use crate::api::status::Condition;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::component()))]
 pub struct ComponentSpec {
-    /// Whose component it is, as the identity provider spells them. It never
+    /// The owner, as the identity provider spells them. It never
     /// changes. Without one it is the team's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::owner")]
@@ -77,7 +77,7 @@ pub struct ComponentSpec {
     pub datasets: Vec<String>,
 }
 
-/// The size of what names none.
+/// The size of pods that name none.
 pub(super) fn small() -> String {
     "small".to_owned()
 }
@@ -94,7 +94,7 @@ pub struct ComponentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The image that its name stands for now.
+    /// The image behind its name now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub image: Option<String>,

@@ -24,7 +24,8 @@ use crate::api::team::Credentials;
     namespaced,
     status = "DatasetStatus",
     derive = "PartialEq",
-    doc = "Data with its splits, by an address or on a volume. Lives in a Shared (by address), Workspace or Live namespace; a volume is readable in its own namespace alone.",
+    doc = "Data with its splits, by an address or on a volume. Lives in a Shared (by address), Workspace or Live \
+           namespace; a volume can only be read in its own namespace.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Address", type_ = "string", json_path = ".spec.uri"),
     printcolumn(name = "Volume", type_ = "string", json_path = ".spec.volume.size"),
@@ -67,7 +68,7 @@ pub struct DatasetSpec {
     pub used_by: Vec<UsedBy>,
 }
 
-/// A component as it was looked at.
+/// A component as it was reviewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedBy {

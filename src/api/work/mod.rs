@@ -1,7 +1,7 @@
 //! The kinds of daily work: small namespaced objects that people make in the
 //! layers, so that Kubernetes' own RBAC decides who may.
 //!
-//! Types only. What an object leads to is decided in `plan`.
+//! Types only. The consequences of an object are decided in `plan`.
 
 pub mod component;
 pub mod dataset;
@@ -44,7 +44,7 @@ pub enum WorkKind {
 }
 
 impl WorkKind {
-    /// Every kind, what others refer to first.
+    /// Every kind; kinds that others refer to come first.
     pub const ALL: &'static [Self] =
         &[Self::Component, Self::Dataset, Self::Workbench, Self::Pipeline, Self::Run, Self::ModelService];
 

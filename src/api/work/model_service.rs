@@ -45,7 +45,7 @@ pub const MONITOR_PASSING: &str = "MonitorPassing";
 pub struct ModelServiceSpec {
     /// The model and which version of it.
     pub model: ModelReference,
-    /// What serves the model out of the registry. Either this or `image`.
+    /// The runtime that serves the model from the registry. Either this or `image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
     /// An image that holds the model and answers on port 8080. Either this or `runtime`.
@@ -66,7 +66,7 @@ pub struct ModelServiceSpec {
     /// Which requests are kept for later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
-    /// What looks at the model while it serves.
+    /// The monitor of the model while it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Monitor>,
 }
@@ -88,7 +88,7 @@ pub struct ModelReference {
     pub alias: Option<String>,
 }
 
-/// What serves a model out of the registry.
+/// A runtime that serves a model from the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Runtime {
     /// The scoring server of `MLflow`.
@@ -131,7 +131,7 @@ pub struct Capture {
     pub dataset: String,
 }
 
-/// What looks at the model while it serves.
+/// The monitor of the model while it serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Monitor {
     /// The component of Shared that looks. It ends with the message
@@ -163,11 +163,11 @@ pub struct ModelServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub serving: Option<String>,
-    /// The digest of what answers.
+    /// The digest of the version that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub digest: Option<String>,
-    /// Pods that answer, of all that are wanted: `2/2`.
+    /// Ready pods of all pods of the spec: `2/2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub replicas: Option<String>,
@@ -175,7 +175,7 @@ pub struct ModelServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub endpoint: Option<String>,
-    /// What was released, the newest first. The first is what serves, or is being rolled out.
+    /// The releases, the newest first. The first is serving or being rolled out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "atomic"))]
     pub releases: Vec<Release>,
@@ -190,7 +190,7 @@ pub struct ModelServiceStatus {
     pub engine: Option<EngineStatus>,
 }
 
-/// What was released: pinned, so that nobody who can write to the registry can change what is live.
+/// A release, pinned by digest, so that a change in the registry does not change Live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     /// The model, as the registry names it; the image for one that is served by its own image.
@@ -215,17 +215,17 @@ pub struct Release {
     pub time: Time,
 }
 
-/// What a monitor said.
+/// The last verdict of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// `ok`, `drift`, or `failed` when the monitor itself did not end as it should.
     #[schemars(length(max = 16))]
     pub verdict: String,
-    /// What it said.
+    /// The message of the monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// Since when it says so.
+    /// The time of the last change of the verdict.
     #[schemars(schema_with = "time")]
     pub since: Time,
 }

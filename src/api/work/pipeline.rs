@@ -57,10 +57,10 @@ pub struct PipelineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: Option<String>,
-    /// Whether the schedule is suspended. What ran before stays, with its logs.
+    /// Whether the schedule is suspended. Earlier runs stay, with their logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// What happens when the schedule is due while the pipeline still runs by schedule.
+    /// The handling of a due schedule while the pipeline still runs by schedule.
     #[serde(default)]
     #[schemars(default = "Concurrency::default")]
     pub concurrency: Concurrency,
@@ -102,7 +102,7 @@ pub struct Step {
     /// The component.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub component: String,
-    /// Where the component is. There is no fall-through from one to the other.
+    /// The layer of the component. The other layer is never searched.
     #[serde(default)]
     #[schemars(default = "From::default")]
     pub from: From,
@@ -153,7 +153,7 @@ pub struct StepInput {
     pub output: String,
 }
 
-/// What happens when a schedule is due while the pipeline still runs.
+/// The handling of a due schedule while the pipeline still runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Concurrency {
     /// The new one is left out.
@@ -193,7 +193,7 @@ pub struct PipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub order: Option<String>,
-    /// What became of the last execution by schedule.
+    /// The last execution by schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Execution>,
     /// The engine that provides it.
@@ -207,7 +207,7 @@ pub struct Execution {
     /// The Job.
     #[schemars(length(max = 253))]
     pub job: String,
-    /// What became of it.
+    /// The state of the execution.
     pub state: RunState,
     /// When that was so.
     #[schemars(schema_with = "time")]
@@ -216,7 +216,7 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reason: Option<String>,
-    /// Why it failed: the step, and what it said.
+    /// The cause of the failure: the step and its message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,

@@ -1,5 +1,5 @@
 //! The CEL rules of the kinds of daily work that span several fields, with
-//! what to do in each message. What takes two objects to tell is a condition.
+//! the action in each message. Checks across two objects are conditions.
 
 use serde_json::{Value, json};
 
@@ -34,22 +34,22 @@ pub(crate) fn service_name() -> Vec<Value> {
     )]
 }
 
-/// What names a component's parameters, inputs and outputs stand for.
+/// The names of a component's parameters, inputs and outputs.
 pub(crate) fn component() -> Vec<Value> {
     vec![
         rule(
             "has(self.owner) == has(oldSelf.owner)",
-            "the owner never changes, and neither comes nor goes: delete the component and create another",
+            "the owner cannot be changed, added or removed: delete the component and create another",
             ".owner",
         ),
         rule(
             "!has(self.parameters) || ((!has(self.inputs) || self.parameters.all(p, self.inputs.all(i, i.name != p.name))) && (!has(self.outputs) || self.parameters.all(p, self.outputs.all(o, o.name != p.name))))",
-            "a parameter has the name of an input or output: $(name) could mean either, so rename one",
+            "a parameter has the name of an input or output: $(name) would be ambiguous. Rename one",
             ".parameters",
         ),
         rule(
             "!has(self.inputs) || !has(self.outputs) || self.inputs.all(i, self.outputs.all(o, o.name != i.name))",
-            "an input has the name of an output: $(name) could mean either, so rename one",
+            "an input has the name of an output: $(name) would be ambiguous. Rename one",
             ".inputs",
         ),
     ]
@@ -60,32 +60,33 @@ pub(crate) fn dataset() -> Vec<Value> {
     vec![
         rule(
             "!(has(self.uri) && has(self.volume)) && (has(self.uri) || has(self.volume) || has(self.usedBy))",
-            "data is at an address or on a volume: say either `uri` or `volume`; one of Live with `usedBy` may leave out both, and stands for the dataset of its name in Shared",
+            "set either `uri` or `volume`. A dataset in Live with `usedBy` may leave out both: it then stands for the \
+             dataset of the same name in Shared",
             "",
         ),
         rule(
             "has(self.uri) || has(self.volume) || !has(self.splits)",
-            "a dataset that stands for one of Shared has the splits of that one: take them away here",
+            "a dataset that stands for one in Shared uses the splits of that one: remove `splits`",
             ".splits",
         ),
         rule(
             "has(self.volume) == has(oldSelf.volume)",
-            "a dataset does not move between an address and a volume: create another",
+            "a dataset cannot change between `uri` and `volume`: create another",
             "",
         ),
         rule(
             "!has(self.volume) || !has(oldSelf.volume) || !isQuantity(self.volume.size) || !isQuantity(oldSelf.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity(oldSelf.volume.size)) >= 0",
-            "a volume can only grow: give back the size it had, or more",
+            "a volume can only grow: set the earlier size, or more",
             ".volume.size",
         ),
         rule(
             "!has(self.volume) || !isQuantity(self.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity('1Mi')) >= 0",
-            "a volume has at least 1Mi: is the unit missing? 10Gi",
+            "a volume has at least 1Mi. If the unit is missing, write for example 10Gi",
             ".volume.size",
         ),
         rule(
             "!has(self.volume) || !has(oldSelf.volume) || (has(self.volume.class) == has(oldSelf.volume.class) && (!has(self.volume.class) || self.volume.class == oldSelf.volume.class) && self.volume.accessMode == oldSelf.volume.accessMode)",
-            "class and accessMode of a volume never change: create another dataset and copy the data",
+            "class and accessMode of a volume cannot change: create another dataset and copy the data",
             ".volume",
         ),
     ]
@@ -96,12 +97,12 @@ pub(crate) fn workbench() -> Vec<Value> {
     vec![
         rule(
             "!isQuantity(self.storage) || !isQuantity(oldSelf.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0",
-            "a home volume can only grow: give back the size it had, or more",
+            "a home volume can only grow: set the earlier size, or more",
             ".storage",
         ),
         rule(
             "!isQuantity(self.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity('1Mi')) >= 0",
-            "a home volume has at least 1Mi: is the unit missing? 10Gi",
+            "a home volume has at least 1Mi. If the unit is missing, write for example 10Gi",
             ".storage",
         ),
     ]
@@ -122,14 +123,14 @@ pub(crate) fn pipeline() -> Vec<Value> {
             &format!(
                 "self.steps.all(s, !has(s.after) || s.after.all(a, a != {STEP} && self.steps.exists(o, {OTHER} == a)))"
             ),
-            "`after` names a step that is not there, or the step itself",
+            "`after` names a step that does not exist, or the step itself: name an earlier step",
             ".steps",
         ),
         rule(
             &format!(
                 "self.steps.all(s, !has(s.inputs) || s.inputs.all(i, i.step != {STEP} && self.steps.exists(o, {OTHER} == i.step)))"
             ),
-            "`inputs` names a step that is not there, or the step itself",
+            "`inputs` names a step that does not exist, or the step itself: name an earlier step",
             ".steps",
         ),
         rule(
@@ -147,25 +148,25 @@ pub(crate) fn pipeline() -> Vec<Value> {
 
 /// A run never changes.
 pub(crate) fn run() -> Vec<Value> {
-    vec![rule("self == oldSelf", "a run never changes: create another", "")]
+    vec![rule("self == oldSelf", "the spec of a run cannot change: create another run", "")]
 }
 
-/// What serves.
+/// The serving part.
 pub(crate) fn model_service() -> Vec<Value> {
     vec![
         rule(
             "has(self.runtime) != has(self.image)",
-            "a model is served by a runtime out of the registry, or by an image that holds it: say either `runtime` or `image`",
+            "set either `runtime`, which serves a model of the registry, or `image`, which contains the model",
             "",
         ),
         rule(
             "!has(self.image) || has(self.model.version)",
-            "an image holds one version: name it in model.version; an alias is looked up for a runtime alone",
+            "an image contains one version: name it in model.version. An alias needs a runtime",
             ".model",
         ),
         rule(
             "!has(self.capture) || has(self.runtime)",
-            "requests are captured by a runtime: an image captures its own",
+            "`capture` needs a runtime: with `image`, the image itself captures requests",
             ".capture",
         ),
     ]
@@ -174,10 +175,11 @@ pub(crate) fn model_service() -> Vec<Value> {
 /// Which version.
 pub(crate) fn model() -> Vec<Value> {
     vec![
-        rule("has(self.version) != has(self.alias)", "say either `version` or `alias`", ""),
+        rule("has(self.version) != has(self.alias)", "set either `version` or `alias`", ""),
         rule(
             "!has(self.alias) || !self.alias.matches('^(latest|v[0-9]+)$')",
-            "a registry keeps `latest` and v<number> for itself: set another alias there, such as champion, or name a version",
+            "`latest` and v<number> are reserved by the registry: use another alias, such as champion, or name a \
+             version",
             ".alias",
         ),
     ]

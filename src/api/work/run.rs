@@ -47,12 +47,12 @@ pub struct RunSpec {
     #[schemars(schema_with = "schema::arguments")]
     pub parameters: BTreeMap<String, String>,
     /// How long it may be under way, tries included, as a Job counts it. Where it is
-    /// absent its pipeline says so, or else the Blueprint.
+    /// absent, its pipeline decides, or else the Blueprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::api::schema::active_deadline")]
     pub active_deadline_seconds: Option<i64>,
     /// How long it stays once it ended: then it is deleted, with pods and logs. Where
-    /// it is absent the Blueprint says so.
+    /// it is absent, the Blueprint decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::api::schema::ttl")]
     pub ttl_seconds_after_finished: Option<i64>,
@@ -62,7 +62,7 @@ pub struct RunSpec {
 pub const COMPLETE: &str = "Complete";
 /// It ended otherwise; Job's own condition.
 pub const FAILED: &str = "Failed";
-/// Its time after its end is over, and it stays all the same.
+/// The run is due to be deleted, but stays.
 pub const EXPIRED: &str = "Expired";
 
 /// How far a run, or a step of one, has come.
@@ -114,7 +114,7 @@ pub struct RunStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub steps: Vec<StepStatus>,
-    /// The Job that executes it; absent once its pods and logs are gone.
+    /// The Job that executes it; absent once its pods and logs are deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub job: Option<String>,
@@ -145,10 +145,10 @@ pub struct StepStatus {
     #[serde(default)]
     #[schemars(default = "RunState::default")]
     pub state: RunState,
-    /// What it ended with, if that is not 0.
+    /// The exit code, if it is not 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// What it said when it ended.
+    /// The last message of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,

@@ -8,12 +8,13 @@ use crate::api::schema::{CREDENTIALS, HIDDEN, VISIBLE, WITHOUT_CREDENTIALS};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-/// Whose object it is, without the prefix that the API server puts before it.
+/// The owner, without the prefix of the API server.
 pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 253,
         "x-kubernetes-validations": [
-            {"rule": "self == oldSelf", "message": "the owner never changes: delete the object and create one of another owner"},
+            {"rule": "self == oldSelf", "message": "the owner cannot change: delete the object and create one with the \
+                                                    other owner"},
             {"rule": "!self.startsWith('system:') && self.trim() == self && self != '*'",
              "message": "name one person as the identity provider spells them: no system:*, no spaces around it, no '*'"},
             {"rule": VISIBLE, "message": HIDDEN}
@@ -48,7 +49,7 @@ pub(crate) fn words(_: &mut SchemaGenerator) -> Schema {
         "items": {"type": "string", "maxLength": 4096},
         "x-kubernetes-validations": [{
             "rule": "size(self.join('')) <= 8192",
-            "message": "these words have more than 8192 characters: put the script into the image"
+            "message": "the list has more than 8192 characters together: put the script into the image"
         }]
     })
 }
@@ -75,7 +76,9 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [{
             "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
-            "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret. Of wasb and abfs the container stands before an '@': abfss://raw@account.dfs.core.windows.net/cards"
+            "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: put \
+                        credentials into a Secret. Of wasb and abfs the container stands before an '@': \
+                        abfss://raw@account.dfs.core.windows.net/cards"
         }, {
             "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
         }, {
@@ -128,7 +131,9 @@ pub(crate) fn schedule(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "minLength": 1, "maxLength": 128,
         "x-kubernetes-validations": [
             {"rule": format!("self.matches('^@(hourly|daily|midnight|weekly|monthly|yearly|annually)$') || self.matches('{}')", five_fields()),
-             "message": "a schedule has five fields: minute 0-59, hour 0-23, day 1-31, month 1-12 or jan-dec, weekday 0-6 or sun-sat: `0 3 * * 1-5`; or it is one of @hourly, @daily, @weekly, @monthly, @yearly. There is no @every, and the time zone is said in timeZone"},
+             "message": "a schedule has five fields: minute 0-59, hour 0-23, day 1-31, month 1-12 or jan-dec, weekday \
+                         0-6 or sun-sat: `0 3 * * 1-5`; or it is one of @hourly, @daily, @weekly, @monthly, @yearly. \
+                         There is no @every, and the time zone goes into timeZone"},
             {"rule": "self.findAll('[0-9]{1,2}-[0-9]{1,2}').all(range, int(range.split('-')[0]) <= int(range.split('-')[1]))",
              "message": "a range of the schedule ends before it begins: write `22-23,0-4`, not `22-4`"},
             {"rule": format!("self.lowerAscii().findAll('[a-z]{{3}}-[a-z]{{3}}').all(range, '{ORDER}'.indexOf(range.substring(0, 3)) <= '{ORDER}'.indexOf(range.substring(4, 7)))"),
@@ -175,8 +180,8 @@ pub(crate) fn time_zone(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// What is said of a name that is in no database.
-pub const NO_ZONE: &str = "there is no time zone of this name in the IANA database: write it as there, Europe/Berlin";
+/// The message for a name that is not in the database.
+pub const NO_ZONE: &str = "the IANA database has no time zone of this name: write for example Europe/Berlin";
 
 /// The intervals that divide an hour or a day, which a CronJob can keep.
 pub const EVERY: &[&str] =

@@ -38,7 +38,7 @@ use crate::api::status::Condition;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::workbench()))]
 pub struct WorkbenchSpec {
-    /// Whose workbench it is, as the identity provider spells them. It never changes.
+    /// The owner, as the identity provider spells them. It never changes.
     #[schemars(schema_with = "schema::owner")]
     pub owner: String,
     /// The image: a name of the team's `shared.images` or of the Blueprint's
@@ -53,7 +53,7 @@ pub struct WorkbenchSpec {
     #[serde(default = "home")]
     #[schemars(default = "home")]
     pub storage: Quantity,
-    /// Whether the server is wanted up.
+    /// Whether the server should run.
     #[serde(default = "yes")]
     #[schemars(default = "yes")]
     pub running: bool,
@@ -61,7 +61,7 @@ pub struct WorkbenchSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub start: Option<String>,
-    /// What becomes of the home volume when the workbench is deleted.
+    /// The handling of the home volume when the workbench is deleted.
     #[serde(default)]
     #[schemars(default = "HomeReclaim::default")]
     pub reclaim: HomeReclaim,
@@ -80,7 +80,7 @@ fn home() -> Quantity {
     Quantity("10Gi".to_owned())
 }
 
-/// What becomes of a home volume.
+/// The handling of a home volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HomeReclaim {
     /// It stays, and is taken back by a workbench of the same name and owner.
@@ -90,7 +90,7 @@ pub enum HomeReclaim {
     Delete,
 }
 
-/// What a notebook server is doing.
+/// The state of a notebook server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WorkbenchState {
     /// It is on its way up.
@@ -116,14 +116,14 @@ pub struct WorkbenchStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// What the server is doing.
+    /// The state of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<WorkbenchState>,
-    /// How its owner gets into it: a command.
+    /// The command with which the owner enters it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub enter: Option<String>,
-    /// The image that its name stands for now.
+    /// The image behind its name now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub image: Option<String>,
@@ -131,7 +131,7 @@ pub struct WorkbenchStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub claim: Option<String>,
-    /// What takes effect only when the server starts again.
+    /// Changes that take effect only at the next start of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub pending: Option<String>,

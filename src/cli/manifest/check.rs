@@ -1,4 +1,4 @@
-//! What the API server would say of an object, without one: the schema of its
+//! The checks of the API server, without one: the schema of the
 //! kind, fields that are unknown, and the CEL rules.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ static KINDS: LazyLock<BTreeMap<String, Kind>> = LazyLock::new(|| {
 #[must_use]
 pub fn errors(name: &str, value: &Value) -> Vec<String> {
     let Some(kind) = KINDS.get(name) else {
-        return vec![format!("the kind {name} is not one of Strata's")];
+        return vec![format!("kind {name} is no kind of Strata")];
     };
     let mut found = Vec::new();
     unknown("", &kind.schema, value, &mut found);
@@ -123,7 +123,7 @@ fn unknown(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
                 match known {
                     Some(schema) => unknown(&place, schema, value, found),
                     None if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
-                    None => found.push(at(&place, "there is no such field")),
+                    None => found.push(at(&place, "the field does not exist")),
                 }
             }
         }
@@ -136,7 +136,7 @@ fn unknown(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Entries of a list that are there twice, where the list is a set or a map.
+/// Duplicate entries of a list that is a set or a map.
 fn duplicates(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -154,7 +154,7 @@ fn duplicates(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>
             for (index, item) in items.iter().enumerate() {
                 let place = format!("{path}[{index}]");
                 if listed && keys[..index].contains(&keys[index]) {
-                    found.push(at(&place, &format!("{} is there twice", keys[index])));
+                    found.push(at(&place, &format!("{} is a duplicate", keys[index])));
                 }
                 duplicates(&place, &schema["items"], item, found);
             }
@@ -163,7 +163,7 @@ fn duplicates(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>
     }
 }
 
-/// What an entry is told apart by.
+/// The key of an entry.
 fn key(schema: &Value, item: &Value) -> Value {
     match &schema["x-kubernetes-list-map-keys"] {
         Value::Array(names) => {
@@ -215,9 +215,9 @@ mod tests {
     #[test]
     fn tells_field_and_rule() {
         assert_eq!(team(&json!({})), Vec::<String>::new());
-        assert_eq!(team(&json!({"sharde": {}})), ["spec.sharde: there is no such field"]);
+        assert_eq!(team(&json!({"sharde": {}})), ["spec.sharde: the field does not exist"]);
         let twice = json!({"projects": [{"name": "a"}, {"name": "a"}]});
-        assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is there twice"]);
+        assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is a duplicate"]);
         let share = json!({"projects": [{"name": "a", "share": {"live": {"storage": "1Gi"}}}]});
         assert!(team(&share)[0].contains("add `live: {}`"), "{:?}", team(&share));
     }
@@ -234,7 +234,7 @@ mod tests {
             };
             let place = block.replace("[]", "[1]");
             let says = format!(
-                "{place}: it is null, which takes away what the block asks for: write `{name}: {{}}`, or remove the key"
+                "{place}: it is null, which removes what the block asks for. Write `{name}: {{}}`, or remove the key"
             );
             assert_eq!(team(&spec), [says]);
         }

@@ -1,7 +1,7 @@
 //! Files with Strata's kinds: reading them, checking them as the API server
 //! would, and writing objects as YAML that people like to read.
 //!
-//! Nothing here talks to a cluster or knows what an object leads to.
+//! No code here talks to a cluster or knows the consequences of an object.
 
 mod check;
 mod programs;
@@ -22,7 +22,7 @@ pub use read::{Document, documents, whole};
 pub use work::Daily;
 pub use write::{generated, yaml};
 
-/// What is wrong with a file.
+/// The fault of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file or folder cannot be read.
@@ -34,15 +34,15 @@ pub enum ManifestError {
         error: std::io::Error,
     },
     /// A program is not beside its manifest.
-    #[error("{place}: program('{name}') names no file: write the name of one in the folder of the manifest")]
+    #[error("{place}: program('{name}') names no file. Write the name of a file in the folder of the manifest")]
     NoProgram {
         /// The file.
         place: String,
         /// The name that was given.
         name: String,
     },
-    /// There is nothing in it.
-    #[error("{} holds no manifests: name a file, or a folder with .yaml, .yml or .json files", path.display())]
+    /// The file has no manifests.
+    #[error("{} has no manifests. Name a file, or a folder with .yaml, .yml or .json files", path.display())]
     Empty {
         /// The path as it was given.
         path: PathBuf,
@@ -61,9 +61,10 @@ pub enum ManifestError {
         /// File and document.
         place: String,
     },
-    /// A work object stands in a namespace of its team.
+    /// A work object has no namespace.
     #[error(
-        "{place} says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared"
+        "{place}: metadata.namespace is missing. Set it to the namespace of the layer, such as fraud--chargeback or \
+         fraud--shared"
     )]
     NoNamespace {
         /// File, document and object.
@@ -78,11 +79,11 @@ pub enum ManifestError {
         problem: String,
     },
     /// Two documents are the same object.
-    #[error("{place} stands in {before} already: remove one of them")]
+    #[error("{place} is in {before} already. Remove one of the two")]
     Twice {
         /// File, document and object.
         place: String,
-        /// Where it was seen first.
+        /// Its first location.
         before: String,
     },
 }
@@ -98,7 +99,7 @@ pub struct Manifests {
     pub engines: BTreeMap<String, Engine>,
     /// Work objects, in the order of the files.
     pub daily: Vec<Daily>,
-    /// What was passed over, and why, one sentence each.
+    /// The skipped documents with the reason, one sentence each.
     pub skipped: Vec<String>,
 }
 
@@ -130,7 +131,7 @@ impl Manifests {
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
         let daily = WorkKind::of(kind);
         if !ours || (daily.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
-            self.skipped.push(format!("{} is passed over: only Strata's own kinds are read here", document.place()));
+            self.skipped.push(format!("{} is skipped: only kinds of Strata are read here", document.place()));
             return Ok(());
         }
         let namespace = daily.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
@@ -148,7 +149,7 @@ impl Manifests {
     }
 }
 
-/// Where each object was seen, by kind, namespace and name.
+/// The location of each object, by kind, namespace and name.
 type Seen = BTreeMap<(String, String, String), String>;
 
 fn typed<K: DeserializeOwned>(document: &Document, kind: &str) -> Result<K, Vec<ManifestError>> {
@@ -196,7 +197,7 @@ mod tests {
                 "a.yaml, document 1 (AITeam fraud) is refused: spec.members[0].role: \"Wizard\" is not one of CloudSecurityEngineer, \
                  DevOpsEngineer, MLOpsEngineer, MLEngineer, DataEngineer, DataScientist, CitizenDataScientist, MLResearcher, \
                  FullStackEngineer, ProjectManager",
-                "a.yaml, document 1 (AITeam fraud) is refused: spec.projcts: there is no such field",
+                "a.yaml, document 1 (AITeam fraud) is refused: spec.projcts: the field does not exist",
             ]
         );
     }
@@ -207,7 +208,7 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "a.yaml, document 2 (AITeam fraud) stands in a.yaml, document 1 (AITeam fraud) already: remove one of them"
+                "a.yaml, document 2 (AITeam fraud) is in a.yaml, document 1 (AITeam fraud) already. Remove one of the two"
             ]
         );
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::ManifestError;
 
-/// What stands before and after the name of a program.
+/// The text before and after the name of a program.
 const MARK: (&str, &str) = ("\"${program('", "')}\"");
 
 /// The manifest with the programs of this folder in it.
@@ -27,7 +27,7 @@ pub(super) fn put_in(file: &str, text: &str, folder: &Path) -> Result<String, Ma
     Ok(whole)
 }
 
-/// What stands before the mark of a line, and the name in it.
+/// The text before the mark of a line, and the name in the mark.
 fn marked(line: &str) -> Option<(&str, &str)> {
     let (lead, name) = line.trim_end().strip_suffix(MARK.1)?.split_once(MARK.0)?;
     let value = lead.ends_with(": ") || lead.ends_with("- ");

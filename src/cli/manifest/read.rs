@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{ManifestError, programs};
 
-/// The most documents of a file that are told to be broken.
+/// The most broken documents of a file that are reported.
 const ERRORS: usize = 32;
 
 /// One YAML document of a file.
@@ -18,7 +18,7 @@ pub struct Document {
     pub file: String,
     /// The position in the file, from 1.
     pub number: usize,
-    /// What it holds.
+    /// Its content.
     pub value: Value,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<Manifes
     if errors.is_empty() { Ok(documents) } else { Err(errors) }
 }
 
-/// What `kubectl get -o yaml` writes for several objects stands for its items.
+/// A List of `kubectl get -o yaml` is replaced by its items.
 fn items(value: Value) -> Vec<Value> {
     match value.get("items") {
         Some(Value::Array(items)) if value["kind"] == "List" => items.clone(),
@@ -133,7 +133,7 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// What is wrong with a document, with the line of the file.
+/// The fault of a document, with the line of the file.
 fn where_it_stands(line: usize, part: &str) -> Option<String> {
     let in_place = "\n".repeat(line) + part;
     serde_saphyr::from_str::<Value>(&in_place).err().map(|error| error.to_string())
@@ -151,7 +151,7 @@ fn parts(text: &str) -> Vec<(usize, String)> {
             part.push('\n');
         }
     }
-    // What stands above the first separator is a document only if it says something.
+    // Text above the first separator is a document only if it has content.
     let says_nothing = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
     if parts.len() > 1 && says_nothing(&parts[0].1) {
         parts.remove(0);

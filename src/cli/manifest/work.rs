@@ -1,5 +1,5 @@
 //! Work objects out of files: checked like the others, and kept as
-//! they are written. What they lead to is not known here.
+//! they are written. Their consequences are not known here.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!((workbench.namespace.as_str(), workbench.name.as_str()), ("fraud-score", "x"));
         assert_eq!(workbench.value["spec"], serde_json::json!({"owner": "ana", "image": "scipy"}));
         let workbench: Workbench = workbench.object().unwrap();
-        // What the API server would put in is there once it is read.
+        // Defaults of the API server are filled in while reading.
         assert_eq!((workbench.spec.size.as_str(), workbench.spec.storage.0.as_str()), ("small", "10Gi"));
         assert!(workbench.spec.running);
     }
@@ -100,7 +100,8 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "a.yaml, document 1 (Workbench ana) says no namespace: write the one of its layer into metadata.namespace, fraud-score or fraud-shared",
+                "a.yaml, document 1 (Workbench ana): metadata.namespace is missing. Set it to the namespace of the \
+                 layer, such as fraud--chargeback or fraud--shared",
                 "a.yaml, document 1 (Workbench ana) is refused: spec: \"image\" is a required property",
             ]
         );
@@ -113,12 +114,12 @@ mod tests {
         };
         assert_eq!(manifests(&(run("a") + &run("b"))).unwrap().daily.len(), 2);
         let errors = manifests(&(run("a") + &run("a"))).unwrap_err();
-        assert!(errors.len() == 1 && errors[0].contains("stands in a.yaml, document 1 (Run x) already"), "{errors:?}");
+        assert!(errors.len() == 1 && errors[0].contains("is in a.yaml, document 1 (Run x) already"), "{errors:?}");
     }
 
     #[test]
     fn what_never_changes_is_no_matter_for_a_file() {
-        // Rules on what was before have nothing to say of what is new.
+        // Transition rules do not apply to new objects.
         let text = object(WorkKind::Dataset, "{name: x, namespace: a}", "{volume: {size: 1Gi}}");
         assert_eq!(manifests(&text).unwrap().daily.len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Objects as YAML, with what names an object first and the rest by the
+//! Objects as YAML, with the identity of an object first and the rest by the
 //! alphabet: the same object always gives the same text.
 
 mod hidden;
@@ -19,11 +19,11 @@ pub fn yaml(value: &Value) -> String {
 
 /// The same, with every character as it is but control characters.
 fn plain(value: &Value) -> String {
-    // Long lines are left whole: folding them helps nobody who searches.
+    // Long lines are not folded, so that they can be searched.
     let blocks = fit_blocks(value);
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX, prefer_block_scalars: blocks };
     let mut text = serde_saphyr::to_string_with_options(&Ordered(value), options)
-        // JSON is YAML: what the writer should not know how to write is still written.
+        // JSON is YAML: it is the fallback for a value that the writer cannot write.
         .unwrap_or_else(|_| value.to_string());
     if !text.ends_with('\n') {
         text.push('\n');
@@ -47,7 +47,7 @@ fn fit_blocks(value: &Value) -> bool {
     }
 }
 
-/// The value as a file of the source tree that nobody writes by hand.
+/// The value as a generated file of the source tree.
 #[must_use]
 pub fn generated(value: &Value) -> String {
     format!("# Generated from src/api by `cargo xtask generate`; do not edit.\n{}", yaml(value))

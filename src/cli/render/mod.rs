@@ -109,7 +109,7 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     let choices = plan.instances.iter().filter_map(|instance| instance.choice.as_ref());
     if choices.into_iter().any(|choice| choice.needs_api_server) || !plan.work_with_api_server.is_empty() {
         warnings.push(format!(
-            "team {name}: 203.0.113.1 stands for the addresses of the API server, which the cluster tells"
+            "team {name}: 203.0.113.1 stands for the addresses of the API server, which only the cluster knows"
         ));
     }
     warnings.extend(daily.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
@@ -124,7 +124,7 @@ fn blueprint(name: &str, manifests: &Manifests) -> Result<BlueprintSpec, String>
     if name == "default" {
         return default_blueprint();
     }
-    Err(format!("spec.blueprint names '{name}', which is in none of the files: add its file with -f"))
+    Err(format!("spec.blueprint is '{name}', which is in none of the files. Add its file with -f"))
 }
 
 /// The built-in Blueprint.
@@ -207,14 +207,17 @@ mod tests {
         let team = ("AITeam", "{name: fraud}", "{labels: {env: a}}");
         assert!(rendered(&[team]).refused.is_empty());
         let refused = rendered(&[team, ("Blueprint", "{name: default}", "{}")]).refused;
-        assert_eq!(refused, ["team fraud is refused: spec.labels has 'env': Blueprint default allows no label"]);
+        assert_eq!(
+            refused,
+            ["team fraud is refused: spec.labels has 'env', which Blueprint default does not allow. Allowed: none"]
+        );
     }
 
     #[test]
     fn what_is_missing_is_told_and_the_others_are_rendered() {
         let rendered = rendered(&[("AITeam", "{name: one}", "{blueprint: gone}"), ("AITeam", "{name: two}", "{}")]);
         let expected =
-            "team one is refused: spec.blueprint names 'gone', which is in none of the files: add its file with -f";
+            "team one is refused: spec.blueprint is 'gone', which is in none of the files. Add its file with -f";
         assert_eq!(rendered.refused, [expected]);
         assert!(rendered.text.starts_with("# team two: "));
     }
@@ -234,7 +237,7 @@ mod tests {
         let rendered = rendered(&[("Engine", "{name: mine}", spec), team]);
         assert!(rendered.text.contains("cidr: 203.0.113.1/32"), "{}", rendered.text);
         assert!(
-            rendered.warnings.iter().any(|told| told.contains("which the cluster tells")),
+            rendered.warnings.iter().any(|told| told.contains("which only the cluster knows")),
             "{:?}",
             rendered.warnings
         );

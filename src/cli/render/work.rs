@@ -50,7 +50,7 @@ pub fn strangers(manifests: &Manifests) -> Vec<String> {
     let strangers = manifests.daily.iter().filter(|written| !known(written));
     let told = strangers.map(|written| {
         let id = id(written);
-        format!("{id} is in no namespace of a team of the files: add its AITeam with -f")
+        format!("{id} is in no namespace of a team of the files. Add the AITeam with -f")
     });
     told.collect()
 }

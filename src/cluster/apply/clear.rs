@@ -145,7 +145,7 @@ impl Clearer<'_> {
                 Err(failed) => return Err(failed.failure),
             }
         }
-        let message = format!("failed to update {}: it changes all the time, and is tried again", self.key);
+        let message = format!("failed to update {}: it keeps changing. The write is tried again", self.key);
         Err(Issue::new(Reason::Progressing, message))
     }
 }

@@ -97,7 +97,7 @@ impl Applier {
         entry.is_some_and(|entry| entry.deleting).then(|| {
             Issue::new(
                 Reason::Terminating,
-                format!("namespace {namespace} is being deleted: nothing can be written into it"),
+                format!("namespace {namespace} is being deleted, so nothing can be written into it"),
             )
         })
     }
@@ -130,7 +130,7 @@ impl Applier {
         match self.cache.get(key) {
             Some(entry) if entry.deleting => Step::failed(Issue::new(
                 Reason::Deleting,
-                format!("{key} is being deleted, and is created again once it is gone"),
+                format!("{key} is being deleted and is created again when it is gone"),
             )),
             Some(entry) if !write::entry_is_ours(&entry, key, owner) => {
                 Step::failed(write::known_conflict(key, &entry))

@@ -39,7 +39,7 @@ impl OtherManager {
         let writer = self.by.as_deref().unwrap_or("another writer");
         let field = self.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
         let message =
-            format!("{key} is changed again and again by {writer}{field}: have it leave alone what Strata sets");
+            format!("{key} is changed repeatedly by {writer}{field}. Stop that writer from changing what Strata sets");
         Issue::new(Reason::Contested, message)
     }
 }
@@ -164,9 +164,9 @@ mod tests {
             outcome.results.insert(key, Result::Failed(failure));
             outcome.failed().into_iter().map(|failure| failure.message).collect::<Vec<_>>()
         };
-        let theirs = " exists already";
-        assert_eq!(fail("A", Reason::Conflict, theirs), ["A a--b/x exists already"]);
-        assert_eq!(fail("B", Reason::Conflict, theirs), ["A a--b/x (likewise B a--b/x) exists already"]);
+        let theirs = " already exists";
+        assert_eq!(fail("A", Reason::Conflict, theirs), ["A a--b/x already exists"]);
+        assert_eq!(fail("B", Reason::Conflict, theirs), ["A a--b/x (likewise B a--b/x) already exists"]);
         let other = "failed to apply C a--b/x";
         outcome
             .results
@@ -178,21 +178,21 @@ mod tests {
         };
         fail("D", "Namespace a--b is somebody's");
         for kind in ["E", "F", "G", "H"] {
-            fail(kind, &format!("{kind} a--b/x exists already"));
+            fail(kind, &format!("{kind} a--b/x already exists"));
         }
-        let said = fail("I", "I a--b/x exists already");
+        let said = fail("I", "I a--b/x already exists");
         let all = "B a--b/x, E a--b/x, F a--b/x, G a--b/x, H a--b/x and 1 more";
-        assert_eq!(said, [format!("A a--b/x (likewise {all}) exists already").as_str(), other]);
+        assert_eq!(said, [format!("A a--b/x (likewise {all}) already exists").as_str(), other]);
     }
 
     #[test]
     fn what_fails_because_of_one_thing_is_told_once() {
         let mut outcome = Outcome::default();
         for kind in ["A", "B"] {
-            let failure = Issue::new(Reason::Conflict, "Namespace a--b exists already");
+            let failure = Issue::new(Reason::Conflict, "Namespace a--b already exists");
             outcome.results.insert(ObjectKey::new("", kind, Some("a--b"), "x"), Result::Failed(failure));
         }
         let said: Vec<_> = outcome.failed().into_iter().map(|failure| failure.message).collect();
-        assert_eq!(said, ["Namespace a--b exists already"]);
+        assert_eq!(said, ["Namespace a--b already exists"]);
     }
 }

@@ -307,16 +307,19 @@ pub fn entry_is_ours(entry: &Entry, key: &ObjectKey, owner: &Request) -> bool {
 
 pub(super) fn conflict(key: &ObjectKey, live: &Value) -> Issue {
     let owner = live["metadata"]["labels"][labels::TEAM].as_str();
-    let whose = owner
-        .map_or_else(|| "nothing on it says that Strata made it".to_owned(), |team| format!("belongs to team {team}"));
+    let whose = owner.map_or_else(|| "has no label of Strata".to_owned(), |team| format!("belongs to team {team}"));
     // Of one whose labels somebody took off, with all that shows who wrote it.
     let team = key.namespace.as_deref().and_then(crate::api::identity::team_of).filter(|_| owner.is_none());
     let lost = team.map_or_else(String::new, |team| {
-        format!(". If it is Strata's and lost its labels, whoever may override puts {}: {team} back", labels::TEAM)
+        format!(
+            ". If Strata made it and it lost its labels, an administrator (who may override guardrails) puts {}: \
+             {team} back",
+            labels::TEAM
+        )
     });
     Issue::new(
         Reason::Conflict,
-        format!("{key} exists already and {whose}: it was not touched; remove it or choose another name{lost}"),
+        format!("{key} already exists and {whose}, so it is not changed. Remove it, or choose another name{lost}"),
     )
 }
 
@@ -334,14 +337,13 @@ fn asks_for_adoption(entry: &Entry) -> bool {
 #[must_use]
 pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Issue {
     if asks_for_adoption(entry) {
-        let message = format!("{key} asks to be adopted, and adoption is not built yet: it was not touched");
+        let message = format!("{key} asks to be adopted, but adoption is not built yet, so it is not changed");
         return Issue::new(Reason::NotYet, message);
     }
     if entry.is_ours() {
         let message = format!(
-            "{key} is the team's, and its labels do not say that it was written for this: somebody took them off, or it \
-             was written for something else; it was not touched. Delete it, and it is written anew, or choose another \
-             name"
+            "{key} belongs to the team, but its labels do not show that it was written for this object, so it is not \
+             changed. Delete it to have it written again, or choose another name"
         );
         return Issue::new(Reason::Conflict, message);
     }

@@ -37,6 +37,6 @@ fn what_lost_a_label_is_ours_by_another() {
         assert!(!is_ours(&live(foreign.clone()), &key, &intent), "{foreign}");
     }
     let said = conflict(&key, &live(json!({}))).message;
-    assert!(said.contains("nothing on it says that Strata made it"), "{said}");
+    assert!(said.contains("has no label of Strata"), "{said}");
     assert!(said.contains("strata-operator.dev/team: a"), "{said}");
 }

@@ -19,7 +19,7 @@ pub struct Addition {
     pointer: Vec<String>,
 }
 
-/// What was added to the content of the object.
+/// The additions to the content of the object.
 #[must_use]
 pub fn additions(live: &Value, intent: &Value, clearing: &Clearing) -> Vec<Addition> {
     let mut found = Vec::new();

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::values::text;
 
-/// What the kubelet says of a container that begins: no trouble.
+/// The reasons of a starting container: no trouble.
 const BEGINS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
-/// What it says of an image that it cannot get, in turns.
+/// The alternating reasons of an image that cannot be pulled.
 const PULLS: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
 
-/// A container of a pod: as it is wanted, and as it is.
+/// A container of a pod: its spec and its status.
 #[derive(Clone, Copy)]
 pub struct Container<'a> {
     pod: &'a Value,
@@ -41,7 +41,7 @@ impl<'a> Container<'a> {
         &self.wanted["name"]
     }
 
-    /// What the kubelet keeps of it.
+    /// The status of the kubelet.
     #[must_use]
     pub fn live(self) -> &'a Value {
         self.live
@@ -78,7 +78,7 @@ impl<'a> Container<'a> {
             "OOMKilled" => {
                 let limit = self.wanted["resources"]["limits"]["memory"].as_str();
                 let limit = limit.map_or_else(String::new, |limit| format!(" of {limit}"));
-                format!("container {name} took more memory than its limit{limit} and was killed: give it more")
+                format!("container {name} took more memory than its limit{limit} and was killed. Raise the limit")
             }
             "StartError" | "ContainerCannotRun" => {
                 format!("container {name} cannot be started: {}", text(&ended["message"]).trim())
@@ -87,7 +87,8 @@ impl<'a> Container<'a> {
                 let code = ended["exitCode"].as_i64().unwrap_or_default();
                 let of = &self.pod["metadata"];
                 format!(
-                    "container {name} ended with exit code {code}: `kubectl logs {} -c {name} --previous --namespace {}` says why",
+                    "container {name} ended with exit code {code}. Its log: `kubectl logs {} -c {name} --previous \
+                     --namespace {}`",
                     text(&of["name"]),
                     text(&of["namespace"])
                 )
@@ -96,7 +97,7 @@ impl<'a> Container<'a> {
         Some((if reason.is_empty() { "Error".to_owned() } else { reason }, message))
     }
 
-    /// Whether it was up and is not ready: its probe says no.
+    /// Whether it runs but is not ready: its probe fails.
     #[must_use]
     pub fn is_unready(self) -> bool {
         self.live["started"] == true && self.live["ready"] == false && self.live["state"]["running"].is_object()
@@ -159,12 +160,12 @@ mod tests {
             (
                 json!({"exitCode": 137, "reason": "OOMKilled"}),
                 "OOMKilled",
-                "container c took more memory than its limit of 64Mi and was killed: give it more",
+                "container c took more memory than its limit of 64Mi and was killed. Raise the limit",
             ),
             (
                 json!({"exitCode": 1, "reason": "Error", "message": "the container's own words"}),
                 "Error",
-                "container c ended with exit code 1: `kubectl logs p -c c --previous --namespace a--b` says why",
+                "container c ended with exit code 1. Its log: `kubectl logs p -c c --previous --namespace a--b`",
             ),
             (
                 json!({"exitCode": 128, "reason": "StartError", "message": "exec: \"x\": not found\n"}),

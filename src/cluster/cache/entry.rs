@@ -16,16 +16,16 @@ use crate::api::kinds::{WriteStrategy, is_only_read};
 use crate::api::labels;
 use crate::api::work::WorkKind;
 
-/// What is known of one object.
+/// The entry of one object.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its UID.
     pub uid: String,
     /// Its resource version, which etcd counts up over all objects.
     pub version: u64,
-    /// The team that its label, or else its namespace's name, says.
+    /// The team by its label, or else by its namespace's name.
     pub team: String,
-    /// What it was written for: the team itself, or an object of its work.
+    /// Its owner: the team itself, or a work object.
     pub work: Request,
     /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
     pub controller: Option<String>,
@@ -45,7 +45,7 @@ pub struct Entry {
     /// An applied object that was not yet compared with an intent, as text: what
     /// [`super::compact::holds_as_text`] looks at.
     pub(super) unverified: Option<Text>,
-    /// What judging needs of it.
+    /// Its state for judging.
     pub state: StoredState,
     /// Who changed it last, besides us.
     pub other_writer: Option<String>,
@@ -76,7 +76,7 @@ impl Entry {
     }
 }
 
-/// The object reduced to what matters; nothing if it does not matter at all.
+/// The object reduced to its relevant fields; none if it is irrelevant.
 pub(super) fn entry(key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Option<Entry> {
     let metadata = &object["metadata"];
     let label = |name: &str| metadata["labels"][name].as_str().map(str::to_owned);

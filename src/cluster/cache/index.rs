@@ -13,7 +13,7 @@ use super::{Entry, Wake};
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, team_of};
 
-/// What is known, and where.
+/// The indexes of known objects.
 #[derive(Default)]
 pub struct Index {
     pub objects: Objects,
@@ -28,7 +28,7 @@ pub struct Index {
 /// A list under way.
 #[derive(Default)]
 pub struct Listing {
-    /// What it named, or what was written since it began.
+    /// The names of the list, and objects written since it began.
     pub seen: HashSet<Id>,
     /// What was written since it began: of that the list may be older.
     pub answered: HashSet<Id>,
@@ -43,12 +43,12 @@ impl Index {
         self.objects.slot_mut(self.objects.id(key)?)
     }
 
-    /// What an object is that was not yet compared with an intent.
+    /// An object that was not compared with an intent yet.
     pub fn unverified(&self, slot: &Slot) -> Option<Text> {
         self.objects.unverified(slot)
     }
 
-    /// These objects with what names them.
+    /// These objects with their identities.
     pub fn keys(&self, ids: &[Id]) -> Vec<(Id, ObjectKey)> {
         ids.iter().filter_map(|id| Some((*id, self.objects.key(*id)?))).collect()
     }

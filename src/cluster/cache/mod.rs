@@ -1,4 +1,4 @@
-//! What is known of every object that matters: who it is, whose it is, one
+//! The cache of every relevant object: its identity, its owner, one
 //! number for the fields we own, and for the few that are judged, their state.
 //!
 //! Fed by the watches and by the answers to our own writes; read by `observe`,
@@ -38,10 +38,10 @@ use index::{Index, Listing};
 use objects::Slot;
 use values::digest;
 
-/// What has to be looked at again.
+/// The requests that follow.
 pub type Wake = Vec<Request>;
 
-/// Who says how an object is.
+/// The source of an object's state.
 #[derive(PartialEq, Eq)]
 enum From {
     Watch,
@@ -51,7 +51,7 @@ enum From {
     Answer(Option<u64>),
 }
 
-/// What is known of every object that matters.
+/// The cache of every relevant object.
 #[derive(Default)]
 pub struct ObjectCache {
     index: RwLock<Index>,
@@ -70,7 +70,7 @@ impl ObjectCache {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of one object.
+    /// The entry of one object.
     #[must_use]
     pub fn get(&self, key: &ObjectKey) -> Option<Entry> {
         let index = self.read();

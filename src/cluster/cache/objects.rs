@@ -19,10 +19,10 @@ use super::uid::Uid;
 use crate::api::ObjectKey;
 use crate::api::identity::Request;
 
-/// The number of an object. It may be another's once the object is gone.
+/// The number of an object. It is reused after the object's deletion.
 pub type Id = u32;
 
-/// Whose an object is, and what for.
+/// The team and the owner of an object.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Owner {
     pub team: String,
@@ -51,7 +51,7 @@ pub struct Slot {
     rare: Option<Box<Rare>>,
 }
 
-/// What few objects have.
+/// Rare fields.
 #[derive(Default)]
 struct Rare {
     /// A UID that is no number.
@@ -113,14 +113,14 @@ impl Objects {
         Some(self.entry_of(self.slot(id)?))
     }
 
-    /// What names an object.
+    /// The identity of an object.
     pub fn key(&self, id: Id) -> Option<ObjectKey> {
         let slot = self.slot(id)?;
         let (group, kind) = self.kinds.get(usize::from(slot.kind))?;
         Some(ObjectKey::new(group, kind, slot.namespace(), slot.name()))
     }
 
-    /// An object as others see it, with what names it.
+    /// An object for readers, with its identity.
     pub fn both(&self, id: Id) -> Option<(ObjectKey, Entry)> {
         Some((self.key(id)?, self.entry(id)?))
     }
@@ -142,7 +142,7 @@ impl Objects {
         self.ids().filter(|id| self.slot(*id).is_some_and(|slot| slot.kind == kind)).collect()
     }
 
-    /// Takes an object in, or what it is now.
+    /// Inserts or updates an object.
     pub fn insert(&mut self, key: &ObjectKey, entry: Entry) -> Id {
         let known = self.id(key);
         let kind = self.number(key);
@@ -201,7 +201,7 @@ impl Objects {
         id
     }
 
-    /// Lets an object go, and says whose it was.
+    /// Removes an object, and returns its owner.
     pub fn remove(&mut self, id: Id) -> Option<Arc<Owner>> {
         let slot = self.slot(id)?;
         let number = hash(&self.hasher, slot.kind, slot.namespace(), slot.name());
@@ -215,7 +215,7 @@ impl Objects {
         Some(owner)
     }
 
-    /// What an object is that was not yet compared with an intent.
+    /// An object that was not compared with an intent yet.
     pub fn unverified(&self, slot: &Slot) -> Option<Text> {
         slot.rare.as_ref()?.unverified.as_ref().map(|packed| self.applied.text(packed))
     }
@@ -271,7 +271,7 @@ fn hash(hasher: &RandomState, kind: u16, namespace: Option<&str>, name: &str) ->
 }
 
 impl Slot {
-    /// Whether an object that is like this gives nobody a reason to look again.
+    /// Whether an equal object triggers no pass.
     pub fn says_the_same_as(&self, entry: &Entry) -> bool {
         let owner = &self.owner;
         self.has_uid(&entry.uid)

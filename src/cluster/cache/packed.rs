@@ -15,7 +15,7 @@ use super::text::{Models, Text};
 pub enum Packed<T> {
     /// As text.
     Text(Text),
-    /// As it is: what its text says is something else.
+    /// The value itself, because its text would differ.
     Whole(Arc<T>),
 }
 
@@ -57,7 +57,7 @@ mod tests {
     #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
     struct Kept {
         texts: BTreeMap<String, String>,
-        /// What JSON has no word for.
+        /// A value that JSON cannot represent.
         #[serde(skip)]
         more: u32,
     }

@@ -11,7 +11,7 @@ use crate::plan::work::pod_state::{Container, Ended, Pod};
 /// The most of a termination message that is kept: what the kubelet keeps.
 const MESSAGE: usize = 4096;
 
-/// What is kept of the pod.
+/// The kept state of the pod.
 #[must_use]
 pub fn seen(pod: &Value) -> Pod {
     let (metadata, status) = (&pod["metadata"], &pod["status"]);

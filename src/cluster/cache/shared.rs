@@ -22,7 +22,7 @@ impl From<&str> for Name {
     }
 }
 
-/// What is counted by how often it is used.
+/// A value with its number of uses.
 pub trait Counted {
     /// How many there are, this one among them.
     fn uses(&self) -> usize;

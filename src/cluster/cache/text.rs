@@ -1,4 +1,4 @@
-//! Texts that are kept for as long as their object is there.
+//! Texts that are kept as long as their object exists.
 //!
 //! The objects of one team are those of another but for names and UIDs: a text is
 //! kept as what it differs in from another of its kind and name. Nothing is lost.
@@ -18,7 +18,7 @@ const LONGEST: usize = 16 * 1024;
 pub enum Text {
     /// As it is.
     Plain(Arc<str>),
-    /// What it differs in from another.
+    /// The difference from another text.
     Like {
         /// The other.
         model: Arc<str>,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Longer than any request may take ([`crate::cluster::apply`] gives up after ten seconds).
 const LATEST: Duration = Duration::from_secs(60);
 
-/// Objects that are gone, each with the resource version in which it went.
+/// Deleted objects, each with the resource version of its deletion.
 #[derive(Default)]
 pub struct Tombstones {
     versions: HashMap<String, u64>,

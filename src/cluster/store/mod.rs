@@ -47,7 +47,7 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 const DEFINITIONS_AT_ONCE: u32 = 20;
 
 /// Who is told what changed. It is called on the task of the watch: what takes
-/// long belongs into the queue.
+/// long belongs in the queue.
 pub trait Listener: Send + Sync + 'static {
     /// A team changed.
     fn team(&self, change: &Change<'_, AITeam>);
@@ -202,7 +202,7 @@ impl Store {
     #[must_use]
     pub fn unknown_kind(&self, plural: &str) -> Option<Issue> {
         let State::Failing(failure) = self.healths.get(plural)?.state() else { return None };
-        let message = format!("{failure}; until then nothing is written but the removal of rights");
+        let message = format!("{failure}. Until then only removals of rights are written");
         Some(Issue::new(failure.reason, message))
     }
 

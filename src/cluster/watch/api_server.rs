@@ -30,7 +30,7 @@ const NAME: &str = "kubernetes";
 /// Addresses with their ports.
 type Addresses = BTreeSet<ApiServer>;
 
-/// What is known of both.
+/// The state of both.
 #[derive(Debug, Default)]
 struct Known {
     endpoints: Addresses,

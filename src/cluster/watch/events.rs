@@ -26,11 +26,11 @@ const REMEMBERED: usize = 4096;
 /// The most that is kept of a message.
 const MESSAGE: usize = 1024;
 
-/// What Events of one reason say, by the UID of what they are about.
+/// The messages of Events of one reason, by the UID of their object.
 pub struct EventMessages {
     /// Which Events.
     selector: &'static str,
-    /// What of a message counts.
+    /// The relevant part of a message.
     says: fn(&str) -> Option<&str>,
     known: Mutex<Newest>,
     /// How the watch of these Events is.
@@ -56,7 +56,7 @@ impl EventMessages {
         Self { selector, says, known: Mutex::default(), health: opener.health(format!("events ({reason})")) }
     }
 
-    /// What was said last of the object with this UID.
+    /// The last message about the object with this UID.
     #[must_use]
     pub fn of(&self, uid: &str) -> Option<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(uid)
@@ -117,7 +117,7 @@ impl Newest {
         self.messages.get(uid).map(|(_, message)| message.clone())
     }
 
-    /// Remembers what was said, and says whether it is another than before.
+    /// Stores the message, and returns whether it changed.
     fn put(&mut self, uid: &str, message: String) -> bool {
         self.count += 1;
         let before = self.messages.remove(uid);

@@ -59,10 +59,10 @@ impl Opener {
     }
 }
 
-/// What following a kind gives.
+/// The events of a followed kind.
 #[derive(Debug)]
 pub enum Change<K> {
-    /// Something of the kind, as kube's watcher says it.
+    /// An event of kube's watcher.
     Event(watcher::Event<K>),
     /// The watch is in another state than before.
     Turned(State),

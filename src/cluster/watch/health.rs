@@ -22,9 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub enum State {
     /// Its first list is not complete, or its first watch has not begun.
     Listing,
-    /// What is known of the kind is whole, and follows what happens.
+    /// The knowledge of the kind is complete and current.
     Synced,
-    /// It fails, for this reason; what is known of the kind may be old, or nothing.
+    /// The watch fails for this reason; its knowledge may be old or empty.
     Failing(Issue),
 }
 
@@ -47,11 +47,11 @@ struct Inner {
     /// Whether a list was complete since the watch was last known to fail.
     listed: bool,
     trust: Trust,
-    /// What was published last.
+    /// The last published state.
     reported: State,
 }
 
-/// Whether what it gave is all there is.
+/// Whether the list was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     Fresh,
@@ -83,7 +83,7 @@ impl Health {
         }
     }
 
-    /// What is watched.
+    /// The watched kind.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -165,7 +165,7 @@ impl Health {
         self.note_stale(&mut inner);
     }
 
-    /// The state, if it is another than this said last.
+    /// The state, if it changed since the last call.
     pub fn turned(&self) -> Option<State> {
         let mut inner = self.lock();
         self.note_stale(&mut inner);
@@ -225,7 +225,7 @@ impl Health {
             None if is_stale || since >= self.silence => State::Failing(Issue::new(
                 Reason::ApiFailing,
                 format!(
-                    "the watch of {} gives nothing, so what is there now is not known: it is opened again",
+                    "the watch of {} gives no answer, so the state of these objects is not known. It is opened again",
                     self.name
                 ),
             )),

@@ -1,4 +1,4 @@
-//! An object as a list or a watch gives it, without what nobody reads, and as text
+//! An object of a list or a watch, without unused fields, and as text
 //! until it is its turn: objects of several kinds wait at once.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::cluster::cache::fingerprint::is_of_ours;
 /// The object.
 #[derive(Clone, Debug)]
 pub struct Lean {
-    /// What a watch looks at.
+    /// The subject of a watch.
     metadata: ObjectMeta,
     text: Box<str>,
 }

@@ -61,14 +61,14 @@ impl From<&Kind> for Watched {
     }
 }
 
-/// What names a watch: group, kind and version.
+/// The identity of a watch: group, kind and version.
 type Name = (String, String, String);
 
 /// One watch.
 #[derive(Clone)]
 struct Watch {
     kind: Watched,
-    /// Whether it is there whatever engines there are.
+    /// Whether the watch is independent of engines.
     always: bool,
     health: Arc<Health>,
     end: Arc<End>,
@@ -87,7 +87,7 @@ struct End {
 pub struct Known {
     /// The kind.
     pub kind: Watched,
-    /// Whether it is watched whatever engines there are.
+    /// Whether the kind is watched independently of engines.
     pub always: bool,
     /// How its watch is.
     pub state: State,
@@ -116,7 +116,7 @@ pub struct Watches {
     pub refusals: EventMessages,
     /// Why pods are not ready.
     pub probes: EventMessages,
-    /// Who gets into namespaces of teams beside what AITeams say.
+    /// Access to namespaces of teams beside that of AITeams.
     pub outsiders: Outsiders,
 }
 
@@ -195,7 +195,7 @@ impl Watches {
             let task = watch.end.task.lock().unwrap_or_else(PoisonError::into_inner).take();
             task.inspect(AbortHandle::abort);
             let ApiResource { group, kind, .. } = &watch.kind.resource;
-            info!(kind = watch.health.name(), "the kind is not served any more and not watched");
+            info!(kind = watch.health.name(), "the kind is no longer served and no longer watched");
             if self.of_kind(group, kind).is_empty() {
                 self.wake(self.cache.forget_kind(group, kind));
             }

@@ -1,4 +1,4 @@
-//! Who gets into namespaces of teams beside what AITeams say: people and groups that a
+//! Access to namespaces of teams beside that of AITeams: people and groups that a
 //! ClusterRoleBinding lets read Secrets or write everywhere.
 //!
 //! It listens to the watches of both kinds and keeps only what is told: of a role what
@@ -22,7 +22,7 @@ const SUBJECTS: usize = 2;
 /// parts of the control plane.
 const EVERYBODY: [&str; 3] = ["system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
 
-/// What lies in namespaces of teams, by group.
+/// The resources in namespaces of teams, by group.
 const INSIDE: [(&str, &[&str]); 9] = [
     (
         "",
@@ -53,7 +53,7 @@ const INSIDE: [(&str, &[&str]); 9] = [
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
 
-/// What a role lets those do whom it is bound to in the whole cluster.
+/// The relevant rights of a role that is bound in the whole cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Lets {
     read_secrets: bool,
@@ -124,12 +124,12 @@ fn person(subject: &Value) -> Option<String> {
 struct Known {
     bindings: BTreeMap<String, Binding>,
     roles: BTreeMap<String, Lets>,
-    /// What a list that is under way has named so far.
+    /// The names of a running list so far.
     listed: [BTreeSet<String>; 2],
     report: String,
 }
 
-/// What is known of them.
+/// Their state.
 #[derive(Default)]
 pub struct Outsiders {
     known: Mutex<Known>,
@@ -167,7 +167,7 @@ impl Outsiders {
         }
     }
 
-    /// Who they are, in one sentence; nothing if there is nobody.
+    /// The message about them; none if there is no such access.
     #[must_use]
     pub fn report(&self) -> Option<String> {
         Some(self.lock().report.clone()).filter(|report| !report.is_empty())
@@ -229,8 +229,8 @@ impl Known {
         };
         // The remedy first: what is too long is cut at its end.
         format!(
-            "{who} people into every namespace of teams, whatever AITeams say; it blocks nothing. Bind them in their own \
-             namespaces instead, or keep them knowingly: {}{more}",
+            "{who} people into every namespace of teams, beside the rights of AITeams; nothing is blocked by it. Bind \
+             them in their own namespaces instead, or keep the bindings on purpose: {}{more}",
             words.join(", ")
         )
     }
@@ -303,8 +303,9 @@ mod tests {
         }
         let all = [("Group", "system:authenticated"), ("User", "ana"), ("Group", "developers"), ("User", "bo")];
         bind(&outsiders, binding("b", "edit", &all));
-        let says = "1 ClusterRoleBinding lets people into every namespace of teams, whatever AITeams say; it blocks nothing. \
-                    Bind them in their own namespaces instead, or keep them knowingly: b (group system:authenticated, user ana and 2 more by ClusterRole edit: writes)";
+        let says = "1 ClusterRoleBinding lets people into every namespace of teams, beside the rights of AITeams; \
+                    nothing is blocked by it. Bind them in their own namespaces instead, or keep the bindings on \
+                    purpose: b (group system:authenticated, user ana and 2 more by ClusterRole edit: writes)";
         assert_eq!(outsiders.report().as_deref(), Some(says));
     }
 

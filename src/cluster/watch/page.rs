@@ -29,7 +29,7 @@ where
     StreamBody::new(stream::unfold(reading, Reading::next)).boxed_unsync()
 }
 
-/// A list whose body is being read.
+/// A list during the read of its body.
 struct Reading<K, B, T> {
     body: B,
     splitter: Splitter,
@@ -92,7 +92,7 @@ struct Splitter {
     word: Vec<u8>,
     /// The item under way.
     item: Vec<u8>,
-    /// What is no item.
+    /// The parts beside items.
     rest: Vec<u8>,
     /// Whether an item was left in the list.
     left: bool,

@@ -16,7 +16,7 @@ use crate::engine::Fault;
 pub const ITEMS: u64 = 256;
 /// The longest text that an expression works on or makes, in bytes.
 pub const TEXT: u64 = 32 * 1024;
-/// The longest key of a map that is gone through, in bytes.
+/// The longest key of a map in a loop, in bytes.
 pub const KEY: u64 = 512;
 /// The largest value that is handed to a function as a whole, in steps: one for
 /// each value in it, and one for every 64 bytes of text.
@@ -34,7 +34,7 @@ pub const STEPS: u64 = 1_000_000;
 /// engine's objects, or of its rules.
 pub const TOGETHER: u64 = 10_000_000;
 
-/// How deep a schema is looked into; further down nothing is known.
+/// The depth to which a schema is read; deeper values are unbounded.
 const SCHEMA: usize = 16;
 
 /// Steps to read or write this many bytes of text.
@@ -70,7 +70,7 @@ pub struct Bound {
     inside: Inside,
 }
 
-/// What is in a value.
+/// The content of a value.
 #[derive(Clone, Debug, PartialEq)]
 enum Inside {
     /// Nothing: it is no list and no map.
@@ -156,7 +156,7 @@ impl Bound {
         }
     }
 
-    /// What is either the one or the other.
+    /// A value of one of two shapes.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         let (a, b) = (self.size, other.size);
@@ -172,7 +172,7 @@ impl Bound {
         Self { size, keys: self.keys.max(other.keys), inside }
     }
 
-    /// What values of this JSON schema can be, given that they hold to it.
+    /// The bound of values that match this JSON schema.
     #[must_use]
     pub fn of_schema(schema: &Value) -> Self {
         Schema { closed: false }.bound(schema, 0)
@@ -185,7 +185,7 @@ impl Bound {
         Schema { closed: true }.bound(schema, 0)
     }
 
-    /// What of the value is larger than this, with its place.
+    /// The part of the value that is above this bound, with its path.
     #[must_use]
     pub fn exceeded(&self, value: &Value) -> Option<Fault> {
         let over = |what: &str, is: usize, most: u64| {
@@ -211,7 +211,7 @@ impl Bound {
 
 /// How a schema is read.
 struct Schema {
-    /// Whether an object that says nothing of other fields has none.
+    /// Whether an object without `additionalProperties` has no other fields.
     closed: bool,
 }
 
@@ -267,7 +267,7 @@ impl Schema {
     }
 }
 
-/// The variables that an expression may speak of, with what is known of each.
+/// The variables of an expression, with the bound of each.
 #[derive(Clone, Debug, Default)]
 pub struct Variables(BTreeMap<String, Bound>);
 
@@ -296,7 +296,7 @@ impl Variables {
         all
     }
 
-    /// What is known of the variable, if there is one of this name.
+    /// The bound of the variable, if one has this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Bound> {
         self.0.get(name)

@@ -13,7 +13,7 @@ use super::shape::callee;
 use super::values::{length_in, text_in, whole};
 use crate::engine::value::to_json;
 
-/// What arguments are called while a function of the crate is.
+/// The names of arguments during a call of a function of the crate.
 const ARGUMENTS: &[&str] = &["@0", "@1", "@2", "@3", "@4", "@5", "@6", "@7", "@8", "@9"];
 
 impl<'a> Evaluation<'a> {

@@ -1,4 +1,4 @@
-//! Whether values are equal, paid for as it is looked at.
+//! Equality of values, with its cost counted.
 
 use kube_cel::cel::objects::Key;
 use kube_cel::cel::{ExecutionError, Value as Cel};

@@ -11,8 +11,8 @@ pub enum ExpressionError {
     /// It is too long to be one.
     #[error("an expression has at most {EXPRESSION} bytes")]
     TooLong,
-    /// There are too many beside it.
-    #[error("all expressions together are longer than 131,072 bytes (each counts as 64 at least): use fewer")]
+    /// Too many expressions together.
+    #[error("all expressions together are longer than 131,072 bytes (each counts as 64 at least). Use fewer")]
     TooMany,
     /// It is nested too deeply.
     #[error("the expression is nested too deeply")]
@@ -20,10 +20,10 @@ pub enum ExpressionError {
     /// It is not CEL.
     #[error("not a CEL expression: {0}")]
     Syntax(String),
-    /// It speaks of something that there is not.
+    /// An unknown variable.
     #[error("unknown variable `{0}`")]
     UnknownVariable(String),
-    /// It calls something that there is not.
+    /// An unknown function.
     #[error("unknown function `{0}`")]
     UnknownFunction(String),
     /// It is CEL that has no meaning here.
@@ -31,28 +31,30 @@ pub enum ExpressionError {
     Unsupported(&'static str),
     /// It may take more steps than are allowed: how many, and its part that does.
     #[error(
-        "the expression may take {0} steps, and at most {STEPS} are allowed: {1}; nest fewer loops, or go through less \
-         (what nothing bounds counts as {ITEMS} items, and {TEXT} bytes of text: the schema of parameters can say \
-         maxItems and maxLength)"
+        "the expression may take {0} steps, and at most {STEPS} are allowed: {1}. Nest fewer loops, or shorten the \
+         lists (a value without a bound counts as {ITEMS} items and {TEXT} bytes of text; the schema of parameters can \
+         set maxItems and maxLength)"
     )]
     TooCostly(u64, String),
     /// A value is too large to be worked on.
     #[error(
-        "{0}, and expressions work with at most {ITEMS} entries, {TEXT} bytes of text, and {DEEP} values at once: \
-         make it smaller"
+        "{0}, and expressions work with at most {ITEMS} entries, {TEXT} bytes of text, and {DEEP} values at once. Make \
+         it smaller"
     )]
     TooLarge(String),
     /// All expressions together took more steps than are allowed.
-    #[error("the expressions took more than {TOGETHER} steps together: let them do less")]
+    #[error("the expressions together took more than {TOGETHER} steps. Simplify them")]
     OverBudget,
     /// All that is yielded is too much together.
-    #[error("what is made is larger than {YIELDS} values and 64-byte pieces of text together: make less")]
+    #[error(
+        "the results together are larger than {YIELDS} values and 64-byte pieces of text. Make fewer or smaller results"
+    )]
     TooMuch,
     /// Evaluating it failed.
     #[error("{0}")]
     Failed(String),
-    /// It yields what JSON cannot say.
-    #[error("the result is {0}, which is no JSON")]
+    /// The result cannot be written as JSON.
+    #[error("the result is {0}, which JSON cannot represent")]
     NotJson(&'static str),
     /// The interpreter gave up on it.
     #[error("the expression made the interpreter fail")]
@@ -67,7 +69,7 @@ impl ExpressionError {
     }
 }
 
-/// Why there is no value.
+/// The cause of a failed evaluation.
 pub enum Stop {
     /// The expression fails on its values.
     Failed(String),
@@ -95,17 +97,17 @@ impl From<Stop> for ExpressionError {
 #[must_use]
 pub fn explain(error: &ExecutionError) -> String {
     match error {
-        ExecutionError::NoSuchKey(key) => format!("there is no `{key}`"),
+        ExecutionError::NoSuchKey(key) => format!("the value has no `{key}`"),
         ExecutionError::UndeclaredReference(name) => format!("there is no variable or function `{name}`"),
         ExecutionError::NoSuchOverload => {
-            "a value is null or of another type than the operator or field wants".to_owned()
+            "a value is null or of another type than the operator or field needs".to_owned()
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
             format!("`{operator}` does not work on {} and {}", left.type_of(), right.type_of())
         }
-        ExecutionError::UnexpectedType { got, want } => format!("a value is {got} where {want} is wanted"),
+        ExecutionError::UnexpectedType { got, want } => format!("a value is {got} but {want} is needed"),
         ExecutionError::InvalidArgumentCount { expected, actual } => {
-            format!("a function wants {expected} arguments and got {actual}")
+            format!("a function needs {expected} arguments and got {actual}")
         }
         ExecutionError::FunctionError { function, message } => {
             format!("`{function}`: {}", message.chars().take(256).collect::<String>())

@@ -25,7 +25,7 @@ pub fn estimate(tree: &IdedExpr, variables: &Variables) -> Result<Estimate, Expr
     let mut walk = Walk { variables, locals: Vec::new(), blamed: None };
     let (cost, bound) = walk.node(tree);
     if cost > STEPS {
-        let part = walk.blamed.unwrap_or_else(|| "all of it together is too much".to_owned());
+        let part = walk.blamed.unwrap_or_else(|| "the whole expression is too expensive".to_owned());
         return Err(ExpressionError::TooCostly(cost, part));
     }
     Ok(Estimate { cost, bound })
@@ -34,7 +34,7 @@ pub fn estimate(tree: &IdedExpr, variables: &Variables) -> Result<Estimate, Expr
 struct Walk<'a> {
     variables: &'a Variables,
     locals: Vec<(&'a str, Bound)>,
-    /// The innermost part that is beyond the limit by itself.
+    /// The innermost part that alone exceeds the limit.
     blamed: Option<String>,
 }
 
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         let (range_cost, range) = self.node(&part.iter_range);
         let length = range.size.length;
         let sorting = length.saturating_mul(2);
-        // Of a map, its keys are gone through.
+        // A loop over a map uses its keys.
         let each = range.each().join(&Bound::text(range.keys.min(KEY)));
         self.locals.push((&part.iter_var, each));
         let (each_cost, bound) = match Loop::of(part) {
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What an operator between two values costs beside them, and yields.
+/// The cost and the bound of an operator between two values.
 fn binary(operator: &str, left: &Bound, right: &Bound, written: &IdedExpr) -> (u64, Bound) {
     let (a, b) = (left.size, right.size);
     match operator {

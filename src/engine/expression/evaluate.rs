@@ -37,7 +37,7 @@ impl<'a> Evaluation<'a> {
         Self { scope, locals: Vec::new() }
     }
 
-    /// Pays for what is to be done.
+    /// Counts the steps of an operation.
     pub(super) fn pay(&self, steps: u64) -> Result<(), Stop> {
         self.scope.pay(steps).map_err(Stop::Limit)
     }
@@ -179,7 +179,7 @@ impl<'a> Evaluation<'a> {
         result
     }
 
-    /// What is gone through: of a map, its keys in order.
+    /// The items of a loop: of a map, its keys in order.
     fn items(&self, range: Cel) -> Result<Arc<Vec<Cel>>, Stop> {
         few_enough(length_in(&range)?)?;
         match range {

@@ -20,7 +20,7 @@ use super::bounds::{Bound, DEEP, ITEMS, Size, TEXT, count, text_steps};
 pub const FINGERPRINT: &str = "fingerprint";
 /// Any value as JSON, with sorted keys.
 pub const JSON: &str = "json";
-/// How many entries or bytes there are.
+/// The number of entries or bytes.
 pub const SIZE: &str = "size";
 
 /// Steps to call any function.
@@ -33,10 +33,10 @@ const PATTERN: u64 = 256;
 const MATCHED: u64 = 4 * 1024;
 /// The largest program that a regular expression may become, in bytes.
 const PROGRAM: usize = 256 * 1024;
-/// What a number, a time or an address is at most as text.
+/// The longest text of a number, a time or an address.
 const PLAIN: u64 = 512;
 
-/// Functions of texts, numbers and what is made of them; no list, no map.
+/// Functions of texts, numbers and times; no list, no map.
 const OF_SCALARS: &[&str] = &[
     "startsWith",
     "endsWith",
@@ -183,7 +183,7 @@ const OF_ANYTHING: &[&str] = &[
     "math.greatest",
 ];
 
-/// Whether there is a function of this name.
+/// Whether a function has this name.
 pub fn known(name: &str) -> bool {
     takes_scalars(name) || OF_ANYTHING.contains(&name)
 }
@@ -241,7 +241,7 @@ pub fn result_text(name: &str, args: &[Size]) -> u64 {
     }
 }
 
-/// What a call yields at most, its arguments being at most these.
+/// The bound of a call's result for arguments with these bounds.
 pub fn result(name: &str, args: &[Bound]) -> Bound {
     let sizes: Vec<Size> = args.iter().map(|bound| bound.size).collect();
     let first = || args.first().cloned().unwrap_or_else(Bound::scalar);

@@ -88,7 +88,7 @@ fn nesting(source: &str) -> usize {
     most
 }
 
-/// Walks a tree once, and refuses what it must not speak of.
+/// Walks a tree once, and refuses unknown names.
 struct Check<'a> {
     variables: &'a Variables,
     bound: Vec<&'a str>,

@@ -6,13 +6,13 @@ use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, Li
 use super::bounds::count;
 use super::functions;
 
-/// What a macro does with each item.
+/// The effect of a macro on each item.
 pub enum Loop<'a> {
     /// It makes a list: `map`, `filter`.
     Collect {
-        /// Which items count; all if there is none.
+        /// The filter; all items without one.
         filter: Option<&'a IdedExpr>,
-        /// What is put into the list for one.
+        /// The value for an item.
         element: &'a IdedExpr,
     },
     /// It comes to one boolean or number: `all`, `exists`, `exists_one`. Only

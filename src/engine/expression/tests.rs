@@ -1,4 +1,4 @@
-//! What expressions yield, what is refused of them, and that nothing panics.
+//! Results and refusals of expressions; none of them panics.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -50,7 +50,7 @@ fn a_comprehension_over_a_map_is_ordered() {
 fn a_field_of_what_is_no_map_is_an_error() {
     assert!(matches!(evaluate("project.name"), Err(ExpressionError::Failed(_))));
     assert!(matches!(evaluate("team.name.first"), Err(ExpressionError::Failed(_))));
-    assert_eq!(evaluate("team.nothing"), Err(ExpressionError::Failed("there is no `nothing`".to_owned())));
+    assert_eq!(evaluate("team.nothing"), Err(ExpressionError::Failed("the value has no `nothing`".to_owned())));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn shown(key: &Key) -> String {
     }
 }
 
-/// Whether the two are in the order that the operator wants.
+/// Whether the two are in the order of the operator.
 pub fn compare(operator: &str, left: &Cel, right: &Cel) -> Result<Cel, Stop> {
     let order = left.partial_cmp(right).ok_or_else(|| Stop::from(ExecutionError::NoSuchOverload))?;
     let holds = match operator {

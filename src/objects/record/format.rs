@@ -67,16 +67,16 @@ pub(super) fn write(record: &Record) -> String {
     serde_json::to_string_pretty(&whole).unwrap_or_default()
 }
 
-/// Whether a newer program says to have written it.
+/// Whether a newer version wrote it.
 pub(super) fn is_newer(value: &Value) -> bool {
     value["version"].as_u64().is_some_and(|version| version > u64::from(VERSION))
 }
 
-/// The record in this value, or why there is none in it.
+/// Parses a record; the error is the reason for a refusal.
 pub(super) fn read(value: &Value) -> Result<Record, String> {
     let (choices, unread_choices) = read_choices(&value["choices"]);
     Ok(Record {
-        uid: value["uid"].as_str().filter(|uid| !uid.is_empty()).ok_or("it names no team by `uid`")?.to_owned(),
+        uid: value["uid"].as_str().filter(|uid| !uid.is_empty()).ok_or("it has no `uid` of a team")?.to_owned(),
         withdrawn: match &value["withdrawn"] {
             Value::Null => false,
             flag => flag.as_bool().ok_or("`withdrawn` is neither true nor false")?,

@@ -9,7 +9,7 @@ use crate::api::team::Backbone;
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 use crate::plan::roles::Table;
 
-/// The record in this value, or why there is none in it.
+/// Parses a record; the error is the reason for a refusal.
 pub(super) fn read(value: &Value) -> Result<Record, String> {
     if !(value["spec"].is_object() && value["site"].is_object()) {
         return Err("it has neither `version` nor what was written before there was one".to_owned());

@@ -36,14 +36,14 @@ pub enum Unread {
     Damaged(String),
 }
 
-/// What is remembered of a team.
+/// The record of a team.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// The UID of the team's object.
     pub uid: String,
-    /// Whether the object was deleted and what it owned was retained.
+    /// Whether the object was deleted and its namespaces were retained.
     pub withdrawn: bool,
-    /// What guardrails need of the spec last applied.
+    /// The part of the last applied spec that guardrails need.
     pub team: TeamValues,
     /// The team's namespaces with their UIDs.
     pub namespaces: BTreeMap<String, String>,
@@ -54,7 +54,7 @@ pub struct Record {
     /// Choices that this program cannot read, as they were written: kept for one
     /// that can.
     pub unread_choices: Vec<Value>,
-    /// What guardrails need of the Blueprint; absent where it is not known.
+    /// The part of the Blueprint that guardrails need; absent where it is not known.
     pub site: Option<Site>,
     /// The role table that rights were given by; absent where it is not known.
     pub rights: Option<Table>,
@@ -79,7 +79,7 @@ impl Record {
         format::read(&value).map_err(if format::is_newer(&value) { Unread::Newer } else { Unread::Damaged })
     }
 
-    /// What is remembered of a team at a Blueprint.
+    /// The record of a team under a Blueprint.
     #[must_use]
     pub fn of(name: &str, spec: &AITeamSpec, site: &BlueprintSpec) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Record {
         }
     }
 
-    /// Takes over what the record before has of choices that nobody here can read.
+    /// Takes over choices of the earlier record that this version cannot read.
     #[must_use]
     pub fn with_unread(mut self, before: Option<&Self>) -> Self {
         let known = |choice: &&Value| {

@@ -1,4 +1,4 @@
-//! What guardrails need of a team's spec and of its Blueprint, resolved: the
+//! The part of a team's spec and of its Blueprint that guardrails need, resolved: the
 //! values, and nothing of the fields that they were read from.
 //!
 //! What shapes only what runs (images, sizes, parameters of engines) is not here:
@@ -21,7 +21,7 @@ use crate::plan::check::allowed_registries;
 use crate::plan::cidr;
 use crate::plan::pod_rules::pod_rules;
 
-/// Who uses what the team has in production.
+/// The customers of the team's production.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// The customer's name.
@@ -31,21 +31,21 @@ pub struct Customer {
     pub namespaces: Vec<String>,
 }
 
-/// What guardrails need of a spec.
+/// The part of a spec that guardrails need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TeamValues {
     /// The Blueprint's name.
     pub blueprint: String,
     /// The labels of the team's namespaces.
     pub labels: BTreeMap<String, String>,
-    /// Who calls what serves, less people.
+    /// The callers of services, without people.
     pub customers: Vec<Customer>,
     /// The names of the ways out.
     pub egress: Vec<String>,
 }
 
 impl TeamValues {
-    /// What is needed of this spec.
+    /// The needed part of this spec.
     #[must_use]
     pub fn of(spec: &AITeamSpec) -> Self {
         let customer = |customer: &team::Customer| Customer {
@@ -104,7 +104,7 @@ pub struct WayOut {
     pub ports: Vec<i32>,
 }
 
-/// What guardrails need of a Blueprint.
+/// The part of a Blueprint that guardrails need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Site {
@@ -122,12 +122,12 @@ pub struct Site {
     pub gateway_namespace: Option<String>,
     /// The storage classes of volumes, by purpose.
     pub storage_classes: BTreeMap<String, String>,
-    /// What pods may have.
+    /// The devices, tolerations and priorities of pods.
     pub pods: PodRules,
 }
 
 impl Site {
-    /// What is needed of this Blueprint for this team.
+    /// The needed part of this Blueprint for this team.
     #[must_use]
     pub fn of(name: &str, spec: &AITeamSpec, site: &BlueprintSpec) -> Self {
         let way = |name: &String| {
@@ -195,7 +195,7 @@ impl Site {
     }
 }
 
-/// What pods may have, with the devices of the team's own budget.
+/// The devices, tolerations and priorities of pods, with the devices of the team's budget.
 fn of_team(mut rules: PodRules, spec: &AITeamSpec) -> PodRules {
     rules.devices.extend(spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned());
     rules.devices.sort_unstable();

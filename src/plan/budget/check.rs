@@ -25,7 +25,9 @@ pub fn check_maximum(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mu
         let Some(most) = maximum.get(&resource).copied() else { continue };
         if amount > most {
             let field = field(&resource);
-            findings.invalid(format!("spec.budget.{field} is {amount}, and Blueprint {site} allows at most {most}"));
+            findings.invalid(format!(
+                "spec.budget.{field} is {amount}, more than the maximum {most} of Blueprint {site}. Lower it"
+            ));
         }
     }
 }
@@ -53,7 +55,7 @@ pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Re
     }
     for (resource, sum) in sums {
         let total = budget.get(&resource).copied();
-        // Limits of processors bind nobody unless the Blueprint asks for them.
+        // Limits of processors apply only if the Blueprint asks for them.
         if resource == super::LIMITS_CPU && total.is_none() {
             continue;
         }
@@ -61,7 +63,9 @@ pub fn check_shares(spec: &AITeamSpec, budget: &Amounts, places: &[Place]) -> Re
         if sum > total {
             let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
             let field = field(&resource);
-            findings.invalid(format!("the shares ask for {sum} of {field} together, and {whose} has {total}"));
+            findings.invalid(format!(
+                "the shares together need {field} {sum}, but {whose} has {total}. Lower a share, or raise spec.budget"
+            ));
         }
     }
     findings.verdict()
@@ -80,6 +84,9 @@ mod tests {
         let budget = super::super::budget(&spec, &BlueprintSpec::default()).unwrap();
         let places = crate::plan::namespaces::places("fraud", &spec);
         let message = check_shares(&spec, &budget, &places).unwrap_err().message;
-        assert_eq!(message, "the shares ask for 5 of requests.cpu together, and spec.budget has 4");
+        assert_eq!(
+            message,
+            "the shares together need requests.cpu 5, but spec.budget has 4. Lower a share, or raise spec.budget"
+        );
     }
 }

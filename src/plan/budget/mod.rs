@@ -40,7 +40,7 @@ const KNOWN_DEVICES: &[&str] = &["amd.com/gpu", "google.com/tpu", "nvidia.com/gp
 /// for small engines and a few people, and a bound all the same.
 const FALLBACK: &[(&str, &str)] = &[(REQUESTS_CPU, "8"), (REQUESTS_MEMORY, "32Gi"), (STORAGE, "200Gi")];
 
-/// What is requested, what is the limit of it, and how it is called in a spec.
+/// The resource of requests, the resource of limits, and the field of a spec.
 pub(super) const PAIRS: &[(&str, &str)] =
     &[(REQUESTS_CPU, LIMITS_CPU), (REQUESTS_MEMORY, LIMITS_MEMORY), (REQUESTS_EPHEMERAL, LIMITS_EPHEMERAL)];
 
@@ -91,7 +91,7 @@ pub fn device(name: &str) -> String {
     format!("requests.{name}")
 }
 
-/// What the resources name, by the quota's names.
+/// The amounts of the resources, by the quota's names.
 pub fn amounts(resources: &Resources) -> Result<Amounts, QuantityError> {
     let mut amounts = Amounts::new();
     let mut put = |name: &str, quantity: &Option<Quantity>| -> Result<(), QuantityError> {

@@ -13,7 +13,7 @@ use crate::api::quantity::Amount;
 use crate::engine::{Place, pods};
 use crate::plan::Instance;
 
-/// What a container gets that says nothing: the namespace's limit range.
+/// The default resources of a container: the namespace's limit range.
 pub const DEFAULTS: &[(&str, &str)] = &[
     (REQUESTS_CPU, "100m"),
     (REQUESTS_MEMORY, "256Mi"),
@@ -32,7 +32,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     (LIMITS_EPHEMERAL, "limits", "ephemeral-storage"),
 ];
 
-/// What the engines need, by namespace.
+/// The needs of the engines, by namespace.
 #[must_use]
 pub fn needs(instances: &[Instance]) -> BTreeMap<String, Amounts> {
     let mut needs: BTreeMap<String, Amounts> = BTreeMap::new();

@@ -62,17 +62,17 @@ pub fn deals_out_devices(team: &AITeam, instances: &[Instance]) -> bool {
     })
 }
 
-/// A share that is less than what the engines there need.
+/// A share below the needs of the engines there.
 fn too_small(place: &Place, wanted: &Amounts, needs: Option<&Amounts>) -> Option<Problem> {
     let short = needs?.iter().filter_map(|(resource, needed)| {
         let share = wanted.get(resource)?;
-        (needed > share).then(|| format!("{} {needed} of {share}", budget::field(resource)))
+        (needed > share).then(|| format!("{} {needed} (share: {share})", budget::field(resource)))
     });
     let short: Vec<String> = short.collect();
     let block = if place.layer == Layer::Backbone { "backbone" } else { "shared" };
     (!short.is_empty()).then(|| {
         let message = format!(
-            "the engines of {} need more than its share: {}: raise spec.budget or spec.{block}.share",
+            "{}: the engines need more than the share of the namespace: {}. Raise spec.budget or spec.{block}.share",
             place.name,
             short.join(", ")
         );
@@ -93,7 +93,7 @@ fn nothing(spec: &AITeamSpec, place: &Place, wanted: &Amounts) -> Option<Problem
     let side = if place.layer == Layer::Live { "live" } else { "workspace" };
     let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
     let message = format!(
-        "{} has no {} of {whose}, so nothing can run there: write spec.projects[{project}].share.{side}",
+        "{} gets no {} from {whose}, so no pod can start there. Set spec.projects[{project}].share.{side}",
         place.name,
         none.join(" and no ")
     );
@@ -103,11 +103,16 @@ fn nothing(spec: &AITeamSpec, place: &Place, wanted: &Amounts) -> Option<Problem
 fn over(share: &Share) -> Option<Problem> {
     let excess = share.granted.iter().filter_map(|(resource, granted)| {
         let wanted = share.wanted.get(resource)?;
-        (granted > wanted).then(|| format!("{} {granted} of {wanted}", budget::field(resource)))
+        (granted > wanted).then(|| format!("{} {granted} (share: {wanted})", budget::field(resource)))
     });
     let excess: Vec<String> = excess.collect();
     share.over.then(|| {
-        let message = format!("{} holds more than its share until it is free: {}", share.namespace, excess.join(", "));
+        let message = format!(
+            "{} uses more than its new share: {}. What runs is kept, and the quota shrinks as pods and volumes are \
+             removed",
+            share.namespace,
+            excess.join(", ")
+        );
         Problem::blocking(Scope::Namespace(share.namespace.clone()), Reason::OverBudget, message)
     })
 }

@@ -1,4 +1,4 @@
-//! The instances of engines: what each provides, with which values, and the
+//! The instances of engines: the capabilities and values of each, and the
 //! objects that it is made of.
 //!
 //! An instance that cannot be written for whatever reason is held: what runs of
@@ -20,14 +20,14 @@ use crate::engine::CompiledEngine;
 /// `<engine>=<revision>`, several with commas.
 pub const UPGRADE: &str = "strata-operator.dev/upgrade";
 
-/// Wants that the same instance answers.
+/// Requests that one instance serves.
 struct Group<'a> {
     id: InstanceId,
     wants: Vec<CapabilityRequest<'a>>,
     chosen: Chosen,
 }
 
-/// The team's instances, and what is to be said of them.
+/// The team's instances, and their problems.
 #[must_use]
 pub fn instances(team: &AITeam, facts: &Facts<'_>) -> (Vec<Instance>, Vec<Problem>) {
     let mut problems = unknown(&team.spec.blueprint, facts);
@@ -56,7 +56,7 @@ fn groups<'a>(team: &'a AITeam, facts: &Facts<'_>) -> Vec<Group<'a>> {
     for want in wants(&team.spec, facts) {
         let namespace = namespace_name(team_name, want.layer, None);
         let chosen = choose(&want, facts.choices.get(&namespace, want.capability), facts);
-        // What is held stands alone, so that it holds up nothing else.
+        // A held request has its own instance, so that it blocks no other.
         let together = chosen.hold.is_none() && chosen.engine.as_ref().is_some_and(|engine| engine.spec().together);
         let capability = (!together).then_some(want.capability);
         let id = InstanceId { namespace, engine: chosen.name.clone(), capability };
@@ -149,9 +149,9 @@ fn fill(
 pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]) -> Option<Issue> {
     let message = || {
         format!(
-            "{path}: the pods of {} reach the API server, and its addresses are not known yet, so nothing is written: \
-             they stand in the EndpointSlice kubernetes in the namespace default, which the chart's Role strata:api-server \
-             lets the operator read",
+            "{path}: nothing is written, because the pods of {} need the API server and its addresses are not known \
+             yet. The operator reads them from the EndpointSlice kubernetes in the namespace default, by the chart's \
+             Role strata:api-server",
             engine.name()
         )
     };
@@ -173,7 +173,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Opti
     }
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let message = format!(
-        "{} runs in revision {}, and {newest} is available: what runs is left as it is until you write \
+        "{}: revision {} is running and is not upgraded automatically; revision {newest} is available. To upgrade: \
          `kubectl annotate aiteam {name} --overwrite {UPGRADE}={wanted}`",
         engine.name(),
         choice.revision

@@ -112,7 +112,7 @@ fn named_engine_without_served_kinds_is_unavailable() {
     assert_eq!(hold.reason, Reason::Unavailable);
     assert_eq!(
         hold.message,
-        "spec.shared.experiments.engine names 'big': this cluster does not serve Thing.example.com in v2 or v1"
+        "spec.shared.experiments.engine is 'big': this cluster does not serve Thing.example.com in v2 or v1"
     );
     assert!(plan.instances.iter().any(|instance| instance.id.engine == "mlflow" && instance.hold.is_none()));
 }
@@ -123,7 +123,7 @@ fn what_runs_is_held_while_its_engine_is_missing() {
     let (reason, message) = held(&plan);
     assert_eq!(
         (reason, message.as_str()),
-        (Reason::EngineMissing, "spec.shared.experiments runs on 'gone': there is no engine of this name")
+        (Reason::EngineMissing, "spec.shared.experiments uses engine 'gone': no engine has this name")
     );
     assert_eq!(only(&plan).revision, "1");
     assert_eq!(plan.connections["URL"], "http://old");
@@ -180,10 +180,11 @@ fn values_are_checked_and_must_not_contradict() {
     let plan = site("{}", &[]).plan("{experiments: {storage: 5Gi}, models: {storage: 6Gi}}");
     assert_eq!(
         held(&plan).1,
-        "spec.shared.experiments.storage is \"5Gi\" and spec.shared.models.storage is \"6Gi\", but one instance answers both: say it once"
+        "spec.shared.experiments.storage (\"5Gi\") conflicts with spec.shared.models.storage (\"6Gi\"): one instance \
+         of the engine serves both. Set it in one of them"
     );
     let plan = site("{}", &[("own", "{}")]).plan("{featureStore: {engine: own}}");
-    assert!(held(&plan).1.ends_with("it provides Experiments, Models and not FeatureStore"));
+    assert!(held(&plan).1.ends_with("the engine provides Experiments, Models, not FeatureStore"));
 }
 
 #[test]
@@ -202,7 +203,9 @@ fn the_site_sets_parameters_under_those_of_the_team() {
     let unknown = plan.problems.iter().find(|problem| problem.issue.reason == Reason::EngineMissing).unwrap();
     assert!(
         !unknown.blocking
-            && unknown.issue.message.starts_with("Blueprint default has spec.parameters.mlfow, and there")
+            && unknown
+                .issue.message
+                .starts_with("Blueprint default: spec.parameters.mlfow is for an engine that does not exist")
     );
 }
 
@@ -238,7 +241,8 @@ fn engines_that_need_more_than_there_is_are_told_both_numbers() {
     let problem = plan.problems.iter().find(|problem| problem.issue.reason == Reason::Invalid).unwrap();
     assert_eq!(
         problem.issue.message,
-        "the engines of abc--shared need more than its share: requests.cpu 2 of 1: raise spec.budget or spec.shared.share"
+        "abc--shared: the engines need more than the share of the namespace: requests.cpu 2 (share: 1). Raise \
+         spec.budget or spec.shared.share"
     );
 }
 

@@ -1,4 +1,4 @@
-//! `Component`: its image and size are there, and its words name what it has.
+//! `Component`: its image and size exist, and its references are declared.
 //!
 //! Nothing is written for a component: pipelines give it to their engine.
 
@@ -11,7 +11,7 @@ use super::{Detail, ResolvedSpec, WorkFacts, data, invalid, pod};
 use crate::api::work::{Component, ComponentSpec};
 use crate::api::{Issue, Layer};
 
-/// What a component asks for: nothing is written for it.
+/// The resolved spec of a component: nothing is written for it.
 pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &component.spec;
     words(spec, "")?;
@@ -39,8 +39,8 @@ pub fn digest(spec: &ComponentSpec, image: &str, facts: &WorkFacts<'_>) -> Strin
     text
 }
 
-/// Command and arguments refer to nothing but what the component declares. `whose`
-/// says whose they are, where that does not go without saying.
+/// Command and arguments refer only to declarations of the component. `whose`
+/// names the component where the message needs it.
 pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Issue> {
     let files = spec.inputs.iter().chain(&spec.outputs).map(|file| file.name.as_str());
     let declared: Vec<&str> = spec.parameters.iter().map(|parameter| parameter.name.as_str()).chain(files).collect();
@@ -48,8 +48,8 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Issue> {
         for (index, word) in words.iter().enumerate() {
             if let Some(unknown) = references(word).into_iter().find(|name| !declared.contains(name)) {
                 return Err(invalid(format!(
-                    "spec.{field}[{index}]{whose} refers to $({unknown}), and the parameters, inputs and outputs are: {}; \
-                     declare it, or write $$({unknown}) for the text itself",
+                    "spec.{field}[{index}]{whose} refers to $({unknown}), which is no parameter, input or output. \
+                     Available: {}. Declare it, or write $$({unknown}) for the literal text",
                     pod::listed(&declared)
                 )));
             }
@@ -69,7 +69,10 @@ fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -
     let absent: Vec<&str> = absent.map(String::as_str).collect();
     Ok((!absent.is_empty()).then(|| {
         let names = absent.join(", ");
-        format!("{shared} has no dataset {names}: each namespace where the component runs needs its own of that name")
+        format!(
+            "{shared} has no dataset {names}. Each namespace where the component runs needs its own dataset of that \
+             name"
+        )
     }))
 }
 
@@ -96,24 +99,28 @@ mod tests {
             ),
             (
                 "{image: python, args: [a, '$(epoch)'], parameters: [{name: epochs}], outputs: [{name: model}]}",
-                "spec.args[1] refers to $(epoch), and the parameters, inputs and outputs are: epochs, model; declare it, or write $$(epoch) for the text itself",
+                "spec.args[1] refers to $(epoch), which is no parameter, input or output. Available: epochs, model. \
+                 Declare it, or write $$(epoch) for the literal text",
             ),
             (
                 "{image: python, command: [sh, -c, 'echo $(date)']}",
-                "spec.command[2] refers to $(date), and the parameters, inputs and outputs are: none; declare it, or write $$(date) for the text itself",
+                "spec.command[2] refers to $(date), which is no parameter, input or output. Available: none. Declare \
+                 it, or write $$(date) for the literal text",
             ),
             (
                 "{image: nothing}",
-                "spec.image is 'nothing', and neither the team's shared.images nor Blueprint default has it: there are train, python",
+                "spec.image is 'nothing', which is neither in the team's shared.images nor in Blueprint default. \
+                 Available: train, python",
             ),
             (
                 "{image: python, size: huge}",
-                "spec.size is 'huge', and Blueprint default has the sizes: gpu, large, other, small",
+                "spec.size is 'huge', which is no size of Blueprint default. Available: gpu, large, other, small",
             ),
             ("{image: python, datasets: [cards, mine]}", ""),
             (
                 "{image: python, datasets: [gone]}",
-                "spec.datasets names dataset 'gone', and neither fraud--chargeback nor fraud--shared has one of that name: create it first",
+                "spec.datasets names dataset 'gone', which exists in neither fraud--chargeback nor fraud--shared. \
+                 Create it first",
             ),
         ] {
             let found = drafted("fraud--chargeback", spec);
@@ -133,8 +140,8 @@ mod tests {
     #[test]
     fn of_a_component_in_shared_datasets_of_projects_are_advice() {
         let draft = drafted("fraud--shared", "{image: train, datasets: [cards, mine]}").unwrap();
-        let advice =
-            "fraud--shared has no dataset mine: each namespace where the component runs needs its own of that name";
+        let advice = "fraud--shared has no dataset mine. Each namespace where the component runs needs its own dataset \
+                      of that name";
         let Detail::Component { image, advice: Some(told), .. } = &draft.detail else { panic!("{draft:?}") };
         assert_eq!((image.as_str(), told.as_str()), ("registry.example.com/own/train:2", advice));
     }

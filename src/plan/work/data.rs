@@ -1,4 +1,4 @@
-//! Which dataset a name means in a namespace, and what of it a pod is given.
+//! The dataset of a name in a namespace, and the settings and mounts of a pod.
 //!
 //! A namespace's own goes before that of Shared. What Shared says reaches no Secret
 //! and no volume that the namespace did not give away itself: in a Workspace by a
@@ -21,7 +21,7 @@ pub enum User<'a> {
         name: &'a str,
         /// The digest of its content.
         digest: &'a str,
-        /// What a model in production pinned when it first named its monitor.
+        /// The pin that a model in production made when it first named its monitor.
         pinned: Option<&'a UsedBy>,
     },
 }
@@ -46,7 +46,7 @@ pub const fn stands_for_shared(dataset: &Dataset) -> bool {
     dataset.spec.uri.is_none() && dataset.spec.volume.is_none()
 }
 
-/// What the name means here.
+/// Resolves the name in this namespace.
 pub fn find(name: &str, facts: &WorkFacts<'_>) -> Lookup<Found> {
     let shared = || facts.neighbours.dataset(&facts.shared(), name);
     let Some(own) = facts.neighbours.dataset(&facts.namespace.name, name)? else {
@@ -62,8 +62,8 @@ pub fn addressed(mut own: Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<
     let of_shared = if *here == shared { None } else { facts.neighbours.dataset(&shared, name)? };
     let Some((uri, of_shared)) = of_shared.and_then(|found| Some((found.spec.uri.clone()?, found))) else {
         return Err(invalid(format!(
-            "dataset {here}/{name} says neither `uri` nor `volume`, and {shared} has no dataset {name} with an address \
-             that it could stand for"
+            "dataset {here}/{name} has neither `uri` nor `volume`, and {shared} has no dataset {name} with a `uri` to \
+             stand for"
         )));
     };
     own.spec.uri = Some(uri);
@@ -81,7 +81,7 @@ pub fn given(
     let given = names.iter().map(|name| {
         let found = find(name, facts)?.ok_or_else(|| {
             let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
-            invalid(format!("{field} names dataset '{name}', and {places} has one of that name: create it first"))
+            invalid(format!("{field} names dataset '{name}', which exists in {places}. Create it first"))
         })?;
         one(field, name, &found, user, facts)
     });
@@ -92,7 +92,8 @@ fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &WorkFacts
     let spec = &found.dataset.spec;
     if !found.own && spec.volume.is_some() {
         return Err(invalid(format!(
-            "{field} names dataset '{name}', which {} has with a volume: a volume is readable in its own namespace alone",
+            "{field} names dataset '{name}', which is on a volume in {}. A volume can only be read in its own \
+             namespace",
             facts.shared()
         )));
     }
@@ -117,14 +118,14 @@ fn listed(name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> R
     }
     let here = &facts.namespace.name;
     let why = match known {
-        Some(_) => format!("changed since dataset {here}/{name} listed it: look at it, and"),
-        None if found.own => format!("is not listed by dataset {here}/{name}: look at it, and"),
+        Some(_) => format!("changed since dataset {here}/{name} listed it. Review it, then"),
+        None if found.own => format!("is not listed by dataset {here}/{name}. Review it, then"),
         None => format!(
-            "takes dataset {name}, which has credentials: create a dataset {name} in {here} with that namespace's own, and"
+            "uses dataset {name}, which has credentials. Create a dataset {name} in {here} with credentials of that namespace, then"
         ),
     };
     let message =
-        format!("component {component} {why} write {{component: {component}, digest: {digest}}} into its `usedBy`");
+        format!("component {component} {why} add {{component: {component}, digest: {digest}}} to its `usedBy`");
     Err(Issue::new(Reason::NotListed, message))
 }
 

@@ -40,7 +40,7 @@ fn what_shared_says_names_no_secret_of_another_namespace() {
         let refused = given_to(&scene(), WORKSPACE, user, "requests").unwrap_err();
         assert!(
             refused
-                .starts_with("Invalid: spec.datasets names dataset 'requests', which fraud--shared has with a volume"),
+                .starts_with("Invalid: spec.datasets names dataset 'requests', which is on a volume in fraud--shared"),
             "{refused}"
         );
     }
@@ -54,7 +54,7 @@ fn in_live_a_component_is_given_what_lists_it_as_it_is() {
     let (one, two) = (digest("1"), digest("2"));
     let refused = given_to(&scene(), LIVE, component(&one), "cards").unwrap_err();
     assert!(
-        refused.starts_with("NotListed: component train takes dataset cards, which has credentials: create"),
+        refused.starts_with("NotListed: component train uses dataset cards, which has credentials. Create"),
         "{refused}"
     );
     assert_eq!(given_to(&scene(), LIVE, component(&one), "open").unwrap().secret, None);
@@ -71,7 +71,7 @@ fn in_live_a_component_is_given_what_lists_it_as_it_is() {
             let refused = given_to(&listed(name, digest, what), LIVE, component(&one), "cards").unwrap_err();
             assert!(refused.starts_with(&format!("NotListed: component train {why} {LIVE}/cards")), "{refused}");
             assert!(
-                refused.ends_with(&format!("write {{component: train, digest: {one}}} into its `usedBy`")),
+                refused.ends_with(&format!("add {{component: train, digest: {one}}} to its `usedBy`")),
                 "{refused}"
             );
         }

@@ -16,11 +16,11 @@ use crate::plan::settings::{LARGEST, LeftOut, bytes};
 /// The longest setting.
 pub const VALUE: usize = 1024;
 
-/// The word for one whose place another takes in a namespace.
+/// The word for a dataset that another one hides in a namespace.
 pub const SHADOWED: &str = "shadowed in";
 
-/// How it begins what a dataset says while nothing is awaited but its settings.
-pub const SETTLING: &str = "its settings are being written";
+/// The first words of a dataset's message while only its settings are awaited.
+pub const SETTLING: &str = "the settings are being written";
 
 /// How the settings of a dataset reach those who may use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Reach {
     pub shadowed: Vec<(String, String)>,
 }
 
-/// What a dataset asks for.
+/// The resolved spec of a dataset.
 pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = dataset.metadata.name.clone().unwrap_or_default();
     let here = &facts.namespace.name;
@@ -61,7 +61,7 @@ pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, I
 fn whole(settings: &BTreeMap<String, String>) -> Result<(), Issue> {
     let Some((name, value)) = settings.iter().find(|(_, value)| value.len() > VALUE) else { return Ok(()) };
     Err(invalid(format!(
-        "the setting {name} has {} bytes, and {VALUE} is the most: shorten the address, or the path of the split",
+        "the setting {name} has {} bytes, more than the maximum {VALUE}. Shorten the address, or the path of the split",
         value.len()
     )))
 }
@@ -83,7 +83,7 @@ fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) 
         let there = known.values.iter().filter(|(key, _)| !settings.contains_key(*key));
         let others: usize = there.map(|(key, value)| key.len() + value.len()).sum();
         let shadowed = matches!(known.left_out.get(&me), Some(LeftOut::Shadowed(_)));
-        // What is planned already stays, and is judged by what the team left out.
+        // A planned dataset stays, and is judged by the settings that the team left out.
         let grows = settings.iter().any(|(key, value)| known.values.get(key) != Some(value));
         if grows && !shadowed && others + new > LARGEST {
             return Err(too_large(new, &place.name));
@@ -92,12 +92,12 @@ fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) 
     Ok(())
 }
 
-/// What is said where there is no room.
+/// The message for settings without room.
 #[must_use]
 pub fn too_large(new: usize, place: &str) -> Issue {
     invalid(format!(
-        "`connections` of {place} has no room for the {new} bytes of its settings: all datasets there have {LARGEST} \
-         together. Take splits away here, or datasets that nobody uses"
+        "`connections` of {place} has no room for the {new} bytes of settings of this dataset: all datasets there may \
+         have {LARGEST} together. Remove splits here, or datasets without users"
     ))
 }
 
@@ -146,24 +146,24 @@ fn setting(name: &str, part: &str) -> String {
 }
 
 /// A volume cannot be mounted from another namespace, so Shared holds none; only
-/// Live says which components it gives what is its own.
+/// Live lists the components that may use its own datasets.
 fn place(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let here = &facts.namespace.name;
     if dataset.spec.volume.is_some() && facts.namespace.layer == Layer::Shared {
         return Err(invalid(format!(
-            "a volume is readable in its own namespace alone, and {here} is Shared: give the dataset a `uri`, or create \
+            "a volume can only be read in its own namespace, and {here} is Shared. Give the dataset a `uri`, or create \
              it in the namespace that uses it"
         )));
     }
     if !dataset.spec.used_by.is_empty() && !facts.is_live() {
         return Err(invalid(format!(
-            "`usedBy` says who is given what is Live's own, and {here} is {}: take it away here",
+            "`usedBy` is for datasets in Live, and {here} is {}. Remove it",
             facts.namespace.layer.name()
         )));
     }
     if dataset.spec.volume.is_some() && dataset.spec.splits.contains_key("path") {
         return Err(invalid(format!(
-            "split 'path' would be the setting {}, which is the volume's own path: rename the split",
+            "split 'path' would set {}, which is the path of the volume. Rename the split",
             setting(name, "path")
         )));
     }
@@ -178,11 +178,11 @@ fn apart(dataset: &Dataset, name: &str, own: &BTreeMap<String, String>, facts: &
     let age = |dataset: &Dataset, name: &str| (dataset.metadata.creation_timestamp.clone(), name.to_owned());
     for key in own.keys() {
         for other in namesakes(key).into_iter().filter(|other| other != name) {
-            // One that cannot be read says nothing of its settings.
+            // The settings of an unreadable dataset are not known.
             let Ok(Some(found)) = facts.neighbours.dataset(here, &other) else { continue };
             if age(&found, &other) < age(dataset, name) && connections(&found, here, &other).contains_key(key) {
                 return Err(invalid(format!(
-                    "dataset {here}/{other} has the setting {key} already: rename this dataset, or the split of one of \
+                    "dataset {here}/{other} already has the setting {key}. Rename this dataset, or the split of one of \
                      the two"
                 )));
             }
@@ -206,7 +206,7 @@ fn namesakes(key: &str) -> Vec<String> {
 }
 
 /// The volume as it is asked for, and advice where it stays larger. What cannot
-/// change of one that is there stays.
+/// change of an existing one stays.
 fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Issue> {
     let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
     let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
@@ -216,7 +216,8 @@ fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(Volume
         && asked < has
     {
         advice = Some(format!(
-            "spec.volume.size is {wanted}, and volume {claim} is there with {size}: it stays, a volume can only grow"
+            "spec.volume.size is {wanted}, less than the {size} of volume {claim}, which is kept: a volume can only \
+             grow"
         ));
         size.clone_into(&mut wanted);
     }
@@ -224,8 +225,8 @@ fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(Volume
         && has != mode
     {
         return Err(invalid(format!(
-            "spec.volume.accessMode is {mode}, and volume {claim} is there with {has}, which never changes: ask for \
-             {has}, or name the dataset otherwise"
+            "spec.volume.accessMode is {mode}, but volume {claim} has {has}, which cannot change. Set {has}, or give \
+             the dataset another name"
         )));
     }
     let classes = facts.plan.site.storage_classes.clone().unwrap_or_default();
@@ -233,14 +234,14 @@ fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(Volume
         AccessMode::ReadWriteOnce => classes.home,
         AccessMode::ReadWriteMany | AccessMode::ReadOnlyMany => classes.shared,
     };
-    // The class of a claim never changes, whatever the Blueprint says by now.
+    // The class of a claim never changes, even if the Blueprint's does.
     let class = live["storageClassName"].as_str().map(str::to_owned).or_else(|| volume.class.clone()).or(of_site);
     if let (Some(class), Some(asked)) = (&class, &volume.class)
         && class != asked
     {
         return Err(invalid(format!(
-            "spec.volume.class is {asked}, and volume {claim} is there with class {class}, which never changes: ask for \
-             {class}, or name the dataset otherwise"
+            "spec.volume.class is {asked}, but volume {claim} has class {class}, which cannot change. Set {class}, or \
+             give the dataset another name"
         )));
     }
     Ok((VolumeInputs { size: wanted, class, access_mode: mode.to_owned() }, advice))

@@ -68,22 +68,24 @@ fn volume_takes_the_class_of_its_access_mode_once() {
             VolumeInputs { size: size.to_owned(), class: Some(class.to_owned()), access_mode: mode.to_owned() };
         assert_eq!(found, expected, "{spec}");
     }
-    // Less than what is there is told, and keeps nothing from being ready.
+    // A smaller size than the existing volume is reported, but the dataset is ready.
     let draft = drafted(&there("old"), "fraud--chargeback", "data", "{volume: {size: 5Gi}}").unwrap();
     assert_eq!(draft.work.dataset.unwrap().volume.unwrap().size, "10Gi");
     let Detail::Dataset { advice: Some(advice), .. } = draft.detail else { panic!("no advice") };
     assert_eq!(
         advice,
-        "spec.volume.size is 5Gi, and volume dataset-data is there with 10Gi: it stays, a volume can only grow"
+        "spec.volume.size is 5Gi, less than the 10Gi of volume dataset-data, which is kept: a volume can only grow"
     );
     for (spec, message) in [
         (
             "{volume: {size: 10Gi, accessMode: ReadWriteOnce}}",
-            "spec.volume.accessMode is ReadWriteOnce, and volume dataset-data is there with ReadWriteMany, which never changes: ask for ReadWriteMany, or name the dataset otherwise",
+            "spec.volume.accessMode is ReadWriteOnce, but volume dataset-data has ReadWriteMany, which cannot change. \
+             Set ReadWriteMany, or give the dataset another name",
         ),
         (
             "{volume: {size: 10Gi, class: fast}}",
-            "spec.volume.class is fast, and volume dataset-data is there with class old, which never changes: ask for old, or name the dataset otherwise",
+            "spec.volume.class is fast, but volume dataset-data has class old, which cannot change. Set old, or give \
+             the dataset another name",
         ),
     ] {
         assert_eq!(drafted(&there("old"), "fraud--chargeback", "data", spec).err().as_deref(), Some(message));
@@ -93,7 +95,7 @@ fn volume_takes_the_class_of_its_access_mode_once() {
 #[test]
 fn two_datasets_never_answer_for_one_setting() {
     let taken = |of: &str, key: &str| {
-        format!("dataset {of} has the setting {key} already: rename this dataset, or the split of one of the two")
+        format!("dataset {of} already has the setting {key}. Rename this dataset, or the split of one of the two")
     };
     for (namespace, name, spec, message) in [
         ("fraud--shared", "cards", "{uri: 's3://cards/v7', splits: {v7_train: a}}", String::new()),
@@ -118,26 +120,30 @@ fn two_datasets_never_answer_for_one_setting() {
             "fraud--chargeback",
             "cards",
             "{uri: 's3://x', usedBy: [{component: a, digest: b}]}",
-            "`usedBy` says who is given what is Live's own, and fraud--chargeback is Workspace: take it away here".to_owned(),
+            "`usedBy` is for datasets in Live, and fraud--chargeback is Workspace. Remove it".to_owned(),
         ),
         (
             "fraud--chargeback",
             "cards-v8",
             "{usedBy: []}",
-            "dataset fraud--chargeback/cards-v8 says neither `uri` nor `volume`, and fraud--shared has no dataset cards-v8 with an address that it could stand for".to_owned(),
+            "dataset fraud--chargeback/cards-v8 has neither `uri` nor `volume`, and fraud--shared has no dataset \
+             cards-v8 with a `uri` to stand for"
+                .to_owned(),
         ),
         ("fraud--chargeback--live", "cards", "{usedBy: []}", String::new()),
         (
             "fraud--shared",
             "big",
             "{volume: {size: 1Gi}}",
-            "a volume is readable in its own namespace alone, and fraud--shared is Shared: give the dataset a `uri`, or create it in the namespace that uses it".to_owned(),
+            "a volume can only be read in its own namespace, and fraud--shared is Shared. Give the dataset a `uri`, or \
+             create it in the namespace that uses it"
+                .to_owned(),
         ),
         (
             "fraud--chargeback",
             "big",
             "{volume: {size: 1Gi}, splits: {path: a}}",
-            "split 'path' would be the setting DATASET_BIG_PATH, which is the volume's own path: rename the split".to_owned(),
+            "split 'path' would set DATASET_BIG_PATH, which is the path of the volume. Rename the split".to_owned(),
         ),
     ] {
         let found = drafted(&scene(), namespace, name, spec);
@@ -164,7 +170,8 @@ fn a_setting_is_whole_or_its_length_is_told() {
     assert_eq!(connections["DATASET_BIG_TRAIN"].len(), 1024);
     assert_eq!(
         drafted(&scene(), "fraud--shared", "big", &spec(507)).unwrap_err(),
-        "the setting DATASET_BIG_TRAIN has 1025 bytes, and 1024 is the most: shorten the address, or the path of the split"
+        "the setting DATASET_BIG_TRAIN has 1025 bytes, more than the maximum 1024. Shorten the address, or the path of \
+         the split"
     );
 }
 
@@ -177,7 +184,7 @@ fn what_does_not_fit_says_so_and_takes_no_others_place() {
         let message = drafted(&scene, namespace, "more", &large).unwrap_err();
         assert!(message.starts_with("`connections` of fraud--chargeback has no room for the 4"), "{message}");
     }
-    // What is there already stays, when its status is told again.
+    // Existing settings stay when the status is written again.
     let there = scene.given([("DATASET_THERE_URI", "s3://there")]);
     assert!(drafted(&there, "fraud--chargeback", "there", "{uri: 's3://there'}").is_ok());
 }

@@ -1,7 +1,7 @@
-//! Which engine provides a work object, and what it makes of it.
+//! The engine of a work object, and its rendered objects.
 //!
 //! The choice sticks to the object: neither a newly installed engine nor a newer
-//! revision takes over what runs.
+//! revision takes over running objects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
         return Err(hold);
     }
     let Some(engine) = chosen.engine else {
-        let message = format!("engine '{}' is not there", chosen.name);
+        let message = format!("engine '{}' does not exist", chosen.name);
         return Err(Issue::new(Reason::EngineMissing, message));
     };
     let of_team = of_team(plan, &engine, facts);
     let inputs = of(plan, &engine, of_team, facts);
     let site = (facts.team.spec.blueprint.as_str(), &*facts.plan.site);
     let asked = of_team.map(|_| path(plan.id.kind.capability()));
-    // Of what is retained nothing is written: what it would be now holds up nothing.
+    // Nothing is written for a retained object, so its problems block nothing.
     let unwritten = plan.retained && !plan.draft.write;
     let refused = refused(&engine, &inputs.parameters, asked, site);
     let held = refused.or_else(|| unreachable(&engine, path(plan.id.kind.capability()), &facts.plan.api_server));
@@ -83,7 +83,7 @@ pub fn candidates(plan: &Plan, capability: Capability) -> Vec<&str> {
     preferred.chain(plain(capability)).collect()
 }
 
-/// What the team has of this engine for the capability.
+/// The instance of this engine in the team for the capability.
 fn of_team<'a>(plan: &WorkPlan, engine: &CompiledEngine, facts: &'a WorkFacts<'_>) -> Option<&'a Instance> {
     let capability = plan.id.kind.capability();
     let mut instances = facts.plan.instances.iter();
@@ -94,7 +94,7 @@ fn of_team<'a>(plan: &WorkPlan, engine: &CompiledEngine, facts: &'a WorkFacts<'_
 /// site's, and the object's.
 fn of(plan: &WorkPlan, engine: &CompiledEngine, of_team: Option<&Instance>, facts: &WorkFacts<'_>) -> Inputs {
     let base = inputs::base(facts.team, &facts.plan.site, &plan.id.namespace, plan.layer, plan.project.as_deref());
-    // Where the registry wants a login, its engine names the Secret to its consumers.
+    // Where the registry needs a login, its engine names the Secret to its consumers.
     let registry = facts.plan.connections.get("MODELS_SECRET").filter(|_| plan.id.kind == WorkKind::ModelService);
     Inputs {
         credentials: registry.map(|secret| CredentialsInputs { secret: secret.clone() }),
@@ -122,8 +122,8 @@ fn outdated(plan: &WorkPlan, engine: &CompiledEngine, object: &Object) -> Result
         return Ok(());
     }
     let message = format!(
-        "{name} runs in revision {revision}, and {newest} is available: what serves is left as it is until you write \
-         `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
+        "{name}: revision {revision} is serving and is not upgraded automatically; revision {newest} is available. To \
+         upgrade: `kubectl annotate modelservice {} --namespace {} --overwrite {UPGRADE}={wanted}`",
         plan.id.name, plan.id.namespace
     );
     Err(Issue::new(Reason::UpgradeAvailable, message))

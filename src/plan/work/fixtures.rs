@@ -1,4 +1,4 @@
-//! A team with one project, and what stands in its namespaces: for tests.
+//! A team with one project and objects in its namespaces, for tests.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ impl Scene {
         self
     }
 
-    /// Under a Blueprint that says this of runs.
+    /// Under a Blueprint with these rules of runs.
     pub(crate) fn runs(mut self, text: &str) -> Self {
         std::sync::Arc::make_mut(&mut self.plan.site).runs = Some(spec(text));
         self
@@ -139,7 +139,7 @@ impl Scene {
         self
     }
 
-    /// What is known in this namespace.
+    /// The known objects of this namespace.
     pub(crate) fn facts<T>(&self, namespace: &str, then: impl FnOnce(&WorkFacts<'_>) -> T) -> T {
         let live = |kind: &str, name: &str| self.live.get(&key(kind, name)).cloned();
         let mut place = self.plan.namespace(namespace).unwrap().clone();

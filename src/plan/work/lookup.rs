@@ -1,5 +1,5 @@
-//! What planning a work object knows: the team's plan, the objects
-//! that it may refer to, and what was seen of what was written for it.
+//! The facts for planning a work object: the team's plan, the objects
+//! that it may refer to, and the state of its written objects.
 
 use std::collections::BTreeMap;
 
@@ -40,12 +40,11 @@ pub struct WorkFacts<'a> {
 /// is there and cannot be read.
 pub type Lookup<K> = Result<Option<K>, Issue>;
 
-/// Why nothing can be made of an object that is there and cannot be read.
+/// The reason that an existing but unreadable object blocks a plan.
 #[must_use]
 pub fn unreadable(id: &WorkId, error: &str) -> Issue {
     let message = format!(
-        "{id} is there and this version of Strata cannot read it: {error}; use a version that can, or write it as this \
-         one reads it"
+        "{id} exists, but this version of Strata cannot read it: {error}. Run a version that can, or fix the object"
     );
     Issue::new(Reason::Invalid, message)
 }
@@ -82,7 +81,7 @@ impl WorkFacts<'_> {
         format!("{}--shared", self.plan.identity.name)
     }
 
-    /// Whether the object stands in production.
+    /// Whether the object is in production.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.namespace.layer == Layer::Live

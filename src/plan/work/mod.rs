@@ -1,5 +1,5 @@
-//! From one work object, the plan of its team and what was seen to
-//! what is to be for it.
+//! From one work object, the plan of its team and the observed state to
+//! its desired objects.
 //!
 //! Pure: no client, no clock. An object that cannot be as it asks is held, with
 //! a message that names both sides: nothing of it is started, changed or removed.
@@ -69,7 +69,7 @@ macro_rules! of_each {
     };
 }
 
-/// What a kind asks for, once everything it names was found.
+/// The resolved spec of a kind, with all references found.
 #[derive(Clone, Debug, Default)]
 pub struct ResolvedSpec {
     /// The variables of the engine's expressions.
@@ -82,11 +82,11 @@ pub struct ResolvedSpec {
     pub scale: Option<Scale>,
     /// Who may connect to it from outside of its namespace.
     pub callers: Option<Callers>,
-    /// What its status tells beyond how it does.
+    /// Facts for its status.
     pub detail: Detail,
 }
 
-/// How many replicas are wanted.
+/// The number of replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// The id of the engine's template.
@@ -104,7 +104,7 @@ pub struct Callers {
     pub port: i32,
 }
 
-/// What the status of a kind tells beyond how it does.
+/// Facts of a kind for its status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Detail {
     /// Nothing.
@@ -116,7 +116,7 @@ pub enum Detail {
         image: String,
         /// The digest of its content.
         digest: String,
-        /// Advice: what projects that use it must have.
+        /// Advice: the needs of projects that use it.
         advice: Option<String>,
     },
     /// Of a dataset.
@@ -127,7 +127,7 @@ pub enum Detail {
         reach: dataset::Reach,
         /// The claim of its volume.
         claim: Option<String>,
-        /// Advice: what is not as it is asked, and keeps nothing from being ready.
+        /// Advice: differences from the spec that do not block readiness.
         advice: Option<String>,
     },
     /// Of a workbench.
@@ -136,7 +136,7 @@ pub enum Detail {
     Pipeline {
         /// The steps in their order: `a, b, c`.
         order: String,
-        /// Advice: what this engine does otherwise than the graph says.
+        /// Advice: differences of this engine from the graph.
         advice: Option<String>,
     },
     /// Of a run.
@@ -156,10 +156,10 @@ pub enum Detail {
     },
 }
 
-/// What is to be for one work object.
+/// The desired state of one work object.
 #[derive(Clone, Debug)]
 pub struct WorkPlan {
-    /// Whose plan it is.
+    /// The identity of the planned object.
     pub id: WorkId,
     /// Its UID.
     pub uid: String,
@@ -176,13 +176,13 @@ pub struct WorkPlan {
     pub engine: Option<Arc<CompiledEngine>>,
     /// The engine's name and revision, as they are to be recorded.
     pub choice: Option<(String, String)>,
-    /// What the engine's expressions speak of.
+    /// The variables of the engine's expressions.
     pub inputs: Option<Inputs>,
-    /// What it is made of.
+    /// Its objects.
     pub objects: Vec<RenderedObject>,
     /// Present: nothing of it is written or removed.
     pub hold: Option<Issue>,
-    /// What the kind asks for.
+    /// The resolved spec of the kind.
     pub draft: ResolvedSpec,
 }
 
@@ -269,7 +269,7 @@ impl Object {
         }
     }
 
-    /// What was recorded as the engine that provides it.
+    /// The recorded engine that provides it.
     #[must_use]
     pub fn recorded_engine(&self) -> Option<&crate::api::work::EngineStatus> {
         match self {
@@ -283,7 +283,7 @@ impl Object {
     }
 }
 
-/// What is to be for this object.
+/// Plans the object.
 #[must_use]
 pub fn plan(id: &WorkId, object: &Object, facts: &WorkFacts<'_>) -> WorkPlan {
     let mut plan = WorkPlan {
@@ -332,13 +332,13 @@ fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(
         Object::ModelService(object) => model_service::draft(object, facts)?,
     };
     if plan.id.kind == WorkKind::Component {
-        // A component is nothing by itself: pipelines give it to their engine.
+        // A component has no objects: pipelines pass it to their engine.
         return Ok(());
     }
     engine::fill(plan, object, facts)
 }
 
-/// Each kind stands in its own layers; an admission policy says so first.
+/// Each kind belongs in its own layers; an admission policy checks this first.
 fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let layers = id.kind.layers();
     if layers.contains(&facts.namespace.layer) {
@@ -346,7 +346,7 @@ fn in_its_layer(id: &WorkId, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     }
     let names: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
     Err(invalid(format!(
-        "a {} lives in a namespace of layer {}, and {} is {}: create it there",
+        "a {} belongs in a namespace of layer {}, but {} is {}. Create it in one of that layer",
         id.kind,
         names.join(" or "),
         id.namespace,

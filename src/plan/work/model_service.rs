@@ -1,4 +1,4 @@
-//! `ModelService`: what is released, pinned, and who may call it.
+//! `ModelService`: its releases, pinned, and its callers.
 
 use super::release::{self, Decision};
 use super::{Callers, Detail, ResolvedSpec, WorkFacts, component, data, invalid, pod};
@@ -14,10 +14,10 @@ use crate::engine::work::{
 /// Where a model answers.
 const PORT: i32 = 8080;
 
-/// What a model in production asks for.
+/// The resolved spec of a model in production.
 pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &service.spec;
-    // What is retained is not written, so nothing that shapes it need be there.
+    // A retained object is not written, so its references need not exist.
     let written = !facts.namespace.retained;
     let sized = if written { pod::sized("spec.size", &spec.size, facts)? } else { SizedInputs::default() };
     let callers = Callers { namespaces: callers(service, facts)?, port: PORT };
@@ -53,7 +53,7 @@ pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSp
     })
 }
 
-/// What serves goes before workbenches and runs, where the site has a class for it.
+/// Services have priority over workbenches and runs, where the site has a class for it.
 fn in_production(sized: SizedInputs, facts: &WorkFacts<'_>) -> SizedInputs {
     let classes = facts.plan.site.priority_classes.as_ref();
     match classes.and_then(|classes| classes.production.clone()) {
@@ -74,7 +74,7 @@ fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) ->
     })
 }
 
-/// What is to serve: the first of the releases, whatever the spec asks for next.
+/// The release to serve: the first one, whatever the spec asks for next.
 fn served(service: &ModelService, decision: &Decision) -> ServiceInputs {
     let asked = &service.spec.model.name;
     let Some(first) = decision.releases.first() else {
@@ -92,7 +92,7 @@ fn served(service: &ModelService, decision: &Decision) -> ServiceInputs {
     }
 }
 
-/// The one runtime that there is, as engines know it.
+/// The only runtime, by its name in engines.
 const MLFLOW: &str = "mlflow";
 
 /// Who may call while nothing else of the service can be as it is asked: whom the
@@ -114,7 +114,8 @@ fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>,
         let Some(customer) = known.iter().find(|customer| customer.name == *name) else {
             let names: Vec<&str> = known.iter().map(|customer| customer.name.as_str()).collect();
             return Err(invalid(format!(
-                "spec.customers names '{name}', and spec.customers of AITeam {} has: {}. Add it there, or remove it here",
+                "spec.customers names '{name}', which is not in spec.customers of AITeam {} ({}). Add it there, or \
+                 remove it here",
                 facts.plan.identity.name,
                 pod::listed(&names)
             )));
@@ -129,16 +130,16 @@ fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>,
 /// The volume that requests are written to.
 fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, Issue> {
     let (name, here) = (&capture.dataset, &facts.namespace.name);
-    let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', and {why}"));
+    let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', but {why}"));
     let dataset = facts
         .neighbours
         .dataset(here, name)?
-        .ok_or_else(|| refused(&format!("{here} has no dataset of that name: create it first, with a volume")))?;
+        .ok_or_else(|| refused(&format!("{here} has no dataset of that name. Create it first, with a volume")))?;
     let Some(volume) = &dataset.spec.volume else {
-        return Err(refused("that dataset is at an address: requests are written to one with a `volume`"));
+        return Err(refused("that dataset has a `uri`. Choose one with a `volume`"));
     };
     if dataset.spec.read_only || volume.access_mode == AccessMode::ReadOnlyMany {
-        return Err(refused("that dataset can only be read: name one that can be written to"));
+        return Err(refused("that dataset is read-only. Choose one that is writable"));
     }
     let mounted = data::mounted(&dataset, name);
     Ok(CaptureInputs {
@@ -149,10 +150,10 @@ fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, I
     })
 }
 
-/// What looks at a model.
+/// The monitor of a model.
 #[derive(Default)]
 struct Monitored {
-    /// What the engine makes of it; nothing of one that may not have its datasets.
+    /// The monitor for the engine; none if it may not have its datasets.
     inputs: Option<MonitorInputs>,
     /// The component as it was when the service first named it.
     pinned: Option<UsedBy>,
@@ -165,17 +166,23 @@ struct Monitored {
 /// serves does not wait for that.
 fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -> Result<Monitored, Issue> {
     let (name, shared) = (&monitor.component, facts.shared());
-    let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', and {why}"));
+    let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', but {why}"));
     let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {
         let known = facts.neighbours.components(&shared);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        refused(format!("{shared} has the components: {}. Create it there, or name one of those", pod::listed(&known)))
+        refused(format!(
+            "{shared} has no such component. Available: {}. Create it there, or choose one of these",
+            pod::listed(&known)
+        ))
     })?;
     if let Some(input) = component.spec.inputs.first() {
-        return Err(refused(format!("that component reads input '{}', which no step hands to a monitor", input.name)));
+        return Err(refused(format!(
+            "that component reads input '{}', which a monitor does not get from any step",
+            input.name
+        )));
     }
     if let Some(parameter) = component.spec.parameters.iter().find(|parameter| parameter.default.is_none()) {
-        return Err(refused(format!("its parameter '{}' has no default: give it one", parameter.name)));
+        return Err(refused(format!("its parameter '{}' has no default. Give it one", parameter.name)));
     }
     let of = |field: &str| format!("{field} of component {name} in {shared}");
     let sized = pod::sized(&of("spec.size"), &component.spec.size, facts)?;

@@ -1,4 +1,4 @@
-//! What a model in production names, and what is said where that is not there.
+//! The references of a model in production, and the messages for missing ones.
 
 use super::super::serving_stage::{DIGEST, Stage, service};
 use super::*;
@@ -30,11 +30,12 @@ fn customers_are_those_of_the_team() {
     assert_eq!(draft.callers, Some(Callers { namespaces: vec!["shop-a".to_owned(), "shop-b".to_owned()], port: 8080 }));
     assert_eq!(
         held(&stage, "customers: [shop, thief]"),
-        "spec.customers names 'thief', and spec.customers of AITeam abc has: shop, bank. Add it there, or remove it here"
+        "spec.customers names 'thief', which is not in spec.customers of AITeam abc (shop, bank). Add it there, or \
+         remove it here"
     );
 }
 
-/// What is held goes on serving, to those that the team still names.
+/// A held service keeps serving, for the customers that the team still names.
 #[test]
 fn a_customer_that_the_team_does_not_name_any_more_is_shut_out() {
     let stage = Stage::new();
@@ -67,9 +68,9 @@ fn requests_are_captured_on_a_volume_that_can_be_written_to() {
         CaptureInputs { sample: 10, path: "/data/calls".to_owned(), claim: "dataset-calls".to_owned(), one_node: true };
     assert_eq!(inputs(&stage, &capture("calls")).capture, Some(expected));
     assert!(!inputs(&stage, &capture("many")).capture.unwrap().one_node);
-    assert!(held(&stage, &capture("old")).contains("can only be read"));
-    assert!(held(&stage, &capture("away")).contains("is at an address"));
-    let missing = "spec.capture.dataset is 'elsewhere', and abc--p--live has no dataset of that name";
+    assert!(held(&stage, &capture("old")).contains("is read-only"));
+    assert!(held(&stage, &capture("away")).contains("has a `uri`"));
+    let missing = "spec.capture.dataset is 'elsewhere', but abc--p--live has no dataset of that name";
     assert!(held(&stage, &capture("elsewhere")).starts_with(missing));
 }
 
@@ -86,7 +87,7 @@ fn a_monitor_is_a_component_of_shared() {
     let monitor = |name: &str| format!("monitor: {{component: {name}, every: 15m}}");
     let serving = inputs(&stage, &monitor("drift"));
     let found = serving.monitor.unwrap();
-    // What serves goes before what looks at it.
+    // The service comes before its monitor.
     let classes = [serving.sized, found.sized].map(|sized| sized.priority_class_name.unwrap());
     assert_eq!(classes, ["ai-production", "ai-normal"]);
     assert_eq!(found.step.args, Some(vec!["$(limit)".to_owned()]));
@@ -98,7 +99,8 @@ fn a_monitor_is_a_component_of_shared() {
     assert!(held(&stage, &monitor("open")).contains("'limit' has no default"));
     assert_eq!(
         held(&stage, &monitor("own")),
-        "spec.monitor.component is 'own', and abc--shared has the components: drift, fed, open. Create it there, or name one of those"
+        "spec.monitor.component is 'own', but abc--shared has no such component. Available: drift, fed, open. Create \
+         it there, or choose one of these"
     );
 }
 

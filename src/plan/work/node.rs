@@ -11,7 +11,7 @@ use crate::api::quantity::Amount;
 use crate::engine::work::SizedInputs;
 
 /// Where a pod of all these steps, each with the name of its size, may run. Two
-/// that want different nodes are named.
+/// that need different nodes are named.
 pub fn united<'a>(steps: impl Iterator<Item = (&'a str, &'a String, &'a SizedInputs)>) -> Result<SizedInputs, Issue> {
     let mut united = SizedInputs::default();
     let mut selector: BTreeMap<&str, (&Value, &str, &str)> = BTreeMap::new();
@@ -55,8 +55,8 @@ fn apart(one: (&str, &str, &str), other: (&str, &str, &str)) -> Issue {
     let (first, first_size, first_node) = one;
     let (second, second_size, second_node) = other;
     invalid(format!(
-        "step {first} is of size {first_size}, for nodes {first_node}, and step {second} of size {second_size}, for nodes \
-         {second_node}: all steps run in one pod on one node, so give their components sizes for the same nodes"
+        "step {first} has size {first_size}, for nodes {first_node}; step {second} has size {second_size}, for nodes \
+         {second_node}. All steps run in one pod: give their components sizes for the same nodes"
     ))
 }
 
@@ -110,19 +110,20 @@ mod tests {
 
     #[test]
     fn sizes_for_different_nodes_are_named_with_their_steps() {
-        let tail = ": all steps run in one pod on one node, so give their components sizes for the same nodes";
+        let tail = ". All steps run in one pod: give their components sizes for the same nodes";
         let pools = [
             sized(json!({"pool": "a"}), Value::Null, None, "1Gi"),
             sized(Value::Null, Value::Null, None, "1Gi"),
             sized(json!({"pool": "b"}), Value::Null, None, "1Gi"),
         ];
-        let message = "step a is of size s, for nodes pool=a, and step c of size u, for nodes pool=b";
+        let message = "step a has size s, for nodes pool=a; step c has size u, for nodes pool=b";
         assert_eq!(of(&pools).unwrap_err(), format!("{message}{tail}"));
         let classes = [
             sized(Value::Null, Value::Null, Some("nvidia"), "1Gi"),
             sized(Value::Null, Value::Null, Some("gvisor"), "1Gi"),
         ];
-        let message = "step a is of size s, for nodes of runtime class nvidia, and step b of size t, for nodes of runtime class gvisor";
+        let message = "step a has size s, for nodes of runtime class nvidia; step b has size t, for nodes of runtime \
+                       class gvisor";
         assert_eq!(of(&classes).unwrap_err(), format!("{message}{tail}"));
     }
 }

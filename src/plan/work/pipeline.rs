@@ -13,19 +13,19 @@ use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
 /// seen and reported.
 const SEEN: i64 = 60;
 
-/// What a pipeline asks for. Without a schedule nothing is written, so that the
+/// The resolved spec of a pipeline. Without a schedule nothing is written, so that the
 /// `CronJob` of one that was taken away goes.
 pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let spec = &pipeline.spec;
     if facts.namespace.retained {
-        // Its CronJob is suspended as it is: what it names may be gone with the team.
+        // Its CronJob is suspended unchanged: its references may be removed with the team.
         return Ok(ResolvedSpec::default());
     }
     let schedule = schedule(spec, facts)?;
     let resolved = steps::resolve(spec, &defaults(spec), facts)?;
     let order: Vec<&str> = resolved.steps.iter().map(|step| step.name.as_str()).collect();
     let advice = resolved.side_by_side.as_ref().map(|(first, second)| {
-        format!("{first} and {second} could run side by side: on plain Kubernetes they run one after another")
+        format!("{first} and {second} could run at the same time, but run one after another on plain Kubernetes")
     });
     let detail = Detail::Pipeline { order: order.join(", "), advice };
     let name = format!("pipeline-{}", pipeline.metadata.name.as_deref().unwrap_or_default());
@@ -47,7 +47,7 @@ pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec,
     })
 }
 
-/// What an engine executes.
+/// The execution for an engine.
 #[must_use]
 pub fn inputs(name: String, spec: &PipelineSpec, resolved: Resolved) -> RunInputs {
     RunInputs {
@@ -65,16 +65,15 @@ fn schedule(spec: &PipelineSpec, facts: &WorkFacts<'_>) -> Result<Option<Schedul
     let Some(cron) = &spec.schedule else { return Ok(None) };
     if !facts.is_live() {
         return Err(invalid(format!(
-            "spec.schedule is '{cron}', and {} is {}: pipelines run by themselves in Live alone; take the schedule away \
-             here, or create the pipeline in the Live namespace of the project",
+            "spec.schedule is '{cron}', but {} is {}, and schedules run in Live only. Remove the schedule, or create \
+             the pipeline in the Live namespace of the project",
             facts.namespace.name,
             facts.namespace.layer.name()
         )));
     }
     if let Some(open) = spec.parameters.iter().find(|parameter| parameter.default.is_none()) {
         return Err(invalid(format!(
-            "parameter '{}' has no default, and nobody gives it a value when the schedule '{cron}' is due: give it a \
-             default",
+            "parameter '{}' has no default, so a run of the schedule '{cron}' has no value for it. Give it a default",
             open.name
         )));
     }
@@ -87,7 +86,7 @@ fn schedule(spec: &PipelineSpec, facts: &WorkFacts<'_>) -> Result<Option<Schedul
     }))
 }
 
-/// A value for every parameter. What has no default is empty here: only a Run,
+/// A value for every parameter. Parameters without a default are empty here: only a Run,
 /// which gives it one, is executed.
 fn defaults(spec: &PipelineSpec) -> BTreeMap<String, String> {
     let values = spec.parameters.iter();

@@ -42,7 +42,7 @@ fn a_schedule_is_kept_in_live() {
     let paused = drafted(&scene(), "fraud--chargeback--live", &paused).unwrap().work.run.unwrap();
     assert_eq!(paused.schedule, Some(ScheduleInputs { suspend: true, ..schedule }));
     assert_eq!((run.steps.len(), run.steps[0].env[0].value.as_str(), run.files.as_str()), (2, "5", "4Gi"));
-    // Of a project that was taken away nothing is written: what is there is suspended.
+    // Nothing is written for a removed project: an existing schedule is suspended.
     let retained = drafted(&scene().retained(), "fraud--chargeback--live", &spec).unwrap();
     assert!(!retained.write && retained.work == WorkInputs::default());
 }
@@ -67,12 +67,13 @@ fn what_a_schedule_cannot_do_is_said() {
         (
             "fraud--chargeback",
             scheduled("steps: [{component: report}]"),
-            "spec.schedule is '@daily', and fraud--chargeback is Workspace: pipelines run by themselves in Live alone; take the schedule away here, or create the pipeline in the Live namespace of the project",
+            "spec.schedule is '@daily', but fraud--chargeback is Workspace, and schedules run in Live only. Remove the \
+             schedule, or create the pipeline in the Live namespace of the project",
         ),
         (
             "fraud--chargeback--live",
             scheduled("parameters: [{name: m}], steps: [{component: report}]"),
-            "parameter 'm' has no default, and nobody gives it a value when the schedule '@daily' is due: give it a default",
+            "parameter 'm' has no default, so a run of the schedule '@daily' has no value for it. Give it a default",
         ),
     ] {
         assert_eq!(drafted(&scene(), namespace, &spec).err().as_deref(), Some(message));
@@ -83,6 +84,6 @@ fn what_a_schedule_cannot_do_is_said() {
 fn branches_are_told_that_they_run_one_after_another() {
     let spec = "{steps: [{name: a, component: report}, {name: b, component: report, after: [a]}, {name: c, component: report, after: [a]}]}";
     let draft = drafted(&scene(), "fraud--chargeback", spec).unwrap();
-    let advice = "b and c could run side by side: on plain Kubernetes they run one after another";
+    let advice = "b and c could run at the same time, but run one after another on plain Kubernetes";
     assert_eq!(draft.detail, Detail::Pipeline { order: "a, b, c".to_owned(), advice: Some(advice.to_owned()) });
 }

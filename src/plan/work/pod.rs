@@ -1,4 +1,4 @@
-//! What a work pod is made of: an image by its name, a size of the
+//! The parts of a work pod: an image by its name, a size of the
 //! Blueprint. Each failure names both sides.
 
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, I
             return Ok(name.to_owned());
         }
         return Err(invalid(format!(
-            "{field} is '{name}', and Blueprint {} allows images from: {}",
+            "{field} is '{name}', which is in no registry that Blueprint {} allows. Allowed: {}",
             spec.blueprint,
             registries.join(", ")
         )));
@@ -40,7 +40,7 @@ pub fn image(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<String, I
     let known: Vec<&str> =
         owned.map(|image| image.name.as_str()).chain(site.images.keys().map(String::as_str)).collect();
     Err(invalid(format!(
-        "{field} is '{name}', and neither the team's shared.images nor Blueprint {} has it: there are {}",
+        "{field} is '{name}', which is neither in the team's shared.images nor in Blueprint {}. Available: {}",
         spec.blueprint,
         listed(&known)
     )))
@@ -59,7 +59,7 @@ fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result
     let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
     let mut devices = plan.site.sizes.get(name).into_iter().flat_map(|size| &size.devices);
     let missing = |(device, count): &(&String, &i64)| {
-        // What a queue deals out is in no quota.
+        // Resources of a queue are in no quota.
         let granted = share.granted.get(&budget::device(device));
         granted.filter(|granted| **granted < Amount::whole(**count)).copied()
     };
@@ -72,8 +72,8 @@ fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result
         .as_ref()
         .map_or_else(|| "spec.shared.share".to_owned(), |project| format!("spec.projects[{project}].share.{side}"));
     Err(invalid(format!(
-        "{field} '{name}' takes {count} of {device}, and {} has {granted}: raise {field_of}.devices[{device}] of the team, \
-         or name another size",
+        "{field} '{name}' needs {count} of {device}, but {} has {granted}. Raise {field_of}.devices[{device}] of the \
+         team, or choose another size",
         here.name
     )))
 }
@@ -84,7 +84,7 @@ pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedI
     let Some(size) = sizes.get(name) else {
         let known: Vec<&str> = sizes.keys().map(String::as_str).collect();
         return Err(invalid(format!(
-            "{field} is '{name}', and Blueprint {} has the sizes: {}",
+            "{field} is '{name}', which is no size of Blueprint {}. Available: {}",
             facts.team.spec.blueprint,
             listed(&known)
         )));
@@ -104,7 +104,7 @@ pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedI
     })
 }
 
-/// The priority class of what is done in this namespace: its project's.
+/// The priority class of pods in this namespace: its project's.
 fn priority_class(facts: &WorkFacts<'_>) -> Option<String> {
     let project =
         facts.team.spec.projects.iter().find(|project| Some(&project.name) == facts.namespace.project.as_ref());
@@ -112,14 +112,14 @@ fn priority_class(facts: &WorkFacts<'_>) -> Option<String> {
     facts.plan.site.priority_classes.as_ref()?.of(priority).cloned()
 }
 
-/// Words for a message, or that there are none.
+/// The words joined for a message, or `none`.
 #[must_use]
 pub fn listed(words: &[&str]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
-/// A container's resources: what the size says, the site's defaults for what it
-/// does not say, and each limit that quotas count.
+/// A container's resources: those of the size, the site's defaults for the rest,
+/// and each limit that quotas count.
 fn resources(size: &Size, facts: &WorkFacts<'_>) -> Value {
     let mut requests = compute(size.requests.as_ref());
     let mut limits = compute(size.limits.as_ref());
@@ -127,7 +127,7 @@ fn resources(size: &Size, facts: &WorkFacts<'_>) -> Value {
         let (part, name) = resource.split_once('.').unwrap_or(("requests", resource));
         let (own, other) = if part == "requests" { (&mut requests, &limits) } else { (&mut limits, &requests) };
         if !own.contains_key(name) {
-            // A default must not contradict what the size says on the other side.
+            // A default must not contradict the size's value on the other side.
             let said = other.get(name).and_then(Value::as_str).and_then(|text| Amount::parse(text).ok());
             let default = Amount::parse(amount).unwrap_or(Amount::ZERO);
             let fits = said.is_none_or(|said| if part == "requests" { default <= said } else { default >= said });

@@ -1,5 +1,5 @@
-//! What was seen of a pod: the little that planning and judging need, read from
-//! what the cache keeps.
+//! The state of a pod: the few facts that planning and judging need, read from
+//! the cache.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub struct Container {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ended {
-    /// What it ended with.
+    /// The exit code.
     pub exit_code: i32,
     /// The word of Kubernetes for it: `OOMKilled`, `Error`, `Completed`.
     pub reason: String,

@@ -1,8 +1,8 @@
 //! Which release of a model is to serve, and whether one has to be made first.
 //!
-//! Pinned: once a version was released, what it is made of is known by its
-//! digest and is never looked up again. While a new one is looked up, what
-//! served before goes on being wanted, unchanged.
+//! Pinned: after the release of a version its files are known by their
+//! digest and are never looked up again. While a new one is looked up, the
+//! earlier one stays the release to serve, unchanged.
 
 use std::fmt::Write as _;
 
@@ -23,14 +23,14 @@ const REMEMBERED: usize = 10;
 /// The container of a release's pod.
 const CONTAINER: &str = "release";
 
-/// What is to be done about releases.
+/// The decision on releases.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// The releases to be recorded, the newest first: the first is to serve.
     pub releases: Vec<Release>,
-    /// The release that is to be made, or whose Job is kept until it is recorded.
+    /// The release to make, or the one whose Job is kept until it is recorded.
     pub resolve: Option<ResolveInputs>,
-    /// What the Job of the wanted release said when it failed.
+    /// The message of the failed Job of the wanted release.
     pub failed: Option<String>,
     /// Whether the wanted release is being made.
     pub releasing: bool,
@@ -57,12 +57,12 @@ pub fn recorded(service: &ModelService, facts: &WorkFacts<'_>) -> Vec<Release> {
     if recorded.is_empty() { serving(service, facts).into_iter().collect() } else { recorded }
 }
 
-/// The annotation of the pods that serve which says their version.
+/// The annotation of serving pods with their version.
 pub const VERSION: &str = "strata-operator.dev/model-version";
-/// The annotation of the pods that serve which says the digest of their files.
+/// The annotation of serving pods with the digest of their files.
 pub const DIGEST: &str = "strata-operator.dev/model-digest";
 
-/// What serves, by the pods' own word, which only Strata writes.
+/// The serving release, by the annotations of pods, which only Strata writes.
 fn serving(service: &ModelService, facts: &WorkFacts<'_>) -> Option<Release> {
     let name = service.metadata.name.as_deref().unwrap_or_default();
     let live = (facts.live)("Deployment", &format!("service-{name}"))?;
@@ -86,7 +86,7 @@ fn serving(service: &ModelService, facts: &WorkFacts<'_>) -> Option<Release> {
     })
 }
 
-/// An image is its own release: there is nothing to look up.
+/// An image is its own release and needs no look-up.
 #[must_use]
 pub fn of_image(service: &ModelService, image: &str, facts: &WorkFacts<'_>) -> Decision {
     let release = Release {
@@ -100,7 +100,7 @@ pub fn of_image(service: &ModelService, image: &str, facts: &WorkFacts<'_>) -> D
     Decision { releases: front(recorded(service, facts), release), ..Decision::default() }
 }
 
-/// A model out of the registry: what was released before is known; anything else
+/// A model of the registry: an earlier release is known; any other version
 /// is looked up by a Job.
 #[must_use]
 pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) -> Decision {
@@ -124,7 +124,7 @@ pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &WorkFact
             Err(failed) => Decision { failed: Some(failed), releases, ..Decision::default() },
         },
     };
-    // The Job stays until what it said is recorded: it is all that knows it.
+    // The Job stays until its result is recorded: the result is nowhere else.
     Decision { resolve: Some(resolve), ..decision }
 }
 
@@ -181,7 +181,7 @@ enum Outcome {
     Failed(String),
 }
 
-/// How the Job is doing, by its pods and, once it gave up, by itself.
+/// The state of the Job, by its pods and, after its failure, by its own status.
 fn outcome(job: &str, facts: &WorkFacts<'_>) -> Outcome {
     let pods = facts.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == job && !pod.deleting);
     let mut ended: Vec<_> = pods.filter_map(|pod| pod.container(CONTAINER)?.ended.as_ref()).collect();
@@ -196,19 +196,19 @@ fn outcome(job: &str, facts: &WorkFacts<'_>) -> Outcome {
     let Some(failed) = failed else { return Outcome::Running };
     ended.sort_by_key(|ended| ended.finished.as_ref().map(|time| time.0));
     let said = ended.iter().rev().map(|ended| match ended.message.trim() {
-        "" => format!("its pod ended with {} and exit code {}", ended.reason, ended.exit_code),
+        "" => format!("the pod of the release ended with {} and exit code {}", ended.reason, ended.exit_code),
         said => said.to_owned(),
     });
     Outcome::Failed(said.take(1).next().unwrap_or_else(|| because(failed)))
 }
 
-/// What a Job says that gave up without a pod: its deadline passed, say.
+/// The message of a Job that failed without a pod, such as after its deadline.
 fn because(condition: &Value) -> String {
     let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
     format!("{}: {}", text("reason"), text("message"))
 }
 
-/// What a release Job says when all is well.
+/// The result of a successful release Job.
 #[derive(Deserialize)]
 struct Said {
     version: String,
@@ -221,18 +221,19 @@ fn release(said: &str, model: &ModelReference, generation: i64, releases: &[Rele
     let Some(Said { version, digest }) = parsed.filter(|said| is_version(&said.version) && is_digest(&said.digest))
     else {
         let said: String = said.chars().take(200).collect();
-        return Err(format!("its Job said '{said}' instead of a version and a digest"));
+        return Err(format!("the Job of the release reported '{said}' instead of a version and a digest"));
     };
     if let Some(asked) = model.version.as_ref().filter(|asked| **asked != version) {
         return Err(format!(
-            "its Job was asked for version {asked} and found {version}: write that in spec.model.version"
+            "the Job of the release was asked for version {asked} and found {version}. Set spec.model.version to \
+             {version}"
         ));
     }
     let before = releases.iter().find(|old| !is_image(old) && old.model == model.name && old.version == version);
     if let Some(other) = before.and_then(|old| old.digest.as_ref()).filter(|other| **other != digest) {
         return Err(format!(
-            "version {version} was released as {other} before, and its files add up to {digest} now: somebody changed \
-             them in the registry, so register a new version"
+            "version {version} was released with digest {other}, but its files now have digest {digest}, because they \
+             were changed in the registry. Register a new version"
         ));
     }
     Ok(Release {

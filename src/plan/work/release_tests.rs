@@ -1,4 +1,4 @@
-//! What is released when, case by case.
+//! Releases, case by case.
 
 use super::super::serving_stage::{DIGEST, OTHER, Stage, service};
 use super::super::{Detail, WorkPlan};
@@ -18,7 +18,7 @@ fn decided(plan: &WorkPlan) -> Decided {
     (releases.collect(), failed.clone(), *releasing)
 }
 
-/// What is to serve, and the Job.
+/// The release to serve, and the Job.
 fn written(plan: &WorkPlan) -> (Option<String>, Option<String>) {
     let service = plan.draft.work.service.as_ref().unwrap();
     let job = service.resolve.as_ref().map(|resolve| job("score", &resolve.suffix));
@@ -76,7 +76,7 @@ fn a_job_that_gave_up_without_a_word_is_told_by_its_condition() {
     let failed = decided(&stage.plan(&service)).1.unwrap();
     assert_eq!(failed, "DeadlineExceeded: Job was active longer than specified deadline");
     stage.ended(&job, "release", 137, "");
-    assert_eq!(decided(&stage.plan(&service)).1.unwrap(), "its pod ended with Error and exit code 137");
+    assert_eq!(decided(&stage.plan(&service)).1.unwrap(), "the pod of the release ended with Error and exit code 137");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_version_that_changed_since_its_release_is_refused() {
     let job = written(&stage.plan(&service)).1.unwrap();
     stage.ended(&job, "release", 0, &said("7", OTHER));
     let plan = stage.plan(&service);
-    assert!(decided(&plan).1.unwrap().contains("register a new version"));
+    assert!(decided(&plan).1.unwrap().contains("Register a new version"));
     assert_eq!(written(&plan).0.as_deref(), Some("8"));
 }
 

@@ -18,7 +18,7 @@ use crate::engine::work::{MountedInputs, RunInputs, StepInputs, VariableInputs, 
 /// Of how many finished runs Jobs are kept once their pipeline is gone.
 const KEPT: usize = 10;
 
-/// What the status of a run tells beyond how it does.
+/// Facts of a run for its status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunDetail {
     /// The Job.
@@ -43,12 +43,12 @@ pub fn draft(run: &Run, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
         return Ok(ResolvedSpec { detail: Detail::Run(RunDetail { job, steps, surplus }), ..ResolvedSpec::default() });
     }
     if facts.namespace.retained {
-        let message = format!("the project of {} left the team's spec: nothing new starts", facts.namespace.name);
+        let message = format!("the project of {} left the team's spec, so no run starts", facts.namespace.name);
         return Err(Issue::new(Reason::Retained, message));
     }
     let Some(pipeline) = facts.neighbours.pipeline(&facts.namespace.name, &run.spec.pipeline)? else {
         return Err(invalid(format!(
-            "spec.pipeline is '{}', and {} has no pipeline of that name: create it, or another run",
+            "spec.pipeline is '{}', but {} has no pipeline of that name. Create it, or create another run",
             run.spec.pipeline, facts.namespace.name
         )));
     };
@@ -72,7 +72,8 @@ fn are_given(datasets: &[MountedInputs], facts: &WorkFacts<'_>) -> Result<(), Is
         let Some(found) = data::find(name, facts)? else { continue };
         if connections(&found.dataset, here, name).iter().any(|(setting, value)| known.get(setting) != Some(value)) {
             let message = format!(
-                "it begins when the settings of dataset {name} are in `connections`; if they stay away, the dataset's status says why"
+                "the run starts when ConfigMap `connections` has the settings of dataset {name}. If this lasts, see \
+                 the status of the dataset"
             );
             return Err(Issue::new(Reason::Progressing, message));
         }
@@ -105,7 +106,7 @@ pub fn tracker(run: &Run) -> Option<&'static str> {
     by_label.or(by_annotation).map(|(_, tool)| *tool)
 }
 
-/// Whether the run stays though its time is over, and says so.
+/// Whether the run stays though it is past its time, and its status shows that.
 #[must_use]
 pub fn is_kept(run: &Run) -> bool {
     let is_over = |status: &RunStatus| status.conditions.iter().any(|condition| condition.type_ == EXPIRED);
@@ -143,7 +144,8 @@ fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>
     let is_known = |name: &str| pipeline.parameters.iter().any(|known| known.name == name);
     if let Some(unknown) = quoted(given.keys().filter(|name| !is_known(name))) {
         return Err(invalid(format!(
-            "spec.parameters gives {unknown}, and pipeline {wanted} has the parameters: {}; create another run",
+            "spec.parameters has {unknown}, which pipeline {wanted} does not declare. Available: {}. Create another \
+             run",
             parameters(&pipeline.parameters)
         )));
     }
@@ -154,7 +156,7 @@ fn values(run: &Run, pipeline: &PipelineSpec) -> Result<BTreeMap<String, String>
     let lacking = pipeline.parameters.iter().filter(|parameter| value(parameter).is_none());
     if let Some(lacking) = quoted(lacking.map(|parameter| &parameter.name)) {
         return Err(invalid(format!(
-            "pipeline {wanted} wants a value for {lacking}, without a default, and spec.parameters gives none: create \
+            "pipeline {wanted} needs a value for {lacking}, which has no default, and spec.parameters has none. Create \
              another run with one"
         )));
     }

@@ -91,7 +91,7 @@ fn run_waits_for_the_settings_of_its_datasets() {
 fn a_run_that_lacks_values_names_each() {
     let two = "{parameters: [{name: b}, {name: c, default: '1'}, {name: a}], steps: [{component: read}]}";
     let hold = drafted(&scene().pipeline(NAMESPACE, "two", two), &run("first", "{pipeline: two}")).unwrap_err();
-    let said = "pipeline two wants a value for 'b', 'a', without a default, and";
+    let said = "pipeline two needs a value for 'b', 'a', which has no default, and";
     assert!(hold.message.starts_with(said), "{}", hold.message);
 }
 
@@ -100,30 +100,34 @@ fn a_run_that_cannot_start_says_why() {
     for (spec, message) in [
         (
             "{pipeline: nothing}",
-            "spec.pipeline is 'nothing', and fraud--chargeback has no pipeline of that name: create it, or another run",
+            "spec.pipeline is 'nothing', but fraud--chargeback has no pipeline of that name. Create it, or create \
+             another run",
         ),
         (
             "{pipeline: experiment, parameters: {m: '1', epochs: '2'}}",
-            "spec.parameters gives 'epochs', and pipeline experiment has the parameters: m, k; create another run",
+            "spec.parameters has 'epochs', which pipeline experiment does not declare. Available: m, k. Create another \
+             run",
         ),
         (
             "{pipeline: experiment, parameters: {m: '1', epochs: '2', b: '3'}}",
-            "spec.parameters gives 'b', 'epochs', and pipeline experiment has the parameters: m, k; create another run",
+            "spec.parameters has 'b', 'epochs', which pipeline experiment does not declare. Available: m, k. Create \
+             another run",
         ),
         (
             "{pipeline: experiment}",
-            "pipeline experiment wants a value for 'm', without a default, and spec.parameters gives none: create another run with one",
+            "pipeline experiment needs a value for 'm', which has no default, and spec.parameters has none. Create \
+             another run with one",
         ),
         (
             "{pipeline: broken}",
-            "pipeline broken: step gone names component gone of fraud--shared, and there is none; there are: train",
+            "pipeline broken: step gone names component gone, which fraud--shared does not have; available: train",
         ),
     ] {
         let hold = drafted(&scene(), &run("first", spec)).unwrap_err();
         assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, message), "{spec}");
     }
     let hold = drafted(&scene().retained(), &run("first", "{pipeline: experiment}")).unwrap_err();
-    let message = "the project of fraud--chargeback left the team's spec: nothing new starts";
+    let message = "the project of fraud--chargeback left the team's spec, so no run starts";
     assert_eq!((hold.reason, hold.message.as_str()), (Reason::Retained, message));
 }
 
@@ -205,7 +209,8 @@ fn size_with_ungranted_devices_starts_nothing_and_says_why() {
     for (namespace, field) in [(NAMESPACE, "workspace"), ("fraud--chargeback--live", "live")] {
         let hold = scene(Some(0)).facts(namespace, |facts| draft(&run, facts)).unwrap_err();
         let expected = format!(
-            "'gpu' takes 1 of nvidia.com/gpu, and {namespace} has 0: raise spec.projects[chargeback].share.{field}.devices[nvidia.com/gpu] of the team, or name another size"
+            "'gpu' needs 1 of nvidia.com/gpu, but {namespace} has 0. Raise \
+             spec.projects[chargeback].share.{field}.devices[nvidia.com/gpu] of the team, or choose another size"
         );
         assert_eq!(hold.reason, Reason::Invalid);
         assert!(hold.message.ends_with(&expected), "{}", hold.message);

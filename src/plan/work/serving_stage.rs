@@ -20,7 +20,7 @@ pub const OTHER: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 const TEAM: &str = "{customers: [{name: shop, namespaces: [shop-b, shop-a]}, {name: bank, namespaces: [shop-a]}],
     shared: {models: {}}, projects: [{name: p, live: {}}]}";
 
-/// What was seen, and what stands around the service.
+/// The observed state, and the objects around the service.
 pub struct Stage {
     team: AITeam,
     plan: Plan,

@@ -14,7 +14,7 @@ use crate::engine::work::{MountedInputs, SizedInputs, StepInputs, VariableInputs
 
 /// The longest text of a command that is recorded for one step, all words together.
 const RECORDED: usize = 8192;
-/// What is left of it when no more words are recorded.
+/// The text that remains when no more words are recorded.
 const LEAST: usize = 16;
 
 /// Steps, ready to be run.
@@ -52,7 +52,10 @@ pub fn resolve(
     let before = edges(pipeline)?;
     let order = graph::order(&before).map_err(|circle| {
         let names: Vec<&str> = circle.iter().map(|step| pipeline.steps[*step].name()).collect();
-        invalid(format!("the steps {} wait for each other: take away one `after` or `inputs`", names.join(", ")))
+        invalid(format!(
+            "the steps {} depend on each other in a circle. Remove one `after` or `inputs`",
+            names.join(", ")
+        ))
     })?;
     let name = |step: usize| pipeline.steps[step].name().to_owned();
     let mut resolved = Resolved {
@@ -79,13 +82,13 @@ fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Issue> {
     let (name, wanted) = (step.name(), &step.component);
     if step.from == From::Workspace && facts.is_live() {
         return Err(invalid(format!(
-            "step {name} takes component {wanted} from a Workspace, and in Live components come from {shared} alone: \
-             have it put there, and leave out `from`"
+            "step {name} takes component {wanted} from a Workspace, but pipelines in Live use components of {shared} \
+             only. Create it there, and remove `from`"
         )));
     }
     let (namespace, other, instead) = match step.from {
-        From::Shared => (shared, (!facts.is_live()).then_some(here), "write `from: Workspace` to take that one"),
-        From::Workspace => (here, Some(shared), "leave out `from` to take that one"),
+        From::Shared => (shared, (!facts.is_live()).then_some(here), "set `from: Workspace` to use it"),
+        From::Workspace => (here, Some(shared), "remove `from` to use it"),
     };
     let Some(component) = facts.neighbours.component(&namespace, wanted)? else {
         let elsewhere = other.filter(|other| matches!(facts.neighbours.component(other, wanted), Ok(Some(_))));
@@ -93,11 +96,11 @@ fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Issue> {
             || {
                 let known = facts.neighbours.components(&namespace);
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                format!("there are: {}", pod::listed(&known))
+                format!("available: {}", pod::listed(&known))
             },
-            |other| format!("there is one in {other}: {instead}"),
+            |other| format!("{other} has one: {instead}"),
         );
-        return Err(invalid(format!("step {name} names component {wanted} of {namespace}, and there is none; {hint}")));
+        return Err(invalid(format!("step {name} names component {wanted}, which {namespace} does not have; {hint}")));
     };
     let whose = format!(" of component {namespace}/{wanted}");
     component::words(&component.spec, &whose)?;
@@ -114,7 +117,7 @@ fn find<'a>(step: &'a Step, facts: &WorkFacts<'_>) -> Result<Found<'a>, Issue> {
     })
 }
 
-/// What each step comes after, by position.
+/// The predecessors of each step, by position.
 fn edges(pipeline: &PipelineSpec) -> Result<Vec<Vec<usize>>, Issue> {
     let of = |step: &Step| {
         let named = step.inputs.iter().map(|input| &input.step).chain(&step.after);
@@ -122,7 +125,11 @@ fn edges(pipeline: &PipelineSpec) -> Result<Vec<Vec<usize>>, Issue> {
             let found = pipeline.steps.iter().position(|other| other.name() == wanted);
             found.ok_or_else(|| {
                 let known: Vec<&str> = pipeline.steps.iter().map(Step::name).collect();
-                invalid(format!("step {} comes after '{wanted}', and the steps are: {}", step.name(), known.join(", ")))
+                invalid(format!(
+                    "step {} has `after` '{wanted}', which is no step. Available: {}",
+                    step.name(),
+                    known.join(", ")
+                ))
             })
         });
         positions.collect::<Result<Vec<_>, _>>()
@@ -164,7 +171,7 @@ fn arguments(
     let is_known = |name: &str| declared.iter().any(|known| known.name == name);
     if let Some(unknown) = quoted(found.step.arguments.keys().filter(|name| !is_known(name))) {
         return Err(invalid(format!(
-            "step {name} gives {unknown}, and component {}/{wanted} takes: {}",
+            "step {name} has {unknown}, which component {}/{wanted} does not declare. Available: {}",
             found.namespace,
             parameters(declared)
         )));
@@ -173,8 +180,8 @@ fn arguments(
         let Some(argument) = found.step.arguments.get(&parameter.name) else {
             let default = parameter.default.as_ref().ok_or_else(|| {
                 invalid(format!(
-                    "component {}/{wanted} takes '{}', which has no default, and step {name} gives it no value: \
-                     write one under `arguments`",
+                    "component {}/{wanted} needs a value for '{}', which has no default, and step {name} has none. Set \
+                     it under `arguments`",
                     found.namespace, parameter.name
                 ))
             });
@@ -182,8 +189,8 @@ fn arguments(
         };
         if let Some(unknown) = references(argument).into_iter().find(|key| !values.contains_key(*key)) {
             return Err(invalid(format!(
-                "argument '{}' of step {name} refers to $({unknown}), and the pipeline's parameters are: {}; declare \
-                 it, or write $$({unknown}) for the text itself",
+                "argument '{}' of step {name} refers to $({unknown}), which is no parameter of the pipeline. \
+                 Available: {}. Declare it, or write $$({unknown}) for the literal text",
                 parameter.name,
                 parameters(&pipeline.parameters)
             )));
@@ -200,7 +207,7 @@ fn inputs(found: &Found<'_>, all: &[Found<'_>]) -> Result<Vec<VariableInputs>, I
     let connected = &found.step.inputs;
     if let Some(unknown) = connected.iter().find(|input| !declared.contains(&input.name.as_str())) {
         return Err(invalid(format!(
-            "step {name} connects input '{}', and component {}/{wanted} reads: {}",
+            "step {name} connects input '{}', which component {}/{wanted} does not read. Available: {}",
             unknown.name,
             found.namespace,
             pod::listed(&declared)
@@ -209,8 +216,8 @@ fn inputs(found: &Found<'_>, all: &[Found<'_>]) -> Result<Vec<VariableInputs>, I
     let path_of = |file: &&str| {
         let Some(input) = connected.iter().find(|input| input.name == **file) else {
             return Err(invalid(format!(
-                "component {}/{wanted} reads '{file}', and step {name} does not say which file that is: write \
-                 `inputs: [{{name: {file}, step: ..., output: ...}}]`",
+                "component {}/{wanted} reads input '{file}', which step {name} does not connect. Set `inputs: [{{name: \
+                 {file}, step: ..., output: ...}}]`",
                 found.namespace
             )));
         };
@@ -219,7 +226,7 @@ fn inputs(found: &Found<'_>, all: &[Found<'_>]) -> Result<Vec<VariableInputs>, I
         let outputs: Vec<&str> = outputs.map(|file| file.name.as_str()).collect();
         if !outputs.contains(&input.output.as_str()) {
             return Err(invalid(format!(
-                "step {name} reads output '{}' of step {}, which makes: {}",
+                "step {name} reads output '{}' of step {}, which does not write it. Available: {}",
                 input.output,
                 input.step,
                 pod::listed(&outputs)
@@ -244,7 +251,7 @@ pub fn parameters(declared: &[Parameter]) -> String {
     pod::listed(&declared.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
 }
 
-/// Names for a message, each in quotes; nothing where there are none.
+/// Names for a message, each in quotes; empty without names.
 pub fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
     let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
     (!names.is_empty()).then(|| names.join(", "))

@@ -70,7 +70,7 @@ fn steps_are_connected_and_given_their_values() {
     let mounted: Vec<_> =
         found.datasets.iter().map(|data| (data.name.as_str(), data.claim.as_deref(), data.secret.as_deref())).collect();
     assert_eq!(mounted, [("cards", None, Some("dataset-cards")), ("mine", Some("dataset-mine"), None)]);
-    // Each step is given what its own component names, and nothing of another's.
+    // Each step gets the datasets of its own component only.
     let of = |step: &StepInputs| step.datasets.iter().map(|data| data.name.clone()).collect::<Vec<_>>();
     assert_eq!([of(generate), of(fit), of(evaluate)], [vec![], vec!["cards"], vec!["mine", "cards"]]);
     assert_eq!((found.files.as_str(), found.side_by_side), ("64Gi", None));
@@ -121,87 +121,99 @@ fn what_cannot_be_is_said_with_both_sides() {
         (
             "fraud--chargeback",
             "[{component: gone}]",
-            "step gone names component gone of fraud--shared, and there is none; there are: broken, evaluate, generate, on-cpu, on-gpu, pictureless, plain, train",
+            "step gone names component gone, which fraud--shared does not have; available: broken, evaluate, generate, \
+             on-cpu, on-gpu, pictureless, plain, train",
         ),
         (
             "fraud--chargeback",
             "[{component: own}]",
-            "step own names component own of fraud--shared, and there is none; there is one in fraud--chargeback: write `from: Workspace` to take that one",
+            "step own names component own, which fraud--shared does not have; fraud--chargeback has one: set `from: \
+             Workspace` to use it",
         ),
         (
             "fraud--chargeback",
             "[{component: plain, from: Workspace}]",
-            "step plain names component plain of fraud--chargeback, and there is none; there is one in fraud--shared: leave out `from` to take that one",
+            "step plain names component plain, which fraud--chargeback does not have; fraud--shared has one: remove \
+             `from` to use it",
         ),
         (
             "fraud--chargeback--live",
             "[{component: own, from: Workspace}]",
-            "step own takes component own from a Workspace, and in Live components come from fraud--shared alone: have it put there, and leave out `from`",
+            "step own takes component own from a Workspace, but pipelines in Live use components of fraud--shared \
+             only. Create it there, and remove `from`",
         ),
         (
             "fraud--chargeback",
             "[{component: broken}]",
-            "spec.args[0] of component fraud--shared/broken refers to $(nothing), and the parameters, inputs and outputs are: none; declare it, or write $$(nothing) for the text itself",
+            "spec.args[0] of component fraud--shared/broken refers to $(nothing), which is no parameter, input or \
+             output. Available: none. Declare it, or write $$(nothing) for the literal text",
         ),
         (
             "fraud--chargeback",
             "[{component: pictureless}]",
-            "spec.image of component fraud--shared/pictureless is 'nothing', and neither the team's shared.images nor Blueprint default has it: there are train, python",
+            "spec.image of component fraud--shared/pictureless is 'nothing', which is neither in the team's \
+             shared.images nor in Blueprint default. Available: train, python",
         ),
         (
             "fraud--chargeback--live",
             "[{component: evaluate}]",
-            "spec.datasets of component fraud--shared/evaluate names dataset 'mine', and neither fraud--chargeback--live nor fraud--shared has one of that name: create it first",
+            "spec.datasets of component fraud--shared/evaluate names dataset 'mine', which exists in neither \
+             fraud--chargeback--live nor fraud--shared. Create it first",
         ),
         (
             "fraud--chargeback",
             "[{component: plain, after: [gone]}]",
-            "step plain comes after 'gone', and the steps are: plain",
+            "step plain has `after` 'gone', which is no step. Available: plain",
         ),
         (
             "fraud--chargeback",
             "[{name: a, component: plain}, {name: b, component: plain, after: [c]}, {name: c, component: plain, after: [b, a]}]",
-            "the steps b, c wait for each other: take away one `after` or `inputs`",
+            "the steps b, c depend on each other in a circle. Remove one `after` or `inputs`",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: train, arguments: {epoch: '1'}}]",
-            "step train gives 'epoch', and component fraud--shared/train takes: epochs, rate",
+            "step train has 'epoch', which component fraud--shared/train does not declare. Available: epochs, rate",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: train, arguments: {epoch: '1', epochs: '1', rat: '2'}}]",
-            "step train gives 'epoch', 'rat', and component fraud--shared/train takes: epochs, rate",
+            "step train has 'epoch', 'rat', which component fraud--shared/train does not declare. Available: epochs, \
+             rate",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: train}]",
-            "component fraud--shared/train takes 'epochs', which has no default, and step train gives it no value: write one under `arguments`",
+            "component fraud--shared/train needs a value for 'epochs', which has no default, and step train has none. \
+             Set it under `arguments`",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: train, arguments: {epochs: '$(m)'}}]",
-            "argument 'epochs' of step train refers to $(m), and the pipeline's parameters are: n; declare it, or write $$(m) for the text itself",
+            "argument 'epochs' of step train refers to $(m), which is no parameter of the pipeline. Available: n. \
+             Declare it, or write $$(m) for the literal text",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: train, arguments: {epochs: '1'}}]",
-            "component fraud--shared/train reads 'rows', and step train does not say which file that is: write `inputs: [{name: rows, step: ..., output: ...}]`",
+            "component fraud--shared/train reads input 'rows', which step train does not connect. Set `inputs: [{name: \
+             rows, step: ..., output: ...}]`",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: evaluate, inputs: [{name: model, step: generate, output: model}]}]",
-            "step evaluate reads output 'model' of step generate, which makes: rows",
+            "step evaluate reads output 'model' of step generate, which does not write it. Available: rows",
         ),
         (
             "fraud--chargeback",
             "[{component: generate}, {component: plain, inputs: [{name: rows, step: generate, output: rows}]}]",
-            "step plain connects input 'rows', and component fraud--shared/plain reads: none",
+            "step plain connects input 'rows', which component fraud--shared/plain does not read. Available: none",
         ),
         (
             "fraud--chargeback",
             "[{component: on-gpu}, {name: report, component: on-cpu}]",
-            "step on-gpu is of size gpu, for nodes pool=a100, and step report of size other, for nodes pool=cpu: all steps run in one pod on one node, so give their components sizes for the same nodes",
+            "step on-gpu has size gpu, for nodes pool=a100; step report has size other, for nodes pool=cpu. All steps \
+             run in one pod: give their components sizes for the same nodes",
         ),
     ] {
         let found = resolved(namespace, &format!("{{parameters: [{{name: n}}], steps: {steps}}}"), &[("n", "1")]);

@@ -13,7 +13,7 @@ enum Part<'a> {
     Reference(&'a str),
 }
 
-/// Cuts a text into what stands for itself and what refers to something.
+/// Cuts a text into literals and references.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;

@@ -1,7 +1,7 @@
-//! `Workbench`: one server of one person, up while it is wanted.
+//! `Workbench`: one server of one person, which runs while `running` is true.
 //!
-//! What keeps it down is looked at first, and outweighs everything: the server of
-//! somebody who left stops, whether or not its image can still be found.
+//! A cause to stop is checked first and outweighs everything: the server of
+//! a person who left stops, whether or not its image can still be found.
 
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
@@ -18,14 +18,14 @@ use crate::plan::{Right, Subject};
 /// The id of the engine's template whose replicas are the server.
 const SERVER: &str = "server";
 
-/// What the status of a workbench tells beyond how it does.
+/// Facts of a workbench for its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkbenchDetail {
     /// The image in full.
     pub image: String,
     /// The claim of the home volume.
     pub claim: String,
-    /// Whether the server is wanted up.
+    /// Whether the server should run.
     pub wanted: bool,
     /// Why it is not, if that is not because of `spec.running`.
     pub down: Option<Issue>,
@@ -36,7 +36,7 @@ pub struct WorkbenchDetail {
     pub owner_named: bool,
 }
 
-/// What a workbench asks for.
+/// The resolved spec of a workbench.
 pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
@@ -48,7 +48,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
     let replaced = wanted && never_came_up(&name, facts);
     let (inputs, found) = match inputs(&name, &claim, workbench, facts) {
         Ok(inputs) => (inputs, true),
-        // What is to be down is stopped, whatever else cannot be as it is asked.
+        // A server that should not run is stopped, whatever other problems it has.
         Err(_) if !wanted => (unresolved(&name, workbench), false),
         Err(hold) => return Err(hold),
     };
@@ -85,7 +85,7 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>)
     })
 }
 
-/// The size of the home: of one that is there and larger, that. A volume can only grow.
+/// The size of the home: of an existing larger one, that size. A volume can only grow.
 fn storage(claim: &str, wanted: &str, facts: &WorkFacts<'_>) -> String {
     let live = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
     let there = live["spec"]["resources"]["requests"]["storage"].as_str();
@@ -104,7 +104,8 @@ fn within_the_limit(name: &str, workbench: &Workbench, facts: &WorkFacts<'_>) ->
         return Ok(());
     }
     Err(invalid(format!(
-        "{} has {most} older workbenches in {here}, and Blueprint {} allows no more (limits.workbenchesPerPerson): delete one",
+        "{} already has {most} older workbenches in {here}, the most that Blueprint {} allows \
+         (limits.workbenchesPerPerson). Delete one",
         workbench.spec.owner, facts.team.spec.blueprint
     )))
 }
@@ -117,13 +118,13 @@ fn no_image_of_any_choice(image: &str, facts: &WorkFacts<'_>) -> Result<(), Issu
         return Ok(());
     }
     Err(invalid(format!(
-        "spec.image is '{image}', and Blueprint {} names no registries that images may come from: name one of its \
-         images, or one of the team's shared.images",
+        "spec.image is '{image}', but Blueprint {} allows no registries. Choose one of its images, or one of the \
+         team's shared.images",
         facts.team.spec.blueprint
     )))
 }
 
-/// What is known of one that is down, and of which something was not found.
+/// The plan of a stopped server with an unresolved reference.
 fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
     let spec = &workbench.spec;
     let image = workbench.status.as_ref().and_then(|status| status.image.clone());
@@ -136,24 +137,25 @@ fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
     }
 }
 
-/// A home outlives its workbench, and is taken back by the same owner alone. One
-/// that says nobody's name was not made for this, so it is nobody's to take.
+/// A home outlives its workbench, and only the same owner gets it back. A volume
+/// without an annotation with an owner was not made by Strata, so no owner may claim it.
 fn own_home(claim: &str, owner: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let Some(live) = (facts.live)("PersistentVolumeClaim", claim) else { return Ok(()) };
     let whose = live["metadata"]["annotations"][labels::OWNER].as_str();
     if whose == Some(owner) {
         return Ok(());
     }
-    let whose = whose.map_or_else(|| "says nobody's name".to_owned(), |whose| format!("is {whose}'s"));
+    let whose =
+        whose.map_or_else(|| "has no annotation with an owner".to_owned(), |whose| format!("belongs to {whose}"));
     let message = format!(
-        "the home volume {claim} {whose}, and the owner here is {owner}: give the workbench another name, or have the \
-         volume removed by who may"
+        "the home volume {claim} {whose}, but the owner of the workbench is {owner}. Give the workbench another name, \
+         or ask an administrator to remove the volume"
     );
     Err(Issue::new(Reason::Conflict, message))
 }
 
 /// Whether the server is to start over: its settings changed, and with those before it
-/// never came up, so nobody worked in it.
+/// never started, so no work is lost.
 fn never_came_up(name: &str, facts: &WorkFacts<'_>) -> bool {
     let Some(live) = (facts.live)("StatefulSet", &format!("workbench-{name}")) else { return false };
     runs_as_before(&live) && facts.pods.iter().any(|pod| !pod.deleting && never_ran(pod))
@@ -174,7 +176,7 @@ fn never_ran(pod: &Pod) -> bool {
     own.all(|container| container.running.is_none() && container.ended.is_none() && container.before.is_none())
 }
 
-/// What keeps a server down, and what is to be remembered of it.
+/// The cause that keeps a server stopped, and the facts to record.
 struct Standing {
     down: Option<Issue>,
     ended_at_start: Option<String>,
@@ -186,7 +188,7 @@ fn standing(workbench: &Workbench, claim: &str, facts: &WorkFacts<'_>) -> Standi
     if facts.namespace.retained {
         let home = (facts.live)("PersistentVolumeClaim", claim).map_or("", |_| "the home volume is kept, and ");
         let message =
-            format!("{} is retained: {home}nothing starts until its team and project are back", facts.namespace.name);
+            format!("{} is retained: {home}no server starts until its team and project are back", facts.namespace.name);
         let down = Some(Issue::new(Reason::Retained, message));
         return Standing { down, ended_at_start: status.ended_at_start, owner_named: status.owner_named == Some(true) };
     }
@@ -207,7 +209,7 @@ fn standing(workbench: &Workbench, claim: &str, facts: &WorkFacts<'_>) -> Standi
     Standing { down, ended_at_start, owner_named }
 }
 
-/// Who may have a workbench here, as far as the team's spec tells.
+/// The people and groups that may have a workbench here, by the team's spec.
 struct Holders {
     /// Whether the owner is among them by name.
     named: bool,
@@ -230,8 +232,8 @@ impl Holders {
     }
 }
 
-/// Whether the owner was named, and is not any more. Somebody who is left in by a
-/// group says so by changing `spec.start`.
+/// Whether the owner was named and no longer is. An owner who is a member by a
+/// group confirms it by changing `spec.start`.
 fn left(start: &str, status: &WorkbenchStatus, holders: &Holders) -> bool {
     let gone = !holders.named && status.owner_named == Some(true);
     let asked_since = was_left(status) && status.ended_at_start.as_ref().is_some_and(|at| at != start);
@@ -254,7 +256,7 @@ fn ended_at_start(
 ) -> Option<String> {
     let start = workbench.spec.start.clone().unwrap_or_default();
     if left {
-        // Remembered anew when it is first seen: an earlier wish does not count.
+        // Recorded again at its first observation: an earlier value does not count.
         return status.ended_at_start.clone().filter(|_| was_left(status)).or(Some(start));
     }
     // Being named again is enough for who was stopped for not being so.
@@ -269,7 +271,7 @@ fn ended_at_start(
     }
 }
 
-/// Whether the server in the pod ended itself because nobody worked in it. The
+/// Whether the server in the pod stopped itself because it was idle. The
 /// kubelet starts it again at once, so the end before counts as well.
 fn ended_idle(pod: &Pod) -> bool {
     let idle =
@@ -283,19 +285,18 @@ fn ended_idle(pod: &Pod) -> bool {
 
 fn rests(same: bool) -> Issue {
     if same {
-        let message = "the server ended itself because nobody worked in it: write another text into spec.start to start \
-                       it again";
+        let message = "the server stopped itself because it was idle. To start it again, change the text of spec.start";
         return Issue::new(Reason::Idle, message);
     }
-    let message = "it starts again as soon as the pod before is gone";
+    let message = "the server starts again when its previous pod is gone";
     Issue::new(Reason::Progressing, message)
 }
 
 fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
     let team = &facts.plan.identity.name;
     let message = format!(
-        "team {team} no longer names {owner} with a role that may have a workbench in {}, so the server was stopped: \
-         name them under members again, or, if one of the groups there holds them, write another text into spec.start",
+        "the server was stopped: {owner} is no longer a member of team {team} with a role for workbenches in {}. Add \
+         {owner} to members. If one of the groups there has {owner}, change the text of spec.start instead",
         facts.namespace.name
     );
     Issue::new(Reason::OwnerLeft, message)
@@ -303,8 +304,8 @@ fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
 
 fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
     let hold = invalid(format!(
-        "team {} names neither {owner} nor any group with a role that may have a workbench in {}, so nobody could get \
-         into it: name them under members",
+        "team {} has neither {owner} nor a group with a role for workbenches in {}, so {owner} could not enter this \
+         one. Add {owner} or a group to members",
         facts.plan.identity.name, facts.namespace.name
     ));
     Issue { reason: Reason::OwnerLeft, ..hold }

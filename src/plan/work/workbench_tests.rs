@@ -1,4 +1,4 @@
-//! What keeps a workbench up or down.
+//! Causes that keep a workbench running or stopped.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::engine::Catalogue;
 use crate::plan::work::{Lookup, Object, ObjectLookup, WorkPlan, plan};
 use crate::plan::{Facts, Plan};
 
-/// A site, a team on it, and what is there of a workbench `ana`.
+/// A site, a team on it, and the observed objects of a workbench `ana`.
 struct Scene {
     site: BlueprintSpec,
     members: &'static str,
@@ -187,7 +187,7 @@ fn unresolvable_workbench_is_stopped_only_if_unwanted() {
     assert_eq!(hold.reason, Reason::Invalid);
     assert!(hold.message.contains("scypy") && hold.message.contains("scipy"), "{}", hold.message);
     let foreign = scene(NAMED).set("image", json!("docker.example.com/anything:1")).plan().hold.unwrap();
-    assert!(foreign.message.contains("names no registries"), "{}", foreign.message);
+    assert!(foreign.message.contains("allows no registries"), "{}", foreign.message);
     let plan = missing.set("running", json!(false)).plan();
     assert_eq!((plan.hold.as_ref(), plan.draft.write, detail(&plan).wanted), (None, false, false));
 }
@@ -386,14 +386,15 @@ fn nobody_has_more_workbenches_than_the_site_allows() {
     for (older, most) in [(0, Some(1)), (4, Some(5)), (400, None)] {
         assert_eq!(crowded(older, most).plan().hold, None, "{older} {most:?}");
     }
-    let said = "ana@example.com has 5 older workbenches in abc--p, and Blueprint default allows no more (limits.workbenchesPerPerson): delete one";
+    let said = "ana@example.com already has 5 older workbenches in abc--p, the most that Blueprint default allows \
+                (limits.workbenchesPerPerson). Delete one";
     for running in [true, false] {
         let plan = crowded(5, Some(5)).set("running", json!(running)).plan();
         let hold = plan.hold.unwrap();
         assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, said), "{running}");
         assert!(plan.objects.is_empty() && !plan.draft.write, "{running}");
     }
-    // What keeps one down outweighs that, and nothing is made for it all the same.
+    // A cause to stop outweighs that, and nothing is made for it.
     let mut retained = crowded(5, Some(5));
     retained.retained = true;
     let plan = retained.plan();

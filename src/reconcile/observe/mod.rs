@@ -23,9 +23,9 @@ use crate::reconcile::context::Context;
 
 pub use recorded::{Recorded, newer, record};
 
-/// What was seen: the facts, owned.
+/// The observed facts, owned.
 pub struct Observed {
-    /// What the Blueprint says.
+    /// The spec of the Blueprint.
     pub blueprint: BlueprintSpec,
     /// Its generation.
     pub blueprint_generation: i64,
@@ -33,9 +33,9 @@ pub struct Observed {
     pub catalogue: Arc<Catalogue>,
     /// The kinds that are served.
     pub served: Arc<ServedKinds>,
-    /// What the record says was chosen.
+    /// The choices of the record.
     pub choices: Choices,
-    /// What the quotas grant and what is in use.
+    /// The granted and the used amounts of the quotas.
     pub usage: Usage,
     /// The settings of the team's datasets.
     pub datasets: DatasetSettings,
@@ -43,7 +43,7 @@ pub struct Observed {
     pub retained: Vec<Retained>,
     /// Namespaces of ours that go, because the spec no longer asks for them.
     pub going: Vec<String>,
-    /// The prefixes of people and groups that the operator was told.
+    /// The prefixes of users and groups in the operator's options.
     pub prefixes: Prefixes,
     /// Those that are written on the team's namespaces.
     pub written: WrittenPrefixes,
@@ -51,7 +51,7 @@ pub struct Observed {
     pub api_server: Vec<ApiServer>,
     /// The engines that provide something in its work.
     pub work_engines: BTreeSet<String>,
-    /// The record, if there is one.
+    /// The record, if it exists.
     pub record: Option<Record>,
 }
 
@@ -149,21 +149,18 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Issue> {
         Some(Ok(found)) => Ok((found.metadata.generation.unwrap_or_default(), found.spec.clone())),
         Some(Err(object)) => Err(Issue::new(
             Reason::BlueprintInvalid,
-            format!(
-                "spec.blueprint: Blueprint {name} cannot be read, so everything is held as it is: {}",
-                object.error
-            ),
+            format!("spec.blueprint: Blueprint {name} cannot be read, so the team is held: {}", object.error),
         )),
         None => {
             let others = store.blueprints.names();
             let known = if others.is_empty() {
-                "there is none in the cluster".to_owned()
+                "the cluster has none".to_owned()
             } else {
-                format!("there are: {}", others.join(", "))
+                format!("available: {}", others.join(", "))
             };
             Err(Issue::new(
                 Reason::BlueprintMissing,
-                format!("spec.blueprint: Blueprint {name} does not exist, so everything is held as it is; {known}"),
+                format!("spec.blueprint: Blueprint {name} does not exist, so the team is held; {known}"),
             ))
         }
     }
@@ -231,14 +228,14 @@ fn project(name: &str, entry: &Entry) -> Option<String> {
     }
 }
 
-/// What a namespace is told of that is a team's by its UID and not by its label.
+/// The message for a namespace that belongs to a team by its UID but not by its label.
 #[must_use]
 pub fn lost_label(team: &str, namespace: &str) -> Issue {
     Issue::new(
         Reason::Conflict,
         format!(
-            "namespace {namespace} is the team's own by its UID, but lost the label {label}, without which Strata may not write it: \
-             kubectl label namespace {namespace} {label}={team}",
+            "namespace {namespace} belongs to the team by its UID but lost the label {label}, so Strata may not write \
+             it. Put it back: kubectl label namespace {namespace} {label}={team}",
             label = labels::TEAM
         ),
     )
@@ -257,7 +254,7 @@ pub fn retained(name: &str, entry: &Entry) -> Result<Retained, Issue> {
     })
 }
 
-/// What the quotas of a team grant and what is in use.
+/// The granted and the used amounts of a team's quotas.
 pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Result<Usage, Issue> {
     let mut usage = Usage { may_lower, ..Usage::default() };
     for (key, entry) in cache.team(team) {

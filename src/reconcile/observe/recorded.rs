@@ -10,7 +10,7 @@ use crate::reconcile::snapshot::TeamSnapshot;
 
 /// Where the record of a team is known from.
 pub struct Recorded<'a> {
-    /// The ConfigMap, among everything that is there.
+    /// The ConfigMap, among all existing objects.
     pub cache: &'a ObjectCache,
     /// The team as this process planned it last.
     pub snapshot: Option<&'a TeamSnapshot>,
@@ -27,7 +27,7 @@ impl Recorded<'_> {
             Err(error) => {
                 let known = self.known_whole().filter(|_| matches!(error, Unread::Damaged(_)));
                 if known.is_none() {
-                    warn!(team, "what was retained is left as it is: {}", unreadable(team, &error));
+                    warn!(team, "retained namespaces are not changed: {}", unreadable(team, &error));
                 }
                 return Some((known?, true));
             }
@@ -81,11 +81,11 @@ fn unreadable(team: &str, error: &Unread) -> Issue {
     let name = labels::RECORD;
     let remedy = match error {
         Unread::Newer(_) => "Run the version that wrote it",
-        Unread::Damaged(_) => "It was changed by somebody else: restore its data from a backup",
+        Unread::Damaged(_) => "Another writer changed it: restore its data from a backup",
     };
     let message = format!(
-        "the record, ConfigMap {name} in {team}--backbone, cannot be read by this version of Strata, so everything is held as it is: \
-         {error}. {remedy}, or delete the ConfigMap: it is written anew, and engines are chosen anew"
+        "this version of Strata cannot read ConfigMap {name} in {team}--backbone, the record of the team, so the team \
+         is held: {error}. {remedy}, or delete the ConfigMap: it is written again, and engines are chosen again"
     );
     Issue::new(Reason::RecordUnreadable, message)
 }

@@ -1,11 +1,11 @@
-//! What changed that others depend on, until those are looked for.
+//! Changes that others depend on, until their dependents are requested.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use crate::api::identity::WorkId;
 
-/// What changed of what others depend on.
+/// The changes that others depend on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// A work object.
@@ -14,7 +14,7 @@ pub enum Cause {
     Engine(String),
 }
 
-/// What changed by team since its dependents were looked for last.
+/// The changes by team since the last search for dependents.
 #[derive(Debug, Default)]
 pub struct Causes {
     teams: Mutex<HashMap<String, BTreeSet<Cause>>>,

@@ -1,5 +1,5 @@
-//! What changed of an object, for whom: for itself, for those that refer to it,
-//! for the team that tells of it.
+//! The relevance of a change of an object: for itself, for those that refer to it,
+//! for the team that reports it.
 //!
 //! Pure. Two objects are compared by what they ask for; what Strata reports of
 //! them is no reason to look again.
@@ -14,7 +14,7 @@ use crate::cluster::store::{Change, Known};
 use crate::plan::work::Object;
 use crate::plan::work::run::{expires, is_kept};
 
-/// An object that is compared with what it was.
+/// An object that is compared with its earlier state.
 pub(crate) trait Compared {
     /// Its metadata.
     fn metadata(&self) -> &ObjectMeta;
@@ -53,7 +53,7 @@ impl Compared for Object {
     }
 }
 
-/// Whether the object itself has to be looked at.
+/// Whether the object itself needs a pass.
 pub(super) fn concerns_itself<K: Compared>(change: &Change<'_, K>) -> bool {
     match (change.before, change.after) {
         (Some(Ok(before)), Some(Ok(after))) => {
@@ -148,7 +148,7 @@ fn settings(known: Option<&Known<Object>>) -> Option<BTreeMap<String, String>> {
     connections.filter(|connections| !connections.is_empty())
 }
 
-/// Whether a team tells the same of the object.
+/// Whether the team's report of the object is unchanged.
 pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Known<Object>>) -> bool {
     let gives_the_same = settings(before) == settings(after);
     let (Some(Ok(before)), Some(Ok(after))) = (before, after) else { return false };

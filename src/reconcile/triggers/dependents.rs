@@ -1,4 +1,4 @@
-//! Who depends on what changed: those that name it, and those that name these.
+//! Dependents of a change: objects that name the changed one, and objects that name those.
 //!
 //! One pass answers for all that changed in a team since the last one, in the
 //! turn of that team: a flood of changes costs one look at the team's objects,
@@ -23,7 +23,7 @@ use crate::reconcile::context::Context;
 /// The objects of a kind in a team.
 type Of<'a> = dyn Fn(WorkKind) -> Vec<(WorkId, Known<Object>)> + 'a;
 
-/// Has those looked at that depend on what changed in a team.
+/// Requests passes for the dependents of changes in a team.
 pub fn reconcile(context: &Context, team: &str) {
     let causes = context.causes.take(team);
     let of = |kind| context.store.work_of_team(kind, team);
@@ -109,7 +109,7 @@ impl Named {
     }
 }
 
-/// Those that name what changed, and those that name these.
+/// The objects that name a changed one, and the objects that name those.
 fn dependents(team: &str, changed: &BTreeSet<WorkId>, of: &Of<'_>) -> BTreeSet<WorkId> {
     use WorkKind::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
     let shared = format!("{team}--shared");
@@ -206,7 +206,7 @@ fn outnumbered(context: &Context, changed: &BTreeSet<WorkId>) -> Vec<WorkId> {
     pipelines.into_iter().flat_map(of).collect()
 }
 
-/// What one of these engines provides, or would.
+/// The capabilities of one of these engines.
 fn provided_by(engines: &BTreeSet<String>, plan: Option<&Plan>, of: &Of<'_>) -> Vec<WorkId> {
     let mut found = Vec::new();
     for kind in WorkKind::ALL.iter().filter(|kind| **kind != WorkKind::Component) {

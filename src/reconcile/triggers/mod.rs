@@ -1,8 +1,8 @@
-//! Who looks again when something that people write changes. It compares what
+//! Triggers of changes that people make. It compares the
 //! was there with what is, and wakes those whose plan it is or has a part in:
 //! what Strata itself reports wakes nobody.
 //!
-//! It says who, never why, writes nothing and asks nobody. It runs on the tasks
+//! It returns requests without reasons, writes nothing and makes no API calls. It runs on the tasks
 //! of the watches, which all teams share: what grows with a team is left to the
 //! queue, where teams take turns ([`dependents`]).
 
@@ -212,7 +212,7 @@ pub fn has_ended(context: &Context, id: &WorkId, object: &Known<Object>) -> bool
     }
 }
 
-/// Whether the Job of a run is there.
+/// Whether the Job of a run exists.
 fn has_job(context: &Context, run: &WorkId) -> bool {
     let job = ObjectKey::new("batch", "Job", Some(&run.namespace), &format!("run-{}", run.name));
     context.cache.get(&job).is_some()
@@ -233,7 +233,7 @@ fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
     known?.as_deref().ok()
 }
 
-/// What the condition `Ready` of a team says, for the count of teams.
+/// The condition `Ready` of a team, for the count of teams.
 #[must_use]
 fn readiness(team: Option<&Known<AITeam>>) -> Option<&'static str> {
     team.map(store::readiness)

@@ -216,7 +216,7 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dataset_gives_is_put_in_its_place_before_what_it_says_is_told() {
+async fn settings_are_published_before_the_dataset_reports_them() {
     let triggers = triggers();
     let kind = WorkKind::Dataset;
     let of = |status: Value| object(kind, 1, &json!({"uri": "s3://a"}), &status);

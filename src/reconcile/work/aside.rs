@@ -54,7 +54,7 @@ impl Aside {
         Some(first.duration_since(Instant::now()))
     }
 
-    /// Forgets a team that is gone.
+    /// Forgets a deleted team.
     pub fn forget(&self, team: &str) {
         self.lock().remove(team);
     }

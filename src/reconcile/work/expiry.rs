@@ -34,7 +34,7 @@ use crate::status::work::run::kept;
 const AT_ONCE: usize = 128;
 /// How many requests are under way.
 const IN_FLIGHT: usize = 8;
-/// How long it takes until what was deleted is known to be gone.
+/// The time until a deletion is known to the cache.
 const SETTLE: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set meanwhile, and timers do not follow that.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
@@ -84,7 +84,7 @@ pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object)
     report::report(context, id, &object, json!(kept(run, tool, &crate::reconcile::report::now()))).await
 }
 
-/// How long runs stay that do not say so.
+/// The default time for which runs are kept.
 fn default(planned: &Planned) -> Option<i64> {
     planned.plan.site.runs.as_ref().and_then(|rules| rules.ttl_seconds_after_finished)
 }
@@ -103,7 +103,7 @@ fn may_go(planned: &Planned, key: &str) -> bool {
     !stays && !planned.blocked.contains_key(namespace)
 }
 
-/// Deletes one run, or has its own pass say why it stays.
+/// Deletes one run, or requests its own pass to report why it stays.
 async fn one(context: &Context, key: &str, default: Option<i64>, now: Timestamp) -> Result<(), Issue> {
     let Some(id) = triggers::id(WorkKind::Run, key) else { return Ok(()) };
     let Some(Ok(object)) = context.store.work_object(&id) else { return Ok(()) };
@@ -126,9 +126,9 @@ async fn delete(context: &Context, id: &WorkId, run: &Run) -> Result<(), Issue> 
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
     let deletion = api.delete(&id.name, &parameters);
     match request(&context.metrics.requests, "delete", id.kind.name(), deletion).await {
-        Ok(_) => info!(run = %id, "deleted a run that ended: its time is over"),
+        Ok(_) => info!(run = %id, "deleted a run that ended and is past its time"),
         Err(error) if error.is_missing() => {}
-        Err(error) => return Err(error.failure(&format!("delete {id}, whose time after its end is over"))),
+        Err(error) => return Err(error.failure(&format!("delete {id}, which ended and is past its time"))),
     }
     Ok(())
 }

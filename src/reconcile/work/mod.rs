@@ -33,7 +33,7 @@ use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 
-/// Reconciles one work object, whether it is there or not.
+/// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     // Nothing is removed because an object is not there: its kind may be gone,
     // or on its way back. What removes is its finalizer.
@@ -141,7 +141,7 @@ fn plan_of(
     Some(plan(id, object, &facts))
 }
 
-/// What is written, and what is removed because it is no longer asked for.
+/// Writes the objects, and removes those that are no longer asked for.
 async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desired]) -> Outcome {
     let mut outcome = Outcome::default();
     let owner = Request::Work(id.clone());
@@ -185,7 +185,7 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     outcome
 }
 
-/// Of what is held or retained, who may call is kept to whom the team still names.
+/// Restricts the callers of held or retained services to the customers that the team still lists.
 async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome: &mut Outcome) {
     let walls = desires.iter().filter(|desired| desired.stage == Stage::Guardrail);
     let there = walls.filter(|desired| context.cache.get(&desired.key).is_some());
@@ -246,7 +246,7 @@ fn is_template(desired: &Desired, template: &str) -> bool {
 
 /// How the object is, as its status.
 fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
-    // What is held only because a newer revision waits is judged as it runs.
+    // An instance held only by an available revision is judged as it runs.
     let held = plan.hold.clone().filter(|hold| hold.reason != Reason::UpgradeAvailable);
     let mut unwritten = outcome.failed();
     unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
@@ -262,7 +262,7 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
     status(object, &judged)
 }
 
-/// What the live objects say, by the rules of the engine.
+/// The verdict of the engine's rules on the live objects.
 fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict {
     let (Some(engine), Some(inputs)) = (&plan.engine, &plan.inputs) else { return Verdict::Ready };
     let objects = objects_input(&plan.objects, |rendered| {

@@ -16,33 +16,31 @@ use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
 use crate::reconcile::context::Context;
 use crate::reconcile::snapshot::TeamSnapshot;
 
-/// What an object is planned from.
+/// The inputs of an object's plan.
 pub enum Standing {
     /// Its team, planned.
     On(Arc<TeamSnapshot>),
     /// Nothing is written for it now, for this reason.
     Held(Issue),
-    /// Its team was not looked at yet; whoever does wakes it.
+    /// The team was not observed yet; the pass that observes it requests this object.
     Unknown,
 }
 
-/// What the object is planned from.
+/// The inputs of the object's plan.
 pub fn standing(context: &Context, id: &WorkId) -> Standing {
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace)).filter(Entry::is_ours);
     let (Some(team), Some(space)) = (team_of(&id.namespace), space) else {
-        let message = format!(
-            "namespace {} belongs to no team: a {} lives in a namespace that Strata made for one",
-            id.namespace, id.kind
-        );
+        let message =
+            format!("namespace {} belongs to no team. Create the {} in a namespace of a team", id.namespace, id.kind);
         return Standing::Held(Issue::new(Reason::NoTeam, message));
     };
     if space.deleting {
-        let message = format!("namespace {} is being deleted: nothing can be written into it", id.namespace);
+        let message = format!("namespace {} is being deleted, so nothing can be written into it", id.namespace);
         return Standing::Held(Issue::new(Reason::Terminating, message));
     }
     let Some(snapshot) = context.snapshot(team) else { return Standing::Unknown };
     if let Some(failure) = &snapshot.held {
-        let message = format!("team {team} is held, and so is its work: {}", failure.message);
+        let message = format!("team {team} is held, and its objects with it: {}", failure.message);
         return Standing::Held(Issue::new(Reason::TeamNotReady, message));
     }
     let Some(planned) = &snapshot.planned else { return Standing::Unknown };
@@ -81,13 +79,13 @@ impl Observed {
         Ok(Self { objects, pods, refused })
     }
 
-    /// What is kept of an object in the namespace, by kind and name.
+    /// The cached state of an object in the namespace, by kind and name.
     pub fn live(&self, kind: &str, name: &str) -> Option<Value> {
         let found = self.objects.iter().find(|(key, _)| key.kind == kind && key.name == name);
         found.map(|(_, entry)| entry).and_then(state_of)
     }
 
-    /// What is kept of an object.
+    /// The cached state of an object.
     pub fn state(&self, key: &ObjectKey) -> Option<Value> {
         let found = self.objects.iter().find(|(known, _)| known == key);
         found.map(|(_, entry)| entry).and_then(state_of)
@@ -163,7 +161,7 @@ fn is_run(key: &ObjectKey) -> bool {
 pub struct InStore<'a>(pub &'a Store);
 
 impl InStore<'_> {
-    /// The object of this name, if there is one that stays.
+    /// The object of this name, if it exists and is not being deleted.
     fn read(&self, kind: WorkKind, namespace: &str, name: &str) -> Lookup<Object> {
         let id = WorkId { kind, namespace: namespace.to_owned(), name: name.to_owned() };
         match self.0.work_object(&id) {
@@ -255,7 +253,7 @@ mod tests {
         store.work_objects(WorkKind::Component).set("a--shared/train", Err(Arc::new(unreadable)));
         let around = InStore(&store);
         let hold = around.component("a--shared", "train").unwrap_err();
-        let begin = "Component a--shared/train is there and this version of Strata cannot read it: unknown field";
+        let begin = "Component a--shared/train exists, but this version of Strata cannot read it: unknown field";
         assert!(hold.message.starts_with(begin), "{}", hold.message);
         assert_eq!(around.component("a--shared", "other"), Ok(None));
         assert_eq!(around.components("a--shared"), ["train"]);

@@ -1,5 +1,5 @@
 //! Writes what was found of a work object: its status, and an Event
-//! where a person should notice. Writes nothing that was said already.
+//! where a person should notice. Unchanged facts are not written again.
 
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
@@ -26,35 +26,35 @@ pub fn with_newest_status(context: &Context, object: Object) -> Object {
     newest.and_then(|status| object.with_status(status).ok()).unwrap_or(object)
 }
 
-/// Writes the status, if it says something new, and tells of what turned.
+/// Writes the status, if it changed, and Events for transitions.
 pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Value) -> Result<(), Issue> {
     let writer = StatusWriter { target: Target::work(id, object.metadata()), before: object.status(), turns };
     let read = || context.store.work_object(id).map(|object| version(metadata(&object)));
     writer.write(context, &status, read).await
 }
 
-/// Tells that what serves had been scaled to nothing, and was brought back.
+/// Records that a service had been scaled to 0 and was put back.
 pub fn repaired(context: &Context, id: &WorkId, object: &Object, key: &ObjectKey, replicas: i32, by: Option<&str>) {
     context.metrics.repairs.inc();
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
-    let note = format!("{key} had been scaled to 0{by}: put back to {replicas}");
+    let note = format!("put {key} back to {replicas} replicas, from 0{by}");
     context.events.record(Target::work(id, object.metadata()).reference(), event(EventType::Warning, "Repaired", note));
 }
 
-/// That what served does not any more: whatever `Ready` said before.
+/// Records that a version is no longer serving, whatever `Ready` was before.
 fn stopped(before: &Value, after: &Value) -> Option<Event> {
     let was = before["serving"].as_str().filter(|_| after.get("releases").is_some() && after["serving"].is_null())?;
     let why = condition(after, READY).map_or_else(String::new, |ready| format!(": {}", ready.message));
-    Some(event(EventType::Warning, "NothingServes", format!("version {was} does not serve any more{why}")))
+    Some(event(EventType::Warning, "NothingServes", format!("version {was} is no longer serving{why}")))
 }
 
-/// Tells, once, of what admission puts into objects of it and is left there.
+/// Records once the fields that admission adds to its objects.
 pub fn left(context: &Context, id: &WorkId, object: &Object, outcome: &Outcome) {
     tell_of_left(context, &Target::work(id, object.metadata()).reference(), outcome);
 }
 
-/// What turned between two statuses, as Events: whether the object is ready, and
-/// what its monitor says.
+/// The transitions between two statuses, as Events: the object's readiness, and
+/// the verdict of its monitor.
 fn turns(before: &Value, after: &Value) -> Vec<Event> {
     let both = |type_: &str| [before, after].map(|status| condition(status, type_));
     let ([was, is], [said, says]) = (both(READY), both(MONITOR_PASSING));
@@ -95,9 +95,9 @@ pub async fn held_as(
     report(context, id, object, held_status(shown, failure, &now())).await
 }
 
-/// An object that this version of the operator cannot read is left alone, and told so.
+/// An object that this version cannot read is not changed, and its status says so.
 pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> Pass {
-    let message = format!("the object cannot be read by this version of Strata: {}", known.error);
+    let message = format!("this version of Strata cannot read the object: {}", known.error);
     let mut bare = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(), "metadata": known.metadata, "spec": {},
     });

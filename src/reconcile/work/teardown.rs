@@ -18,7 +18,7 @@ use crate::reconcile::snapshot::Planned;
 use crate::reconcile::target::Target;
 use crate::reconcile::teardown::kind_is_going;
 
-/// Whether the object may not go before what was written for it is taken away.
+/// Whether the object must stay until its written objects are deleted.
 pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool {
     let live = planned.plan.namespace(&id.namespace).is_some_and(|place| place.layer == Layer::Live);
     match object {
@@ -28,7 +28,7 @@ pub fn needs_finalizer(object: &Object, planned: &Planned, id: &WorkId) -> bool 
     }
 }
 
-/// Takes away what was written for the object, and lets it go once that is done.
+/// Deletes the written objects, and then removes the finalizer.
 pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Pass {
     if !finalizer::is_set(object.metadata()) {
         return Ok(None);
@@ -52,7 +52,7 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Issue> {
     kind_is_going(context, id.kind.plural()).await
 }
 
-/// Takes everything away. Says whether nothing is left to wait for.
+/// Deletes everything. Returns whether the deletion is complete.
 async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Issue> {
     let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();

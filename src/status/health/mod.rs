@@ -1,7 +1,7 @@
 //! Judges the live objects: how every namespace and every component is.
 //!
-//! Pure: it sees the plan, what came of applying it and what the cache knows,
-//! and asks nobody.
+//! Pure: it reads the plan, the outcome of its write and the cache,
+//! and makes no API calls.
 
 pub mod pods;
 pub mod summary;
@@ -22,9 +22,9 @@ pub use pods::{Missing, Trouble, troubles};
 use pods::{missing, missing_secret, trouble};
 use summary::WorkHealth;
 
-/// What the cache knows that judging needs.
+/// The facts of the cache for judging.
 pub struct Seen<'a> {
-    /// The state of an object, if it is there.
+    /// The state of an object, if it exists.
     pub live: &'a dyn Fn(&ObjectKey) -> Option<Value>,
     /// Pods of the team that do not run.
     pub troubles: Vec<Trouble>,
@@ -45,7 +45,7 @@ pub struct Health {
     pub daily: Vec<WorkHealth>,
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
-    /// What concerns the team as a whole.
+    /// Failures of the team as a whole.
     pub team: Vec<Issue>,
 }
 
@@ -60,7 +60,7 @@ pub struct NamespaceHealth {
     pub project: Option<String>,
     /// Whether its project left the spec.
     pub retained: bool,
-    /// What is wrong with what Strata keeps in it, worst first.
+    /// Failures of Strata's objects in it, worst first.
     pub failures: Vec<Issue>,
 }
 
@@ -71,7 +71,7 @@ pub struct ComponentHealth {
     pub layer: Layer,
     /// Its project.
     pub project: Option<String>,
-    /// What it provides.
+    /// The capabilities that it provides.
     pub capability: Capability,
     /// Its engine.
     pub engine: String,
@@ -158,7 +158,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
         .collect()
 }
 
-/// What a person has to fix before what passes by itself; each message once.
+/// Failures that need action before those that pass; each message once.
 fn worst_first(mut failures: Vec<Issue>) -> Vec<Issue> {
     failures.sort_by(|left, right| {
         let rank = |failure: &Issue| std::cmp::Reverse(failure.class());
@@ -210,7 +210,7 @@ fn judge(
     seen: &Seen<'_>,
     problems: &[&Problem],
 ) -> Judgement {
-    // What is held only because a newer revision waits is judged as it runs.
+    // An instance held only by an available revision is judged as it runs.
     let waiting = instance.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
     if let (Some(hold), None) = (&instance.hold, waiting) {
         return failed(hold);
@@ -251,23 +251,23 @@ fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
     engine.judge(&instance.inputs.with_objects(live))
 }
 
-/// What must be known of an engine that is fine: that roles end at its door.
+/// The note on a ready engine that does not check roles.
 fn trust(instance: &Instance) -> Option<String> {
     let knows_no_users = instance.engine.as_ref().is_some_and(|engine| engine.spec().knows_no_users);
-    let message = "not enforced by role: whoever reaches it may read and change everything in it";
+    let message = "the service does not check roles: every pod that can reach it may read and change everything in it";
     knows_no_users.then(|| message.to_owned())
 }
 
 /// The reason an engine's rule names, if it is one of the closed set.
 fn known_reason(word: &str) -> Reason {
-    // What the controllers of Deployments say when a quota or a policy refuses their pods.
+    // The word of the Deployment controller for pods that a quota or a policy refuses.
     if word == "FailedCreate" {
         return Reason::Refused;
     }
     Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.name() == word).unwrap_or(Reason::EngineFailing)
 }
 
-/// Whether an outcome is worth an Event: somebody changed what is ours.
+/// Whether an outcome is worth an Event: another writer changed an object of Strata.
 #[must_use]
 pub fn repaired(outcome: &Outcome) -> Vec<(&ObjectKey, Option<&str>)> {
     outcome

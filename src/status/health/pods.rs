@@ -1,5 +1,5 @@
-//! Why pods do not run, and which Secrets they wait for: more exact than what
-//! their owners say.
+//! Causes of pods that do not run, and missing Secrets: more exact than the
+//! status of their owners.
 //!
 //! Pure, like all judging.
 
@@ -11,7 +11,7 @@ use crate::api::{ObjectKey, Reason};
 use crate::cluster::cache::state::PodTrouble;
 use crate::plan::InstanceId;
 
-/// What is kept as the reason of a pod whose probe says no.
+/// The reason of a pod whose readiness probe fails.
 const UNREADY: &str = "Unready";
 
 /// Why one container of a pod does not run.
@@ -25,7 +25,7 @@ pub struct Trouble {
     pub engine: Option<String>,
     /// The word of Kubernetes for it.
     pub reason: String,
-    /// What Kubernetes says.
+    /// The message of Kubernetes.
     pub message: String,
 }
 
@@ -36,11 +36,11 @@ pub struct Missing {
     pub namespace: String,
     /// The Secret.
     pub secret: String,
-    /// What waits for it: an engine, or else the pod.
+    /// The waiting engine, or else the pod.
     pub wanted_by: String,
 }
 
-/// Why the engine's pods do not run: more exact than what their owners say.
+/// The cause of an engine's pods that do not run: more exact than their owners' status.
 pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
     let trouble = seen
         .troubles
@@ -54,7 +54,10 @@ pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
     };
     let message = match missing_secret(&trouble.message) {
         Some(secret) if reason == Reason::SecretMissing => {
-            format!("Secret {secret} is missing in namespace {}: create it, and the pod starts by itself", id.namespace)
+            format!(
+                "Secret {secret} is missing in namespace {}. Create it; the pod then starts by itself",
+                id.namespace
+            )
         }
         _ if reason == Reason::NodeLost => node_lost(&trouble.pod, &trouble.message),
         _ if trouble.reason == UNREADY => format!("pod {} is not ready: {}", trouble.pod, trouble.message),
@@ -63,15 +66,15 @@ pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
     Some((ComponentState::Progressing, reason, Some(message)))
 }
 
-/// What is said of a pod whose node does not answer.
+/// The message for a pod whose node does not respond.
 pub(super) fn node_lost(pod: &str, node: &str) -> String {
     format!(
-        "pod {pod}: node {node}, which it is on, does not answer: it goes on when the node comes back, and is replaced \
-         after some minutes where it can be"
+        "node {node} does not respond, so the state of pod {pod} is unknown. Kubernetes replaces the pod after some \
+         minutes if it can"
     )
 }
 
-/// The Secret that the kubelet says it did not find.
+/// The Secret that the kubelet did not find.
 /// Source: kubelet 1.36, `secret "x" not found` in `CreateContainerConfigError`.
 pub(super) fn missing_secret(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("secret \"")?;
@@ -133,7 +136,7 @@ mod tests {
         };
         let (reason, message) = said(&state, None).unwrap();
         assert_eq!(reason, Reason::NodeLost);
-        assert!(message.starts_with("pod p: node n, which it is on, does not answer"), "{message}");
+        assert!(message.starts_with("node n does not respond, so the state of pod p is unknown"), "{message}");
     }
 
     #[test]

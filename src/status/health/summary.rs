@@ -1,6 +1,6 @@
-//! What a team tells of its work: how each object reports itself.
+//! The work objects of a team, by their own status.
 //!
-//! Pure. Nothing is judged twice: an object's own status is what counts.
+//! Pure. An object's own status counts and is not judged again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -15,7 +15,7 @@ use crate::plan::work::Object;
 use crate::plan::work::dataset::SETTLING;
 use crate::plan::work::pod_state::Pod;
 
-/// How a work object is, by its own word.
+/// The health of a work object, by its own status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct WorkHealth {
@@ -45,7 +45,7 @@ pub struct WorkHealth {
     pub serving: [Option<String>; 4],
 }
 
-/// What an object tells of itself.
+/// The status of an object.
 #[must_use]
 pub fn of(id: &WorkId, place: &NamespacePlan, object: &Object) -> WorkHealth {
     let conditions = object.conditions();
@@ -82,7 +82,7 @@ pub fn settles(object: &Object) -> bool {
     matches!(object, Object::Dataset(_)) && said.any(|ready| ready.message.starts_with(SETTLING))
 }
 
-/// What a team tells of an object that this version cannot read.
+/// The summary of an object that this version cannot read.
 #[must_use]
 pub fn unreadable(id: &WorkId, place: &NamespacePlan, error: &str) -> WorkHealth {
     WorkHealth {
@@ -93,7 +93,7 @@ pub fn unreadable(id: &WorkId, place: &NamespacePlan, error: &str) -> WorkHealth
         ready: false,
         stalled: true,
         reason: Reason::Invalid.name().to_owned(),
-        message: format!("the object cannot be read by this version of Strata: {error}"),
+        message: format!("this version of Strata cannot read the object: {error}"),
         since: None,
         scheduled: false,
         called: false,
@@ -108,7 +108,7 @@ impl WorkHealth {
         self.layer == Layer::Live && (self.id.kind == WorkKind::ModelService || self.scheduled)
     }
 
-    /// What the reason means for what happens next.
+    /// The class of the reason.
     #[must_use]
     pub fn class(&self) -> Class {
         if self.stalled { Class::Invalid } else { Class::Waiting }
@@ -121,7 +121,7 @@ impl WorkHealth {
     }
 }
 
-/// What a person has to fix, then what is not ready, then the rest.
+/// Objects that need action, then those that are not ready, then the rest.
 #[must_use]
 pub fn worst_first(mut all: Vec<WorkHealth>) -> Vec<WorkHealth> {
     all.sort_by(|left, right| (!left.stalled, left.ready, &left.id).cmp(&(!right.stalled, right.ready, &right.id)));

@@ -1,4 +1,4 @@
-//! Judges a work object by its pods and by what its engine says.
+//! Judges a work object by its pods and by its engine's verdict.
 //!
 //! Pure, like the judging of teams.
 
@@ -6,7 +6,7 @@ use crate::api::{Issue, Reason};
 use crate::engine::Verdict;
 use crate::plan::work::pod_state::Pod;
 
-/// Why pods do not run: more exact than what their owners say.
+/// The cause of pods that do not run: more exact than their owners' status.
 #[must_use]
 pub fn trouble(pods: &[Pod]) -> Option<Issue> {
     if let Some((pod, node)) = pods.iter().find_map(|pod| Some((pod, pod.lost.as_deref()?))) {
@@ -21,14 +21,14 @@ pub fn trouble(pods: &[Pod]) -> Option<Issue> {
     Some(match (reason, super::missing_secret(message)) {
         ("CreateContainerConfigError", Some(secret)) => Issue::new(
             Reason::SecretMissing,
-            format!("pod {} waits for Secret {secret}: create it, and the pod starts by itself", pod.name),
+            format!("pod {} waits for Secret {secret}. Create it; the pod then starts by itself", pod.name),
         ),
         ("Unschedulable", _) => Issue::new(Reason::Unschedulable, format!("pod {}: {message}", pod.name)),
         _ => Issue::new(Reason::PodFailing, format!("pod {}: {reason}: {message}", pod.name)),
     })
 }
 
-/// What a verdict means that is not `Ready`.
+/// The meaning of a verdict other than `Ready`.
 #[must_use]
 pub fn failure(verdict: &Verdict) -> Issue {
     match verdict {

@@ -16,7 +16,7 @@ pub fn status(object: &Component, judged: &Judged<'_>) -> ComponentStatus {
         Detail::Component { image, digest, advice } => (Some(image.clone()), Some(digest.clone()), advice.clone()),
         _ => (before.image.clone(), before.digest.clone(), None),
     };
-    let fine = || (Reason::Ready, advice.unwrap_or_else(|| "pipelines may take it".to_owned()));
+    let fine = || (Reason::Ready, advice.unwrap_or_else(|| "pipelines may use the component".to_owned()));
     let ready = judged.trouble().map_or_else(|| Ok(fine()), Err);
     ComponentStatus {
         observed_generation: Some(generation),
@@ -36,16 +36,18 @@ mod tests {
     #[test]
     fn a_component_says_which_image_it_is_and_what_it_lacks() {
         for (spec, image, said) in [
-            ("{image: train}", Some("registry.example.com/own/train:2"), "True Ready pipelines may take it"),
+            ("{image: train}", Some("registry.example.com/own/train:2"), "True Ready pipelines may use the component"),
             (
                 "{image: train, datasets: [notes]}",
                 Some("registry.example.com/own/train:2"),
-                "True Ready fraud--shared has no dataset notes: each namespace where the component runs needs its own of that name",
+                "True Ready fraud--shared has no dataset notes. Each namespace where the component runs needs its own \
+                 dataset of that name",
             ),
             (
                 "{image: gone}",
                 None,
-                "False Invalid spec.image is 'gone', and neither the team's shared.images nor Blueprint default has it: there are train, python",
+                "False Invalid spec.image is 'gone', which is neither in the team's shared.images nor in Blueprint \
+                 default. Available: train, python",
             ),
         ] {
             let object = Object::Component(Box::new(component(spec)));

@@ -1,4 +1,4 @@
-//! What is reported of a `Dataset`: its settings, and whether its volume is there.
+//! The status of a `Dataset`: its settings, and whether its volume exists.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option
     }
 }
 
-/// A dataset is there when its settings are.
+/// A dataset is ready when its settings are published.
 fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Issue> {
     if let Some(place) = reach.too_large.first() {
         let hold = too_large(bytes(connections), place);
@@ -74,28 +74,28 @@ fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), 
 fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
     let names = settings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match &object.spec.volume {
-        Some(volume) => format!("a volume of {}, found by {names}", volume.size.0),
+        Some(volume) => format!("volume of {}; pods find it by {names}", volume.size.0),
         None => format!("found by {names}"),
     }
 }
 
-/// Where somebody finds another one by this name.
+/// The namespaces where another dataset hides this one.
 fn shadowed(reach: &Reach) -> String {
     let Some((place, by)) = reach.shadowed.first() else { return String::new() };
     let more = match reach.shadowed.len() {
         1 => String::new(),
         all => format!(" and in {} more", all - 1),
     };
-    format!("; {SHADOWED} {place}{more}: its own dataset {by} goes first there")
+    format!("; {SHADOWED} {place}{more}, where the namespace's own dataset {by} comes first")
 }
 
-/// That a volume is not bound is no failure while nobody has used it.
+/// A volume that is not bound is no failure before its first use.
 fn waiting(failure: Issue, claim: Option<&str>, judged: &Judged<'_>) -> Issue {
     let live = claim.and_then(|claim| (judged.live)("PersistentVolumeClaim", claim));
     match (claim, live) {
         (Some(claim), Some(live)) if failure.reason == Reason::Progressing && waits_for_use(&live) => Issue::new(
             Reason::Progressing,
-            format!("volume {claim} is not bound yet: with most storage classes it is when the first pod uses it"),
+            format!("volume {claim} is not bound yet. Most storage classes bind a volume when the first pod uses it"),
         ),
         _ => failure,
     }
@@ -141,7 +141,7 @@ mod tests {
         };
         let scene = || Scene::new().given([("DATASET_BIG_URI", "s3://big")]);
         assert_eq!(said(&scene()), "True Ready found by DATASET_BIG_URI");
-        let awaited = "False Progressing its settings are being written into `connections` of fraud--chargeback";
+        let awaited = "False Progressing the settings are being written into `connections` of fraud--chargeback";
         assert_eq!(said(&Scene::new()), awaited);
         // Its team tells of it only if it goes on waiting for something else.
         let settles = |scene: &Scene| {
@@ -156,7 +156,10 @@ mod tests {
         let live = "fraud--chargeback--live";
         assert_eq!(
             said(&scene().left_out(live, "big", &LeftOut::Shadowed("big".to_owned()))),
-            format!("True Ready found by DATASET_BIG_URI; shadowed in {live}: its own dataset big goes first there")
+            format!(
+                "True Ready found by DATASET_BIG_URI; shadowed in {live}, where the namespace's own dataset big comes \
+                 first"
+            )
         );
         let told = said(&scene().left_out(live, "big", &LeftOut::TooLarge));
         assert!(
@@ -169,16 +172,14 @@ mod tests {
     fn a_volume_is_ready_when_it_is_bound() {
         let claim = |phase: &str| json!({"metadata": {"name": "dataset-big"}, "status": {"phase": phase}});
         for (live, expected) in [
-            (claim("Bound"), "True Ready a volume of 10Gi, found by DATASET_BIG_PATH"),
+            (claim("Bound"), "True Ready volume of 10Gi; pods find it by DATASET_BIG_PATH"),
             (
                 claim("Pending"),
-                "False Progressing volume dataset-big is not bound yet: with most storage classes it is when the first pod uses it",
+                "False Progressing volume dataset-big is not bound yet. Most storage classes bind a volume when the \
+                 first pod uses it",
             ),
-            (
-                claim("Lost"),
-                "False EngineFailing PersistentVolumeClaim dataset-big: the volume that it was bound to is gone",
-            ),
-            (Value::Null, "False Progressing PersistentVolumeClaim (volume) is not there yet"),
+            (claim("Lost"), "False EngineFailing PersistentVolumeClaim dataset-big: its volume no longer exists"),
+            (Value::Null, "False Progressing PersistentVolumeClaim (volume) does not exist yet"),
         ] {
             let (status, said) = told("fraud--chargeback", "{volume: {size: 10Gi}}", &live);
             assert_eq!(said, expected);
@@ -204,7 +205,7 @@ mod tests {
                 reported(&scene, "fraud--chargeback", "big", &Object::Dataset(Box::new(object)), &[]);
             (ready(&status.conditions), status.volume.unwrap_or_default())
         };
-        let fine = "True Ready a volume of 10Gi, found by DATASET_BIG_PATH".to_owned();
+        let fine = "True Ready volume of 10Gi; pods find it by DATASET_BIG_PATH".to_owned();
         assert_eq!(told(None, &there("one", "")), (fine.clone(), "one".to_owned()));
         assert_eq!(told(Some("one"), &there("one", "")), (fine.clone(), "one".to_owned()));
         let (said, kept) = told(Some("one"), &there("two", "one"));
@@ -216,7 +217,7 @@ mod tests {
     #[test]
     fn a_dataset_that_is_held_gives_no_settings() {
         let (status, said) = told("fraud--shared", "{volume: {size: 10Gi}}", &Value::Null);
-        assert!(said.starts_with("False Invalid a volume is readable in its own namespace alone"), "{said}");
+        assert!(said.starts_with("False Invalid a volume can only be read in its own namespace"), "{said}");
         assert!(status.connections.is_empty());
     }
 }

@@ -10,21 +10,21 @@ use crate::api::{Issue, Layer, text};
 use crate::plan::work::pod_state::{Container, Ended, Pod};
 use crate::status::health::work::trouble;
 
-/// The most that is reported of what a step said.
+/// The longest reported message of a step.
 const SAID: usize = 1024;
 
 /// Whether what a step said is told. In Live it may be of customers: it is read where
 /// logs are, by who may read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {
-    /// They are told.
+    /// The words are reported.
     Told,
     /// They stay in the log.
     Kept,
 }
 
 impl Words {
-    /// Whether they are told in this layer.
+    /// Whether they are reported in this layer.
     #[must_use]
     pub const fn of(layer: Layer) -> Self {
         match layer {
@@ -39,11 +39,11 @@ impl Words {
 pub struct Progress<'a> {
     /// Its newest pod.
     pub pod: Option<&'a Pod>,
-    /// What became of it.
+    /// The state of the execution.
     pub state: RunState,
     /// Why it failed, in the words of the Job: reason and message.
     pub failed: Option<(String, String)>,
-    /// Whether the Job is suspended: by a queue, or by somebody.
+    /// Whether the Job is suspended, by a queue or a person.
     pub suspended: bool,
     /// How many pods of it failed.
     pub failures: i64,
@@ -54,7 +54,7 @@ pub struct Progress<'a> {
     times: [Option<Time>; 2],
 }
 
-/// How far the Job has come; none of it is there if the Job is gone.
+/// The progress of the Job; empty if the Job is deleted.
 #[must_use]
 pub fn progress<'a>(job: Option<&Value>, pods: impl Iterator<Item = &'a Pod>) -> Progress<'a> {
     let pods: Vec<&Pod> = pods.collect();
@@ -101,7 +101,7 @@ impl Progress<'_> {
         self.times[1].as_ref()
     }
 
-    /// The steps as they are now, with what they said where it may be told.
+    /// The current steps, with their messages where these may be reported.
     #[must_use]
     pub fn steps(&self, recorded: &[StepStatus], words: Words) -> Vec<StepStatus> {
         let step = |recorded: &StepStatus| {
@@ -179,7 +179,7 @@ fn state(container: &Container) -> RunState {
     }
 }
 
-/// What a step said when it ended: of a long text the end, where the cause is.
+/// The last message of a step: of a long text the end, where the cause is.
 fn said(message: &str) -> Option<String> {
     let message = text::visible_lines(message.trim());
     if message.len() <= SAID {
@@ -192,23 +192,23 @@ fn said(message: &str) -> Option<String> {
     Some(format!("…{}", &message[start..]))
 }
 
-/// Why a step failed, in one line: memory by its limit, what took the pod away,
-/// or the last line of what the step said.
+/// The cause of a failed step, in one line: memory by its limit, the end of its pod,
+/// or the last line of the step's message.
 #[must_use]
 pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Option<&str>, words: Words) -> String {
     if let Some((reason, message)) = pod.and_then(|pod| pod.failed.as_ref()).filter(|(reason, _)| !reason.is_empty()) {
         let message = text::message(message.trim().trim_end_matches('.'), 512);
         // Written too much: into its outputs, its own /tmp, or beside them.
         let written = reason == "Evicted" && (message.contains("EmptyDir") || message.contains("ephemeral"));
-        let remedy = if written { ": give its component a size with more ephemeral storage" } else { "" };
+        let remedy = if written { ". Give its component a size with more ephemeral storage" } else { "" };
         return format!("step {step} was stopped with its pod: {reason}: {message}{remedy}");
     }
     let Some(ended) = ended else { return format!("step {step} was stopped with its pod") };
     if ended.reason == "OOMKilled" {
         let limit = memory.map_or_else(String::new, |memory| format!(" of {memory}"));
         return format!(
-            "step {step} took more memory than the limit{limit} and was stopped (OOMKilled): give its component a larger \
-             size"
+            "step {step} took more memory than the limit{limit} and was stopped (OOMKilled). Give its component a \
+             larger size"
         );
     }
     if matches!(ended.reason.as_str(), "StartError" | "ContainerCannotRun") {
@@ -216,9 +216,9 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
     }
     match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
         Some(line) if words == Words::Told => {
-            format!("step {step} ended with {}: {}", ended.exit_code, text::message(line, 512))
+            format!("step {step} ended with exit code {}: {}", ended.exit_code, text::message(line, 512))
         }
-        _ => format!("step {step} ended with {}", ended.exit_code),
+        _ => format!("step {step} ended with exit code {}", ended.exit_code),
     }
 }
 
@@ -227,7 +227,7 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
 pub fn past_its_deadline(job: &Value, step: Option<&str>) -> String {
     let at = step.map_or_else(String::new, |step| format!(" in step {step}"));
     let seconds = &job["spec"]["activeDeadlineSeconds"];
-    format!("stopped{at}: it took longer than the {seconds} s of its activeDeadlineSeconds")
+    format!("stopped{at} after activeDeadlineSeconds ({seconds} s)")
 }
 
 /// The limit of memory of a step, as its Job has it.

@@ -1,4 +1,4 @@
-//! What one Job and its pods say.
+//! The state of one Job and its pods.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn a_job_has_come_as_far_as_it_and_its_newest_pod_say() {
         // The pod's own word is still to come.
         (failed(), vec![pod("run-x", "Running", &["a=0", "b+"])], RunState::Running),
         (failed(), vec![], RunState::Failed),
-        // A Job counts whatever pod carries its labels: the word of its own is what counts.
+        // A Job counts every pod with its labels: only its own pods are proof.
         (complete(), vec![pod("run-x", "Succeeded", &["a=0", "b=0"])], RunState::Succeeded),
         (complete(), vec![pod("run-x", "Running", &["a=0", "b+"])], RunState::Running),
         (complete(), vec![pod("run-x", "Pending", &["a", "b"])], RunState::Pending),
@@ -62,25 +62,34 @@ fn why_a_step_failed_is_one_line() {
         ..pod("run-x", "Failed", &[])
     };
     let cases = [
-        ("3:auc 0.71 is below 0.80", None, "step train ended with 3: auc 0.71 is below 0.80"),
-        ("1:Traceback\n  File x\nValueError: no rows\n\n", None, "step train ended with 1: ValueError: no rows"),
-        ("1", None, "step train ended with 1"),
+        ("3:auc 0.71 is below 0.80", None, "step train ended with exit code 3: auc 0.71 is below 0.80"),
+        (
+            "1:Traceback\n  File x\nValueError: no rows\n\n",
+            None,
+            "step train ended with exit code 1: ValueError: no rows",
+        ),
+        ("1", None, "step train ended with exit code 1"),
         (
             "137:OOMKilled",
             None,
-            "step train took more memory than the limit of 2Gi and was stopped (OOMKilled): give its component a larger size",
+            "step train took more memory than the limit of 2Gi and was stopped (OOMKilled). Give its component a \
+             larger size",
         ),
         (
             "137",
             Some(&evicted),
-            "step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\": give its component a size with more ephemeral storage",
+            "step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \
+             \"4Gi\". Give its component a size with more ephemeral storage",
         ),
     ];
     for (text, pod, expected) in cases {
         assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi"), Words::Told), expected);
     }
-    // In Live what the step said stays in its log.
-    assert_eq!(failure("train", Some(&ended("1:KeyError: iban")), None, None, Words::Kept), "step train ended with 1");
+    // In Live the message of the step is only in its log.
+    assert_eq!(
+        failure("train", Some(&ended("1:KeyError: iban")), None, None, Words::Kept),
+        "step train ended with exit code 1"
+    );
     let never = Ended {
         exit_code: 128,
         reason: "StartError".into(),

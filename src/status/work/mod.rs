@@ -1,4 +1,4 @@
-//! What is reported of a work object, from how it is.
+//! The status of a work object, from its health.
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
@@ -28,9 +28,9 @@ use crate::plan::work::{Object, WorkPlan};
 pub struct Judged<'a> {
     /// Its plan.
     pub plan: &'a WorkPlan,
-    /// Why it is not as it asks: what holds it, or what could not be written. Worst first.
+    /// The failures: blocks and failed writes. Worst first.
     pub failure: Option<Issue>,
-    /// What its live objects say, by the rules of the engine.
+    /// The verdict of the engine's rules on its live objects.
     pub verdict: Verdict,
     /// What the cache keeps of an object in its namespace, by kind and name.
     pub live: &'a dyn Fn(&str, &str) -> Option<Value>,
@@ -38,7 +38,7 @@ pub struct Judged<'a> {
     pub pods: &'a [Pod],
     /// Why a pod of it was refused, while one is missing.
     pub refused: Option<String>,
-    /// The time, for what changed.
+    /// The time, for changes.
     pub now: &'a Time,
 }
 
@@ -62,12 +62,12 @@ impl Judged<'_> {
         }
     }
 
-    /// What is said of a missing Secret also says which dataset names it.
+    /// The message for a missing Secret also names the dataset.
     fn explained(&self, failure: &Issue) -> String {
         let message = &failure.message;
-        let named = |(secret, _): &(&String, &String)| message.contains(&format!("Secret {secret}:"));
+        let named = |(secret, _): &(&String, &String)| message.contains(&format!("Secret {secret}. "));
         match self.plan.credentials.iter().find(named).filter(|_| failure.reason == Reason::SecretMissing) {
-            Some((_, dataset)) => format!("{message}; dataset {dataset} names it as its credentials"),
+            Some((_, dataset)) => format!("{message}. Dataset {dataset} names the Secret as its credentials"),
             None => message.clone(),
         }
     }
@@ -99,7 +99,7 @@ impl Judged<'_> {
     }
 }
 
-/// The status of an object for which nothing is written now: what was known of it stays.
+/// The status of an object for which nothing is written now: known facts stay.
 #[must_use]
 pub fn held(object: &Object, failure: &Issue, now: &Time) -> Value {
     let mut status = object.status();

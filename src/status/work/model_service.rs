@@ -1,5 +1,5 @@
-//! What is reported of a `ModelService`: which version answers, which is wanted,
-//! what was released, and what its monitor says.
+//! The status of a `ModelService`: the serving version, the wanted one,
+//! the releases, and the verdict of its monitor.
 
 use super::{Judged, monitor};
 use crate::api::reason::Class;
@@ -39,7 +39,7 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
     }
 }
 
-/// The component of the monitor as it is pinned, and why it may not look.
+/// The pinned component of the monitor, and the reason that blocks it.
 fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<String>) {
     match &judged.plan.draft.detail {
         Detail::ModelService { monitored, unlisted, .. } if judged.plan.draft.write => {
@@ -62,7 +62,7 @@ fn releases(before: &[Release], judged: &Judged<'_>) -> Vec<Release> {
     timed.collect()
 }
 
-/// The version that is asked for, or the alias with what it stood for at release.
+/// The version of the spec, or the alias with its version at release.
 fn wanted(object: &ModelService, releases: &[Release]) -> Option<String> {
     let model = &object.spec.model;
     let Some(alias) = &model.alias else { return model.version.clone() };
@@ -70,7 +70,16 @@ fn wanted(object: &ModelService, releases: &[Release]) -> Option<String> {
     Some(found.map_or_else(|| alias.clone(), |found| format!("{alias} ({})", found.version)))
 }
 
-/// What answers.
+/// The version or the alias that the spec asks for.
+fn asked(object: &ModelService) -> String {
+    let model = &object.spec.model;
+    match &model.alias {
+        Some(alias) => format!("alias {alias}"),
+        None => format!("version {}", model.version.as_deref().unwrap_or_default()),
+    }
+}
+
+/// The version, digest and replicas that answer requests.
 #[derive(Default)]
 struct Answers {
     version: Option<String>,
@@ -114,19 +123,19 @@ fn of_pods(before: &ModelServiceStatus, judged: &Judged<'_>) -> Option<(String, 
     Some((first.annotations.get(VERSION)?.clone(), first.annotations.get(DIGEST).cloned()))
 }
 
-/// That somebody stopped the rollout by hand, and how it goes on.
+/// The message for a paused rollout, with the command to resume it.
 fn paused(judged: &Judged<'_>) -> Option<String> {
     let id = &judged.plan.id;
     let live = (judged.live)("Deployment", &format!("service-{}", id.name))?;
     (live["spec"]["paused"] == true).then(|| {
         format!(
-            "the rollout is paused by hand: kubectl rollout resume deployment/service-{} --namespace {}",
+            "the rollout is paused. To resume it: kubectl rollout resume deployment/service-{} --namespace {}",
             id.name, id.namespace
         )
     })
 }
 
-/// An engine that writes no Deployment says by itself when the release serves.
+/// Without a Deployment, the engine's rules decide when the release serves.
 fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
     let writes = judged.plan.objects.iter().any(|made| made.object["kind"] == "Deployment");
     match releases.first() {
@@ -137,12 +146,12 @@ fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
     }
 }
 
-/// Whether something of it is somebody else's: the address may lead to them.
+/// Whether an object of it belongs to another owner: the address may lead there.
 fn is_taken(judged: &Judged<'_>) -> bool {
     judged.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Conflict)
 }
 
-/// Where it is reached, once there is something to reach.
+/// The address, once a release exists.
 fn endpoint(releases: &[Release], judged: &Judged<'_>) -> Option<String> {
     releases.first()?;
     judged.plan.engine.as_ref()?.endpoint(&judged.plan.inputs.as_ref()?.to_value()).ok().flatten()
@@ -166,25 +175,21 @@ fn ready(
         return Err(Issue::new(waits.reason, format!("{}. {goes_on}", trimmed(&waits.message))));
     }
     if let Some(said) = failed.as_ref().filter(|_| judged.failure.is_none()) {
-        let asked = wanted(object, &[]).unwrap_or_default();
         return Err(Issue::new(
             Reason::ReleaseFailed,
-            format!("{asked} of {name} was not released: {}. {goes_on}. {}", trimmed(said), again(judged)),
+            format!("{goes_on}. Release of {} of {name} failed: {}. {}", asked(object), trimmed(said), again(judged)),
         ));
     }
     let Some(first) = releases.first().filter(|_| !releasing) else {
         if judged.plan.retained {
-            let message = format!("its team or project was taken away: nothing new is released. {goes_on}");
+            let message = format!("the team or project was removed, so nothing new is released. {goes_on}");
             return Err(Issue::new(Reason::Retained, message));
         }
         return Err(match judged.trouble() {
             Some(trouble) if trouble.reason != Reason::Progressing => trouble,
             _ => Issue::new(
                 Reason::Progressing,
-                format!(
-                    "{} of {name} is being looked up and summed. {goes_on}",
-                    wanted(object, &[]).unwrap_or_default()
-                ),
+                format!("{} of {name} is being looked up in the registry. {goes_on}", asked(object)),
             ),
         });
     };
@@ -206,16 +211,17 @@ fn ready(
     }
     let retained = !judged.plan.draft.write;
     let reason = if retained { Reason::Retained } else { Reason::Ready };
-    Ok((reason, format!("version {} of {name} serves", first.version)))
+    Ok((reason, format!("version {} of {name} is serving", first.version)))
 }
 
-/// What holds it, with what goes on.
+/// The cause that blocks it, with the serving version.
 fn held(judged: &Judged<'_>, serving: Option<&str>) -> Result<(Reason, String), Issue> {
-    let trouble = judged.trouble().unwrap_or_else(|| Issue::new(Reason::Progressing, "it was not planned yet"));
+    let trouble =
+        judged.trouble().unwrap_or_else(|| Issue::new(Reason::Progressing, "the object is not planned yet"));
     Err(Issue { message: format!("{}. {}", trimmed(&trouble.message), goes_on(serving)), ..trouble })
 }
 
-/// Trouble of what is written. Another version that goes on serving is what
+/// Trouble of written objects. The version that is still serving is what
 /// people ask first.
 fn of_trouble(trouble: &Issue, first: &Release, serving: Option<&str>, judged: &Judged<'_>) -> Issue {
     let message = match (trouble.reason, ended(judged)) {
@@ -226,7 +232,7 @@ fn of_trouble(trouble: &Issue, first: &Release, serving: Option<&str>, judged: &
         return Issue::new(trouble.reason, message);
     }
     // It may have served before: that none does now is all that is known.
-    let serves = serving.map_or_else(|| "Nothing serves now".to_owned(), |_| goes_on(serving));
+    let serves = serving.map_or_else(|| "No version is serving now".to_owned(), |_| goes_on(serving));
     Issue::new(trouble.reason, format!("{}. {serves}", trimmed(&message)))
 }
 
@@ -237,23 +243,25 @@ fn ended(judged: &Judged<'_>) -> Option<String> {
     let mut all =
         serving.flat_map(|pod| pod.containers.iter().filter(|one| one.waiting.is_some()).map(move |one| (pod, one)));
     all.find_map(|(pod, one)| {
-        // Of memory the trouble itself tells more.
+        // The trouble itself has more facts on memory.
         let ended = one.ended.as_ref().or(one.before.as_ref()).filter(|ended| ended.reason != "OOMKilled")?;
-        // What fetches is ours; what serves loads the model, whose words may be of customers.
+        // The init container is Strata's; the server loads the model, whose output may contain data of customers.
         let said = ended.message.trim();
         if one.init && !said.is_empty() {
             return Some(format!("pod {}: {said}", pod.name));
         }
-        let does = if one.init { "fetches the released files and sums them up" } else { "serves" };
+        let does = if one.init { "fetches and verifies the released files" } else { "serves" };
         Some(format!(
-            "pod {}: container {}, which {does}, ended with exit code {}: `kubectl logs {} -c {} --namespace {}` says why",
+            "pod {}: container {}, which {does}, ended with exit code {}. Its log: `kubectl logs {} -c {} --namespace \
+             {}`",
             pod.name, one.name, ended.exit_code, pod.name, one.name, judged.plan.id.namespace
         ))
     })
 }
 
 fn goes_on(serving: Option<&str>) -> String {
-    serving.map_or_else(|| "Nothing serves yet".to_owned(), |version| format!("Version {version} goes on serving"))
+    serving
+        .map_or_else(|| "No version is serving yet".to_owned(), |version| format!("Version {version} is still serving"))
 }
 
 fn again(judged: &Judged<'_>) -> String {
@@ -261,7 +269,7 @@ fn again(judged: &Judged<'_>) -> String {
     let resolve = judged.plan.draft.work.service.as_ref().and_then(|service| service.resolve.as_ref());
     let job = resolve.map(|resolve| release::job(&id.name, &resolve.suffix)).unwrap_or_default();
     format!(
-        "Fix that and change the spec; with Own it is tried again by `kubectl delete job {job} --namespace {}`",
+        "Fix the cause and change the spec, or retry with `kubectl delete job {job} --namespace {}` (needs Own)",
         id.namespace
     )
 }

@@ -1,4 +1,4 @@
-//! What is said of a model in production, from its first release to its drift.
+//! The status of a model in production, from its first release to its drift.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn job(stage: &Stage, service: &ModelService) -> String {
     release::job("score", &resolve.suffix)
 }
 
-/// With what is reported now as what was reported before.
+/// With the current status as the earlier one.
 fn later(service: &ModelService, status: ModelServiceStatus) -> ModelService {
     ModelService { status: Some(status), ..service.clone() }
 }
@@ -56,11 +56,14 @@ fn from_the_first_release_to_serving() {
     let mut stage = Stage::new();
     let service = service(SEVEN, 1, &[]);
     let status = said(&stage, &service, Judgement::waiting("Job has not finished"));
-    assert_eq!(ready(&status), not("Progressing", "7 of fraud is being looked up and summed. Nothing serves yet"));
+    assert_eq!(
+        ready(&status),
+        not("Progressing", "version 7 of fraud is being looked up in the registry. No version is serving yet")
+    );
     assert_eq!((status.wanted.as_deref(), &status.serving, &status.endpoint), (Some("7"), &None, &None));
 
     stage.ended(&job(&stage, &service), "release", 0, &json!({"version": "7", "digest": DIGEST}).to_string());
-    let status = said(&stage, &service, Judgement::waiting("Deployment (server) is not there yet"));
+    let status = said(&stage, &service, Judgement::waiting("Deployment (server) does not exist yet"));
     assert_eq!((status.releases[0].version.as_str(), &status.releases[0].time), ("7", &at(100)));
     assert_eq!(status.endpoint.as_deref(), Some("http://score.abc--p--live.svc:8080"));
     assert_eq!(ready(&status).1, "Progressing");
@@ -71,7 +74,7 @@ fn from_the_first_release_to_serving() {
     assert_eq!((status.serving.as_deref(), status.replicas.as_deref()), (Some("7"), Some("1/2")));
     stage.deployed("7", 2, 2, 2);
     let status = said(&stage, &service, Judgement::Ready);
-    assert_eq!(ready(&status), (json!("True"), "Ready".to_owned(), "version 7 of fraud serves".to_owned()));
+    assert_eq!(ready(&status), (json!("True"), "Ready".to_owned(), "version 7 of fraud is serving".to_owned()));
     assert_eq!((status.digest.as_deref(), status.replicas.as_deref()), (Some(DIGEST), Some("2/2")));
     assert_eq!(condition(&status, "MonitorPassing"), None);
 }
@@ -86,8 +89,9 @@ fn a_release_that_fails_says_what_goes_on_and_what_to_do() {
     stage.gave_up(&name, "PodFailurePolicy", "x");
     let status = said(&stage, &service, Judgement::failing("PodFailurePolicy", "x"));
     let expected = format!(
-        "8 of fraud was not released: model fraud has no version 8 (it has: 7): register it. Version 7 goes on serving. \
-         Fix that and change the spec; with Own it is tried again by `kubectl delete job {name} --namespace abc--p--live`"
+        "Version 7 is still serving. Release of version 8 of fraud failed: model fraud has no version 8 (it has: 7): \
+         register it. Fix the cause and change the spec, or retry with `kubectl delete job {name} --namespace \
+         abc--p--live` (needs Own)"
     );
     assert_eq!(ready(&status), not("ReleaseFailed", &expected));
     assert!(condition(&status, "Stalled").is_some());
@@ -103,15 +107,21 @@ fn old_version_is_reported_as_serving_during_a_rollout() {
     (before.serving, before.digest) = (Some("7".to_owned()), Some(DIGEST.to_owned()));
     stage.deployed("8", 3, 1, 2);
     let status = said(&stage, &service, Judgement::waiting("1 of 2 pods are of the newest revision"));
-    assert_eq!(ready(&status), not("Progressing", "1 of 2 pods are of the newest revision. Version 7 goes on serving"));
+    assert_eq!(
+        ready(&status),
+        not("Progressing", "1 of 2 pods are of the newest revision. Version 7 is still serving")
+    );
     assert_eq!((status.serving.as_deref(), status.digest.as_deref()), (Some("7"), Some(DIGEST)));
 
-    // Its controller has not seen the change yet.
+    // The controller has not processed the change yet.
     stage.deployed("8", 2, 2, 2);
     let deployment = stage.live.get_mut(&("Deployment".to_owned(), "service-score".to_owned())).unwrap();
     deployment["metadata"]["generation"] = json!(3);
     let status = said(&stage, &service, Judgement::Ready);
-    assert_eq!(ready(&status), not("Progressing", "version 8 of fraud is being rolled out. Version 7 goes on serving"));
+    assert_eq!(
+        ready(&status),
+        not("Progressing", "version 8 of fraud is being rolled out. Version 7 is still serving")
+    );
 
     stage.deployed("8", 2, 2, 2);
     let status = said(&stage, &service, Judgement::Ready);
@@ -129,8 +139,8 @@ fn a_pod_that_refuses_its_files_says_why_or_where_it_does() {
     for (message, words) in [
         (
             "",
-            "container model, which fetches the released files and sums them up, ended with exit code 1: \
-             `kubectl logs p -c model --namespace abc--p--live` says why",
+            "container model, which fetches and verifies the released files, ended with exit code 1. Its log: `kubectl \
+             logs p -c model --namespace abc--p--live`",
         ),
         ("version 8 of model fraud is not what was released.\n", "version 8 of model fraud is not what was released"),
     ] {
@@ -144,7 +154,7 @@ fn a_pod_that_refuses_its_files_says_why_or_where_it_does() {
         let owner_kind = "ReplicaSet".to_owned();
         stage.pods = vec![Pod { name: "p".to_owned(), owner_kind, containers: vec![container], ..Pod::default() }];
         let status = said(&stage, &service, Judgement::waiting("x"));
-        assert_eq!(ready(&status), not("PodFailing", &format!("pod p: {words}. Version 7 goes on serving")));
+        assert_eq!(ready(&status), not("PodFailing", &format!("pod p: {words}. Version 7 is still serving")));
     }
 }
 
@@ -170,13 +180,13 @@ fn what_answers_is_read_from_what_answers_now() {
     stage.deployed("8", 2, 1, 0);
     stage.pods = vec![answering("7", false, 1), answering("8", false, 2)];
     let status = said(&stage, &service, Judgement::waiting("x"));
-    assert_eq!((&status.serving, ready(&status).2.as_str()), (&None, "x. Nothing serves now"));
+    assert_eq!((&status.serving, ready(&status).2.as_str()), (&None, "x. No version is serving now"));
     // They come back.
     let service = later(&service, status);
     stage.deployed("8", 2, 1, 1);
     stage.pods = vec![answering("7", true, 1), answering("8", false, 2)];
     let status = said(&stage, &service, Judgement::waiting("x"));
-    assert_eq!((status.serving.as_deref(), ready(&status).2.as_str()), (Some("7"), "x. Version 7 goes on serving"));
+    assert_eq!((status.serving.as_deref(), ready(&status).2.as_str()), (Some("7"), "x. Version 7 is still serving"));
     // While both answer, what answered before does; then the other one.
     let service = later(&service, status);
     stage.pods = vec![answering("8", true, 2), answering("7", true, 3)];
@@ -196,8 +206,8 @@ fn a_rollout_that_somebody_paused_is_told() {
     let message = ready(&said(&stage, &service, Judgement::waiting("0 of 2 pods are of the newest revision"))).2;
     assert_eq!(
         message,
-        "version 8 of fraud is not rolled out, because the rollout is paused by hand: kubectl rollout resume \
-         deployment/service-score --namespace abc--p--live. Version 7 goes on serving"
+        "version 8 of fraud is not rolled out, because the rollout is paused. To resume it: kubectl rollout resume \
+         deployment/service-score --namespace abc--p--live. Version 7 is still serving"
     );
 }
 
@@ -221,7 +231,7 @@ fn what_is_held_forgets_nothing() {
     let status = said(&stage, &service, Judgement::Ready);
     let (holds, reason, message) = ready(&status);
     assert_eq!((holds, reason.as_str()), (json!("False"), "Invalid"));
-    assert!(message.ends_with("or remove it here. Version 7 goes on serving"), "{message}");
+    assert!(message.ends_with("or remove it here. Version 7 is still serving"), "{message}");
     assert_eq!((status.releases.len(), status.endpoint.as_deref()), (1, Some("http://x")));
 }
 
@@ -239,7 +249,7 @@ fn newer_engine_revision_is_no_trouble_while_serving() {
     service.spec.model.version = Some("9".to_owned());
     let (holds, reason, message) = ready(&said(&stage, &service, Judgement::waiting("x")));
     assert_eq!((holds, reason.as_str()), (json!("False"), "UpgradeAvailable"));
-    assert!(message.ends_with("Version 8 goes on serving"), "{message}");
+    assert!(message.ends_with("Version 8 is still serving"), "{message}");
 }
 
 #[test]
@@ -269,7 +279,7 @@ fn a_monitor_tells_drift_from_its_own_failure() {
         assert_eq!(status.monitor.as_ref().unwrap().since, at(1));
         let (holds, found, words) = condition(&status, "MonitorPassing").unwrap();
         assert_eq!((holds, found.as_str()), (json!(if verdict == "ok" { "True" } else { "False" }), reason));
-        assert!(verdict != "drift" || words == "the model drifts, and goes on serving: amount is up", "{words}");
+        assert!(verdict != "drift" || words == "the model drifts and is still serving: amount is up", "{words}");
         assert_eq!(ready(&status).0, json!("True"), "a model that drifts still serves");
     }
 }
@@ -303,5 +313,10 @@ fn a_monitor_that_cannot_start_is_one_that_failed() {
         ..Pod::default()
     });
     let status = said(&stage, &service(WATCHED, 1, &[("7", DIGEST, None)]), Judgement::Ready);
-    assert!(condition(&status, "MonitorPassing").unwrap().2.contains("its pod m does not start: ImagePullBackOff"));
+    assert!(
+        condition(&status, "MonitorPassing")
+            .unwrap()
+            .2
+            .contains("pod m of the monitor does not start: ImagePullBackOff")
+    );
 }

@@ -1,4 +1,4 @@
-//! What the monitor of a model says: its last run that ended.
+//! The verdict of the monitor of a model: its last run that ended.
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use crate::plan::work::pod_state::{Ended, Pod};
 const OK: &str = "ok";
 const DRIFT: &str = "drift";
 const FAILED: &str = "failed";
-/// The most that is kept of what it said.
+/// The longest recorded message.
 const SAID: usize = 900;
 
 /// The last verdict; none without a monitor, or before its first run ended.
@@ -45,7 +45,7 @@ pub fn finding(verdict: &Verdict) -> Finding {
             MONITOR_PASSING,
             true,
             Reason::Ready,
-            said.unwrap_or_else(|| "the model is as expected".to_owned()),
+            said.unwrap_or_else(|| "the model behaves as expected".to_owned()),
         ),
         DRIFT => {
             let message = said.map_or_else(String::new, |said| format!(": {said}"));
@@ -53,7 +53,7 @@ pub fn finding(verdict: &Verdict) -> Finding {
                 MONITOR_PASSING,
                 false,
                 Reason::Drift,
-                format!("the model drifts, and goes on serving{message}"),
+                format!("the model drifts and is still serving{message}"),
             )
         }
         _ => {
@@ -62,7 +62,7 @@ pub fn finding(verdict: &Verdict) -> Finding {
                 MONITOR_PASSING,
                 false,
                 Reason::MonitorFailed,
-                format!("the monitor failed, so nothing is known of the model: {message}"),
+                format!("the monitor failed, so it is not known whether the model drifts: {message}"),
             )
         }
     }
@@ -86,10 +86,10 @@ fn ended(judged: &Judged<'_>) -> Option<Ended> {
 fn stuck(pod: &Pod) -> Option<String> {
     let (reason, message) = pod.containers.iter().find_map(|one| one.waiting.as_ref())?;
     let starts = matches!(reason.as_str(), "ContainerCreating" | "PodInitializing" | "");
-    (!starts).then(|| format!("its pod {} does not start: {reason}: {message}", pod.name))
+    (!starts).then(|| format!("pod {} of the monitor does not start: {reason}: {message}", pod.name))
 }
 
-/// What a monitor ends with.
+/// The termination message of a monitor.
 #[derive(Deserialize)]
 struct Said {
     verdict: String,
@@ -104,9 +104,9 @@ fn read(ended: &Ended) -> (&'static str, Option<String>) {
         Some(OK) => (OK, said.and_then(|said| said.message).map(bounded)),
         Some(DRIFT) => (DRIFT, said.and_then(|said| said.message).map(bounded)),
         _ => {
-            // What is no verdict may be of customers: its log has it, for who may read that.
+            // Other output may contain data of customers: it is only in the log.
             let message = format!(
-                "it ended with {} and exit code {}, and said no verdict: its log says why",
+                "the pod of the monitor ended with {} and exit code {} and without a verdict. See its log",
                 ended.reason, ended.exit_code
             );
             (FAILED, Some(bounded(message)))

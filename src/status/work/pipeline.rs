@@ -1,4 +1,4 @@
-//! What is reported of a `Pipeline`: its order, and what became of the last
+//! The status of a `Pipeline`: its order, and the result of the last
 //! execution by schedule.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -54,7 +54,7 @@ fn number(job: &str) -> u64 {
     job.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
-/// What became of the last execution. It stays once its pods are gone.
+/// The result of the last execution. It stays after its pods are deleted.
 fn last(
     object: &Pipeline,
     before: Option<&Execution>,
@@ -103,8 +103,7 @@ fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution
     if let Some(since) = ended_well {
         return Execution { state: RunState::Succeeded, since, reason: None, message: None, ..before.clone() };
     }
-    let message =
-        "its Job is gone, and nobody saw how it ended: somebody deleted it, or it ended while Strata was down";
+    let message = "the Job is gone and its result is not known: it was deleted, or ended while Strata was not running";
     Execution {
         state: RunState::Failed,
         since: judged.now.clone(),
@@ -114,12 +113,12 @@ fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution
     }
 }
 
-/// Why an execution failed: the step, and what it said.
+/// The cause of a failed execution: the step and its message.
 fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> Issue {
     let live = (judged.live)("Job", job);
     if let Some(live) = live.as_ref().filter(|_| progress.is_past_its_deadline()) {
         let step = progress.failing().map(|(step, _)| step);
-        let message = format!("{}; give the pipeline more", execution::past_its_deadline(live, step));
+        let message = format!("{}. Set a larger activeDeadlineSeconds", execution::past_its_deadline(live, step));
         return Issue::new(Reason::DeadlineExceeded, message);
     }
     if let Some((step, ended)) = progress.failing() {
@@ -127,7 +126,7 @@ fn why(job: &str, progress: &Progress<'_>, judged: &Judged<'_>) -> Issue {
         let said = execution::failure(step, ended, progress.pod, memory, Words::of(judged.plan.layer));
         let namespace = &judged.plan.id.namespace;
         let log = format!("kubectl logs --namespace {namespace} job/{job} --container {step}");
-        return Issue::new(Reason::StepFailed, format!("{said}; its log: {log}"));
+        return Issue::new(Reason::StepFailed, format!("{said}. Log: {log}"));
     }
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
@@ -145,7 +144,7 @@ fn ready(
         return Err(failure);
     }
     if judged.plan.retained {
-        let message = "its team or project was taken away: a schedule is suspended, and nothing new starts";
+        let message = "the team or project was removed, so the schedule is suspended and no run starts";
         return Ok((Reason::Retained, message.to_owned()));
     }
     if judged.plan.draft.work.run.is_none() {
@@ -174,22 +173,22 @@ fn ready(
     let (cron, zone) = (&object.spec.schedule, object.spec.time_zone.as_deref().unwrap_or("UTC"));
     let cron = cron.as_deref().unwrap_or_default();
     let so_far = match last.map(|last| last.state) {
-        None => "it has not run yet",
-        Some(RunState::Succeeded) => "the last execution succeeded",
-        Some(_) => "it runs now",
+        None => "no run yet",
+        Some(RunState::Succeeded) => "the last run succeeded",
+        Some(_) => "a run is active",
     };
     if object.spec.suspend == Some(true) {
-        let message = format!("'{cron}' {zone} is suspended, as spec.suspend says; {so_far}");
+        let message = format!("'{cron}' {zone} is suspended by spec.suspend; {so_far}");
         return Ok((Reason::Stopped, advised(message, judged)));
     }
     Ok((Reason::Ready, advised(format!("runs at '{cron}' {zone}; {so_far}"), judged)))
 }
 
 fn without_schedule(judged: &Judged<'_>) -> String {
-    advised("a Run executes it".to_owned(), judged)
+    advised("to start it, create a Run".to_owned(), judged)
 }
 
-/// With what this engine does otherwise than the graph says.
+/// Adds the differences of this engine from the graph.
 fn advised(message: String, judged: &Judged<'_>) -> String {
     let on_plain =
         judged.plan.choice.as_ref().is_none_or(|(engine, _)| Some(engine.as_str()) == plain(Capability::Pipelines));

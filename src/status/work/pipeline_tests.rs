@@ -38,13 +38,14 @@ fn job(conditions: &Value) -> Value {
 fn a_pipeline_says_in_which_order_it_runs_and_who_runs_it() {
     let graph = "{steps: [{name: a, component: train}, {name: b, component: train, after: [a]}, {name: c, component: train, after: [a]}]}";
     for (spec, order, said) in [
-        ("{steps: [{component: train}]}", "train", "True Ready a Run executes it"),
+        ("{steps: [{component: train}]}", "train", "True Ready to start it, create a Run"),
         (
             graph,
             "a, b, c",
-            "True Ready a Run executes it; b and c could run side by side: on plain Kubernetes they run one after another",
+            "True Ready to start it, create a Run; b and c could run at the same time, but run one after another on \
+             plain Kubernetes",
         ),
-        (NIGHTLY, "train, report", "True Ready runs at '0 3 * * *' Europe/Berlin; it has not run yet"),
+        (NIGHTLY, "train, report", "True Ready runs at '0 3 * * *' Europe/Berlin; no run yet"),
     ] {
         let found = told(&scene(), spec, None, &[], None);
         assert_eq!((found.order.as_deref(), found.last.clone()), (Some(order), None));
@@ -53,17 +54,17 @@ fn a_pipeline_says_in_which_order_it_runs_and_who_runs_it() {
     let paused = NIGHTLY.replacen('{', "{suspend: true, ", 1);
     assert_eq!(
         ready(&told(&scene(), &paused, None, &[], None).conditions),
-        "True Stopped '0 3 * * *' Europe/Berlin is suspended, as spec.suspend says; it has not run yet"
+        "True Stopped '0 3 * * *' Europe/Berlin is suspended by spec.suspend; no run yet"
     );
     let retained = told(&scene().retained(), NIGHTLY, None, &[], None);
     assert_eq!(
         ready(&retained.conditions),
-        "True Retained its team or project was taken away: a schedule is suspended, and nothing new starts"
+        "True Retained the team or project was removed, so the schedule is suspended and no run starts"
     );
     let missing = Scene::new().component("fraud--shared", "train", "{image: train}");
     assert_eq!(
         ready(&told(&missing, NIGHTLY, None, &[], None).conditions),
-        "False Progressing CronJob (schedule) is not there yet"
+        "False Progressing CronJob (schedule) does not exist yet"
     );
 }
 
@@ -83,17 +84,14 @@ fn the_last_execution_is_that_of_the_newest_job() {
         message: None,
     };
     assert_eq!(found.last, Some(execution.clone()));
-    assert_eq!(ready(&found.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; it runs now");
+    assert_eq!(ready(&found.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; a run is active");
     // It ended, its pod is gone, and the one before it is still there.
     let done = Execution { state: RunState::Succeeded, ..execution };
     let before = PipelineStatus { last: Some(done.clone()), ..PipelineStatus::default() };
     for left in [&pods[..1], &[]] {
         let found = told(&scene(), NIGHTLY, Some(before.clone()), left, None);
         assert_eq!(found.last.as_ref(), Some(&done));
-        assert_eq!(
-            ready(&found.conditions),
-            "True Ready runs at '0 3 * * *' Europe/Berlin; the last execution succeeded"
-        );
+        assert_eq!(ready(&found.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last run succeeded");
     }
 }
 
@@ -101,10 +99,10 @@ fn the_last_execution_is_that_of_the_newest_job() {
 fn a_failed_execution_is_told_until_one_succeeds() {
     let failed = |job: &str| pod(job, "Failed", &["train=0", "report=3:auc 0.71 is below 0.80"]);
     let limit = || job(&json!([condition("Failed", "BackoffLimitExceeded", "")]));
-    // What it said may be of customers, and stands in its log alone.
-    let said = "step report ended with 3; its log: kubectl logs --namespace \
-                fraud--chargeback--live job/pipeline-nightly-1 --container report";
-    // A pod that failed is tried again until the Job says otherwise.
+    // Its message may contain data of customers and is only in its log.
+    let said = "step report ended with exit code 3. Log: kubectl logs --namespace fraud--chargeback--live \
+                job/pipeline-nightly-1 --container report";
+    // A failed pod is replaced until the Job fails.
     let trying = scene().live("Job", "pipeline-nightly-1", job(&json!([])));
     let found = told(&trying, NIGHTLY, None, &[failed("pipeline-nightly-1")], None);
     assert_eq!(found.last.map(|last| last.state), Some(RunState::Running));
@@ -128,7 +126,7 @@ fn a_failed_execution_is_told_until_one_succeeds() {
     assert_eq!(ready(&second.conditions), message);
     let next = pod("pipeline-nightly-2", "Succeeded", &["train=0", "report=0"]);
     let third = told(&scene, NIGHTLY, Some(second), &[next], None);
-    assert_eq!(ready(&third.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last execution succeeded");
+    assert_eq!(ready(&third.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last run succeeded");
 }
 
 #[test]
@@ -139,7 +137,7 @@ fn missed_deadline_is_reported_without_pods() {
         job(&json!([condition("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")]));
     late["spec"] = json!({"activeDeadlineSeconds": 60});
     let scene = scene().live("Job", "pipeline-nightly-2", late);
-    let said = "stopped: it took longer than the 60 s of its activeDeadlineSeconds; give the pipeline more";
+    let said = "stopped after activeDeadlineSeconds (60 s). Set a larger activeDeadlineSeconds";
     // The pods of one before it may still be there.
     for pods in [vec![], vec![pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])]] {
         let found = told(&scene, NIGHTLY, Some(before.clone()), &pods, None);
@@ -163,7 +161,7 @@ fn an_execution_that_is_gone_does_not_run_for_ever() {
         let last = found.last.unwrap();
         assert_eq!((last.state, last.reason.as_deref()), (RunState::Failed, Some("JobLost")));
         let said = ready(&found.conditions);
-        assert!(said.starts_with("False JobLost pipeline-nightly-2 failed: its Job is gone"), "{said}");
+        assert!(said.starts_with("False JobLost pipeline-nightly-2 failed: the Job is gone"), "{said}");
     }
     // The schedule knows that one ended well, not before this one began.
     for (ended, state) in [(at(130), RunState::Succeeded), (at(1), RunState::Failed)] {
@@ -193,6 +191,6 @@ fn a_pipeline_that_cannot_run_keeps_what_was_reported() {
         told(&scene(), NIGHTLY, None, &[pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])], None);
     let found = told(&Scene::new(), NIGHTLY, Some(before.clone()), &[], None);
     assert_eq!((found.order, found.last), (before.order, before.last));
-    let said = "False Invalid step train names component train of fraud--shared, and there is none; there are: none";
+    let said = "False Invalid step train names component train, which fraud--shared does not have; available: none";
     assert_eq!(ready(&found.conditions), said);
 }

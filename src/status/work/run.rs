@@ -25,7 +25,7 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
     let generation = object.metadata.generation.unwrap_or_default();
     let engine = judged.engine().or_else(|| before.engine.clone());
     if has_ended(&before) {
-        // Without the Job there are no logs to be read.
+        // Without the Job no logs exist.
         let (own, logs) = if job.is_some() { (before.job.clone(), before.logs.clone()) } else { (None, None) };
         return RunStatus { observed_generation: Some(generation), job: own, logs, ..before };
     }
@@ -39,13 +39,13 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
     RunStatus { observed_generation: Some(generation), conditions, engine, ..told.status }
 }
 
-/// What is reported, and what `Ready` says of it.
+/// The status and its `Ready`.
 struct Told {
     status: RunStatus,
     ready: Result<(Reason, String), Issue>,
 }
 
-/// What a Job has at its end, for those who wait for one of both.
+/// The conditions of a Job at its end, for clients that wait for one of them.
 fn end(told: &Told) -> Vec<Finding> {
     let finding = match (told.status.state, &told.ready) {
         (Some(RunState::Succeeded), Ok((reason, message))) => Finding::new(COMPLETE, true, *reason, message.clone()),
@@ -59,7 +59,7 @@ fn end(told: &Told) -> Vec<Finding> {
 #[must_use]
 pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
     let mut status = object.status.clone().unwrap_or_default();
-    let message = format!("its time is over, and {tool} would create it again: take it out of the repository");
+    let message = format!("the run is past its time, but {tool} would create it again. Remove it from the repository");
     let finding = Finding::new(EXPIRED, true, Reason::Tracked, message);
     let told =
         crate::api::status::conditions(&status.conditions, &[finding], object.metadata.generation.unwrap_or(0), now);
@@ -71,14 +71,14 @@ pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
 /// It has no Job yet.
 fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
     let failure = judged.failure.clone().or_else(|| judged.trouble());
-    let waits = || Issue::new(Reason::Progressing, "its Job is about to be created");
+    let waits = || Issue::new(Reason::Progressing, "the Job is about to be created");
     Told {
         status: RunStatus { state: Some(RunState::Pending), ..before.clone() },
         ready: Err(failure.unwrap_or_else(waits)),
     }
 }
 
-/// Its Job was there, and is gone before it ended.
+/// The Job was deleted before it ended.
 fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
     let status = RunStatus {
         state: Some(RunState::Failed),
@@ -88,11 +88,11 @@ fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
         logs: None,
         ..before.clone()
     };
-    let message = format!("Job {name} is gone before the run ended: somebody deleted it; create another run");
+    let message = format!("Job {name} was deleted before the run ended. Create another run");
     Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
-/// A step whose pod is gone does not run any more.
+/// A step whose pod is deleted no longer runs.
 fn stopped(step: &StepStatus) -> StepStatus {
     let state = if step.state == RunState::Running { RunState::Failed } else { step.state };
     StepStatus { state, ..step.clone() }
@@ -107,7 +107,7 @@ fn timed(status: RunStatus) -> RunStatus {
     RunStatus { duration, ..status }
 }
 
-/// Its Job is there.
+/// The Job exists.
 fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
     let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
     let progress = execution::progress(Some(job), own);
@@ -156,7 +156,7 @@ fn is_overdue(progress: &Progress<'_>, judged: &Judged<'_>) -> bool {
     progress.completed().is_some_and(|ended| judged.now.0.as_second() - ended.0.as_second() > PROOF)
 }
 
-/// What its own pods did not do does not count.
+/// Results without its own pods do not count.
 fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> Told {
     let status = RunStatus {
         state: Some(RunState::Failed),
@@ -166,13 +166,13 @@ fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Jud
         ..before.clone()
     };
     let message = format!(
-        "Job {name} is said to be complete, and no pod of its own ended well: a foreign one was counted, or its own was \
-         deleted at once; create another run"
+        "Job {name} is complete, but none of its own pods succeeded: another pod was counted, or the own pod was \
+         deleted at once. Create another run"
     );
     Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
-/// The steps as they were when it started: the Job tells, mirrors and all.
+/// The steps as they were at the start: the Job has them, with mirrors.
 fn recorded(before: &RunStatus, job: &serde_json::Value, judged: &Judged<'_>) -> Vec<StepStatus> {
     if !before.steps.is_empty() {
         return before.steps.clone();
@@ -189,7 +189,7 @@ fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
     let named = |state| steps.iter().find(|step| step.state == state).map(|step| step.name.clone());
     match progress.state {
         RunState::Succeeded | RunState::Pending => None,
-        // What a deadline stops has no pod any more.
+        // A step stopped by a deadline has no pod.
         RunState::Failed => progress.failing().map(|(name, _)| name.to_owned()).or_else(|| named(RunState::Failed)),
         RunState::Running => {
             named(RunState::Running).or_else(|| named(RunState::Failed)).or_else(|| named(RunState::Pending))
@@ -197,7 +197,7 @@ fn current(progress: &Progress<'_>, steps: &[StepStatus]) -> Option<String> {
     }
 }
 
-/// Why it failed: a step, or else what the Job says.
+/// The cause of the failure: a step, or else the Job's condition.
 fn failed(
     progress: &Progress<'_>,
     name: &str,
@@ -207,10 +207,13 @@ fn failed(
     judged: &Judged<'_>,
 ) -> Issue {
     if progress.is_past_its_deadline() {
-        let message = format!("{}; create another run with more", execution::past_its_deadline(job, step));
+        let message = format!(
+            "{}. Create another run with a larger activeDeadlineSeconds",
+            execution::past_its_deadline(job, step)
+        );
         return Issue::new(Reason::DeadlineExceeded, message);
     }
-    let log = logs.map_or_else(String::new, |command| format!("; its log: {command}"));
+    let log = logs.map_or_else(String::new, |command| format!(". Log: {command}"));
     if let Some((step, ended)) = progress.failing() {
         let said =
             execution::failure(step, ended, progress.pod, execution::memory(job, step), Words::of(judged.plan.layer));
@@ -219,10 +222,10 @@ fn failed(
     let of_pod = progress.pod.and_then(|pod| pod.failed.as_ref());
     let (reason, message) = of_pod.or(progress.failed.as_ref()).cloned().unwrap_or_default();
     let message = message.trim().trim_end_matches('.');
-    Issue::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}; create another run"))
+    Issue::new(Reason::EngineFailing, format!("Job {name}: {reason}: {message}. Create another run"))
 }
 
-/// What it waits for, or which step runs.
+/// The reason for the wait, or the running step.
 fn going(
     progress: &Progress<'_>,
     steps: &[StepStatus],
@@ -231,7 +234,7 @@ fn going(
     judged: &Judged<'_>,
 ) -> Issue {
     if progress.unproven {
-        let message = "says that it is complete: what its own pod says is awaited";
+        let message = "is complete; the result of its pod is not known yet";
         return Issue::new(Reason::Progressing, format!("Job run-{} {message}", judged.plan.id.name));
     }
     if let Some(refused) = &judged.refused {
@@ -257,7 +260,7 @@ fn going(
             format!("step {step} ({} of {}) {verb}{again}", position + 1, steps.len())
         }
         _ if progress.suspended => format!("its Job {}", suspended(job)),
-        _ => format!("its pod is about to start{again}"),
+        _ => format!("the pod is about to start{again}"),
     };
     Issue::new(Reason::Progressing, message)
 }

@@ -59,16 +59,16 @@ fn a_run_that_goes_on_says_where_it_is() {
     let one_failed = json!({"failed": 1});
     let suspended = json!({"conditions": [condition("Suspended", "JobSuspended", "")]});
     for (status, pods, state, step, said) in [
-        (json!({}), vec![], RunState::Pending, None, "its pod is about to start"),
+        (json!({}), vec![], RunState::Pending, None, "the pod is about to start"),
         (
             suspended,
             vec![],
             RunState::Pending,
             None,
-            "its Job is suspended, and names no queue that would start it: `kubectl patch job run-first --namespace \
-             fraud--chargeback --type=merge --patch '{\"spec\":{\"suspend\":false}}'` does",
+            "its Job is suspended and has no queue that would start it. To start it: `kubectl patch job run-first \
+             --namespace fraud--chargeback --type=merge --patch '{\"spec\":{\"suspend\":false}}'`",
         ),
-        (json!({}), running(&["generate", "train", "evaluate"]), RunState::Pending, None, "its pod is about to start"),
+        (json!({}), running(&["generate", "train", "evaluate"]), RunState::Pending, None, "the pod is about to start"),
         (
             json!({}),
             running(&["generate=0", "train+", "evaluate"]),
@@ -143,12 +143,12 @@ fn the_end_of_a_job_counts_only_with_pods_of_its_own() {
     for pods in [vec![waits.clone()], vec![]] {
         let found = of(&complete(990), &pods);
         assert_eq!((found.state, found.finished), (Some(RunState::Pending), None));
-        let message = "False Progressing Job run-first says that it is complete: what its own pod says is awaited";
+        let message = "False Progressing Job run-first is complete; the result of its pod is not known yet";
         assert_eq!(ready(&found.conditions), message);
         let found = of(&complete(900), &pods);
         assert_eq!(found.state, Some(RunState::Failed));
         let said = ready(&found.conditions);
-        let begin = "False JobLost Job run-first is said to be complete, and no pod of its own ended well";
+        let begin = "False JobLost Job run-first is complete, but none of its own pods succeeded";
         assert!(said.starts_with(begin), "{said}");
     }
 }
@@ -160,30 +160,44 @@ fn a_run_that_failed_names_the_step_and_what_it_said() {
         (
             ended("train=3:auc 0.71 is below 0.80"),
             Some("train"),
-            format!("StepFailed step train ended with 3: auc 0.71 is below 0.80; its log: {LOGS} train"),
+            format!("StepFailed step train ended with exit code 3: auc 0.71 is below 0.80. Log: {LOGS} train"),
         ),
         (
             ended("train=137:OOMKilled"),
             Some("train"),
-            format!("StepFailed step train took more memory than the limit of 2Gi and was stopped (OOMKilled): give its component a larger size; its log: {LOGS} train"),
+            format!(
+                "StepFailed step train took more memory than the limit of 2Gi and was stopped (OOMKilled). Give its \
+                 component a larger size. Log: {LOGS} train"
+            ),
         ),
         (
             vec![Pod {
-                failed: Some(("Evicted".to_owned(), "Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\". ".to_owned())),
+                failed: Some((
+                    "Evicted".to_owned(),
+                    "Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\". ".to_owned(),
+                )),
                 ..pod("run-first", "Failed", &["generate=0", "train+", "evaluate"])
             }],
             Some("train"),
-            format!("StepFailed step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds the limit \"4Gi\": give its component a size with more ephemeral storage; its log: {LOGS} train"),
+            format!(
+                "StepFailed step train was stopped with its pod: Evicted: Usage of EmptyDir volume \"files\" exceeds \
+                 the limit \"4Gi\". Give its component a size with more ephemeral storage. Log: {LOGS} train"
+            ),
         ),
         (
             vec![],
             None,
-            "EngineFailing Job run-first: BackoffLimitExceeded: Job has reached the specified backoff limit; create another run".to_owned(),
+            "EngineFailing Job run-first: BackoffLimitExceeded: Job has reached the specified backoff limit. Create \
+             another run"
+                .to_owned(),
         ),
         (
-            vec![Pod { failed: Some(("Preempting".to_owned(), "for another".to_owned())), ..pod("run-first", "Failed", &["generate"]) }],
+            vec![Pod {
+                failed: Some(("Preempting".to_owned(), "for another".to_owned())),
+                ..pod("run-first", "Failed", &["generate"])
+            }],
             None,
-            "EngineFailing Job run-first: Preempting: for another; create another run".to_owned(),
+            "EngineFailing Job run-first: Preempting: for another. Create another run".to_owned(),
         ),
     ] {
         let found = of(&failed(), &pods);
@@ -241,7 +255,8 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
     let killed = pod("run-first", "Failed", &["generate=0", "train=143", "evaluate"]);
     for pods in [vec![], vec![killed]] {
         let found = told(Some(before.clone()), Some(late(json!(600))), &pods, None);
-        let said = "stopped in step train: it took longer than the 600 s of its activeDeadlineSeconds; create another run with more";
+        let said = "stopped in step train after activeDeadlineSeconds (600 s). Create another run with a larger \
+                    activeDeadlineSeconds";
         assert_eq!(ready(&found.conditions), format!("False DeadlineExceeded {said}"));
         assert!(said.len() <= 120, "{}", said.len());
         assert_eq!(states(&found), [RunState::Succeeded, RunState::Failed, RunState::Pending]);
@@ -258,7 +273,7 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
 fn a_run_whose_job_is_gone_is_lost_and_not_started_again() {
     let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);
     let found = told(Some(before), None, &[], None);
-    let said = "False JobLost Job run-first is gone before the run ended: somebody deleted it; create another run";
+    let said = "False JobLost Job run-first was deleted before the run ended. Create another run";
     assert_eq!(ready(&found.conditions), said);
     assert_eq!(states(&found), [RunState::Succeeded, RunState::Failed, RunState::Pending]);
     assert_eq!((found.state, found.step.as_deref()), (Some(RunState::Failed), Some("train")));
@@ -289,7 +304,7 @@ fn what_is_reported_of_an_end_stays() {
 fn a_run_that_has_not_started_waits_or_says_why_not() {
     let found = told(None, None, &[], None);
     assert_eq!((found.state, found.job, found.steps.len()), (Some(RunState::Pending), None, 0));
-    assert_eq!(ready(&found.conditions), "False Progressing Job (job) is not there yet");
+    assert_eq!(ready(&found.conditions), "False Progressing Job (job) does not exist yet");
     let object = Object::Run(Box::new(run("first", "{pipeline: nothing}")));
     let found: RunStatus = refused(&scene(), NAMESPACE, "first", &object, &[], None);
     let invalid = found.conditions.iter().find(|condition| condition.type_ == "Stalled").unwrap();

@@ -1,4 +1,4 @@
-//! What is reported of a `Workbench`.
+//! The status of a `Workbench`.
 
 use super::Judged;
 use crate::api::reason::Class;
@@ -18,7 +18,7 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let Detail::Workbench(detail) = &judged.plan.draft.detail else {
-        // It is held: nothing new is known but why, and what its pod does.
+        // It is held: only the reason and the state of its pod are new.
         let ready = judged.trouble().map_or_else(|| Ok((Reason::Ready, "ready".to_owned())), Err);
         return WorkbenchStatus {
             observed_generation: Some(generation),
@@ -44,7 +44,7 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
     }
 }
 
-/// How it does: as it is wanted, up or down, or why not.
+/// The readiness: running or stopped as wanted, or the reason why not.
 fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Issue> {
     if let Some(down) = &detail.down
         && down.reason.class() == Class::Invalid
@@ -60,7 +60,7 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         let trouble = judged.trouble();
         let trouble = trouble.or_else(|| (!up).then(|| Issue::new(Reason::Progressing, "the server is starting")));
         return match trouble {
-            None => Ok((Reason::Ready, "the server is up".to_owned())),
+            None => Ok((Reason::Ready, "the server is running".to_owned())),
             Some(trouble) => Err(last_words(judged.pods).unwrap_or(trouble)),
         };
     }
@@ -72,12 +72,12 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         Some(down) => Err(down.clone()),
         None => {
             let home = if has_home { "; the home volume is kept" } else { "" };
-            Ok((Reason::Stopped, format!("the server is down, as spec.running says{home}")))
+            Ok((Reason::Stopped, format!("the server is stopped by spec.running{home}")))
         }
     }
 }
 
-/// What a server that fails said before it ended, which tells more than how often.
+/// The last message of a failing server, which says more than the number of restarts.
 fn last_words(pods: &[Pod]) -> Option<Issue> {
     let pod = pods.iter().find(|pod| !pod.deleting)?;
     let last = |container: &Container| container.ended.clone().or(container.before.clone());
@@ -87,7 +87,7 @@ fn last_words(pods: &[Pod]) -> Option<Issue> {
     Some(Issue::new(Reason::PodFailing, format!("pod {}: {}", pod.name, ended.message.trim())))
 }
 
-/// What it is doing; `wanted` is not known of one that is held.
+/// The state; `wanted` is not known of one that is held.
 fn state(wanted: Option<bool>, pods: &[Pod]) -> WorkbenchState {
     match pods.iter().find(|pod| !pod.deleting) {
         Some(_) if wanted == Some(false) => WorkbenchState::Stopping,
@@ -99,7 +99,7 @@ fn state(wanted: Option<bool>, pods: &[Pod]) -> WorkbenchState {
     }
 }
 
-/// The engine says where people reach it; a server on loopback is forwarded.
+/// The engine's endpoint; a server on loopback is forwarded.
 fn enter(judged: &Judged<'_>) -> String {
     let plan = judged.plan;
     let endpoint = plan.engine.as_ref().zip(plan.inputs.as_ref());
@@ -109,13 +109,13 @@ fn enter(judged: &Judged<'_>) -> String {
     })
 }
 
-/// What a running server does not have yet: nothing disturbs it, so it waits.
+/// The message for changes that wait for a restart: a running server is not disturbed.
 fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
     let live = (judged.live)("StatefulSet", &format!("workbench-{}", judged.plan.id.name))?;
     let older = detail.wanted && runs_as_before(&live);
     older.then(|| {
-        "the server runs with earlier settings: what changed takes effect when it starts again, so set spec.running to \
-         false and to true when it suits"
+        "restart pending: the settings changed since the server started. To restart it, set spec.running to false and \
+         then to true; running kernels end"
             .to_owned()
     })
 }

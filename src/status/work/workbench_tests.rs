@@ -1,4 +1,4 @@
-//! What is told of a workbench.
+//! The status of a workbench.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ fn a_running_server_says_what_it_does_not_have_yet() {
             "currentRevision": "a", "updateRevision": "b"}})
     };
     let pending = |wanted: bool, set: Value| Case { set, ..case(wanted) }.pod(&up()).told().pending;
-    assert!(pending(true, set(Value::Null)).unwrap().contains("starts again"));
+    assert!(pending(true, set(Value::Null)).unwrap().contains("restart pending"));
     assert_eq!(pending(true, set(json!(1))), None);
     assert_eq!(pending(false, set(Value::Null)), None);
     let mut unseen = set(Value::Null);
@@ -181,7 +181,7 @@ fn a_home_is_told_of_where_there_is_one() {
     let told = case(false).told();
     assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
     let told = Case { home: None, ..case(false) }.told();
-    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is down, as spec.running says"));
+    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is stopped by spec.running"));
 }
 
 #[test]

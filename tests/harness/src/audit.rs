@@ -1,4 +1,4 @@
-//! What was asked of the API server, by whom: its audit log, read from a mark on.
+//! The requests to the API server and their users: its audit log, read from a mark on.
 //! Requests of the control plane itself are not in it. A watch counts once, when
 //! it begins; anything else when it is answered. This module only reads a file.
 
@@ -182,7 +182,7 @@ impl Requests {
     }
 }
 
-/// What a failed assertion shows: the requests, alike ones together.
+/// The requests for a failed assertion, equal ones together.
 impl fmt::Display for Requests {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let alike = self.by(|request| {

@@ -1,5 +1,5 @@
 //! Calling Go: one module's programs into one folder of the cache, with progress.
-//! It knows nothing of what the programs are for.
+//! It knows nothing of the purpose of the programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::progress::Making;
 use crate::{Error, cache};
 
-/// What to build.
+/// The program to build.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe {
     /// Named in progress and errors.
@@ -23,7 +23,7 @@ pub(crate) struct Recipe {
     pub rename: Option<(&'static str, &'static str)>,
 }
 
-/// Builds into `target`, unless somebody else has done so in the meantime.
+/// Builds into `target`, unless another process did meanwhile.
 pub(crate) fn build(recipe: &Recipe, target: &Path) -> Result<(), Error> {
     cache::make(target, "lock", &recipe.what, |partial| {
         fs::create_dir_all(partial).map_err(Error::file("create", partial))?;

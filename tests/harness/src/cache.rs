@@ -12,7 +12,7 @@ use crate::Error;
 use crate::progress::say;
 
 /// Makes `target` by `make`, which is given the temporary path, unless it is there.
-/// Who makes entries of one `lock` waits for each other; `what` is named meanwhile.
+/// Makers of entries with one `lock` wait for each other; `what` is named meanwhile.
 pub(crate) fn make(
     target: &Path,
     lock: &str,

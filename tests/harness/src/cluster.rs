@@ -147,7 +147,7 @@ impl Cluster {
         Client::try_from(config).map_err(Error::api("cannot make a client"))
     }
 
-    /// Runs kubectl as the administrator; returns what it printed.
+    /// Runs kubectl as the administrator; returns its output.
     pub async fn kubectl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Result<String, Error> {
         self.kubectl_with(args, None).await
     }
@@ -169,14 +169,14 @@ impl Cluster {
         self.kubectl_with(["apply", "--server-side", "--force-conflicts", "--filename=-"], Some(manifests)).await
     }
 
-    /// Runs helm against this cluster; returns what it printed.
+    /// Runs helm against this cluster; returns its output.
     pub async fn helm<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Result<String, Error> {
         let mut command = Command::new(&self.programs().helm);
         command.args(args).envs(self.environment());
         run(command, None).await
     }
 
-    /// What kubectl and helm see: this cluster, and no configuration of the user's.
+    /// The environment of kubectl and helm: this cluster only, without the user's configuration.
     fn environment(&self) -> BTreeMap<&'static str, PathBuf> {
         let directory = self.directory();
         BTreeMap::from([
@@ -232,7 +232,7 @@ pub(crate) fn temporary_directory(prefix: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Runs a command to its end; its standard output, or an error with all it said.
+/// Runs a command; returns its standard output, or an error with its output.
 pub(crate) async fn run(mut command: Command, input: Option<&str>) -> Result<String, Error> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     finish(command, input).await

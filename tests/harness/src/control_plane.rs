@@ -15,10 +15,10 @@ use crate::flags::{CommandLine, Files, Place, Ports};
 use crate::supervisor::{Job, Process, Supervisor};
 use crate::{Error, Programs, secrets, simulate, wait};
 
-/// Somebody else may take a free port before we do; then we take others.
+/// Another process may take a free port first; then other ports are used.
 const ATTEMPTS: u32 = 3;
 
-/// What a control plane should be like.
+/// The options of a control plane.
 #[derive(Debug, Clone)]
 pub struct Options {
     users: Vec<User>,
@@ -40,7 +40,7 @@ impl Options {
         self
     }
 
-    /// How many nodes there are (one).
+    /// The number of nodes (one).
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
@@ -53,7 +53,7 @@ pub(crate) fn keep() -> bool {
     std::env::var_os("STRATA_KEEP").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Somebody with a token.
+/// A person with a token.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub token: String,
@@ -122,7 +122,7 @@ impl ControlPlane {
         &self.audit
     }
 
-    /// What one of the programs has printed: `etcd`, `kube-apiserver`,
+    /// The output of one of the programs: `etcd`, `kube-apiserver`,
     /// `kube-controller-manager`, `kube-scheduler`, `kwok`.
     #[must_use]
     pub fn log(&self, program: &str) -> String {

@@ -10,10 +10,10 @@
 //! (`tests/enforcer.rs`). A connection that was let through stays, as conntrack
 //! knows it, when a later policy would forbid it.
 //!
-//! - [`rules`]: what each pod lets in and out.
+//! - [`rules`]: the rules of each pod.
 //! - [`policy`]: how policies are read; pure.
 //! - [`ruleset`]: how rules are said to nft; pure.
-//! - [`cases`]: what must come of it, for the tests of both.
+//! - [`cases`]: the expected results, for the tests of both.
 //! - [`Enforcer`]: the watch, and the one place that touches the kernel.
 //!
 //! Packets between two pods must cross the IP layer: either the network plugin routes
@@ -73,7 +73,7 @@ enum State {
 }
 
 impl Enforcer {
-    /// Starts to enforce what the cluster of this kubeconfig says. `nft` makes the
+    /// Starts to enforce the policies of the cluster of this kubeconfig. `nft` makes the
     /// command `nft -f -` in the node's network, which reads from its input.
     pub fn start(kubeconfig: &Path, nft: impl Fn() -> Command + Send + 'static) -> Result<Self, Error> {
         let unusable = |reason: String| Error::Kubeconfig { path: kubeconfig.to_path_buf(), reason };
@@ -138,12 +138,12 @@ async fn enforce(file: Kubeconfig, nft: &impl Fn() -> Command, tell: &watch::Sen
     let (policies, of_policies) = kept::<NetworkPolicy>(&client);
     let (pods, of_pods) = kept::<Pod>(&client);
     let (namespaces, of_namespaces) = kept::<Namespace>(&client);
-    // Whatever is there at once is one change.
+    // Simultaneous events are one change.
     let mut changes = stream::select_all([of_policies, of_pods, of_namespaces]).ready_chunks(1024);
     let Some(block) = Block::parse(PODS) else { return format!("{PODS} is no block of addresses") };
     let (mut in_force, mut refused) = (String::new(), false);
     loop {
-        // What nft refused is tried again, with whatever is known by then.
+        // A refused update is tried again, with the current state.
         let event = if refused { timeout(PAUSE, changes.next()).await } else { Ok(changes.next().await) };
         if matches!(event, Ok(None)) {
             return "the watch of the cluster ended".into();
@@ -199,7 +199,7 @@ async fn apply(mut nft: Command, text: &str) -> Result<(), String> {
     let command = nft.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| failed(format!("does not start ({error})")))?;
     if let Some(mut input) = child.stdin.take() {
-        // An nft that ends early says why on its own.
+        // An nft that ends early prints the cause itself.
         let _ = input.write_all(text.as_bytes()).await;
     }
     let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;

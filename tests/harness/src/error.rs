@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a control plane, each said in one sentence
+//! The errors on the way to a control plane, each one sentence
 //! that names the program or the file it happened to.
 
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A step of the harness that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The control plane is built from Go modules, and there is no Go.
+    /// The control plane is built from Go modules, and Go is missing.
     #[error(
         "the test control plane is built from Go modules, and no `go` program was found on PATH: install Go 1.26 or newer from https://go.dev/dl"
     )]
@@ -27,13 +27,13 @@ pub enum Error {
     ToolMissing {
         /// The tool.
         tool: String,
-        /// What to do.
+        /// The command.
         remedy: String,
     },
     /// A program or an image did not build.
     #[error("cannot build {what} in {directory}:\n{output}")]
     Build {
-        /// What.
+        /// The subject.
         what: String,
         /// The folder of its sources, or where it is put together.
         directory: PathBuf,
@@ -47,7 +47,7 @@ pub enum Error {
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A program could not be started or ended on its own.
@@ -70,23 +70,23 @@ pub enum Error {
         command: String,
         /// Its exit status.
         how: String,
-        /// What it said.
+        /// The message of the monitor.
         output: String,
     },
     /// Something did not happen in time.
     #[error("{what}: not within {seconds} s; last seen: {last}")]
     Timeout {
-        /// What was waited for.
+        /// The subject of the wait.
         what: String,
         /// How long.
         seconds: u64,
-        /// The last thing seen.
+        /// The last observed state.
         last: String,
     },
     /// The API server refused or could not be reached.
     #[error("{what}: {source}")]
     Api {
-        /// What was asked of it.
+        /// The requests to it.
         what: String,
         /// The client's error.
         source: Box<kube::Error>,
@@ -105,7 +105,7 @@ pub enum Error {
     /// Something that a program wrote cannot be understood.
     #[error("cannot understand {what}: {reason}")]
     Unreadable {
-        /// What was read.
+        /// The content.
         what: String,
         /// Why not.
         reason: String,

@@ -1,4 +1,4 @@
-//! What each program of the control plane is told: its files, its port, its flags.
+//! The arguments of each program of the control plane: files, port, flags.
 //! Everything listens on loopback, but the API server of a real node; nothing that
 //! tests do not use listens at all. It starts nothing.
 
@@ -36,7 +36,7 @@ fn users() -> impl Iterator<Item = &'static str> {
     USERS.iter().map(|(name, _, _)| *name)
 }
 
-/// Where a control plane stands.
+/// The paths of a control plane.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place {
     /// On loopback, beside simulated nodes.
@@ -61,7 +61,7 @@ impl Ports {
         Ok(Self { api, etcd, peer })
     }
 
-    /// The usual ones, where nobody else is.
+    /// The usual ports, if they are free.
     pub(crate) fn usual() -> Self {
         Self { api: 6443, etcd: 2379, peer: 2380 }
     }
@@ -181,7 +181,7 @@ impl Files {
                 format!("--advertise-address={address}"),
                 "--authorization-mode=Node,RBAC".into(),
                 "--enable-admission-plugins=NodeRestriction".into(),
-                // Nobody resolves a node's name: without this no logs, no exec, no port-forward.
+                // The node's name does not resolve: without this no logs, no exec, no port-forward.
                 "--kubelet-preferred-address-types=InternalIP".into(),
                 file("kubelet-client-certificate", "kubelet-client.crt"),
                 file("kubelet-client-key", "kubelet-client.key"),
@@ -215,7 +215,7 @@ impl Files {
             "--use-service-account-credentials=true".into(),
             "--leader-elect=false".into(),
             "--secure-port=0".into(),
-            // The default of 20 requests a second would be what every test waits for.
+            // The default of 20 requests a second would slow down every test.
             "--kube-api-qps=1000".into(),
             "--kube-api-burst=1000".into(),
         ]);
@@ -284,7 +284,7 @@ fn random_tokens() -> Result<BTreeMap<&'static str, String>, Error> {
     users().map(|user| Ok((user, random_token()?))).collect()
 }
 
-/// What nobody on this machine guesses.
+/// A random token.
 fn random_token() -> Result<String, Error> {
     let mut bytes = [0; 16];
     let source = "/dev/urandom";

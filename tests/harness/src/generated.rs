@@ -1,4 +1,4 @@
-//! The files of this source tree that nobody writes by hand: the resource
+//! The generated files of this source tree: the resource
 //! definitions, which the `strata` program makes of its own types, their chart, the
 //! chart's copy of the default Blueprint, engines with their programs put in, the
 //! charts' versions, the page of their values and the picture of the README. `cargo xtask generate` writes them,
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::{Error, picture, repository, values};
 
-/// One generated file: where it belongs, and what must be in it.
+/// One generated file: its path and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
     /// The whole path.
@@ -21,7 +21,7 @@ pub struct Generated {
 }
 
 impl Generated {
-    /// Whether the file in the source tree is what it must be.
+    /// Whether the file in the source tree is current.
     #[must_use]
     pub fn is_current(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|present| present == self.content)
@@ -144,7 +144,7 @@ pub(crate) fn documents(stream: &str) -> Vec<String> {
 /// would go every team.
 fn kept_by_helm(definition: &str) -> String {
     const KEEP: &str = "    helm.sh/resource-policy: keep\n";
-    // What helm would take for its own syntax.
+    // Text that helm would take for its own syntax.
     let literal = definition.replace("{{", "{{ \"{{\" }}");
     let has_annotations = metadata_of(&literal).any(|line| line == "  annotations:");
     let mut template = String::new();

@@ -28,7 +28,7 @@ use archive::Config;
 /// The Debian packages that building images needs; nothing here installs them.
 pub const PACKAGES: [&str; 2] = ["mmdebstrap", "python3-pip"];
 
-/// Whoever makes images waits for each other, but not for the builds of programs.
+/// Makers of images wait for each other, but not for builds of programs.
 const LOCK: &str = "images.lock";
 /// How long an archive is kept after another one of its image was made.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,7 +44,7 @@ pub struct Archive {
     pub path: PathBuf,
 }
 
-/// What teams work in: the contents of `deploy/images/ai`, that is, JupyterLab,
+/// The image of teams: the contents of `deploy/images/ai`, that is, JupyterLab,
 /// MLflow, Feast and the libraries around them on Debian. It also stands for the
 /// images of MLflow and Feast that the engines name: the archive has all of [`NAMES`].
 pub async fn application() -> Result<Archive, Error> {

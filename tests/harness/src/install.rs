@@ -23,7 +23,7 @@ const TOKEN_SECONDS: i64 = 30 * 24 * 3600;
 pub struct Install {
     /// Values for the chart `strata`.
     pub values: Value,
-    /// Wait until the fence around the operator's account stands.
+    /// Waits until the fence is in force.
     pub await_fence: bool,
 }
 

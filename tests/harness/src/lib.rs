@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! # What there is
+//! # Contents
 //!
 //! - [`ControlPlane::start`]`(`[`Options`]`)`: users with tokens of their own
 //!   ([`Options::user`]), how many nodes ([`Options::nodes`]). It derefs to
@@ -66,7 +66,7 @@
 //! - [`image`]: archives of images, for pods where no registry can be reached
 //!   ([`image::application`], [`image::operator`], [`image::small`]).
 //! - [`programs`]: the built programs alone ([`programs::helm`] for chart tests).
-//! - [`tools`]: what looks at the source tree (cargo-deny, ruff), each of one version.
+//! - [`tools`]: checks of the source tree (cargo-deny, ruff), each of one version.
 //! - [`generated`]: the files that `cargo xtask generate` writes, for the tests that
 //!   compare them.
 //!

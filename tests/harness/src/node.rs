@@ -62,7 +62,7 @@ const KUBELET: &str = "kubelet";
 /// The image that holds a pod's namespaces.
 const PAUSE: &str = "registry.invalid/strata/pause:1";
 
-/// What a node should be like.
+/// The options of a node.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
     users: Vec<User>,
@@ -76,7 +76,7 @@ impl Default for NodeOptions {
 }
 
 impl NodeOptions {
-    /// Somebody with a token of their own.
+    /// A person with a token of their own.
     #[must_use]
     pub fn user(mut self, token: &str, user: &str, groups: &[&str]) -> Self {
         self.users.push(User::new(token, user, groups));
@@ -94,7 +94,7 @@ impl NodeOptions {
 /// A running node with its control plane; dropping it ends it.
 #[derive(Debug)]
 pub struct Node {
-    // These two before what they work with.
+    // These two before the parts that they use.
     volumes: Option<volumes::Provisioner>,
     enforcer: Mutex<Option<Enforcer>>,
     processes: Vec<Process>,
@@ -116,7 +116,7 @@ impl Deref for Node {
 
 impl Node {
     /// Builds what is missing, starts everything and waits until pods can run and names are found.
-    /// Where that cannot be, it says why before it changes anything.
+    /// If that is not possible, it fails with the reason before any change.
     pub async fn start(options: NodeOptions) -> Result<Self, Error> {
         machine::check()?;
         let programs = Programs::beside_node().await?;
@@ -208,7 +208,7 @@ impl Node {
         &self.audit
     }
 
-    /// What one of the programs has printed: `etcd`, `kube-apiserver`, `kubelet`, `containerd` and so on.
+    /// The output of one of the programs: `etcd`, `kube-apiserver`, `kubelet`, `containerd` and so on.
     #[must_use]
     pub fn log(&self, program: &str) -> String {
         self.processes.iter().find(|process| process.name() == program).map(Process::log).unwrap_or_default()
@@ -229,7 +229,7 @@ impl Node {
         self.processes.iter().filter(meant).try_for_each(Process::check)
     }
 
-    /// Ends kubelet: the node no longer answers the API server, and what runs on it goes on.
+    /// Ends kubelet: the node no longer answers the API server, and its containers keep running.
     pub async fn stop_kubelet(&self) -> Result<(), Error> {
         self.answers.store(false, Ordering::Relaxed);
         match self.processes.iter().find(|process| process.name() == KUBELET) {

@@ -90,7 +90,7 @@ impl Operator {
         Ok(Self { cluster, program, name, token, kubeconfig, extra, running })
     }
 
-    /// Ends it as Kubernetes would (SIGTERM), and waits until it is gone.
+    /// Ends it as Kubernetes would (SIGTERM), and waits for its end.
     pub async fn stop(&self) -> Result<(), Error> {
         self.process().terminate(GRACE.as_secs()).await
     }
@@ -160,7 +160,7 @@ impl Operator {
         self.process().pid()
     }
 
-    /// A new client with the operator's own account: what it may do, and may not.
+    /// A new client with the operator's own account.
     pub async fn client(&self) -> Result<Client, Error> {
         self.cluster.client_for(&self.token).await
     }

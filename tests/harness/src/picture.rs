@@ -11,7 +11,7 @@ const LINE: usize = 19;
 /// Characters of a text of this size take about so many tenths of a unit.
 const TENTHS: usize = 73;
 
-/// A row: what it is, what is said in it, and its boxes.
+/// A row: its name, its text, and its boxes.
 struct Row<'a> {
     kind: &'a str,
     text: &'a str,
@@ -45,7 +45,7 @@ fn rows(source: &str) -> Vec<Row<'_>> {
     rows
 }
 
-/// What was drawn so far, and where the next row begins.
+/// The drawing so far, and the position of the next row.
 struct Picture {
     drawn: String,
     y: usize,

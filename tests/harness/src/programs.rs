@@ -33,7 +33,7 @@ impl Programs {
         blocking(|| Ok(Self { kwok: Some(module("kwok")?.join("kwok")), ..Self::built()? })).await
     }
 
-    /// What a real node needs of them.
+    /// Those that a real node needs.
     pub async fn beside_node() -> Result<Self, Error> {
         blocking(Self::built).await
     }
@@ -57,7 +57,7 @@ impl Programs {
     }
 }
 
-/// What a real node needs beside the control plane.
+/// The needs of a real node beside the control plane.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "each is the program of its name")]
 pub struct NodePrograms {
@@ -94,7 +94,7 @@ pub async fn helm() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("helm")?.join("helm"))).await
 }
 
-/// What checks the workflow files of the forge.
+/// The check of the workflow files.
 pub async fn actionlint() -> Result<PathBuf, Error> {
     blocking(|| Ok(module("actionlint")?.join("actionlint"))).await
 }
@@ -136,7 +136,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// The folder with a module's programs, built if it is not there.
 fn module(name: &str) -> Result<PathBuf, Error> {
-    // Built from the same module, but not by whoever wants no node.
+    // Built from the same module, but only for a node.
     let folder = if name == "kubelet" { "kubernetes" } else { name };
     let sources = repository().join("tests/control-plane").join(folder);
     let recipe = recipe(name, &sources)?;
@@ -147,7 +147,7 @@ fn module(name: &str) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-/// What to build in a module, and how.
+/// The program to build in a module, and its flags.
 fn recipe(name: &str, sources: &Path) -> Result<Recipe, Error> {
     let strip = "-s -w".to_owned();
     let (what, packages, flags): (_, &[&str], _) = match name {

@@ -16,18 +16,18 @@ const LINES_SHOWN: usize = 30;
 
 /// A program that makes something.
 pub(crate) struct Making<'a> {
-    /// What is made, for progress and errors.
+    /// The name of the product, for progress and errors.
     pub what: &'a str,
     /// The program's name and what else the first line says.
     pub by: &'a str,
     /// The folder that errors name.
     pub directory: &'a Path,
-    /// What there is to count in the output so far, such as `12 packages`.
+    /// The counted parts of the output so far, such as `12 packages`.
     pub count: fn(&[String]) -> String,
 }
 
 impl Making<'_> {
-    /// Runs the command to its end, and returns what it wrote to standard output.
+    /// Runs the command, and returns its standard output.
     /// `missing` is the error where there is no such program.
     pub fn run(&self, command: &mut Command, missing: impl FnOnce() -> Error) -> Result<String, Error> {
         let mut child =
@@ -53,7 +53,7 @@ impl Making<'_> {
         })
     }
 
-    /// Waits for the end, and says every now and then how far it is.
+    /// Waits for the end, with progress messages.
     fn watch(&self, child: &mut std::process::Child, lines: &Lines) -> Result<bool, Error> {
         let terminal = std::io::stderr().is_terminal();
         let pause = if terminal { Duration::from_secs(1) } else { Duration::from_secs(15) };
@@ -69,7 +69,7 @@ impl Making<'_> {
                 return Ok(status.success());
             }
             match told {
-                // What has nothing to do is not worth a word.
+                // Steps without work are not printed.
                 None if started.elapsed() >= Duration::from_secs(1) => {
                     told = Some(Instant::now());
                     say(&format!(
@@ -96,7 +96,7 @@ pub(crate) fn say(text: &str) {
     let _ = stderr.flush();
 }
 
-/// What a program printed so far.
+/// The output of a program so far.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -118,7 +118,7 @@ impl Lines {
         })
     }
 
-    /// What there is to count, and the last line, short enough for one row.
+    /// The count and the last line, short enough for one row.
     fn progress(&self, count: fn(&[String]) -> String) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last: String = lines.last().map(|line| line.trim().chars().take(60).collect()).unwrap_or_default();

@@ -86,7 +86,7 @@ async fn keep(file: Kubeconfig) {
             let patch = json!({"metadata": {"annotations": {ANNOTATION: verdict}}});
             let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
             match pods.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
-                // A pod that is gone by now needs no verdict.
+                // A deleted pod needs no verdict.
                 Ok(_) => node.told.insert((namespace, name), verdict),
                 Err(kube::Error::Api(refused)) if refused.code == 404 => node.told.insert((namespace, name), verdict),
                 Err(_) => None,
@@ -100,7 +100,7 @@ enum Seen {
     Pod(Box<watcher::Event<Pod>>),
 }
 
-/// What is known of Secrets, and of pods that have not started.
+/// The known Secrets, and the pods that have not started.
 #[derive(Default)]
 struct Node {
     secrets: BTreeSet<Key>,
@@ -147,7 +147,7 @@ impl Node {
         self.told.remove(pod);
     }
 
-    /// What pods must be told that they were not.
+    /// The missing annotations of pods.
     fn verdicts(&self) -> Vec<(Key, String)> {
         if !self.secrets_listed {
             return Vec::new();

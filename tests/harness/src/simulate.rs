@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{ControlPlane, Error, wait};
 
-/// Where it is written what pods do.
+/// The file of simulated results.
 const NAMESPACE: &str = "simulate";
 
 /// Tells what is written for the policy from what else is in the namespace.
@@ -42,7 +42,7 @@ impl Pods {
         self
     }
 
-    /// The name of what is written about them.
+    /// The name of the report.
     fn name(&self) -> String {
         let kind = self.label.rsplit('/').next().unwrap_or_default();
         let parts = [&self.namespace, kind, &self.object, self.prefix.trim_end_matches('-')];
@@ -56,12 +56,12 @@ impl ControlPlane {
     pub async fn simulate(&self, pods: &Pods, told: &[(&str, &str)]) -> Result<(), Error> {
         let told: serde_json::Map<String, Value> =
             told.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
-        // Applied: what an earlier word said, and this one does not, goes.
+        // Applied: fields of an earlier call that this one lacks are removed.
         self.write(pods, Some(&told)).await?;
         self.until_known(pods, &json!(told)).await
     }
 
-    /// From now on new pods of an object do what pods do that nobody told anything.
+    /// Removes the simulation for new pods of an object.
     pub async fn simulate_nothing(&self, pods: &Pods) -> Result<(), Error> {
         self.write(pods, None).await?;
         self.until_known(pods, &Value::Null).await

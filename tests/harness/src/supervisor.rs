@@ -20,7 +20,7 @@ use crate::{Error, wait};
 /// How many lines of a log an error shows.
 const LINES_SHOWN: usize = 25;
 
-/// What is known of a program.
+/// The state of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// The supervisor was asked to start it.
@@ -159,7 +159,7 @@ impl Drop for Inner {
     }
 }
 
-/// Keeps the states current until the supervisor is gone.
+/// Keeps the states current until the end of the supervisor.
 fn listen(events: ChildStdout, states: &Mutex<BTreeMap<String, State>>) {
     for line in BufReader::new(events).lines().map_while(Result::ok) {
         let Ok(event) = serde_json::from_str::<Event>(&line) else {
@@ -193,7 +193,7 @@ impl Process {
         &self.name
     }
 
-    /// What is known of it now.
+    /// Its current state.
     #[must_use]
     pub fn state(&self) -> State {
         lock(&self.supervisor.0.states).get(&self.name).cloned().unwrap_or(State::Starting)
@@ -233,7 +233,7 @@ impl Process {
         self.signal("TERM", seconds).await
     }
 
-    /// Ends it at once (SIGKILL) and waits until it is gone.
+    /// Kills it (SIGKILL) and waits for its end.
     pub async fn kill(&self) -> Result<(), Error> {
         self.signal("KILL", 10).await
     }
@@ -241,7 +241,7 @@ impl Process {
     /// Has it end, without waiting.
     pub(crate) fn abandon(&self) {
         if !matches!(self.state(), State::Ended { .. }) {
-            // If the supervisor is gone, so is the program.
+            // The program ends with its supervisor.
             let _ = self.supervisor.order(&json!({"do": "signal", "name": self.name, "signal": "KILL"}));
         }
     }

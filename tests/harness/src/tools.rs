@@ -14,7 +14,7 @@ use crate::progress::Making;
 const DENY: &str = "0.20.2";
 /// The version of ruff.
 const RUFF: &str = "0.17.5";
-/// Whoever installs a tool waits for those who do so already.
+/// An installation waits for a running one.
 const LOCK: &str = "lock-tools";
 
 /// cargo-deny, which checks licences, bans and sources; builds it only if it may be installed.

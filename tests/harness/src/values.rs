@@ -51,7 +51,7 @@ fn is_leaf(value: &Value) -> bool {
     value.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
-/// A key of the file, and what is said of it.
+/// A key of the file, and its comment.
 struct Entry {
     path: Vec<String>,
     comment: Vec<String>,
@@ -85,7 +85,7 @@ fn cell(comment: &[String]) -> String {
     comment.iter().map(part).collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// What the schema says of the value at a path.
+/// The schema of the value at a path.
 fn of<'a>(schema: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(schema, |node, key| field(schema, node, key))
 }
@@ -104,7 +104,7 @@ fn resolved<'a>(schema: &'a Value, node: &'a Value) -> &'a Value {
     name.and_then(|pointer| schema.pointer(pointer)).unwrap_or(node)
 }
 
-/// What a value may be, in words.
+/// The allowed values, in words.
 fn takes(schema: &Value, node: &Value) -> String {
     let node = resolved(schema, node);
     if let Some(words) = node["enum"].as_array() {

@@ -9,7 +9,7 @@ use crate::Error;
 /// How long to rest between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks until `look` returns `Ok`; its `Err` says what was seen instead.
+/// Polls until `look` returns `Ok`; its `Err` is the last state.
 ///
 /// ```no_run
 /// # async fn example(pods: kube::Api<k8s_openapi::api::core::v1::Pod>) -> Result<(), harness::Error> {

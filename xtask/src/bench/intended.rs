@@ -8,9 +8,9 @@ use crate::error::Error;
 
 /// The API of Strata's own kinds.
 const API: &str = "strata-operator.dev/v1alpha1";
-/// Who makes a flood: somebody who works in the team.
+/// The person who makes a flood: a member of the team.
 pub const SOMEBODY: &str = "ana@example.com";
-/// What the annotation of a large Component has: with it, it is just under 64 KiB.
+/// The annotation of a large Component, which makes it just under 64 KiB.
 const ANNOTATION: usize = 15_000;
 /// A character of four bytes: the bounds of texts are in characters.
 const WIDE: &str = "\u{1f512}";

@@ -20,13 +20,13 @@ use crate::kubectl::Clock;
 /// The operator's memory: with teams, after a restart, after a flood that is deleted again
 #[derive(clap::Args)]
 pub struct Memory {
-    /// How many teams there are when it is looked at, growing
+    /// The numbers of teams to measure, in rising order
     #[arg(long, value_name = "N,N...", value_delimiter = ',', default_values_t = [0, 50])]
     teams: Vec<usize>,
     /// How many Components of nearly 64 KiB are created and deleted again
     #[arg(long, value_name = "N", default_value_t = 100)]
     flood: usize,
-    /// Say which requests were made, by verb and resource
+    /// Print the requests, by verb and resource
     #[arg(long)]
     requests: bool,
     /// Measure the program that tests use, instead of building one that is optimized
@@ -43,14 +43,14 @@ pub struct Memory {
     limit: Option<u64>,
 }
 
-/// What was seen at one moment.
+/// The state at one moment.
 struct Row {
     teams: usize,
     what: &'static str,
     objects: usize,
     resident: Resident,
     requests: usize,
-    /// Whether what is held is for these objects alone.
+    /// Whether the memory is for these objects only.
     at_rest: bool,
 }
 
@@ -60,7 +60,7 @@ struct Measuring {
     clock: Clock,
     /// Objects of a team.
     each: usize,
-    /// Whether requests are told one by one.
+    /// Whether requests are printed one by one.
     tells: bool,
     rows: Vec<Row>,
 }
@@ -194,7 +194,7 @@ impl Row {
     }
 }
 
-/// What is held without teams.
+/// The memory without teams.
 fn base(rows: &[Row]) -> u64 {
     rows.first().map(|row| row.resident.now).unwrap_or_default()
 }

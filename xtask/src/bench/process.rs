@@ -1,4 +1,4 @@
-//! What a process holds of the machine's memory, as Linux tells it.
+//! The memory of a process, as Linux reports it.
 
 use std::fs;
 
@@ -7,22 +7,22 @@ use crate::error::Error;
 /// The memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resident {
-    /// What it holds now.
+    /// The memory now.
     pub now: u64,
-    /// Of that, what is not its program's files.
+    /// The part beside its program's files.
     pub own: u64,
     /// The most it has held since [`reset_peak`], or since its start.
     pub peak: u64,
 }
 
-/// What the process holds.
+/// The memory of the process.
 pub fn resident(pid: u32) -> Result<Resident, Error> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).map_err(Error::file(format!("read {path}")))?;
     parse(&text).ok_or_else(|| Error::Measurement(format!("{path} does not say what the process holds")))
 }
 
-/// Counts the peak anew from now on. Where that is not possible, it stays the peak since the start.
+/// Resets the peak. Where that is not possible, it stays the peak since the start.
 pub fn reset_peak(pid: u32) {
     let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }

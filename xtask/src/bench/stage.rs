@@ -218,7 +218,7 @@ impl Stage {
                         (quiet, before) = (Instant::now(), done);
                     }
                 }
-                // A machine that is busy answers late; a program that has ended is seen above.
+                // A busy machine answers late; an ended program is noticed above.
                 Err(_) => quiet = Instant::now(),
             }
             if begun.elapsed() > PATIENCE {

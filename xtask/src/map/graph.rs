@@ -39,7 +39,7 @@ pub fn circles(graph: &Graph) -> Vec<Vec<String>> {
     circles.into_iter().collect()
 }
 
-/// All that this one imports, and what those import.
+/// All imports of this one, with theirs.
 fn reached<'a>(graph: &'a Graph, from: &'a String) -> BTreeSet<&'a String> {
     let (mut reached, mut left) = (BTreeSet::new(), vec![from]);
     while let Some(next) = left.pop() {

@@ -29,7 +29,7 @@ impl Source {
         Self { file: file.to_owned(), imports, lines: text.lines().count(), functions: functions(&text), module }
     }
 
-    /// The folder of `src` that it stands in.
+    /// Its folder of `src`.
     pub fn room(&self) -> Option<&str> {
         self.module.first().map(String::as_str)
     }
@@ -121,7 +121,7 @@ fn end_of_path(text: &str) -> usize {
     text.len()
 }
 
-/// The paths that a tree of a `use` line stands for.
+/// The paths of a tree of a `use` line.
 fn expand(before: &str, tree: &str, paths: &mut Vec<String>) {
     match tree.split_once('{') {
         None => paths.push(format!("{before}{tree}")),
@@ -134,7 +134,7 @@ fn expand(before: &str, tree: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// What stands between the commas of the outermost braces.
+/// The parts between the commas of the outermost braces.
 fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
     for (index, letter) in text.char_indices() {

@@ -14,7 +14,7 @@ use crate::api::text::is_hidden;
 /// The texts of a value that are to be escaped.
 pub(super) struct Hidden {
     texts: Vec<String>,
-    /// What no text of the value holds.
+    /// A mark that no text of the value contains.
     mark: String,
 }
 

@@ -30,11 +30,11 @@ use crate::plan::{Share, Usage, namespaces};
 pub struct Party {
     /// Which one.
     pub place: Place,
-    /// What its explicit share names.
+    /// The amounts of its explicit share.
     pub explicit: Amounts,
-    /// Its weight in what explicit shares leave.
+    /// Its weight in the rest after explicit shares.
     pub weight: i32,
-    /// What its engines need, explicit share or not.
+    /// The needs of its engines, with or without an explicit share.
     pub needs: Amounts,
 }
 
@@ -87,7 +87,7 @@ fn weight(spec: &AITeamSpec, place: &Place) -> i32 {
     }
 }
 
-/// What each party is to have, in their order.
+/// The share of each party, in their order.
 #[must_use]
 pub fn divide(budget: &Amounts, parties: &[Party]) -> Vec<Amounts> {
     let mut shares = vec![Amounts::new(); parties.len()];
@@ -141,7 +141,7 @@ fn follows(resource: &str, budget: &Amounts, party: &Party) -> Option<Amount> {
     Some(rounded(resource, scaled(led, *budget.get(resource)?, *budget.get(leader)?)))
 }
 
-/// The rest by weight, whoever needs more than its weight gives coming first.
+/// The rest by weight; parties whose needs exceed their weight come first.
 fn by_weight(resource: &str, mut rest: Amount, mut open: Vec<usize>, parties: &[Party]) -> Vec<(usize, Amount)> {
     let needs = |index: usize| parties[index].needs.get(resource).copied().unwrap_or_default();
     let weight = |index: usize| i128::from(parties[index].weight);
@@ -160,7 +160,7 @@ fn by_weight(resource: &str, mut rest: Amount, mut open: Vec<usize>, parties: &[
     }
 }
 
-/// Down to what people read easily: a thousandth of a processor, a mebibyte.
+/// Rounds down to readable amounts: a thousandth of a processor, a mebibyte.
 fn rounded(resource: &str, amount: Amount) -> Amount {
     if resource == REQUESTS_CPU || resource == LIMITS_CPU {
         return amount;

@@ -19,11 +19,11 @@ pub const NODE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 #[derive(Debug, Deserialize)]
 pub struct Table {
     namespaces: Vec<Value>,
-    /// Who there is.
+    /// The people.
     pub pods: Vec<CasePod>,
     /// Addresses beyond the node.
     pub outside: Vec<Ipv4Addr>,
-    /// What holds under which policies.
+    /// The expected connections, by policies.
     pub cases: Vec<Case>,
 }
 
@@ -41,7 +41,7 @@ pub struct CasePod {
 /// One case.
 #[derive(Debug, Deserialize)]
 pub struct Case {
-    /// What it shows.
+    /// Its text.
     pub name: String,
     policies: Vec<CasePolicy>,
     open: Vec<(String, String, String, u16)>,
@@ -95,7 +95,7 @@ impl Table {
         })
     }
 
-    /// What a case says of connections.
+    /// The connections of a case.
     pub fn connections(&self, case: &Case) -> Result<Vec<Connection>, Error> {
         let open = case.open.iter().map(|connection| (connection, true));
         let all = open.chain(case.closed.iter().map(|connection| (connection, false)));

@@ -31,7 +31,7 @@ pub struct Objects {
 }
 
 impl Rules {
-    /// What the objects mean.
+    /// The policies of the objects.
     #[must_use]
     pub fn of(objects: &Objects) -> Self {
         let cluster = Cluster::of(objects);
@@ -102,7 +102,7 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// What the policies that select the pod open together; nothing if none does.
+    /// The union of the policies that select the pod; none if no policy does.
     fn openings(
         &self,
         pod: &Known,

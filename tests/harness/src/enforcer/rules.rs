@@ -5,18 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// What holds for each pod that has an address of its own.
+/// The rules of each pod with an address of its own.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Rules(pub BTreeMap<Ipv4Addr, PodRules>);
 
-/// What one pod lets in and out. Without a set it is not isolated that way.
+/// The rules of one pod. Without a set the pod is not isolated in that direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodRules {
     /// Namespace and name.
     pub name: String,
-    /// What may come in.
+    /// The rules of ingress.
     pub ingress: Option<BTreeSet<Opening>>,
-    /// What may go out.
+    /// The rules of egress.
     pub egress: Option<BTreeSet<Opening>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Opening {
 /// The other end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
-    /// Whoever it is.
+    /// Any person.
     Anyone,
     /// Pods, never none.
     Pods(BTreeSet<Ipv4Addr>),
@@ -40,7 +40,7 @@ pub enum Peer {
     Block {
         /// The block.
         within: Block,
-        /// What of it is left out.
+        /// The omitted parts.
         except: BTreeSet<Block>,
     },
 }
@@ -85,7 +85,7 @@ impl Protocol {
 pub struct Block(pub Ipv4Addr, pub u8);
 
 impl Block {
-    /// Nothing for what is no block of IPv4 addresses.
+    /// None if the text is no block of IPv4 addresses.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/')?;

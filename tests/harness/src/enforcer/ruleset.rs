@@ -45,7 +45,7 @@ pub fn text(rules: &Rules, pods: Block) -> String {
     text + &chains + &hooks(pods) + "}\n"
 }
 
-/// What removes the table, whether it is there or not.
+/// The command that removes the table, whether it exists or not.
 #[must_use]
 pub fn removal() -> String {
     format!("table inet {TABLE}\ndelete table inet {TABLE}\n")

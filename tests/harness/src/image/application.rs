@@ -81,7 +81,7 @@ fn install(tree: &Path, requirements: &Path) -> Result<(), Error> {
     making.run(&mut compile, missing).map(drop)
 }
 
-/// What packages bring along to test themselves is a tenth of their files.
+/// Tests of packages are a tenth of their files.
 fn remove_tests(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

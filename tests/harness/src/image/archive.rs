@@ -14,10 +14,10 @@ use super::layer::header;
 use crate::Error;
 use crate::programs::hex;
 
-/// What tar files are made of.
+/// The size of a tar block.
 const BLOCK: usize = 512;
 
-/// What a container of the image begins with.
+/// The entry point of a container of the image.
 #[derive(Debug, Default)]
 pub struct Config<'a> {
     /// `uid` or `uid:gid`; root where it is empty.
@@ -36,7 +36,7 @@ pub struct Config<'a> {
 pub struct Writer {
     path: PathBuf,
     file: BufWriter<File>,
-    /// What the layers add up to: SHA-256 in hexadecimal. Of an uncompressed layer
+    /// The digest of the layers: SHA-256 in hexadecimal. For an uncompressed layer
     /// its digest and its `diff_id` are one.
     layers: Vec<String>,
 }
@@ -104,7 +104,7 @@ fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
     io::copy(&mut io::Read::take(io::repeat(0), missing), out).map(drop)
 }
 
-/// Sums up what passes through.
+/// Computes a hash of the passing bytes.
 struct Summed<'a> {
     inner: &'a mut BufWriter<File>,
     hash: Sha256,

@@ -25,7 +25,7 @@ const CUSTOMIZE: [&str; 5] = [
     r#"rm -rf "$1"/etc/apt/sources.list* && chown -R 0:0 "$1/var/lib/apt" "$1/var/cache/apt""#,
 ];
 
-/// What mmdebstrap is asked for.
+/// The arguments of mmdebstrap.
 fn arguments() -> Vec<String> {
     let mut arguments: Vec<String> =
         ["--variant=essential", "--include=python3,libstdc++6,ca-certificates"].map(Into::into).into();
@@ -38,7 +38,7 @@ fn arguments() -> Vec<String> {
     arguments
 }
 
-/// What decides about the layer's contents.
+/// The inputs of the layer's content.
 pub fn description() -> String {
     arguments().join("\n")
 }

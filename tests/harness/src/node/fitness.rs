@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// What is said of a machine that is fit but for one thing.
+    /// The message for a machine with one fault.
     fn said_of(change: impl FnOnce(&mut Machine)) -> String {
         let mut machine = fit();
         assert_eq!(machine.verdict(), Ok(()));

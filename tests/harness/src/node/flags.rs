@@ -1,4 +1,4 @@
-//! What the programs of a node are told: containerd, kubelet and kube-proxy, and
+//! The configuration of a node's programs: containerd, kubelet and kube-proxy, and
 //! the configuration of the network of pods. It starts nothing.
 
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) fn write(programs: &NodePrograms, directory: &Path, group: &str) -> R
     cluster::write(&network.join("10-pods.conflist"), &pod_network().to_string())?;
     cluster::write(&directory.join("containerd.toml"), &containerd(&programs.shim, &network))?;
     cluster::write(&directory.join("kubelet.json"), &kubelet(directory, group).to_string())?;
-    // Pods that do not ask the cluster's DNS ask nobody.
+    // Pods without the cluster's DNS have no name server.
     cluster::write(&directory.join("resolv.conf"), "# no name server\n")
 }
 

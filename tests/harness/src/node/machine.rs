@@ -31,7 +31,7 @@ pub(super) const PREFIX: &str = "strata-node";
 /// The same, of the machine's interface to a node; such a name is short.
 pub(super) const INTERFACE: &str = "strata";
 
-/// What is known of this machine.
+/// The facts of this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     pub system: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct Machine {
     pub debian: bool,
     /// Packages that are not installed.
     pub missing: Vec<&'static str>,
-    /// Whether namespaces can be made, and what was said when not.
+    /// Whether namespaces can be made, and the error if not.
     pub namespaces: Result<(), String>,
     /// Folders that a node works in.
     pub folders: Vec<PathBuf>,
@@ -47,7 +47,7 @@ pub(super) struct Machine {
     pub disk: u64,
     /// Free memory, in MiB.
     pub memory: u64,
-    /// Control groups of nodes that nobody holds any more.
+    /// Control groups of nodes without an owner.
     pub left: Vec<String>,
     /// Networks that this machine has routes to, and by which interface.
     pub routes: Vec<(String, String)>,
@@ -78,7 +78,7 @@ impl Machine {
     }
 }
 
-/// Installs what is missing, with apt-get; says so on standard error.
+/// Installs missing packages with apt-get, with a note on standard error.
 pub fn install() -> Result<(), Error> {
     let machine = Machine::look();
     let first = machine.is_linux().and_then(|()| machine.is_root()).and_then(|()| machine.is_debian());
@@ -92,7 +92,7 @@ pub fn install() -> Result<(), Error> {
     eprintln!("apt-get {}", arguments.join(" "));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        // Its progress is not the output of whoever called us.
+        // Its progress is not the output of the caller.
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
@@ -143,7 +143,7 @@ fn hierarchies() -> Vec<PathBuf> {
     groups.filter_map(|line| line.split(' ').nth(4).map(PathBuf::from)).collect()
 }
 
-/// What in a folder has the name of something of a node.
+/// The entries of a folder with the name of a part of a node.
 pub(super) fn entries(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries
@@ -152,7 +152,7 @@ pub(super) fn entries(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What a program prints; or, in a line, why it failed.
+/// The output of a program; or, in a line, the cause of its failure.
 fn said(program: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() {
@@ -186,7 +186,7 @@ fn free_disk(folder: &Path) -> u64 {
     printed.ok().and_then(|text| text.lines().last()?.trim().parse().ok()).unwrap_or_default()
 }
 
-/// What `/proc/meminfo` calls available, in MiB.
+/// The available memory of `/proc/meminfo`, in MiB.
 fn free_memory(text: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() >> 10

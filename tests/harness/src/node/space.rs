@@ -30,7 +30,7 @@ pub(super) const COVERED: [&str; 3] = ["/run", "/var/lib", "/var/log"];
 /// Folders inside for which the private folder has room on disk.
 const ON_DISK: [&str; 4] = ["/var/lib/containerd", "/var/lib/kubelet", "/var/lib/volumes", "/var/log"];
 
-/// What kubelet would set for the whole machine: it sets a private file.
+/// The file that kubelet sets instead of a setting of the whole machine.
 const SHIELDED: [&str; 6] = [
     "vm/overcommit_memory",
     "vm/panic_on_oom",

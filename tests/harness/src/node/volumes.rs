@@ -22,7 +22,7 @@ use super::NAME;
 use super::space::Entrance;
 use crate::{Error, cluster};
 
-/// The class that claims have unless they say otherwise.
+/// The default class of claims.
 pub const CLASS: &str = "disk";
 
 /// Who makes volumes of this class.
@@ -133,7 +133,7 @@ fn waits(claim: &PersistentVolumeClaim) -> bool {
         && selected.is_some_and(|node| node == NAME)
 }
 
-/// Whether nobody claims this volume of ours any more, and nobody wants to keep it.
+/// Whether this volume has no claim and need not be kept.
 fn is_left(volume: &PersistentVolume) -> bool {
     let ours = volume.annotations().get("pv.kubernetes.io/provisioned-by").is_some_and(|by| by == PROVISIONER);
     let deleted = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
@@ -141,7 +141,7 @@ fn is_left(volume: &PersistentVolume) -> bool {
     ours && deleted == Some("Delete") && phase == Some("Released") && volume.metadata.deletion_timestamp.is_none()
 }
 
-/// What the claim asks for, as Kubernetes writes it (`10Gi`).
+/// The requested size of the claim, as Kubernetes writes it (`10Gi`).
 fn size(claim: &PersistentVolumeClaim) -> Result<u64, Error> {
     let asked = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.as_ref()?.get("storage"));
     let text = asked.map(|quantity| quantity.0.as_str()).unwrap_or_default();
