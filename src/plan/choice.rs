@@ -199,7 +199,10 @@ fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) 
     let spec = engine.spec();
     if !engine.provides(capability) {
         let provided: Vec<&str> = spec.capabilities.iter().map(|capability| capability.name()).collect();
-        return Some(Issue::new(Reason::Invalid, format!("the engine provides {}, not {capability}", provided.join(", "))));
+        return Some(Issue::new(
+            Reason::Invalid,
+            format!("the engine provides {}, not {capability}", provided.join(", ")),
+        ));
     }
     if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name())
     {

@@ -204,7 +204,8 @@ fn the_site_sets_parameters_under_those_of_the_team() {
     assert!(
         !unknown.blocking
             && unknown
-                .issue.message
+                .issue
+                .message
                 .starts_with("Blueprint default: spec.parameters.mlfow is for an engine that does not exist")
     );
 }

@@ -216,8 +216,7 @@ fn ready(
 
 /// The cause that blocks it, with the serving version.
 fn held(judged: &Judged<'_>, serving: Option<&str>) -> Result<(Reason, String), Issue> {
-    let trouble =
-        judged.trouble().unwrap_or_else(|| Issue::new(Reason::Progressing, "the object is not planned yet"));
+    let trouble = judged.trouble().unwrap_or_else(|| Issue::new(Reason::Progressing, "the object is not planned yet"));
     Err(Issue { message: format!("{}. {}", trimmed(&trouble.message), goes_on(serving)), ..trouble })
 }
 
