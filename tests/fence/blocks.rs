@@ -117,7 +117,7 @@ async fn kubectl_is_refused_too() {
     for how in [&["apply"][..], &["apply", "--server-side", "--force-conflicts"], &["replace"]] {
         let refused = kubectl(how, &with(Value::Null)).await.expect_err("refused");
         assert!(
-            refused.contains(".live is null, which removes") && refused.contains("write `live: {}`"),
+            refused.contains(".live is null, which removes") && refused.contains("Write `live: {}`"),
             "{how:?}: {refused}"
         );
     }

@@ -98,7 +98,7 @@ async fn what_is_there_is_neither_changed_nor_scaled() {
     let moved = json!({"spec": scaler("workbench-ana")["spec"]});
     owns.patch(&format!("{scalers}/mine"), moved)
         .await
-        .refused_by(RESERVED, "workbench-ana is reserved for Workbenches");
+        .refused_by(RESERVED, "workbench-ana may only be scaled by the operator");
     operator.patch(one, up).await.passes();
 }
 

@@ -49,7 +49,7 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     }
     // The owner never changes, whoever writes.
     for actor in [&ana, &owns, &stage.admin().await] {
-        actor.patch(one, json!({"spec": {"owner": owner("bo")}})).await.refused_as_invalid("the owner never changes");
+        actor.patch(one, json!({"spec": {"owner": owner("bo")}})).await.refused_as_invalid("the owner cannot change");
     }
     ana.delete(one).await.passes();
 }

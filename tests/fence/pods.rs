@@ -178,7 +178,7 @@ async fn a_device_is_one_of_the_list() {
         stage,
         place,
         PODS,
-        "they ask for nvidia.com/gpu, example.com/fpga;",
+        "and ephemeral-storage: nvidia.com/gpu, example.com/fpga.",
         &asks("nvidia.com/gpu.shared"),
         &asks("nvidia.com/gpu"),
     )

@@ -86,7 +86,7 @@ pub async fn ana_does_mischief(stage: &Stage) {
 /// A version that cannot be loaded: its pods never become ready. Where to read why is
 /// told, and not what the model's own code said.
 pub async fn a_broken_version_never_serves(stage: &Stage) {
-    let words = ["which serves, ended with exit code 1", "kubectl logs", "says why", "Version 1 is still serving"];
+    let words = ["which serves, ended with exit code 1", "Its log: `kubectl logs", "Version 1 is still serving"];
     is_refused_and_told(stage, "3", "PodFailing", &words).await;
 }
 
