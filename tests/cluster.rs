@@ -61,6 +61,8 @@ mod lease;
 mod model_conflicts;
 #[path = "cluster/model_service.rs"]
 mod model_service;
+#[path = "cluster/oneof.rs"]
+mod oneof;
 #[path = "cluster/passes.rs"]
 mod passes;
 #[path = "cluster/people.rs"]

@@ -11,17 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use super::write::Writer;
+use super::write::{CONFLICT, INVALID, Writer};
 use crate::api::kinds::clearing::Clearing;
 use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::added::{Addition, additions, without};
 use crate::cluster::cache::fingerprint::holds;
 use crate::cluster::watch::Watched;
 
-/// A status code: what is sent cannot be.
-const INVALID: u16 = 422;
-/// A status code: the object is in another version by now.
-const CONFLICT: u16 = 409;
 /// So often an object is read again whose controller writes it meanwhile.
 const TRIES: usize = 3;
 /// So many objects are known without a look at which of them are gone.

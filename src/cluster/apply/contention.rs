@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::ObjectKey;
+use crate::api::{Issue, ObjectKey};
 
 /// So many repairs within [`WINDOW`] make an object contested.
 const ROUNDS: usize = 5;
@@ -36,6 +36,8 @@ struct Known {
     repairs: HashMap<u64, VecDeque<Instant>>,
     /// What of those that were repaired had been changed last.
     fields: HashMap<u64, String>,
+    /// Why the last repair failed, of those whose did.
+    failures: HashMap<u64, Issue>,
     /// How many may be known before it is tidied up.
     tidy_at: usize,
 }
@@ -104,10 +106,27 @@ impl ContentionTracker {
     pub fn wrote(&self, key: &ObjectKey, intent: u64) {
         let number = self.number(key);
         let mut known = self.lock();
+        let failed = known.failures.remove(&number).is_some();
         if known.intents.insert(number, intent) != Some(intent) {
             known.repairs.remove(&number);
             known.fields.remove(&number);
+        } else if failed && let Some(repairs) = known.repairs.get_mut(&number) {
+            // Those that failed put nothing back.
+            repairs.drain(..repairs.len().saturating_sub(1));
         }
+    }
+
+    /// A repair that was permitted failed: it paces the next, and is no round.
+    pub fn failed(&self, key: &ObjectKey, permission: WriteDecision, failure: Issue) {
+        if matches!(permission, WriteDecision::Repair { .. }) {
+            self.lock().failures.insert(self.number(key), failure);
+        }
+    }
+
+    /// Why the last repair of the object failed, if it did.
+    #[must_use]
+    pub fn failure(&self, key: &ObjectKey) -> Option<Issue> {
+        self.lock().failures.get(&self.number(key)).cloned()
     }
 
     /// What of the object was changed last.
@@ -133,6 +152,7 @@ impl ContentionTracker {
         known.intents.remove(&number);
         known.repairs.remove(&number);
         known.fields.remove(&number);
+        known.failures.remove(&number);
     }
 
     /// Forgets, where many are known, objects that are no longer there and that
@@ -147,8 +167,9 @@ impl ContentionTracker {
             there.insert(self.number(key));
         });
         known.repairs.retain(|_, repairs| repairs.back().is_some_and(|at| now.duration_since(*at) <= WINDOW));
-        let Known { intents, repairs, fields, .. } = &mut *known;
+        let Known { intents, repairs, fields, failures, .. } = &mut *known;
         fields.retain(|number, _| repairs.contains_key(number));
+        failures.retain(|number, _| repairs.contains_key(number));
         intents.retain(|number, _| repairs.contains_key(number) || there.contains(number));
         intents.shrink_to_fit();
         known.tidy_at = known.intents.len() * 2;
@@ -162,6 +183,7 @@ impl ContentionTracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Reason;
 
     fn key() -> ObjectKey {
         ObjectKey::new("", "ConfigMap", Some("a--b"), "connections")
@@ -181,6 +203,28 @@ mod tests {
         assert!(contests.contested(&key()));
         tokio::time::advance(WINDOW + GUARDRAIL).await;
         assert!(!contests.contested(&key()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_written_is_paced_and_no_contest() {
+        let contests = ContentionTracker::default();
+        contests.wrote(&key(), 1);
+        let (repair, refused) = (WriteDecision::Repair { contested: false }, Issue::new(Reason::Refused, "not today"));
+        for _ in 0..ROUNDS {
+            assert_eq!(contests.ask(&key(), 1, false, None), repair);
+            contests.failed(&key(), repair, refused.clone());
+        }
+        assert!(matches!(contests.ask(&key(), 1, false, None), WriteDecision::Wait(_)));
+        assert_eq!(contests.failure(&key()), Some(refused.clone()));
+        contests.wrote(&key(), 1);
+        assert_eq!((contests.failure(&key()), contests.contested(&key())), (None, false));
+        for _ in 1..ROUNDS {
+            assert_eq!(contests.ask(&key(), 1, false, None), repair);
+            contests.wrote(&key(), 1);
+        }
+        assert!(contests.contested(&key()), "what was put back counts");
+        contests.failed(&key(), WriteDecision::Update, refused);
+        assert_eq!(contests.failure(&key()), None, "a first write is no repair");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ mod conflicts;
 mod contention;
 pub mod outcome;
 mod prune;
+mod restore;
 mod revocation;
 mod write;
 
@@ -27,6 +28,7 @@ pub use contention::ContentionTracker;
 use contention::WriteDecision;
 pub use outcome::{OtherManager, Outcome, Result};
 pub use prune::PruneScope;
+use restore::Restorer;
 pub use revocation::Revocation;
 pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
@@ -163,8 +165,7 @@ impl Applier {
         let (apart, intent) = (ObjectKey { name: format!("{}.{field}", key.name), ..key.clone() }, digest(wanted));
         let permission = self.contests.ask(&apart, intent, false, Some(format!("spec.{field}")));
         if let WriteDecision::Wait(pause) = permission {
-            let contender = OtherManager { by: entry.other_writer, field: self.contests.field(&apart) };
-            let step = Step::contested(key, contender, pause);
+            let step = self.waiting(key, &apart, entry.other_writer, pause);
             outcome.again = outcome::soonest([outcome.again, step.again]);
             outcome.results.insert(key.clone(), step.result);
             return;
@@ -175,6 +176,7 @@ impl Applier {
                 self.cache.changed(key, &live, kind.write_strategy);
             }
             Err(failure) => {
+                self.contests.failed(&apart, permission, failure.clone());
                 outcome.results.insert(key.clone(), Result::Failed(failure));
             }
         }
@@ -191,15 +193,26 @@ impl Applier {
         let Entry { uid, other_writer: by, .. } = entry;
         let permission = self.contests.ask(key, intent, is_guardrail(kind.write_strategy, key), field);
         if let WriteDecision::Wait(pause) = permission {
-            return Step::contested(key, self.contender(key, by), pause);
+            return self.waiting(key, key, by, pause);
         }
         let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.replace(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
-                self.writer.apply(kind, key, &desired.object, &uid).await
+                let (writer, intent) = (&self.writer, &desired.object);
+                let clearing = clearing::of(kind.write_strategy, intent);
+                Restorer { writer, kind, key, clearing, intent, uid: &uid }.apply().await
             }
         };
         self.written(kind, desired, written, permission, by).await
+    }
+
+    /// Not written before this much time has passed: because it is contested, or could
+    /// not be written several times. `apart` is by what its rounds are counted.
+    fn waiting(&self, key: &ObjectKey, apart: &ObjectKey, by: Option<String>, pause: Duration) -> Step {
+        match self.contests.failure(apart) {
+            Some(failure) => Step { again: Some(pause), ..Step::failed(failure) },
+            None => Step::contested(key, self.contender(apart, by), pause),
+        }
     }
 
     fn contender(&self, key: &ObjectKey, by: Option<String>) -> OtherManager {
@@ -217,7 +230,7 @@ impl Applier {
         let key = &desired.key;
         let permission = self.contests.ask(key, digest(&desired.object), is_guardrail(kind.write_strategy, key), None);
         if let WriteDecision::Wait(pause) = permission {
-            return Step::contested(key, self.contender(key, None), pause);
+            return self.waiting(key, key, None, pause);
         }
         let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.create(kind, key, &desired.object).await,
@@ -249,7 +262,10 @@ impl Applier {
         };
         let Cleared { live, left } = match cleared {
             Ok(cleared) => cleared,
-            Err(failure) => return Step::failed(failure),
+            Err(failure) => {
+                self.contests.failed(key, permission, failure.clone());
+                return Step::failed(failure);
+            }
         };
         self.cache.wrote(key, &live, kind.write_strategy, &desired.object);
         self.remember(key, digest(&desired.object));

@@ -20,6 +20,11 @@ use crate::telemetry::requests::Requests;
 
 type Object = kube::api::DynamicObject;
 
+/// A status code: what is sent cannot be.
+pub(super) const INVALID: u16 = 422;
+/// A status code: the object is in another version by now.
+pub(super) const CONFLICT: u16 = 409;
+
 /// Writes single objects.
 #[derive(Clone)]
 pub struct Writer {
@@ -89,7 +94,7 @@ impl Writer {
     pub async fn create(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Issue> {
         match self.post(kind, key, &object(intent)?).await {
             Ok(created) => Ok(created),
-            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+            Err(failed) if failed.code == CONFLICT => match self.get(kind, key).await? {
                 Some(live) if self.is_ours(&live, key, intent) => self.replace_live(kind, key, intent, live).await,
                 Some(live) => Err(conflict(key, &live)),
                 None => Err(failed.failure),
@@ -150,16 +155,26 @@ impl Writer {
 
     /// Applies an object that is known by this UID: only the fields of the intent become
     /// ours. One that took its name since is left alone.
-    pub async fn apply(&self, kind: &Watched, key: &ObjectKey, intent: &Value, uid: &str) -> Result<Value, Issue> {
+    pub(super) async fn apply(
+        &self,
+        kind: &Watched,
+        key: &ObjectKey,
+        intent: &Value,
+        uid: &str,
+    ) -> Result<Value, Failed> {
         let mut exact = intent.clone();
         exact["metadata"]["uid"] = uid.into();
         match self.patch(kind, key, &exact, true).await {
-            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
-                Some(live) if !self.is_ours(&live, key, intent) => Err(conflict(key, &live)),
-                // The watch tells how it is by now.
-                _ => Err(failed.failure),
-            },
-            answer => Ok(answer?),
+            Err(failed) if failed.code == CONFLICT => {
+                match self.get(kind, key).await.map_err(|failure| Failed { failure, code: 0 })? {
+                    Some(live) if !self.is_ours(&live, key, intent) => {
+                        Err(Failed { failure: conflict(key, &live), code: CONFLICT })
+                    }
+                    // The watch tells how it is by now.
+                    _ => Err(failed),
+                }
+            }
+            answer => answer,
         }
     }
 
@@ -181,7 +196,7 @@ impl Writer {
                 self.give_back(kind, key, &live).await?;
                 Err(conflict(key, &Value::Null))
             }
-            Err(failed) if failed.code == 409 => match self.get(kind, key).await? {
+            Err(failed) if failed.code == CONFLICT => match self.get(kind, key).await? {
                 Some(live) => self.apply_live(kind, key, intent, &live).await,
                 None => Err(failed.failure),
             },
@@ -193,7 +208,7 @@ impl Writer {
         if !self.is_ours(live, key, intent) {
             return Err(conflict(key, live));
         }
-        self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
+        Ok(self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await?)
     }
 
     /// Takes our fields off an object that somebody created in the same moment.

@@ -80,7 +80,7 @@ fn changed(place: &Place, live: Option<&Value>, intent: &Value) -> Option<String
     }
 }
 
-fn content(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub(super) fn content(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let sections = object.as_object().into_iter().flatten();
     sections.filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"))
 }
@@ -200,7 +200,7 @@ fn of_items(place: &Place, items: &[Value], intent: &Value, clearing: &Clearing,
 
 /// The fields that tell the items of a list apart; none where the list is one thing.
 /// Source: `x-kubernetes-list-map-keys` in the API's own schema.
-fn keys(path: &str) -> &'static [&'static str] {
+pub(super) fn keys(path: &str) -> &'static [&'static str] {
     match path.rsplit('.').next().unwrap_or(path) {
         "containers"
         | "initContainers"
@@ -221,7 +221,7 @@ fn keys(path: &str) -> &'static [&'static str] {
     }
 }
 
-fn is_same(live: &Value, intent: &Value, keys: &[&str]) -> bool {
+pub(super) fn is_same(live: &Value, intent: &Value, keys: &[&str]) -> bool {
     keys.iter().all(|key| {
         let wanted = &intent[*key];
         live[*key] == *wanted || wanted.is_null() && *key == "protocol" && live[*key] == "TCP"

@@ -14,6 +14,7 @@ pub(crate) mod objects;
 pub mod packed;
 pub(crate) mod pod;
 pub(crate) mod reduce;
+pub(crate) mod restored;
 pub(crate) mod shared;
 pub mod state;
 pub mod text;
