@@ -1,8 +1,11 @@
 //! Amounts of bytes that nobody means: `storage: "100"` is a hundred bytes.
 
+use serde_json::Value;
+
 use crate::api::AITeamSpec;
 use crate::api::quantity::{Amount, Quantity};
 use crate::api::team::Resources;
+use crate::engine::{RenderedObject, pods};
 
 /// The least that anybody means.
 const LEAST: &str = "1Mi";
@@ -48,9 +51,71 @@ fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
 }
 
 fn unit_missing(path: &str, amount: &Quantity) -> Option<String> {
-    let (Ok(bytes), Ok(least)) = (Amount::parse(&amount.0), Amount::parse(LEAST)) else { return None };
+    let (Ok(bytes), Ok(least)) = (amount.amount(), Amount::parse(LEAST)) else { return None };
     let few = bytes > Amount::ZERO && bytes < least;
-    few.then(|| format!("{path} is {}, which is less than {LEAST}: is the unit missing? {}Gi", amount.0, amount.0))
+    few.then(|| format!("{path} is {}, which is less than {LEAST}: {}", amount.0, meant(&amount.0)))
+}
+
+/// What was perhaps meant by an amount of few bytes.
+fn meant(amount: &str) -> String {
+    let end = amount.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(amount.len());
+    match amount.split_at(end) {
+        (number, "") => format!("is the unit missing? {number}Gi"),
+        (number, "m") => format!("m is a thousandth of a byte; {number}Mi was perhaps meant"),
+        (number, unit) => format!("is {unit} the unit that was meant? {number}Mi or {number}Gi"),
+    }
+}
+
+/// What is said of the first amount without its unit in what an engine writes: the size
+/// of a volume, or the memory and files of a container. A parameter that says it is named.
+#[must_use]
+pub fn missing_in(objects: &[RenderedObject], parameters: &Value, path: &str) -> Option<String> {
+    objects.iter().find_map(|rendered| {
+        let object = &rendered.object;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let of_object = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
+        amounts(object).into_iter().find_map(|(what, amount)| {
+            let by = parameter(parameters, "", &amount.0);
+            let place = by.map_or_else(
+                || format!("{path}: the {what} of {of_object}"),
+                |parameter| format!("{path}.parameters.{parameter}, the {what} of {of_object},"),
+            );
+            unit_missing(&place, &amount)
+        })
+    })
+}
+
+/// The amounts of bytes in an object, each with what it is.
+fn amounts(object: &Value) -> Vec<(String, Quantity)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let quantity = |value: &Value| match value {
+        Value::String(text) => Some(Quantity(text.clone())),
+        Value::Number(number) => Some(Quantity(number.to_string())),
+        _ => None,
+    };
+    let mut claims = list(&object["spec"]["volumeClaimTemplates"]);
+    claims.extend((object["kind"] == "PersistentVolumeClaim").then(|| object.clone()));
+    let sizes = claims.iter().filter_map(|claim| quantity(&claim["spec"]["resources"]["requests"]["storage"]));
+    let mut found: Vec<(String, Quantity)> = sizes.map(|size| ("storage".to_owned(), size)).collect();
+    let Some((template, _)) = pods::template(object) else { return found };
+    for container in ["initContainers", "containers"].iter().flat_map(|part| list(&template["spec"][*part])) {
+        for (side, word) in [("requests", "request"), ("limits", "limit")] {
+            for resource in ["memory", "ephemeral-storage"] {
+                let amount = quantity(&container["resources"][side][resource]);
+                found.extend(amount.map(|amount| (format!("{word} of {resource}"), amount)));
+            }
+        }
+    }
+    found
+}
+
+/// The one parameter that has this value, by its path; none if there are two.
+fn parameter(values: &Value, path: &str, amount: &str) -> Option<String> {
+    let mut found = values.as_object()?.iter().filter_map(|(name, value)| {
+        let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        if value.as_str() == Some(amount) { Some(place) } else { parameter(value, &place, amount) }
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 #[cfg(test)]
@@ -75,6 +140,14 @@ mod tests {
             (
                 "{shared: {experiments: {storage: '20'}}}",
                 "spec.shared: storage of Experiments is 20, which is less than 1Mi: is the unit missing? 20Gi",
+            ),
+            (
+                "{budget: {requests: {memory: 100m}}}",
+                "spec.budget.requests.memory is 100m, which is less than 1Mi: m is a thousandth of a byte; 100Mi was perhaps meant",
+            ),
+            (
+                "{budget: {requests: {memory: 16k}}}",
+                "spec.budget.requests.memory is 16k, which is less than 1Mi: is k the unit that was meant? 16Mi or 16Gi",
             ),
             ("{budget: {storage: 1Mi, requests: {memory: '0', cpu: '8'}}}", ""),
         ] {
