@@ -22,8 +22,8 @@ pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
 /// What is said of a text that does.
 pub(crate) const HIDDEN: &str = "there is a character in it that cannot be seen (a line break, a tab, one without width or that turns the direction): type it anew";
 
-/// That no parameter of an address opens anything.
-pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([a-z0-9_.%-]*(password|passwd|pwd|secret|token|signature|credential|credentials|key|auth)|sig)=')";
+/// That no parameter of an address opens anything, nor hides its name.
+pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([^=&;#]*(password|passwd|pwd|passphrase|secret|token|signature|credential|credentials|key|auth|%[^=&;#]*)|([^=&;#]*[_.-])?pass|sig)=')";
 /// What is said of one that does.
 pub(crate) const CREDENTIALS: &str =
     "an address holds no password, token or signature: credentials belong into a Secret";
@@ -36,7 +36,7 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 2048,
         "x-kubernetes-validations": [
-            {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
+            {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:%]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
              "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh with the user: ssh://git@git.example.com/a/b): credentials belong into a Secret"},
             {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\\\s@/:]+(:[^\\\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\\\[][0-9A-Fa-f:.]+[\\\\]])(:[0-9]{1,5})?(/[^?#\\\\\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
              "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"}
@@ -179,8 +179,8 @@ pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
         "additionalProperties": {
             "type": "string", "maxLength": 1024,
             "x-kubernetes-validations": [
-                {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@: ]+@[^@ ]+$')", "message": OPEN_SETTING},
-                {"rule": "!self.matches('(?i)[?&;#][a-z0-9_.%-]*(passw(or)?d|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
+                {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@:% ]+@[^@ ]+$')", "message": OPEN_SETTING},
+                {"rule": "!self.matches('(?i)[?&;#].*(\\\\bpass|passw(or)?d|phrase|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
             ]
         },
         "x-kubernetes-validations": [{

@@ -74,7 +74,7 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [{
-            "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
+            "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/%]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
             "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: credentials belong into a Secret. Of wasb and abfs the container stands before an '@': abfss://raw@account.dfs.core.windows.net/cards"
         }, {
             "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
