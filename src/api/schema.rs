@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::addresses::METADATA;
 use super::image;
+use super::text::hidden_class;
 
 /// The most people or groups that one entry may name.
 pub const SUBJECTS: usize = 64;
@@ -18,7 +19,9 @@ const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
 
 /// That a text hides nothing: columns of kubectl show it as it is.
-pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
+pub(crate) fn visible() -> String {
+    format!("!self.matches('{}')", hidden_class())
+}
 /// What is said of a text that does.
 pub(crate) const HIDDEN: &str = "there is a character in it that cannot be seen (a line break, a tab, one without width or that turns the direction): type it anew";
 
@@ -48,7 +51,7 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn line(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "maxLength": 253,
-        "x-kubernetes-validations": [{"rule": VISIBLE, "message": HIDDEN}]
+        "x-kubernetes-validations": [{"rule": visible(), "message": HIDDEN}]
     })
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
                  "message": "system:* subjects belong to Kubernetes itself: name people or groups of your identity provider"},
                 {"rule": "self.trim() == self && self != '*'",
                  "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"},
-                {"rule": VISIBLE, "message": HIDDEN}
+                {"rule": visible(), "message": HIDDEN}
             ]
         }
     })

@@ -2,8 +2,9 @@
 
 use crate::api::image;
 pub(crate) use crate::api::schema::{names, strings};
+use crate::api::text::hidden_class;
 
-use crate::api::schema::{CREDENTIALS, HIDDEN, VISIBLE, WITHOUT_CREDENTIALS};
+use crate::api::schema::{CREDENTIALS, HIDDEN, WITHOUT_CREDENTIALS, visible};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
@@ -16,7 +17,7 @@ pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
             {"rule": "self == oldSelf", "message": "the owner never changes: delete the object and create one of another owner"},
             {"rule": "!self.startsWith('system:') && self.trim() == self && self != '*'",
              "message": "name one person as the identity provider spells them: no system:*, no spaces around it, no '*'"},
-            {"rule": VISIBLE, "message": HIDDEN}
+            {"rule": visible(), "message": HIDDEN}
         ]
     })
 }
@@ -79,7 +80,7 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
         }, {
             "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
         }, {
-            "rule": VISIBLE, "message": HIDDEN
+            "rule": visible(), "message": HIDDEN
         }]
     })
 }
@@ -94,7 +95,7 @@ pub(crate) fn splits(_: &mut SchemaGenerator) -> Schema {
              "message": "a split has at most 32 characters, lower-case letters, digits and '_', and is called neither uri nor path: train"},
             {"rule": "self.all(key, !self[key].startsWith('/') && !self[key].matches('(^|/)[.][.](/|$)'))",
              "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"},
-            {"rule": r"self.all(key, !self[key].matches('[\\pC\u2028\u2029]'))",
+            {"rule": format!("self.all(key, !self[key].matches('{}'))", hidden_class()),
              "message": "a split is one line of characters that can be seen: parts/train"}
         ]
     })
