@@ -252,6 +252,17 @@ fn settings_without_credentials_are_accepted() {
 }
 
 #[test]
+fn a_branch_as_git_names_them_is_accepted() {
+    for branch in ["main", "release/1.2", "feature/a-b_c", "v1.2.3", "user@host/x", "fix-#12", "ärger"] {
+        let delivery = json!({"repository": "https://git.example.com/a", "branch": branch});
+        let mut team = samples::object("AITeam", "acme", &json!({"backbone": {"delivery": delivery}}));
+        team["spec"]["blueprint"] = json!("default");
+        let found = errors("AITeam", &team);
+        assert!(!found.iter().any(|text| text.contains("branch")), "{branch}: {found:?}");
+    }
+}
+
+#[test]
 fn the_minimal_team_has_ten_lines() {
     let text = fs::read_to_string(repository().join("deploy/examples/10-minimal.yaml")).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#')).count();

@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use super::ObjectKey;
+use super::kinds::is_only_read;
+use super::labels::RESERVED_PREFIX;
 use super::work::WorkKind;
 
 /// One object of daily work.
@@ -45,4 +48,55 @@ pub enum Request {
 #[must_use]
 pub fn team_of(namespace: &str) -> Option<&str> {
     namespace.split_once("--").map(|(team, _)| team)
+}
+
+/// The work objects that an object of this name may have been written for, whatever its
+/// labels say. `service-a-monitor` is the monitor of `a`, or the server of `a-monitor`.
+#[must_use]
+pub fn named_in(key: &ObjectKey) -> Vec<WorkId> {
+    let Some(namespace) = key.namespace.as_ref().filter(|_| !is_only_read(&key.kind)) else { return Vec::new() };
+    let id = |kind: WorkKind, name: &str| WorkId { kind, namespace: namespace.clone(), name: name.to_owned() };
+    let name = key.name.strip_prefix(RESERVED_PREFIX).unwrap_or(&key.name);
+    let mut found = Vec::new();
+    if key.kind == "Service" {
+        found.push(id(WorkKind::ModelService, &key.name));
+    }
+    for kind in WorkKind::ALL {
+        let Some(rest) = kind.prefix().and_then(|prefix| name.strip_prefix(prefix)) else { continue };
+        found.push(id(*kind, rest));
+        if *kind == WorkKind::ModelService {
+            let of_release = rest.rsplit_once("-release-").map(|(service, _)| service);
+            found.extend(rest.strip_suffix("-monitor").or(of_release).map(|service| id(*kind, service)));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_what_is_written_names_the_work() {
+        let named = |kind: &str, name: &str| {
+            let found = named_in(&ObjectKey::new("", kind, Some("a--p"), name)).into_iter();
+            found.map(|id| format!("{} {}", id.kind, id.name)).collect::<Vec<_>>().join(", ")
+        };
+        for (kind, name, work) in [
+            ("Deployment", "service-score", "ModelService score"),
+            ("Service", "score", "ModelService score"),
+            ("CronJob", "service-score-monitor", "ModelService score-monitor, ModelService score"),
+            ("Job", "service-score-release-1a2b", "ModelService score-release-1a2b, ModelService score"),
+            ("NetworkPolicy", "strata-service-score", "ModelService score"),
+            ("StatefulSet", "workbench-ana", "Workbench ana"),
+            ("Job", "run-nightly-2", "Run nightly-2"),
+            ("CronJob", "pipeline-nightly", "Pipeline nightly"),
+            ("PersistentVolumeClaim", "dataset-cards", "Dataset cards"),
+            ("Deployment", "mlflow", ""),
+            ("Pod", "workbench-ana-0", ""),
+        ] {
+            assert_eq!(named(kind, name), work, "{kind} {name}");
+        }
+        assert!(named_in(&ObjectKey::new("", "ClusterRole", None, "service-score")).is_empty());
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::addresses::METADATA;
 use super::image;
+use super::text::hidden_class;
 
 /// The most people or groups that one entry may name.
 pub const SUBJECTS: usize = 64;
@@ -18,13 +19,15 @@ const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
 
 /// That a text hides nothing: columns of kubectl show it as it is.
-pub(crate) const VISIBLE: &str = r"!self.matches('[\\pC\u2028\u2029]')";
+pub(crate) fn visible() -> String {
+    format!("!self.matches('{}')", hidden_class())
+}
 /// The message for a text that does.
 pub(crate) const HIDDEN: &str = "the text has an invisible character (a line break, a tab, one without width or that \
                                  turns the direction): type it again";
 
-/// That no parameter of an address opens anything.
-pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([a-z0-9_.%-]*(password|passwd|pwd|secret|token|signature|credential|credentials|key|auth)|sig)=')";
+/// That no parameter of an address opens anything, nor hides its name.
+pub(crate) const WITHOUT_CREDENTIALS: &str = "!self.lowerAscii().matches('[?&;#]([^=&;#]*(password|passwd|pwd|passphrase|secret|token|signature|credential|credentials|key|auth|%[^=&;#]*)|([^=&;#]*[_.-])?pass|sig)=')";
 /// The message for one that does.
 pub(crate) const CREDENTIALS: &str = "an address holds no password, token or signature: put credentials into a Secret";
 
@@ -38,7 +41,7 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 2048,
         "x-kubernetes-validations": [
-            {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
+            {"rule": "self.matches('^(https|oci)://[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$') || self.matches('^ssh://([^\\\\s[:cntrl:]@/:%]+@)?[^\\\\s[:cntrl:]@/]+(/[^\\\\s[:cntrl:]]*)?$')",
              "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh \
                          with the user: ssh://git@git.example.com/a/b): put credentials into a Secret"},
             {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\\\s@/:]+(:[^\\\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\\\[][0-9A-Fa-f:.]+[\\\\]])(:[0-9]{1,5})?(/[^?#\\\\\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
@@ -51,7 +54,7 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn line(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "maxLength": 253,
-        "x-kubernetes-validations": [{"rule": VISIBLE, "message": HIDDEN}]
+        "x-kubernetes-validations": [{"rule": visible(), "message": HIDDEN}]
     })
 }
 
@@ -79,7 +82,7 @@ pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
                  "message": "system:* subjects belong to Kubernetes itself: name people or groups of your identity provider"},
                 {"rule": "self.trim() == self && self != '*'",
                  "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"},
-                {"rule": VISIBLE, "message": HIDDEN}
+                {"rule": visible(), "message": HIDDEN}
             ]
         }
     })
@@ -182,8 +185,8 @@ pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
         "additionalProperties": {
             "type": "string", "maxLength": 1024,
             "x-kubernetes-validations": [
-                {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@: ]+@[^@ ]+$')", "message": OPEN_SETTING},
-                {"rule": "!self.matches('(?i)[?&;#][a-z0-9_.%-]*(passw(or)?d|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
+                {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@:% ]+@[^@ ]+$')", "message": OPEN_SETTING},
+                {"rule": "!self.matches('(?i)[?&;#].*(\\\\bpass|passw(or)?d|phrase|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
             ]
         },
         "x-kubernetes-validations": [{

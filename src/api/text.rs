@@ -58,23 +58,46 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     Cow::Owned(all)
 }
 
-/// Control characters, and those of Unicode's formats: they have no width, or change
-/// how others stand.
+/// What nobody sees, or takes for a plain space, beyond Unicode's category C of control
+/// and format characters: fillers, a joiner, a space and ends of lines, as ranges. A rule of
+/// the API server costs what its pattern is long: there is room for no more in those of members.
+const UNSEEN: &[(char, char)] = &[
+    ('\u{a0}', '\u{a0}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{2028}', '\u{2029}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+];
+
+/// The class of what cannot be seen, for a pattern in a text of CEL.
+pub(crate) fn hidden_class() -> String {
+    let mut class = r"[\\pC".to_owned();
+    for (first, last) in UNSEEN {
+        let hyphen = if u32::from(*last) - u32::from(*first) > 1 { "-" } else { "" };
+        let ends = if first == last { vec![first] } else { vec![first, last] };
+        let ends: Vec<String> = ends.into_iter().map(|c| format!("\\u{:04x}", u32::from(*c))).collect();
+        class += &ends.join(hyphen);
+    }
+    class + "]"
+}
+
+/// What nobody sees, and control characters and those of Unicode's formats: they have no
+/// width, or change how others stand.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
+        || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
         || matches!(
             c,
             '\u{ad}'
                 | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
                 | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
+                | '\u{202a}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
                 | '\u{feff}'
-                | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e0fff}'
@@ -94,6 +117,8 @@ mod tests {
             ("exe.\u{202e}txt\u{2066}\u{200f}", "exe.\\u202etxt\\u2066\\u200f"),
             ("ad\u{200b}min\u{feff}\u{ad}\u{2028}", "ad\\u200bmin\\ufeff\\u00ad\\u2028"),
             ("tag\u{e0041}", "tag\\udb40\\udc41"),
+            ("a\u{a0}b\u{34f}\u{2800}\u{3164}\u{ffa0}", "a\\u00a0b\\u034f\\u2800\\u3164\\uffa0"),
+            ("\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180e}", "\\u115f\\u1160\\u17b4\\u17b5\\u180e"),
         ] {
             assert_eq!(visible(text), shown);
             assert_eq!(visible(&visible(text)), shown, "once is enough");

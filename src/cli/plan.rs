@@ -18,6 +18,7 @@ use crate::reconcile::context::Context;
 use crate::reconcile::observe::{Recorded, observe};
 use crate::reconcile::start::start;
 use crate::reconcile::team::{desires, keep, planned};
+use crate::reconcile::work::written::of_work;
 use crate::telemetry::metrics::Metrics;
 
 /// How long the cluster may take to list what is there.
@@ -123,7 +124,8 @@ async fn of_team(context: &Context, team: &AITeam, result: &mut Planned) -> Resu
         .iter()
         .filter_map(|wanted| change(&context.cache, &Request::Team(name.to_owned()), wanted))
         .collect();
-    let keep = keep(team, &plan, &desires);
+    let mut keep = keep(team, &plan, &desires);
+    keep.desired.extend(of_work(&context.store, &context.cache, name));
     let gone = context.cache.team(name).into_iter().filter(|(key, entry)| keep.prunes(key, entry));
     changes.extend(gone.map(|(key, _)| format!("- {key}")));
     result.changes += changes.len();

@@ -271,4 +271,24 @@ mod tests {
         assert_eq!(parameters.errors(&json!({})), Vec::<String>::new());
         assert_eq!(parameters.errors(&json!({"a": 1})).len(), 1);
     }
+
+    #[test]
+    fn addresses_of_the_built_in_engines_open_nothing() {
+        let catalogue = crate::engine::Catalogue::builtin();
+        let refuses = |engine: &str, values: Value| {
+            let engine = catalogue.get(engine).unwrap().compiled.as_ref().unwrap();
+            !engine.parameters_valid(&values).is_empty()
+        };
+        let store = |address: &str| refuses("mlflow", json!({"database": "Secret", "artifactsDestination": address}));
+        let outside = |address: &str| refuses("external", json!({"url": address}));
+        for query in ["?password=x", "?a=1&pass=x", "?db_pass=x", "?passphrase=x", "?%70assword=x", "?sig=x"] {
+            assert!(store(&format!("s3://a/b{query}")), "{query}");
+            assert!(outside(&format!("https://a.example.com/b{query}")), "{query}");
+        }
+        assert!(store("abfss://raw%3Apw@a.net/x") && store("abfss://raw:pw@a.net/x"));
+        for good in ["s3://a/b", "abfss://raw@a.net/x", "s3://a/b?compass=north"] {
+            assert!(!store(good), "{good}");
+        }
+        assert!(!outside("https://a.example.com/b?bypass=1&page=2"));
+    }
 }

@@ -1,8 +1,11 @@
 //! Amounts of bytes with a missing unit: `storage: "100"` is a hundred bytes.
 
+use serde_json::Value;
+
 use crate::api::AITeamSpec;
 use crate::api::quantity::{Amount, Quantity};
 use crate::api::team::Resources;
+use crate::engine::{RenderedObject, pods};
 
 /// The least that anybody means.
 const LEAST: &str = "1Mi";
@@ -48,11 +51,71 @@ fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
 }
 
 fn unit_missing(path: &str, amount: &Quantity) -> Option<String> {
-    let (Ok(bytes), Ok(least)) = (Amount::parse(&amount.0), Amount::parse(LEAST)) else { return None };
+    let (Ok(bytes), Ok(least)) = (amount.amount(), Amount::parse(LEAST)) else { return None };
     let few = bytes > Amount::ZERO && bytes < least;
-    few.then(|| {
-        format!("{path} is {}, which is less than {LEAST}. If the unit is missing, write {}Gi", amount.0, amount.0)
+    few.then(|| format!("{path} is {}, which is less than {LEAST}. {}", amount.0, meant(&amount.0)))
+}
+
+/// Advice on an amount of few bytes.
+fn meant(amount: &str) -> String {
+    let end = amount.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(amount.len());
+    match amount.split_at(end) {
+        (number, "") => format!("If the unit is missing, write {number}Gi"),
+        (number, "m") => format!("The unit m is a thousandth of a byte. Write {number}Mi if that was meant"),
+        (number, unit) => format!("If {unit} is not the unit that was meant, write {number}Mi or {number}Gi"),
+    }
+}
+
+/// The message on the first amount without its unit in the objects of an engine: the size
+/// of a volume, or the memory and files of a container. It names the parameter with this value.
+#[must_use]
+pub fn missing_in(objects: &[RenderedObject], parameters: &Value, path: &str) -> Option<String> {
+    objects.iter().find_map(|rendered| {
+        let object = &rendered.object;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let of_object = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
+        amounts(object).into_iter().find_map(|(what, amount)| {
+            let by = parameter(parameters, "", &amount.0);
+            let place = by.map_or_else(
+                || format!("{path}: the {what} of {of_object}"),
+                |parameter| format!("{path}.parameters.{parameter}, the {what} of {of_object},"),
+            );
+            unit_missing(&place, &amount)
+        })
     })
+}
+
+/// The amounts of bytes in an object, each with what it is.
+fn amounts(object: &Value) -> Vec<(String, Quantity)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let quantity = |value: &Value| match value {
+        Value::String(text) => Some(Quantity(text.clone())),
+        Value::Number(number) => Some(Quantity(number.to_string())),
+        _ => None,
+    };
+    let mut claims = list(&object["spec"]["volumeClaimTemplates"]);
+    claims.extend((object["kind"] == "PersistentVolumeClaim").then(|| object.clone()));
+    let sizes = claims.iter().filter_map(|claim| quantity(&claim["spec"]["resources"]["requests"]["storage"]));
+    let mut found: Vec<(String, Quantity)> = sizes.map(|size| ("storage".to_owned(), size)).collect();
+    let Some((template, _)) = pods::template(object) else { return found };
+    for container in ["initContainers", "containers"].iter().flat_map(|part| list(&template["spec"][*part])) {
+        for (side, word) in [("requests", "request"), ("limits", "limit")] {
+            for resource in ["memory", "ephemeral-storage"] {
+                let amount = quantity(&container["resources"][side][resource]);
+                found.extend(amount.map(|amount| (format!("{word} of {resource}"), amount)));
+            }
+        }
+    }
+    found
+}
+
+/// The one parameter that has this value, by its path; none if there are two.
+fn parameter(values: &Value, path: &str, amount: &str) -> Option<String> {
+    let mut found = values.as_object()?.iter().filter_map(|(name, value)| {
+        let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        if value.as_str() == Some(amount) { Some(place) } else { parameter(value, &place, amount) }
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 #[cfg(test)]
@@ -78,6 +141,16 @@ mod tests {
             (
                 "{shared: {experiments: {storage: '20'}}}",
                 "spec.shared: storage of Experiments is 20, which is less than 1Mi. If the unit is missing, write 20Gi",
+            ),
+            (
+                "{budget: {requests: {memory: 100m}}}",
+                "spec.budget.requests.memory is 100m, which is less than 1Mi. The unit m is a thousandth of a byte. \
+                 Write 100Mi if that was meant",
+            ),
+            (
+                "{budget: {requests: {memory: 16k}}}",
+                "spec.budget.requests.memory is 16k, which is less than 1Mi. If k is not the unit that was meant, \
+                 write 16Mi or 16Gi",
             ),
             ("{budget: {storage: 1Mi, requests: {memory: '0', cpu: '8'}}}", ""),
         ] {

@@ -32,6 +32,7 @@ use crate::reconcile::report::{held, now, report, tell_of_losses, tell_of_repair
 use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::target::Target;
+use crate::reconcile::work::written::of_work;
 use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
 use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
@@ -252,6 +253,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     let scaled = desires.objects.iter().filter(|desired| acts_on_anothers(desired, &desires.objects, &outcome));
     keep.desired = &keep.desired - &scaled.map(|desired| desired.key.clone()).collect();
+    keep.desired.extend(of_work(&context.store, &context.cache, name));
     context.applier.prune(name, &keep, &mut outcome).await;
     context.applier.note_unknown(&desires.held, &mut outcome);
     if !observed.going.is_empty() {

@@ -114,16 +114,29 @@ async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
         team.admin.merge(&at, &json!({"metadata": {"labels": changed}})).await.expect(what);
         work.until_there("Deployment", "service-bare", |now| now["metadata"]["labels"] == labels).await;
     }
-    let other = json!({"metadata": {"labels": {"strata-operator.dev/model-service": "other"}}});
-    team.admin.merge(&at, &other).await.expect("labelled for another");
-    work.until_not_ready(
+    let beside = Work::create(&team, "ModelService", LIVE, "beside", served("1")).await;
+    until_serving(&beside, "1").await;
+    // Neither one that does not exist takes it, nor one that does, nor that one's end.
+    for other in ["other", "beside"] {
+        let changed = json!({"metadata": {"labels": {"strata-operator.dev/model-service": other}}});
+        team.admin.merge(&at, &changed).await.expect("labelled for another");
+        work.until_not_ready(
         "Conflict",
         &["Deployment", "service-bare", "do not show that it was written for this object"],
     )
     .await;
-    assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler, "it went over a label");
-    team.admin.merge(&at, &json!({"metadata": {"labels": labels}})).await.expect("labelled again");
-    work.until_ready().await;
+        if other == "beside" {
+            beside.edit(json!({"replicas": {"min": 2, "max": 2}})).await;
+            beside
+                .until_there("HorizontalPodAutoscaler", "service-beside", |now| now["spec"]["minReplicas"] == 2)
+                .await;
+            beside.delete().await;
+        }
+        assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler, "it went over a label");
+        assert_eq!(work.uid("Deployment", "service-bare").await, server, "it went over the label {other}");
+        team.admin.merge(&at, &json!({"metadata": {"labels": labels}})).await.expect("labelled again");
+        work.until_ready().await;
+    }
     assert_eq!(work.uid("HorizontalPodAutoscaler", "service-bare").await, scaler);
     assert_eq!(work.uid("Deployment", "service-bare").await, server);
     work.delete().await;

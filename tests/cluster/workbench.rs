@@ -69,6 +69,29 @@ async fn its_owner_gets_a_server_with_a_home() {
 }
 
 #[tokio::test]
+async fn a_server_labelled_for_another_workbench_goes_on() {
+    let team = team().await;
+    let (work, other) = (running(&team, "kept", &json!({})).await, running(&team, "taker", &json!({})).await);
+    let at = work.child("StatefulSet", "workbench-kept");
+    let labels = team.admin.get(&at).await.unwrap()["metadata"]["labels"].clone();
+    let server = work.uid("StatefulSet", "workbench-kept").await;
+    let changed = json!({"metadata": {"labels": {"strata-operator.dev/workbench": "taker"}}});
+    team.admin.merge(&at, &changed).await.expect("labelled for another");
+    work.until_not_ready("Conflict", &["StatefulSet", "workbench-kept"]).await;
+    // Neither what the other is asked for reaches it, nor the other's end.
+    other.edit(json!({"running": false})).await;
+    other.until_state("Stopped").await;
+    other.delete().await;
+    let there = team.admin.get(&at).await.expect("it is still there");
+    assert_eq!(there["metadata"]["uid"], server, "it was made again");
+    assert!(there["metadata"]["deletionTimestamp"].is_null() && there["spec"]["replicas"] == 1, "{there}");
+    team.admin.merge(&at, &json!({"metadata": {"labels": labels}})).await.expect("labelled again");
+    work.until_state("Running").await;
+    assert_eq!(work.uid("StatefulSet", "workbench-kept").await, server);
+    work.delete().await;
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_told_and_starts_nothing() {
     let team = team().await;
     let wrong = [

@@ -91,7 +91,10 @@ pub struct Delivery {
     pub path: Option<String>,
     /// The branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), extend("x-kubernetes-validations" = [{
+        "rule": r"!self.matches('[[:cntrl:]\\s~^:?*\\[\\\\]|[.][.]|@[{]|//|/[.]|[.]lock(/|$)|[./]$|^[-./]|^@?$')",
+        "message": "a branch is named as git takes it: main, release/1.2, without spaces, '..', '//', '@{' or one of ~^:?*[\\, without '-', '/' or '.' at the beginning, and without '/', '.' or '.lock' at the end"
+    }]))]
     pub branch: Option<String>,
     /// Whether the repository may also change the team itself.
     #[serde(default)]

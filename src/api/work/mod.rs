@@ -94,6 +94,19 @@ impl WorkKind {
         }
     }
 
+    /// What begins the names of the objects that are written for one of this kind.
+    #[must_use]
+    pub const fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Component => None,
+            Self::Dataset => Some("dataset-"),
+            Self::Workbench => Some("workbench-"),
+            Self::Pipeline => Some("pipeline-"),
+            Self::Run => Some("run-"),
+            Self::ModelService => Some("service-"),
+        }
+    }
+
     /// The layers that objects of this kind stand in.
     #[must_use]
     pub const fn layers(self) -> &'static [Layer] {

@@ -2,8 +2,9 @@
 
 use crate::api::image;
 pub(crate) use crate::api::schema::{names, strings};
+use crate::api::text::hidden_class;
 
-use crate::api::schema::{CREDENTIALS, HIDDEN, VISIBLE, WITHOUT_CREDENTIALS};
+use crate::api::schema::{CREDENTIALS, HIDDEN, WITHOUT_CREDENTIALS, visible};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
@@ -17,7 +18,7 @@ pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
                                                     other owner"},
             {"rule": "!self.startsWith('system:') && self.trim() == self && self != '*'",
              "message": "name one person as the identity provider spells them: no system:*, no spaces around it, no '*'"},
-            {"rule": VISIBLE, "message": HIDDEN}
+            {"rule": visible(), "message": HIDDEN}
         ]
     })
 }
@@ -75,14 +76,14 @@ pub(crate) fn data_uri(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [{
-            "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
+            "rule": "self.matches('^(wasbs?|abfss?)://[^\\\\s[:cntrl:]@:/%]+@[^\\\\s[:cntrl:]@]+$') || self.matches('^[a-z][a-z0-9+.-]*://[^\\\\s[:cntrl:]@]+$')",
             "message": "an address is written scheme://place: s3://cards/v7, without a user or password in it: put \
                         credentials into a Secret. Of wasb and abfs the container stands before an '@': \
                         abfss://raw@account.dfs.core.windows.net/cards"
         }, {
             "rule": WITHOUT_CREDENTIALS, "message": CREDENTIALS
         }, {
-            "rule": VISIBLE, "message": HIDDEN
+            "rule": visible(), "message": HIDDEN
         }]
     })
 }
@@ -97,7 +98,7 @@ pub(crate) fn splits(_: &mut SchemaGenerator) -> Schema {
              "message": "a split has at most 32 characters, lower-case letters, digits and '_', and is called neither uri nor path: train"},
             {"rule": "self.all(key, !self[key].startsWith('/') && !self[key].matches('(^|/)[.][.](/|$)'))",
              "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"},
-            {"rule": r"self.all(key, !self[key].matches('[\\pC\u2028\u2029]'))",
+            {"rule": format!("self.all(key, !self[key].matches('{}'))", hidden_class()),
              "message": "a split is one line of characters that can be seen: parts/train"}
         ]
     })

@@ -13,7 +13,6 @@ use super::revocation::Revocation;
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::ObjectKey;
 use crate::api::allowed::Allowed;
-use crate::api::identity::Request;
 use crate::api::kinds::is_only_read;
 use crate::api::labels;
 use crate::cluster::cache::Entry;
@@ -83,10 +82,14 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes what was written for a work object and is no longer
-    /// desired. Volumes stay: homes and data outlive what they were made for.
-    pub async fn prune_work(&self, owner: &Request, desired: &BTreeSet<ObjectKey>, outcome: &mut Outcome) {
-        let rest = self.cache.of(owner).into_iter().filter(|(key, entry)| {
+    /// Removes what of this, written for a work object, is no longer desired. Volumes stay: homes and data outlive what they were made for.
+    pub async fn prune_work(
+        &self,
+        written: Vec<(ObjectKey, Entry)>,
+        desired: &BTreeSet<ObjectKey>,
+        outcome: &mut Outcome,
+    ) {
+        let rest = written.into_iter().filter(|(key, entry)| {
             let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
             let stays = stays || key.kind == "Job" && entry.controller.is_some();
             !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)

@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::api::identity::Request;
+use crate::api::identity::{Request, named_in};
 use crate::api::kinds::WriteStrategy;
 use crate::api::{Issue, ObjectKey, Reason, labels};
 use crate::cluster::cache::fingerprint::{other_writer, written_by_us};
@@ -312,11 +312,14 @@ pub fn has_reserved_name(key: &ObjectKey) -> bool {
     }
 }
 
-/// Whether a known object is ours to write. One of an engine that lost the label
-/// of the work which it was written for counts as the team's until then.
+/// Whether a known object is ours to write. One that lost the label of the work which
+/// it was written for counts as the team's until then: of an engine, or by its name.
 #[must_use]
 pub fn entry_is_ours(entry: &Entry, key: &ObjectKey, owner: &Request) -> bool {
-    let lost = matches!((owner, &entry.work), (Request::Work(_), Request::Team(_))) && entry.engine.is_some();
+    let lost = match (owner, &entry.work) {
+        (Request::Work(id), Request::Team(_)) => entry.engine.is_some() || named_in(key).contains(id),
+        _ => false,
+    };
     (entry.is_ours() && (entry.work == *owner || lost)) || has_reserved_name(key)
 }
 

@@ -40,3 +40,23 @@ fn what_lost_a_label_is_ours_by_another() {
     assert!(said.contains("has no label of Strata"), "{said}");
     assert!(said.contains("strata-operator.dev/team: a"), "{said}");
 }
+
+#[test]
+fn what_lost_all_but_the_teams_label_is_the_works_by_its_name() {
+    let cache = ObjectCache::default();
+    let id = |name: &str| {
+        let (kind, namespace) = (crate::api::work::WorkKind::ModelService, "a--p--live".to_owned());
+        Request::Work(crate::api::identity::WorkId { kind, namespace, name: name.to_owned() })
+    };
+    for (kind, name, owner, ours) in [
+        ("Deployment", "service-score", "score", true),
+        ("Deployment", "service-score", "other", false),
+        ("Deployment", "mlflow", "score", false),
+    ] {
+        let key = ObjectKey::new("apps", kind, Some("a--p--live"), name);
+        let live = json!({"metadata": {"name": name, "namespace": "a--p--live", "uid": "u", "resourceVersion": "1",
+            "labels": {"strata-operator.dev/team": "a"}}});
+        cache.observe(&key, &live, WriteStrategy::Apply);
+        assert_eq!(entry_is_ours(&cache.get(&key).unwrap(), &key, &id(owner)), ours, "{name} for {owner}");
+    }
+}

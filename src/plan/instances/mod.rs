@@ -10,6 +10,7 @@ use super::choice::{CapabilityRequest, Chosen, choose, wants};
 use super::merged::Merged;
 use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
+use super::units::missing_in;
 use super::{ApiServer, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
@@ -116,6 +117,11 @@ fn fill(
     let failed = refused.or_else(|| {
         let error = rendered.as_ref().err()?;
         Some(Issue::new(Reason::EngineInvalid, format!("{path}: {error}")))
+    });
+    let failed = failed.or_else(|| {
+        let (objects, _) = rendered.as_ref().ok()?;
+        let message = missing_in(objects, &instance.inputs.parameters, path)?;
+        Some(Issue::new(Reason::Invalid, message))
     });
     let kept = instance
         .hold

@@ -311,3 +311,23 @@ fn devices_leave_quotas_only_with_a_ready_queue() {
     let team = AITeam { status: None, ..queueing("dealing", "Ready") };
     assert!(site.plan_of(&team).budget.iter().all(|share| share.granted.contains_key(device)), "before it was judged");
 }
+
+#[test]
+fn an_amount_of_bytes_in_a_parameter_has_a_unit() {
+    let site = site("{}", &[]);
+    let path = "spec.shared.experiments.parameters";
+    for (parameters, said) in [
+        ("{storage: '10'}", "storage, the storage of PersistentVolumeClaim mlflow, is 10"),
+        ("{resources: {memory: '320'}}", "resources.memory, the request of memory of Deployment mlflow, is 320"),
+        (
+            "{resources: {memoryLimit: '1024'}}",
+            "resources.memoryLimit, the limit of memory of Deployment mlflow, is 1024",
+        ),
+    ] {
+        let plan = site.plan(&format!("{{experiments: {{parameters: {parameters}}}}}"));
+        let number = said.rsplit_once(' ').unwrap().1;
+        let message = format!("{path}.{said}, which is less than 1Mi. If the unit is missing, write {number}Gi");
+        assert_eq!(held(&plan), (Reason::Invalid, message));
+    }
+    assert_eq!(only(&site.plan("{experiments: {parameters: {storage: 10Gi}}}")).hold, None);
+}

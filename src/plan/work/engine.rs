@@ -15,6 +15,7 @@ use crate::engine::{CompiledEngine, Inputs, plain};
 use crate::plan::choice::{CapabilityRequest, Chosen, choose, path};
 use crate::plan::instances::{UPGRADE, unreachable};
 use crate::plan::parameters::{over_the_sites, refused};
+use crate::plan::units::missing_in;
 use crate::plan::{Choice, Facts, Instance, Plan, inputs};
 
 /// Chooses the engine and renders its objects.
@@ -46,6 +47,12 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
         Err(_) if unwritten => Vec::new(),
         Err(error) => return Err(Issue::new(Reason::EngineInvalid, error.to_string())),
     };
+    let parameters = plan.inputs.as_ref().map(|inputs| inputs.parameters.clone()).unwrap_or_default();
+    if let Some(message) =
+        missing_in(&plan.objects, &parameters, path(plan.id.kind.capability())).filter(|_| !unwritten)
+    {
+        return Err(Issue::new(Reason::Invalid, message));
+    }
     facts.served.place(&mut plan.objects, &engine.spec().requires);
     outdated(plan, &engine, object)?;
     plan.choice = Some((engine.name().to_owned(), engine.spec().revision.clone()));

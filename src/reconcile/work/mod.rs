@@ -10,6 +10,7 @@ mod observe;
 pub mod refused;
 mod report;
 mod teardown;
+pub mod written;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ use crate::reconcile::target::Target;
 use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
+use written::written_for;
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
@@ -80,7 +82,7 @@ async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Re
         return Ok(object);
     }
     let mut outcome = Outcome::default();
-    stop(context, &Request::Work(id.clone()), &mut outcome).await;
+    stop(context, id, &mut outcome).await;
     if let Some((_, failure)) = outcome.failures().next() {
         return Err(failure.clone());
     }
@@ -154,11 +156,11 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     if plan.hold.is_some() || !plan.draft.write {
         guard(context, &owner, desires, &mut outcome).await;
         if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
-            stop(context, &owner, &mut outcome).await;
+            stop(context, id, &mut outcome).await;
         }
         let unlisted = plan.hold.as_ref().is_some_and(|hold| hold.reason == Reason::NotListed);
         if plan.retained || unlisted {
-            suspend(context, &owner, &mut outcome).await;
+            suspend(context, id, &mut outcome).await;
         }
         return outcome;
     }
@@ -181,7 +183,7 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     }
     let stays = desires.iter().filter(|desired| !acts_on_anothers(desired, desires, &outcome));
     let keep: BTreeSet<ObjectKey> = stays.map(|desired| desired.key.clone()).collect();
-    context.applier.prune_work(&owner, &keep, &mut outcome).await;
+    context.applier.prune_work(written_for(context, id), &keep, &mut outcome).await;
     outcome
 }
 
@@ -195,8 +197,8 @@ async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome:
 
 /// What must not run is stopped even if nothing else of it may change: its engine
 /// may be missing, or its team may be gone.
-async fn stop(context: &Context, owner: &Request, outcome: &mut Outcome) {
-    for (key, _) in context.cache.of(owner).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
+    for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.kind == "StatefulSet") {
         context.applier.set(key, "replicas", &Value::from(0), outcome).await;
     }
 }
@@ -204,7 +206,7 @@ async fn stop(context: &Context, owner: &Request, outcome: &mut Outcome) {
 /// What serves and was scaled to nothing comes back, whatever else holds it: an
 /// autoscaler never raises what has no pods.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
-    let there = context.cache.of(&Request::Work(id.clone()));
+    let there = written_for(context, id);
     if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
         return;
     }
@@ -222,9 +224,9 @@ async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32,
 
 /// Of a team or project that was taken away, nothing starts by itself; neither does
 /// what is not given its datasets any more.
-async fn suspend(context: &Context, owner: &Request, outcome: &mut Outcome) {
+async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     // A monitor goes on looking at what goes on serving.
-    let schedules = context.cache.of(owner).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
+    let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
     for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
         context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
     }

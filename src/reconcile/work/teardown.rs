@@ -5,7 +5,8 @@
 //! else may come in while its pod is there), what serves, what is scheduled.
 
 use super::report;
-use crate::api::identity::{Request, WorkId};
+use super::written::written_for;
+use crate::api::identity::WorkId;
 use crate::api::work::WorkKind;
 use crate::api::work::workbench::HomeReclaim;
 use crate::api::{Issue, Layer, ObjectKey, Reason, labels};
@@ -54,10 +55,9 @@ async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Issue> {
 
 /// Deletes everything. Returns whether the deletion is complete.
 async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bool, Issue> {
-    let owner = Request::Work(id.clone());
     let mut outcome = Outcome::default();
-    context.applier.prune_work(&owner, &std::collections::BTreeSet::new(), &mut outcome).await;
-    let left = context.cache.of(&owner).into_iter();
+    context.applier.prune_work(written_for(context, id), &std::collections::BTreeSet::new(), &mut outcome).await;
+    let left = written_for(context, id).into_iter();
     let waits = match id.kind {
         // Whoever is in the pod of a workbench is let in by the rule on this object. A
         // pod made a moment ago may not be known yet, and its StatefulSet is.
