@@ -121,10 +121,10 @@ async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
         let changed = json!({"metadata": {"labels": {"strata-operator.dev/model-service": other}}});
         team.admin.merge(&at, &changed).await.expect("labelled for another");
         work.until_not_ready(
-        "Conflict",
-        &["Deployment", "service-bare", "do not show that it was written for this object"],
-    )
-    .await;
+            "Conflict",
+            &["Deployment", "service-bare", "do not show that it was written for this object"],
+        )
+        .await;
         if other == "beside" {
             beside.edit(json!({"replicas": {"min": 2, "max": 2}})).await;
             beside

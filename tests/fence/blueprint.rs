@@ -223,7 +223,10 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
     // Nothing becomes worse.
     let worse = [
         (json!({"labels": {"colour": "blue"}}), "spec.labels has 'colour'"),
-        (json!({"backbone": {"egress": ["moon", "sun"]}}), "spec.backbone.egress has 'sun', which is no profile of Blueprint mild"),
+        (
+            json!({"backbone": {"egress": ["moon", "sun"]}}),
+            "spec.backbone.egress has 'sun', which is no profile of Blueprint mild",
+        ),
         (json!({"shared": {"images": [{"name": "own", "image": "anywhere.example.com/x:2"}]}}), "x:2"),
         (
             json!({"shared": {"images": [{"name": "cobol"}, {"name": "fortran"}]}}),
