@@ -28,7 +28,6 @@ pub use contention::ContentionTracker;
 use contention::WriteDecision;
 pub use outcome::{OtherManager, Outcome, Result};
 pub use prune::PruneScope;
-use restore::Restorer;
 pub use revocation::Revocation;
 pub use write::{Writer, entry_is_ours as is_ours, has_reserved_name};
 
@@ -198,9 +197,7 @@ impl Applier {
         let written = match kind.write_strategy {
             WriteStrategy::Replace(_) => self.writer.replace(kind, key, &desired.object).await,
             WriteStrategy::Apply | WriteStrategy::ApplyAndClear(_) => {
-                let (writer, intent) = (&self.writer, &desired.object);
-                let clearing = clearing::of(kind.write_strategy, intent);
-                Restorer { writer, kind, key, clearing, intent, uid: &uid }.apply().await
+                self.writer.apply(kind, key, &desired.object, &uid).await
             }
         };
         self.written(kind, desired, written, permission, by).await

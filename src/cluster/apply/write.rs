@@ -155,7 +155,7 @@ impl Writer {
 
     /// Applies an object that is known by this UID: only the fields of the intent become
     /// ours. One that took its name since is left alone.
-    pub(super) async fn apply(
+    pub(super) async fn apply_once(
         &self,
         kind: &Watched,
         key: &ObjectKey,
@@ -208,7 +208,7 @@ impl Writer {
         if !self.is_ours(live, key, intent) {
             return Err(conflict(key, live));
         }
-        Ok(self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await?)
+        self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
     }
 
     /// Takes our fields off an object that somebody created in the same moment.

@@ -21,12 +21,27 @@ pub fn restored(live: &Value, intent: &Value, clearing: &Clearing) -> Value {
         let whole = of_fields("", &sections(live), &sections(intent), clearing);
         fields.extend(whole);
     }
+    drop_node_ports(&mut object);
     for part in ["labels", "annotations"] {
         for (name, value) in intent["metadata"][part].as_object().into_iter().flatten() {
             object["metadata"][part][name] = value.clone();
         }
     }
     object
+}
+
+/// Takes the ports of nodes from a Service whose type asks for none: somebody changed
+/// the type, and they went with theirs.
+fn drop_node_ports(object: &mut Value) {
+    let asks = matches!(object["spec"]["type"].as_str(), Some("NodePort" | "LoadBalancer"));
+    if object["kind"] != "Service" || asks {
+        return;
+    }
+    for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        if let Some(port) = port.as_object_mut() {
+            port.remove("nodePort");
+        }
+    }
 }
 
 fn sections(object: &Value) -> Map<String, Value> {

@@ -44,6 +44,16 @@ fn a_service_keeps_what_it_was_allocated() {
 }
 
 #[test]
+fn ports_of_nodes_go_with_the_type_that_asked_for_them() {
+    let intent = json!({"kind": "Service", "spec": {"type": "ClusterIP", "ports": [{"name": "http", "port": 80}]}});
+    let live = json!({"kind": "Service", "spec": {"type": "NodePort", "clusterIP": "10.0.0.9", "ports": [
+        {"name": "http", "port": 81, "nodePort": 30081}, {"name": "evil", "port": 22, "nodePort": 30022}]}});
+    let now = restored(&live, &intent, &SERVICE);
+    assert_eq!(now["spec"]["ports"], intent["spec"]["ports"]);
+    assert_eq!((&now["spec"]["type"], &now["spec"]["clusterIP"]), (&json!("ClusterIP"), &json!("10.0.0.9")));
+}
+
+#[test]
 fn a_server_keeps_what_is_others() {
     let intent = json!({"metadata": {"name": "d", "labels": {"a": "b"}}, "spec": {"strategy": {"type": "Recreate"},
         "template": {"metadata": {"annotations": {"ours": "1"}}, "spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "d"}}]}}}});
