@@ -77,6 +77,39 @@ async fn a_volume_outlives_its_dataset() {
 }
 
 #[tokio::test]
+async fn a_claim_of_somebody_else_is_given_to_nobody() {
+    let team = team().await;
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "dataset-taken", "namespace": team.space("first")},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}});
+    team.admin.create(&claim).await.expect("a stranger's claim");
+    let work = Work::create(&team, "Dataset", "first", "taken", json!({"volume": {"size": "1Gi"}})).await;
+    let seen = work.until_not_ready("Conflict", &["PersistentVolumeClaim", "dataset-taken"]).await;
+    assert!(seen["status"]["connections"].as_object().is_none_or(serde_json::Map::is_empty), "{}", seen["status"]);
+    let step = json!({"image": "scipy", "datasets": ["taken"]});
+    let component = Work::create(&team, "Component", "shared", "takes", step).await;
+    let pipeline = Work::create(&team, "Pipeline", "first", "takes", json!({"steps": [{"component": "takes"}]})).await;
+    let run = Work::create(&team, "Run", "first", "takes", json!({"pipeline": "takes"})).await;
+    run.until_not_ready("Progressing", &["settings of dataset taken"]).await;
+    assert!(run.written("Job").await.is_empty(), "it runs on a stranger's claim");
+    // Once the claim is gone, there is one of its own.
+    let at = work.child("PersistentVolumeClaim", "dataset-taken");
+    let strangers = work.uid("PersistentVolumeClaim", "dataset-taken").await;
+    team.admin.delete(&at).await.expect("deleted");
+    let gone = async || match team.admin.find(&at).await {
+        Some(there) if there["metadata"]["uid"] == strangers => Err(there["metadata"].to_string()),
+        _ => Ok(()),
+    };
+    harness::wait::until("the stranger's claim is gone", 30, gone).await.unwrap();
+    work.edit(json!({"readOnly": true})).await;
+    work.until_ready().await;
+    run.until_there("Job", "run-takes", |_| true).await;
+    for work in [run, pipeline, component, work] {
+        work.delete().await;
+    }
+}
+
+#[tokio::test]
 async fn a_volume_that_the_quota_does_not_take_is_told() {
     let team = team().await;
     let spec = json!({"volume": {"size": "100Ti"}});

@@ -201,6 +201,21 @@ async fn a_job_that_somebody_deletes_is_told_and_not_started_again() {
 }
 
 #[tokio::test]
+async fn a_job_without_a_pod_gets_one_again() {
+    let team = team().await;
+    let work = Work::named(&team, "Run", "first", "emptied");
+    team.stage.plane.simulate(&work.pods_named(""), &[("simulate/duration", "10m")]).await.unwrap();
+    work.write(&team.admin, json!({"pipeline": "experiment"})).await.expect("created");
+    work.until_state("Running").await;
+    let job = work.child("Job", "run-emptied");
+    let before = work.uid("Job", "run-emptied").await;
+    team.admin.merge(&job, &json!({"spec": {"parallelism": 0}})).await.expect("no pods");
+    work.until_there("Job", "run-emptied", |job| job["spec"]["parallelism"] == 1).await;
+    assert_eq!(work.uid("Job", "run-emptied").await, before);
+    work.delete().await;
+}
+
+#[tokio::test]
 async fn of_old_runs_the_word_stays_and_the_job_goes() {
     let team = Team::ready(stage().await, "keepers", at_work()).await;
     pipeline(&team, "experiment", &json!({"keep": 2})).await.until_ready().await;

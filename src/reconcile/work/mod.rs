@@ -113,6 +113,9 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     if let Object::ModelService(service) = object {
         bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
     }
+    if let Detail::Run(run) = &plan.draft.detail {
+        give_a_pod(context, id, object, &run.job, &mut outcome).await;
+    }
     report::left(context, id, object, &outcome);
     // 5 judge
     let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
@@ -219,6 +222,22 @@ async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32,
         if outcome.failure(key).is_none() {
             report::repaired(context, id, object, key, least, entry.other_writer.as_deref());
         }
+    }
+}
+
+/// A Job that is to have no pod at all gets that of its run again: it would wait for ever,
+/// and nothing else of a Job that is there is written.
+async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, outcome: &mut Outcome) {
+    let there = written_for(context, id);
+    let Some((key, entry)) = there.iter().find(|(key, _)| key.kind == "Job" && key.name == job) else { return };
+    let is_own = entry.controller == object.metadata().uid;
+    let live = entry.state.workload().ok().flatten().filter(|_| is_own);
+    if live.is_none_or(|live| *live.spec("parallelism") != 0) {
+        return;
+    }
+    context.applier.set(key, "parallelism", &Value::from(1), outcome).await;
+    if outcome.failure(key).is_none() {
+        report::repaired(context, id, object, key, 1, entry.other_writer.as_deref());
     }
 }
 

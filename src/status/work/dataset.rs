@@ -20,7 +20,7 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
     // One that is held gives no settings: another may answer for them.
     let (connections, reach, claim, advice) = match &judged.plan.draft.detail {
         Detail::Dataset { connections, reach, claim, advice } => {
-            (connections.clone(), reach.clone(), claim.clone(), advice.clone())
+            (given(object, connections, judged), reach.clone(), claim.clone(), advice.clone())
         }
         _ => Default::default(),
     };
@@ -41,6 +41,13 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
         volume,
         engine: judged.engine(),
     }
+}
+
+/// The settings that it gives: those of a volume lead to its claim, and there are none
+/// while that is somebody else's.
+fn given(object: &Dataset, settings: &BTreeMap<String, String>, judged: &Judged<'_>) -> BTreeMap<String, String> {
+    let foreign = judged.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Conflict);
+    if object.spec.volume.is_some() && foreign { BTreeMap::new() } else { settings.clone() }
 }
 
 /// The UID of the claim that its data is on, and that what is there is another one.
