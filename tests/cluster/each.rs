@@ -13,9 +13,10 @@ use crate::stage::{Stage, alone};
 use crate::team::{Team, condition};
 use crate::work::{Work, component, of_ana, pipeline, run, served};
 
-/// What may be asked for each object from nothing to ready, Events left out.
+/// How many requests each object may cost from nothing to ready, Events left out. Of a
+/// model a slow machine shows more steps on the way, each with a status.
 const BOUNDS: &[(&str, usize)] =
-    &[("Component", 2), ("Dataset", 10), ("Workbench", 14), ("Pipeline", 4), ("Run", 10), ("ModelService", 24)];
+    &[("Component", 2), ("Dataset", 10), ("Workbench", 14), ("Pipeline", 4), ("Run", 10), ("ModelService", 28)];
 
 async fn costs(stage: &Stage, work: &Work<'_>, spec: Value) {
     settled(stage).await;
