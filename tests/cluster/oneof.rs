@@ -38,8 +38,8 @@ fn meant(object: &Value) -> Value {
     object
 }
 
-fn replace(path: &str, value: Value) -> Value {
-    json!([{"op": "replace", "path": path, "value": value}])
+fn replace(path: &str, value: impl Into<Value>) -> Value {
+    json!([{"op": "replace", "path": path, "value": value.into()}])
 }
 
 /// Changes of a pod's template at this path, each of which the API server takes.

@@ -190,10 +190,10 @@ pub const CLAIM: Clearing = Clearing {
     ],
 };
 
-/// PodDisruptionBudgets.
+/// `PodDisruptionBudget`s.
 pub const BUDGET: Clearing = Clearing { pods: "", defaults: &[], others: &[] };
 
-/// HorizontalPodAutoscalers.
+/// `HorizontalPodAutoscaler`s.
 pub const AUTOSCALER: Clearing = Clearing { pods: "", defaults: &[("spec.minReplicas", Number(1))], others: &[] };
 
 /// An object of an engine that is owned whole.

@@ -115,108 +115,111 @@ fn steps_run_in_their_order() {
     }
 }
 
+/// Steps that cannot be, by namespace, with the message on each.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "fraud--chargeback",
+        "[{component: gone}]",
+        "step gone names component gone, which fraud--shared does not have; available: broken, evaluate, generate, \
+         on-cpu, on-gpu, pictureless, plain, train",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: own}]",
+        "step own names component own, which fraud--shared does not have; fraud--chargeback has one: set `from: \
+         Workspace` to use it",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: plain, from: Workspace}]",
+        "step plain names component plain, which fraud--chargeback does not have; fraud--shared has one: remove \
+         `from` to use it",
+    ),
+    (
+        "fraud--chargeback--live",
+        "[{component: own, from: Workspace}]",
+        "step own takes component own from a Workspace, but pipelines in Live use components of fraud--shared \
+         only. Create it there, and remove `from`",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: broken}]",
+        "spec.args[0] of component fraud--shared/broken refers to $(nothing), which is no parameter, input or \
+         output. Available: none. Declare it, or write $$(nothing) for the literal text",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: pictureless}]",
+        "spec.image of component fraud--shared/pictureless is 'nothing', which is neither in the team's \
+         shared.images nor in Blueprint default. Available: train, python",
+    ),
+    (
+        "fraud--chargeback--live",
+        "[{component: evaluate}]",
+        "spec.datasets of component fraud--shared/evaluate names dataset 'mine', which exists in neither \
+         fraud--chargeback--live nor fraud--shared. Create it first",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: plain, after: [gone]}]",
+        "step plain has `after` 'gone', which is no step. Available: plain",
+    ),
+    (
+        "fraud--chargeback",
+        "[{name: a, component: plain}, {name: b, component: plain, after: [c]}, {name: c, component: plain, after: [b, a]}]",
+        "the steps b, c depend on each other in a circle. Remove one `after` or `inputs`",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: train, arguments: {epoch: '1'}}]",
+        "step train has 'epoch', which component fraud--shared/train does not declare. Available: epochs, rate",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: train, arguments: {epoch: '1', epochs: '1', rat: '2'}}]",
+        "step train has 'epoch', 'rat', which component fraud--shared/train does not declare. Available: epochs, \
+         rate",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: train}]",
+        "component fraud--shared/train needs a value for 'epochs', which has no default, and step train has none. \
+         Set it under `arguments`",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: train, arguments: {epochs: '$(m)'}}]",
+        "argument 'epochs' of step train refers to $(m), which is no parameter of the pipeline. Available: n. \
+         Declare it, or write $$(m) for the literal text",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: train, arguments: {epochs: '1'}}]",
+        "component fraud--shared/train reads input 'rows', which step train does not connect. Set `inputs: [{name: \
+         rows, step: ..., output: ...}]`",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: evaluate, inputs: [{name: model, step: generate, output: model}]}]",
+        "step evaluate reads output 'model' of step generate, which does not write it. Available: rows",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: generate}, {component: plain, inputs: [{name: rows, step: generate, output: rows}]}]",
+        "step plain connects input 'rows', which component fraud--shared/plain does not read. Available: none",
+    ),
+    (
+        "fraud--chargeback",
+        "[{component: on-gpu}, {name: report, component: on-cpu}]",
+        "step on-gpu has size gpu, for nodes pool=a100; step report has size other, for nodes pool=cpu. All steps \
+         run in one pod: give their components sizes for the same nodes",
+    ),
+];
+
 #[test]
 fn what_cannot_be_is_said_with_both_sides() {
-    for (namespace, steps, message) in [
-        (
-            "fraud--chargeback",
-            "[{component: gone}]",
-            "step gone names component gone, which fraud--shared does not have; available: broken, evaluate, generate, \
-             on-cpu, on-gpu, pictureless, plain, train",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: own}]",
-            "step own names component own, which fraud--shared does not have; fraud--chargeback has one: set `from: \
-             Workspace` to use it",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: plain, from: Workspace}]",
-            "step plain names component plain, which fraud--chargeback does not have; fraud--shared has one: remove \
-             `from` to use it",
-        ),
-        (
-            "fraud--chargeback--live",
-            "[{component: own, from: Workspace}]",
-            "step own takes component own from a Workspace, but pipelines in Live use components of fraud--shared \
-             only. Create it there, and remove `from`",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: broken}]",
-            "spec.args[0] of component fraud--shared/broken refers to $(nothing), which is no parameter, input or \
-             output. Available: none. Declare it, or write $$(nothing) for the literal text",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: pictureless}]",
-            "spec.image of component fraud--shared/pictureless is 'nothing', which is neither in the team's \
-             shared.images nor in Blueprint default. Available: train, python",
-        ),
-        (
-            "fraud--chargeback--live",
-            "[{component: evaluate}]",
-            "spec.datasets of component fraud--shared/evaluate names dataset 'mine', which exists in neither \
-             fraud--chargeback--live nor fraud--shared. Create it first",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: plain, after: [gone]}]",
-            "step plain has `after` 'gone', which is no step. Available: plain",
-        ),
-        (
-            "fraud--chargeback",
-            "[{name: a, component: plain}, {name: b, component: plain, after: [c]}, {name: c, component: plain, after: [b, a]}]",
-            "the steps b, c depend on each other in a circle. Remove one `after` or `inputs`",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: train, arguments: {epoch: '1'}}]",
-            "step train has 'epoch', which component fraud--shared/train does not declare. Available: epochs, rate",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: train, arguments: {epoch: '1', epochs: '1', rat: '2'}}]",
-            "step train has 'epoch', 'rat', which component fraud--shared/train does not declare. Available: epochs, \
-             rate",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: train}]",
-            "component fraud--shared/train needs a value for 'epochs', which has no default, and step train has none. \
-             Set it under `arguments`",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: train, arguments: {epochs: '$(m)'}}]",
-            "argument 'epochs' of step train refers to $(m), which is no parameter of the pipeline. Available: n. \
-             Declare it, or write $$(m) for the literal text",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: train, arguments: {epochs: '1'}}]",
-            "component fraud--shared/train reads input 'rows', which step train does not connect. Set `inputs: [{name: \
-             rows, step: ..., output: ...}]`",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: evaluate, inputs: [{name: model, step: generate, output: model}]}]",
-            "step evaluate reads output 'model' of step generate, which does not write it. Available: rows",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: generate}, {component: plain, inputs: [{name: rows, step: generate, output: rows}]}]",
-            "step plain connects input 'rows', which component fraud--shared/plain does not read. Available: none",
-        ),
-        (
-            "fraud--chargeback",
-            "[{component: on-gpu}, {name: report, component: on-cpu}]",
-            "step on-gpu has size gpu, for nodes pool=a100; step report has size other, for nodes pool=cpu. All steps \
-             run in one pod: give their components sizes for the same nodes",
-        ),
-    ] {
+    for (namespace, steps, message) in REFUSED {
         let found = resolved(namespace, &format!("{{parameters: [{{name: n}}], steps: {steps}}}"), &[("n", "1")]);
-        assert_eq!(found.err().as_deref(), Some(message), "{steps}");
+        assert_eq!(found.err().as_deref(), Some(*message), "{steps}");
     }
 }
