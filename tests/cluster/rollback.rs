@@ -125,7 +125,7 @@ async fn a_role_of_a_newer_team_costs_nobody_their_rights() {
     let members = json!([{"role": "DataScientist", "users": ["ana@example.com"]},
         {"role": "Dreamer", "users": ["bo@example.com"]}]);
     until_taken(stage, &team.path(), &json!({"spec": {"members": members}})).await;
-    team.until_not_ready("Invalid", "cannot be read").await;
+    team.until_not_ready("Invalid", "cannot read the spec").await;
     let after = until_left(&team, "cy").await;
     assert_eq!((of(&after, "ana"), of(&after, "bo")), (of(&before, "ana"), of(&before, "bo")), "{after:?}");
     team.edit(json!({"members": [{"role": "DataScientist", "users": ["ana@example.com"]}]})).await;

@@ -252,7 +252,7 @@ async fn a_run_past_its_deadline_is_stopped_and_says_what_to_do() {
     let ready = condition(&seen, "Ready");
     assert_eq!(ready["reason"], "DeadlineExceeded", "{seen}");
     let message = ready["message"].as_str().unwrap_or_default();
-    for word in ["step train", "the 6 s of its activeDeadlineSeconds", "create another run"] {
+    for word in ["step train", "activeDeadlineSeconds (6 s)", "Create another run"] {
         assert!(message.contains(word), "{message}");
     }
     let space = team.space("first");
