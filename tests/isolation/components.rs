@@ -83,7 +83,7 @@ fn secret(uri: &str) -> String {
 /// A node that does not answer is told by whatever runs on it, and all is well when it
 /// comes back.
 pub async fn a_node_that_goes_away(stage: &Stage) {
-    let words = ["node node-1", "does not answer"];
+    let words = ["node node-1", "does not respond"];
     stage.node.stop_kubelet().await.expect("kubelet ends");
     tokio::join!(
         stage.component_tells("a node that goes away", "red", "Experiments", "NodeLost", &words),
