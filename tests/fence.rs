@@ -53,6 +53,8 @@ mod owners;
 mod pods;
 #[path = "fence/project.rs"]
 mod project;
+#[path = "fence/scope.rs"]
+mod scope;
 #[path = "fence/stage.rs"]
 mod stage;
 #[path = "fence/stores.rs"]

@@ -58,9 +58,10 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     Cow::Owned(all)
 }
 
-/// What nobody sees, or takes for a plain space, beyond Unicode's category C of control
-/// and format characters: fillers, a joiner, a space and ends of lines, as ranges. A rule of
-/// the API server costs what its pattern is long: there is room for no more in those of members.
+/// Invisible characters, and one that looks like a plain space, beyond Unicode's category C
+/// of control and format characters: fillers, a joiner, a space and ends of lines, as ranges.
+/// The cost of an API server's rule grows with its pattern: the rules of members have no room
+/// for more.
 const UNSEEN: &[(char, char)] = &[
     ('\u{a0}', '\u{a0}'),
     ('\u{34f}', '\u{34f}'),
@@ -72,7 +73,7 @@ const UNSEEN: &[(char, char)] = &[
     ('\u{ffa0}', '\u{ffa0}'),
 ];
 
-/// The class of what cannot be seen, for a pattern in a text of CEL.
+/// The class of invisible characters, for a pattern in a text of CEL.
 pub(crate) fn hidden_class() -> String {
     let mut class = r"[\\pC".to_owned();
     for (first, last) in UNSEEN {
@@ -84,8 +85,8 @@ pub(crate) fn hidden_class() -> String {
     class + "]"
 }
 
-/// What nobody sees, and control characters and those of Unicode's formats: they have no
-/// width, or change how others stand.
+/// Whether the character is invisible, a control character or one of Unicode's formats: it
+/// has no width, or changes the place of others.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))

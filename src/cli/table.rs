@@ -1,4 +1,4 @@
-//! Plain text tables, as wide as what is in them: for the commands here and for
+//! Plain text tables, as wide as their cells: for the commands here and for
 //! `cargo xtask`.
 
 /// Rows under a heading, columns three spaces apart.

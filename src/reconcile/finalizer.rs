@@ -1,5 +1,5 @@
-//! The finalizer of a team or of a work object: set before anything is written for it,
-//! taken off once nothing is left to take away.
+//! The finalizer of a team or a work object: set before the first write for it, and
+//! removed after the last deletion.
 
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use serde_json::json;
@@ -9,8 +9,7 @@ use crate::cluster::request::{RequestError, request};
 use crate::reconcile::context::Context;
 use crate::reconcile::target::Target;
 
-/// Sets the finalizer, if it is missing: objects written after it cannot be
-/// left behind.
+/// Sets the finalizer, if it is missing, so that no object written later is left behind.
 pub async fn add(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
     if is_set(target.metadata) {
         return Ok(());
@@ -20,7 +19,7 @@ pub async fn add(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
     set(context, target, &all).await.map_err(|error| failed(target, &error))
 }
 
-/// Takes the finalizer off: the API server may let the object go.
+/// Removes the finalizer, so that the API server can delete the object.
 pub async fn remove(context: &Context, target: &Target<'_>) -> Result<(), Issue> {
     let all = target.metadata.finalizers.iter().flatten().map(String::as_str);
     let rest = all.filter(|known| *known != labels::FINALIZER).collect::<Vec<_>>();

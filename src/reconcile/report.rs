@@ -46,7 +46,7 @@ pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> R
     writer.write(context, &status, read).await
 }
 
-/// Says that nothing is planned for the team now, and why; what was known of it stays.
+/// Reports that the team is held, with the cause; the rest of its status stays.
 pub async fn held(context: &Context, team: &AITeam, issue: &Issue) -> Result<(), Issue> {
     report(context, team, held_status(team, issue, &now())).await
 }

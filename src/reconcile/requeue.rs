@@ -1,5 +1,5 @@
-//! When a pass looks again, if nothing happens before: one rule for teams and for the
-//! work objects.
+//! The time of the next pass if no event comes before: one rule for teams and work
+//! objects.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::cluster::apply::Outcome;
 use crate::cluster::apply::outcome::soonest;
 use crate::cluster::queue::RequeueAfter;
 
-/// The pause before a look at something that a person has to correct: a watch tells when
-/// they did, and this is for what no watch shows.
+/// The pause before another look at something that a person has to fix and that no watch
+/// shows.
 pub const RECHECK: Duration = Duration::from_secs(60);
 
-/// How a pass ends: when it is to look again, or why it came to no end.
+/// The result of a pass: the time of the next pass, or the failure.
 pub type Pass = Result<RequeueAfter, Failure>;
 
-/// Why a pass came to no end.
+/// The failure of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{issue}")]
 pub struct Failure {
-    /// Why.
+    /// The cause.
     pub issue: Issue,
-    /// When to try again at the latest, however long it backs off.
+    /// The latest time of the next attempt, whatever the backoff is.
     pub again: RequeueAfter,
 }
 

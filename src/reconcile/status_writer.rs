@@ -1,5 +1,5 @@
-//! Writes statuses, of teams and of work objects alike: by server-side apply, only if they
-//! say something new, and with an Event for what turned.
+//! Writes the statuses of teams and work objects: by server-side apply, only if they
+//! changed, and with an Event for each transition.
 
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::Event;
@@ -11,25 +11,25 @@ use crate::cluster::request::request;
 use crate::reconcile::context::Context;
 use crate::reconcile::target::Target;
 
-/// A status that is to be reported, beside the one that is known.
+/// A writer of one status, with the known one.
 pub struct StatusWriter<'a, S> {
-    /// Of which object.
+    /// The object.
     pub target: Target<'a>,
-    /// What is known of it, or was written last.
+    /// The known status, or the one written last.
     pub before: S,
-    /// What turned between two statuses.
+    /// The Events for the transitions between two statuses.
     pub turns: fn(&S, &S) -> Vec<Event>,
 }
 
 impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
-    /// Writes the status, if it says something new, and tells of what turned. `read` says
-    /// which version of the object the watch gave last, if the object is there.
+    /// Writes the status if it changed, and records Events for transitions. `read` returns
+    /// the version of the object that the watch gave last, if the object exists.
     pub async fn write(&self, context: &Context, status: &S, read: impl FnOnce() -> Option<u64>) -> Result<(), Issue> {
         if self.before == *status {
             return Ok(());
         }
         let value = json!(status);
-        // If it went meanwhile, there is nobody left to tell.
+        // A deleted object needs no status.
         let Some(written) = apply(context, &self.target, &value).await? else { return Ok(()) };
         context.statuses.remember(&written, value, read);
         for event in (self.turns)(&self.before, status) {
@@ -39,8 +39,8 @@ impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
     }
 }
 
-/// Writes a status by server-side apply: what it no longer says goes. Returns the metadata
-/// of the object since, or nothing if it is gone.
+/// Writes a status by server-side apply: fields that it no longer has are removed. Returns
+/// the new metadata of the object, or nothing if the object is gone.
 pub async fn apply(context: &Context, target: &Target<'_>, status: &Value) -> Result<Option<ObjectMeta>, Issue> {
     let (api, key) = (target.api(context), &target.key);
     let metadata = ObjectMeta {

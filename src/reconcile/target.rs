@@ -1,5 +1,4 @@
-//! An object that people write, as Strata writes to it: its status, its finalizer, and
-//! Events about it.
+//! An object that people write, as the target of a status, a finalizer or an Event.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
@@ -11,7 +10,7 @@ use crate::reconcile::context::Context;
 
 /// The object.
 pub struct Target<'a> {
-    /// Which one.
+    /// Its key.
     pub key: ObjectKey,
     /// Its metadata, as it was read.
     pub metadata: &'a ObjectMeta,

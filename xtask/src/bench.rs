@@ -5,6 +5,7 @@ mod flood;
 mod intended;
 mod memory;
 mod process;
+mod program;
 mod stage;
 
 use clap::Subcommand;

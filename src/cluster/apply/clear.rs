@@ -18,7 +18,7 @@ use crate::cluster::cache::added::{Addition, additions, without};
 use crate::cluster::cache::fingerprint::holds;
 use crate::cluster::watch::Watched;
 
-/// So often an object is read again whose controller writes it meanwhile.
+/// The number of attempts while the object's controller writes it at the same time.
 const TRIES: usize = 3;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;

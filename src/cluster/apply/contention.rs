@@ -36,7 +36,7 @@ struct Known {
     repairs: HashMap<u64, VecDeque<Instant>>,
     /// What of those that were repaired had been changed last.
     fields: HashMap<u64, String>,
-    /// Why the last repair failed, of those whose did.
+    /// The issue of the last repair, for objects whose last repair failed.
     failures: HashMap<u64, Issue>,
     /// How many may be known before it is tidied up.
     tidy_at: usize,
@@ -116,7 +116,7 @@ impl ContentionTracker {
         }
     }
 
-    /// A repair that was permitted failed: it paces the next, and is no round.
+    /// Records a failed repair: it delays the next one, and does not make the object contested.
     pub fn failed(&self, key: &ObjectKey, permission: WriteDecision, failure: Issue) {
         if matches!(permission, WriteDecision::Repair { .. }) {
             self.lock().failures.insert(self.number(key), failure);

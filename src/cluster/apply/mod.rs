@@ -203,8 +203,8 @@ impl Applier {
         self.written(kind, desired, written, permission, by).await
     }
 
-    /// Not written before this much time has passed: because it is contested, or could
-    /// not be written several times. `apart` is by what its rounds are counted.
+    /// The step of an object that is not written before this pause ends, because it is
+    /// contested or several writes failed. `apart` is the key under which rounds are counted.
     fn waiting(&self, key: &ObjectKey, apart: &ObjectKey, by: Option<String>, pause: Duration) -> Step {
         match self.contests.failure(apart) {
             Some(failure) => Step { again: Some(pause), ..Step::failed(failure) },

@@ -82,7 +82,8 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes what of this, written for a work object, is no longer desired. Volumes stay: homes and data outlive what they were made for.
+    /// Removes those of a work object's objects that are no longer desired. Volumes stay:
+    /// homes and data outlive what they were made for.
     pub async fn prune_work(
         &self,
         written: Vec<(ObjectKey, Entry)>,

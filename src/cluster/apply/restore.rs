@@ -1,8 +1,7 @@
-//! Puts back what no apply can: one that adds to what it finds is refused where the key
-//! of an item of a list was changed, or another of several fields of which only one may
-//! be set.
+//! Repairs changes that make every server-side apply invalid: a changed key of a list's
+//! item, or another one of several exclusive fields.
 //!
-//! One write of the object as it is, its content put back to our intent. The apply that
+//! One PUT of the live object with its content set back to our intent. The apply that
 //! follows makes the fields ours again.
 
 use serde_json::Value;
@@ -13,7 +12,7 @@ use crate::api::{Issue, ObjectKey};
 use crate::cluster::cache::restored::restored;
 use crate::cluster::watch::Watched;
 
-/// So often an object is read again whose controller writes it meanwhile.
+/// The number of attempts while the object's controller writes it at the same time.
 const TRIES: usize = 3;
 
 impl Writer {
@@ -29,7 +28,7 @@ impl Writer {
         }
     }
 
-    /// Where that is refused as well, the first refusal counts: it names what we mean.
+    /// If the PUT is refused as well, the first refusal is reported: it names our fields.
     async fn restore(
         &self,
         kind: &Watched,

@@ -20,9 +20,9 @@ use crate::telemetry::requests::Requests;
 
 type Object = kube::api::DynamicObject;
 
-/// A status code: what is sent cannot be.
+/// The status code for an invalid object.
 pub(super) const INVALID: u16 = 422;
-/// A status code: the object is in another version by now.
+/// The status code for an object that changed since it was read.
 pub(super) const CONFLICT: u16 = 409;
 
 /// Writes single objects.

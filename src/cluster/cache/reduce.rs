@@ -59,7 +59,7 @@ fn namespace(key: &ObjectKey, object: &Value) -> NamespaceState {
     }
 }
 
-/// Whether the label that says which team's it is, is not the one that its name begins with.
+/// Whether its team label differs from the team in its name.
 fn has_strayed(name: &str, labels: &Value) -> bool {
     labels[labels::TEAM].as_str() != team_of(name)
 }

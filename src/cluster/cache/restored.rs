@@ -9,8 +9,8 @@ use super::added::{content, is_same, keys};
 use super::values::is_nothing;
 use crate::api::kinds::clearing::Clearing;
 
-/// The live object, its content our intent and what is others' by design, with the
-/// labels and annotations that we mean. Kubernetes fills its defaults in again.
+/// The live object with its content replaced by our intent and the fields that others may
+/// set, and with our labels and annotations. Kubernetes sets its defaults again.
 #[must_use]
 pub fn restored(live: &Value, intent: &Value, clearing: &Clearing) -> Value {
     let mut object = live.clone();
@@ -30,8 +30,8 @@ pub fn restored(live: &Value, intent: &Value, clearing: &Clearing) -> Value {
     object
 }
 
-/// Takes the ports of nodes from a Service whose type asks for none: somebody changed
-/// the type, and they went with theirs.
+/// Removes the node ports of a Service whose type has none: they belong to the type that
+/// another user had set.
 fn drop_node_ports(object: &mut Value) {
     let asks = matches!(object["spec"]["type"].as_str(), Some("NodePort" | "LoadBalancer"));
     if object["kind"] != "Service" || asks {
@@ -86,7 +86,7 @@ fn of_fields(
     fields
 }
 
-/// What is others', and what we mean of it all the same.
+/// A field that others may set, with the parts of it that our intent sets.
 fn beneath(live: &Value, intent: &Value) -> Value {
     match (live, intent) {
         (Value::Object(live), Value::Object(intent)) => {
@@ -102,8 +102,8 @@ fn beneath(live: &Value, intent: &Value) -> Value {
     }
 }
 
-/// The item of a live list that is this one of ours: by its keys, or else by its name,
-/// if somebody changed its keys.
+/// The live item for an item of our intent: by its keys, or by its name if another user
+/// changed the keys.
 fn counterpart<'a>(path: &str, items: &'a [Value], want: &Value) -> Option<&'a Value> {
     let keys = keys(path);
     let same = items.iter().find(|item| !keys.is_empty() && is_same(item, want, keys));

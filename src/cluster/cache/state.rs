@@ -1,8 +1,8 @@
-//! What is known of the state of an object: the little that judging needs, in types.
+//! The cached state of an object, in types: only the fields that judging needs.
 //!
-//! It is looked at now and then, and kept for as long as the object is there: as text
-//! it takes a fifth of the room of a value. [`StoredState::read`] is the one place
-//! where that text is read again. Pure.
+//! The state is read seldom, and kept for as long as the object exists: as text it takes a
+//! fifth of the memory of a value. [`StoredState::read`] is the one place that reads this
+//! text. Pure.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -41,22 +41,21 @@ pub enum CachedState {
 /// The state of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NamespaceState {
-    /// What it waits for while it is being deleted, in the words of Kubernetes.
+    /// The causes of its unfinished deletion, in the words of Kubernetes.
     pub remaining: Vec<String>,
-    /// When its deletion began.
+    /// The start of its deletion.
     pub deleted: Option<Time>,
     /// Its finalizers while it is being deleted, without Kubernetes' own.
     pub finalizers: Vec<String>,
     /// Its annotations of our group.
     pub annotations: BTreeMap<String, String>,
-    /// The layer that its label says.
+    /// The layer of its label.
     pub layer: Option<Layer>,
-    /// The project that its label says.
+    /// The project of its label.
     pub project: Option<String>,
-    /// Whether the label that says which team's it is, is not the one that its name
-    /// begins with.
+    /// Whether its team label differs from the team in its name.
     pub strayed: bool,
-    /// The level of the Pod Security Standards that its label says.
+    /// The level of the Pod Security Standards in its label.
     pub pod_security: Option<PodSecurity>,
 }
 
@@ -71,15 +70,15 @@ impl NamespaceState {
 /// The state of a quota, by resource.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct QuotaState {
-    /// What is granted.
+    /// The granted amounts.
     pub hard: BTreeMap<String, String>,
-    /// What is in use.
+    /// The amounts in use.
     pub used: BTreeMap<String, String>,
 }
 
 impl QuotaState {
-    /// How much of a resource is in use, in steps worth telling: 0, 50, 80, 100, or
-    /// 101 for more than is granted.
+    /// The used part of a resource in reported steps: 0, 50, 80, 100, or 101 for more than is
+    /// granted.
     #[must_use]
     pub fn mark(&self, resource: &str) -> u8 {
         let thousandths = |amounts: &BTreeMap<String, String>| {
@@ -101,7 +100,7 @@ impl QuotaState {
 /// The state of a binding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BindingState {
-    /// Whom it gives rights.
+    /// The subjects that get its rights.
     pub subjects: Vec<Subject>,
     /// The name of the role that it gives.
     pub role: String,
@@ -109,19 +108,19 @@ pub struct BindingState {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Why a pod does not run, or that it runs and is not ready.
+/// The trouble of a pod that does not run, or runs and is not ready.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PodTrouble {
-    /// Why it does not run: reasons, each with its message.
+    /// The reasons that it does not run, each with its message.
     pub troubles: Vec<(String, String)>,
-    /// Whether a container runs that its probe says is not ready.
+    /// Whether the readiness probe of a running container fails.
     pub unready: bool,
     /// The engine that it belongs to.
     pub engine: Option<String>,
 }
 
-/// An object of an engine. What is looked at in it, the engine's own rules say, so it
-/// stays the object that it is.
+/// An object of an engine. The engine's own rules decide which fields are read, so it stays
+/// a value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workload(pub(super) Value);
 
@@ -153,7 +152,7 @@ impl Workload {
 
 /// Why the state of an object is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what is kept of the object cannot be read: {0}")]
+#[error("the cached state of an object cannot be read: {0}. Restart the operator, which lists every object again")]
 pub struct UnreadableState(String);
 
 impl From<UnreadableState> for Issue {
@@ -162,8 +161,7 @@ impl From<UnreadableState> for Issue {
     }
 }
 
-/// The state of one object as it is kept, and a number that changes when somebody
-/// should look.
+/// The stored state of one object, and a number that changes when a pass is needed.
 #[derive(Clone, Debug, Default)]
 pub struct StoredState {
     text: Option<Text>,
@@ -182,7 +180,7 @@ impl StoredState {
         Self { text: Some(Text::Plain(text(state).into())), wakes: number(marks) }
     }
 
-    /// The state of this text, and of this number that changes when somebody should look.
+    /// The stored state from its text and its number.
     pub(super) const fn from_parts(text: Option<Text>, wakes: u64) -> Self {
         Self { text, wakes }
     }
@@ -192,7 +190,7 @@ impl StoredState {
         (self.text, self.wakes)
     }
 
-    /// The number that changes when somebody should look.
+    /// The number that changes when a pass is needed.
     pub(super) const fn wakes(&self) -> u64 {
         self.wakes
     }
@@ -249,7 +247,7 @@ impl StoredState {
         }
     }
 
-    /// What is wrong with a pod of no work object.
+    /// The trouble of a pod that belongs to no work object.
     pub fn pod(&self) -> Result<PodTrouble, UnreadableState> {
         match self.read()? {
             Some(CachedState::Pod(trouble)) => Ok(trouble),
@@ -269,7 +267,7 @@ impl StoredState {
 }
 
 fn unexpected(state: Option<&CachedState>) -> UnreadableState {
-    UnreadableState(format!("it is of another kind: {state:?}"))
+    UnreadableState(format!("it is {}", state.map_or("missing", |_| "the state of another kind")))
 }
 
 /// A state as text. It has names for keys and finite numbers only, so that writing it has

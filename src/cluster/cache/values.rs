@@ -1,5 +1,5 @@
-//! What values have in common: a number for each, whether one says all of another, and
-//! how their parts are read.
+//! Functions on JSON values: a number for each, whether one contains another, and how
+//! their parts are read.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

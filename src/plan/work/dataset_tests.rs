@@ -3,6 +3,10 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::Reason;
+use crate::api::identity::WorkId;
+use crate::api::work::WorkKind;
+use crate::plan::work::Object;
 use crate::plan::work::fixtures::{Scene, dataset};
 
 fn scene() -> Scene {
@@ -187,4 +191,26 @@ fn what_does_not_fit_says_so_and_takes_no_others_place() {
     // Existing settings stay when the status is written again.
     let there = scene.given([("DATASET_THERE_URI", "s3://there")]);
     assert!(drafted(&there, "fraud--chargeback", "there", "{uri: 's3://there'}").is_ok());
+}
+
+#[test]
+fn an_object_of_the_blueprint_keeps_its_name() {
+    let hold = |version: &str, namespace: &str, name: &str| {
+        let object = json!({"apiVersion": version, "kind": "PersistentVolumeClaim", "metadata": {"name": name}});
+        let mut cards = dataset("fraud--chargeback", "cards", 0, "{volume: {size: 1Gi}}");
+        cards.metadata.name = Some("cards".to_owned());
+        let id = WorkId { kind: WorkKind::Dataset, namespace: "fraud--chargeback".into(), name: "cards".into() };
+        let scene = Scene::new().extra(namespace, object);
+        scene.facts(&id.namespace, |facts| super::super::plan(&id, &Object::Dataset(Box::new(cards)), facts)).hold
+    };
+    let issue = hold("v1", "fraud--chargeback", "dataset-cards").expect("a conflict");
+    assert_eq!(issue.reason, Reason::Conflict);
+    assert_eq!(
+        issue.message,
+        "PersistentVolumeClaim fraud--chargeback/dataset-cards is an object that Blueprint default adds to the \
+         namespace, so Dataset fraud--chargeback/cards cannot have one of that name. Give the Dataset another name"
+    );
+    assert_eq!(hold("v1", "fraud--chargeback", "dataset-other"), None);
+    assert_eq!(hold("v1", "fraud--shared", "dataset-cards"), None);
+    assert_eq!(hold("other.example.com/v1", "fraud--chargeback", "dataset-cards"), None);
 }

@@ -11,7 +11,7 @@ use crate::api::team::AITeam;
 use crate::api::work::{Component, Dataset, Pipeline, Run};
 use crate::engine::Catalogue;
 use crate::plan::settings::LeftOut;
-use crate::plan::{Facts, Plan, ServedKinds, plan};
+use crate::plan::{ExtraObject, Facts, Plan, ServedKinds, plan};
 
 /// Two sizes for devices that no node has both of, and three for any node.
 const SITE: &str = "
@@ -109,6 +109,12 @@ impl Scene {
     /// Under a Blueprint with these rules of runs.
     pub(crate) fn runs(mut self, text: &str) -> Self {
         std::sync::Arc::make_mut(&mut self.plan.site).runs = Some(spec(text));
+        self
+    }
+
+    /// Under a Blueprint that adds this object to a namespace.
+    pub(crate) fn extra(mut self, namespace: &str, object: Value) -> Self {
+        self.plan.extras.push(ExtraObject { namespace: namespace.to_owned(), object });
         self
     }
 

@@ -28,6 +28,8 @@ pub mod workbench;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::api::identity::WorkId;
 use crate::api::status::Condition;
 use crate::api::work::dataset::UsedBy;
@@ -309,7 +311,7 @@ pub fn plan(id: &WorkId, object: &Object, facts: &WorkFacts<'_>) -> WorkPlan {
     plan
 }
 
-/// Whose credentials a pod may be waiting for; looked up only while one waits.
+/// The datasets whose credentials a pod may wait for; looked up only while a pod waits.
 fn credentials(facts: &WorkFacts<'_>) -> BTreeMap<String, String> {
     let waits = facts.pods.iter().flat_map(|pod| &pod.containers).any(|container| container.waiting.is_some());
     if !waits {
@@ -335,7 +337,35 @@ fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(
         // A component has no objects: pipelines pass it to their engine.
         return Ok(());
     }
-    engine::fill(plan, object, facts)
+    engine::fill(plan, object, facts)?;
+    beside_extras(plan, facts)
+}
+
+/// An object that the Blueprint adds to the namespace keeps its name: no object of a
+/// member takes its place.
+fn beside_extras(plan: &WorkPlan, facts: &WorkFacts<'_>) -> Result<(), Issue> {
+    let name = |object: &Value| {
+        let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+        (group.map(str::to_owned), object["kind"].clone(), object["metadata"]["name"].clone())
+    };
+    let here = facts.plan.extras.iter().filter(|extra| extra.namespace == plan.id.namespace);
+    let extras: Vec<_> = here.map(|extra| name(&extra.object)).collect();
+    let taken = plan.objects.iter().map(|rendered| name(&rendered.object)).find(|name| extras.contains(name));
+    let Some((_, kind, name)) = taken else { return Ok(()) };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Err(Issue::new(
+        Reason::Conflict,
+        format!(
+            "{} {}/{} is an object that Blueprint {} adds to the namespace, so {} cannot have one of that name. Give \
+             the {} another name",
+            text(&kind),
+            plan.id.namespace,
+            text(&name),
+            facts.plan.blueprint.name,
+            plan.id,
+            plan.id.kind,
+        ),
+    ))
 }
 
 /// Each kind belongs in its own layers; an admission policy checks this first.

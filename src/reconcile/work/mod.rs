@@ -220,13 +220,13 @@ async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32,
     for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
         context.applier.set(key, "replicas", &Value::from(least), outcome).await;
         if outcome.failure(key).is_none() {
-            report::repaired(context, id, object, key, least, entry.other_writer.as_deref());
+            report::repaired(context, id, object, key, "replicas", least, entry.other_writer.as_deref());
         }
     }
 }
 
-/// A Job that is to have no pod at all gets that of its run again: it would wait for ever,
-/// and nothing else of a Job that is there is written.
+/// Sets the parallelism of a run's Job back to 1 if another user set it to 0: without a
+/// pod the run would never end. No other field of an existing Job is written.
 async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, outcome: &mut Outcome) {
     let there = written_for(context, id);
     let Some((key, entry)) = there.iter().find(|(key, _)| key.kind == "Job" && key.name == job) else { return };
@@ -237,7 +237,7 @@ async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, 
     }
     context.applier.set(key, "parallelism", &Value::from(1), outcome).await;
     if outcome.failure(key).is_none() {
-        report::repaired(context, id, object, key, 1, entry.other_writer.as_deref());
+        report::repaired(context, id, object, key, "parallelism", 1, entry.other_writer.as_deref());
     }
 }
 

@@ -33,11 +33,19 @@ pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Val
     writer.write(context, &status, read).await
 }
 
-/// Records that a service had been scaled to 0 and was put back.
-pub fn repaired(context: &Context, id: &WorkId, object: &Object, key: &ObjectKey, replicas: i32, by: Option<&str>) {
+/// Records that a field with a number of pods was 0 and was put back.
+pub fn repaired(
+    context: &Context,
+    id: &WorkId,
+    object: &Object,
+    key: &ObjectKey,
+    field: &str,
+    pods: i32,
+    by: Option<&str>,
+) {
     context.metrics.repairs.inc();
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
-    let note = format!("put {key} back to {replicas} replicas, from 0{by}");
+    let note = format!("put spec.{field} of {key} back from 0 to {pods}{by}");
     context.events.record(Target::work(id, object.metadata()).reference(), event(EventType::Warning, "Repaired", note));
 }
 

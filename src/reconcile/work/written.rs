@@ -1,5 +1,6 @@
-//! What was written for a work object, by its label and by its name: a label alone gives
-//! nobody the object that runs for another.
+//! The objects of a work object, by their label and by their name: a label alone does not
+//! transfer an object that runs for another work object. Reads the cache and the store,
+//! and writes nothing.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +10,16 @@ use crate::cluster::cache::{Entry, ObjectCache};
 use crate::cluster::store::Store;
 use crate::reconcile::context::Context;
 
-/// What was written for a work object: what its label names, without what has the name
-/// of another one's that is there.
+/// The objects of a work object: those that its label names, except those with the name
+/// of an object of another existing work object.
 pub fn written_for(context: &Context, id: &WorkId) -> Vec<(ObjectKey, Entry)> {
     let mut labelled = context.cache.of(&Request::Work(id.clone()));
     labelled.retain(|(key, _)| !is_anothers(id, &named_in(key), &|id| exists(&context.store, id)));
     labelled
 }
 
-/// What counts as the team's own, and has the name of what is written for a work object
-/// that is there: its labels were taken off, and that object puts them back.
+/// Objects that have only the team's label, but the name of an object of an existing work
+/// object: other users removed the labels, and the pass of that work object restores them.
 pub fn of_work(store: &Store, cache: &ObjectCache, team: &str) -> BTreeSet<ObjectKey> {
     let keys = cache.team(team).into_iter().map(|(key, _)| key);
     keys.filter(|key| named_in(key).iter().any(|id| exists(store, id))).collect()

@@ -43,8 +43,8 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
     }
 }
 
-/// The settings that it gives: those of a volume lead to its claim, and there are none
-/// while that is somebody else's.
+/// The settings to publish: those of a volume lead to its claim, so there are none while
+/// the claim belongs to another owner.
 fn given(object: &Dataset, settings: &BTreeMap<String, String>, judged: &Judged<'_>) -> BTreeMap<String, String> {
     let foreign = judged.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Conflict);
     if object.spec.volume.is_some() && foreign { BTreeMap::new() } else { settings.clone() }

@@ -3,7 +3,6 @@
 //! another team's Dataset waits. This module decides what happens in which order, and
 //! prints it.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures::future;
@@ -14,8 +13,8 @@ use strata::cli::table::indented;
 
 use super::intended;
 use super::process::{Resident, reset_peak, resident};
+use super::program::Program;
 use super::stage::{Objects, Stage};
-use crate::cargo;
 use crate::error::Error;
 use crate::kubectl::Clock;
 
@@ -41,12 +40,8 @@ pub struct Flood {
     /// Leave the Blueprint's bounds on the number of objects as the chart installs them
     #[arg(long)]
     bounded: bool,
-    /// Measure the program that tests use, instead of building one that is optimized
-    #[arg(long)]
-    unoptimized: bool,
-    /// Measure this program, built before, instead of building one
-    #[arg(long, value_name = "FILE", conflicts_with = "unoptimized")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
 }
 
 /// What was measured while one thing happened.
@@ -77,11 +72,7 @@ impl Flood {
     /// Measures and prints it.
     pub async fn run(self) -> Result<(), Error> {
         let clock = Clock(Instant::now());
-        let strata = match &self.program {
-            Some(program) => program.clone(),
-            None if self.unoptimized => cargo::build_strata()?,
-            None => cargo::build_optimized()?,
-        };
+        let strata = self.program.built()?;
         let stage = Stage::start(&strata).await?;
         if !self.bounded {
             stage.lift_bounds().await?;

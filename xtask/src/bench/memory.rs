@@ -4,7 +4,7 @@
 //! hold it, heaptrack says of `cargo build --package strata-operator --no-default-features`.)
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use strata::cli::table::indented;
 
 use super::intended;
 use super::process::{Resident, reset_peak, resident};
+use super::program::Program;
 use super::stage::Stage;
-use crate::cargo;
 use crate::error::Error;
 use crate::kubectl::Clock;
 
@@ -29,12 +29,8 @@ pub struct Memory {
     /// Print the requests, by verb and resource
     #[arg(long)]
     requests: bool,
-    /// Measure the program that tests use, instead of building one that is optimized
-    #[arg(long)]
-    unoptimized: bool,
-    /// Measure this program, built before, instead of building one
-    #[arg(long, value_name = "FILE", conflicts_with = "unoptimized")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
     /// Fail if more KiB than this are held for each object, beyond what is held without teams
     #[arg(long, value_name = "KIB")]
     bound: Option<f64>,
@@ -69,11 +65,7 @@ impl Memory {
     /// Measures and prints it.
     pub async fn run(self) -> Result<(), Error> {
         let clock = Clock(Instant::now());
-        let strata = match &self.program {
-            Some(program) => program.clone(),
-            None if self.unoptimized => cargo::build_strata()?,
-            None => cargo::build_optimized()?,
-        };
+        let strata = self.program.built()?;
         clock.say("the operator is built");
         let stage = Stage::start(&strata).await?;
         clock.say("the control plane is up, and the operator is ready");
@@ -235,8 +227,7 @@ mod tests {
             teams: vec![50],
             flood: 0,
             requests: false,
-            unoptimized: true,
-            program: None,
+            program: Program::default(),
             bound: Some(bound),
             limit: None,
         };
