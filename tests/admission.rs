@@ -106,7 +106,7 @@ async fn what_is_wrong_is_refused_with_field_and_rule() {
     for case in samples::refused() {
         let object = object(&case.kind, &case.name, &case.spec);
         let text = complaint(create(&client, &case.kind, &object).await);
-        if !case.is_told_by(&text) {
+        if !case.is_reported_by(&text) {
             wrong.push(format!("{}: expected {} {:?}, found {text}", case.what, case.field, case.message));
         }
     }
@@ -114,7 +114,7 @@ async fn what_is_wrong_is_refused_with_field_and_rule() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_once_is_told_once() {
+async fn one_mistake_is_reported_once() {
     let client = client().await;
     let amounts = |amount: &str| json!({"budget": {"requests": {"memory": amount}, "limits": {"memory": "1Gi"}}});
     let share = json!({

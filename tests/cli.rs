@@ -49,7 +49,7 @@ fn a_team_is_rendered_from_standard_input() {
 }
 
 #[test]
-fn what_is_refused_is_told_and_nothing_is_printed() {
+fn a_refused_team_is_reported_and_nothing_is_printed() {
     let (code, objects, told) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "a--b"));
     assert_eq!((code, objects.as_str()), (1, ""));
     let expected = "error: standard input, document 1 (AITeam a--b) is refused: metadata.name: ";
@@ -57,7 +57,7 @@ fn what_is_refused_is_told_and_nothing_is_printed() {
 }
 
 #[test]
-fn what_is_not_there_is_told() {
+fn a_missing_file_is_reported() {
     let (code, _, told) = strata(&["render", "-f", "no-such-file.yaml"], "");
     assert!(code == 1 && told.starts_with("error: cannot read no-such-file.yaml: "), "{told}");
     let (code, _, told) = strata(&["render", "-f", "src/api"], "");
@@ -74,7 +74,7 @@ fn other_objects_are_passed_over_aloud() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart_from_an_error() {
+fn wrong_usage_and_errors_have_different_exit_codes() {
     for arguments in [&["render"][..], &["paint"], &["run", "--concurrency", "0"], &[]] {
         assert_eq!(strata(arguments, "").0, 2, "{arguments:?}");
     }

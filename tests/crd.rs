@@ -196,7 +196,7 @@ fn what_is_wrong_is_refused_with_field_and_rule() {
     let mut wrong = Vec::new();
     for case in cases {
         let found = errors(&case.kind, &samples::object(&case.kind, &case.name, &case.spec));
-        if !found.iter().any(|text| case.is_told_by(text)) {
+        if !found.iter().any(|text| case.is_reported_by(text)) {
             wrong.push(format!("{}: expected {} {:?}, found {found:?}", case.what, case.field, case.message));
         }
     }

@@ -28,7 +28,7 @@ use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: cargo xtask test --node"]
-async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
+async fn nobody_reaches_too_much_and_every_failure_is_reported() {
     let (begun, before) = (Instant::now(), Footprint::look());
     let stage = Stage::start().await;
     let said = |what: &str| println!("{:>6.1} s  {what}", begun.elapsed().as_secs_f32());

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_escaped() {
+    fn invisible_characters_are_escaped() {
         for (text, shown) in [
             ("as it is: äöü 日本 \\n", "as it is: äöü 日本 \\n"),
             ("\u{1b}[2Jgone\u{7}", "\\u001b[2Jgone\\u0007"),

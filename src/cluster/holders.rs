@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_going_and_held_is_told() {
+    fn only_objects_in_deletion_with_finalizers_are_reported() {
         let object = |deleting: bool, finalizers: &[&str]| ObjectMeta {
             name: Some("stuck".to_owned()),
             deletion_timestamp: deleting.then(crate::reconcile::report::now),

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_team_and_one_that_is_as_told_wait_for_nothing() {
+    fn a_new_team_and_one_with_equal_prefixes_wait_for_nothing() {
         let configured = prefixes("oidc:", "");
         for known in [written(None, None), written(Some("oidc:"), None), written(Some("oidc:"), Some(""))] {
             assert_eq!(in_effect(&team(None), &known, &configured), (configured.clone(), None), "{known:?}");

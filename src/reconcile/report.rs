@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_turned_is_told() {
+    fn only_turned_conditions_are_reported() {
         let progressing = status(Reason::Progressing, "a");
         assert!(turns(&AITeamStatus::default(), &progressing).is_empty());
         assert!(turns(&progressing, &status(Reason::Progressing, "b")).is_empty());

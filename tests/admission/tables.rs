@@ -75,7 +75,7 @@ fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn the_tables_of_daily_work_answer_the_obvious_question() {
+async fn tables_of_namespaced_kinds_answer_the_obvious_question() {
     let client = client().await;
     let plane = PLANE.get().unwrap();
     for (kind, spec, status, head, line) in rows() {

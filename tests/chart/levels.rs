@@ -209,7 +209,7 @@ async fn no_level_writes_a_status() {
 }
 
 #[tokio::test]
-async fn daily_kinds_are_written_in_their_layers() {
+async fn namespaced_kinds_are_written_in_their_layers() {
     let kinds = [
         ("components", vec![("shared", "contribute"), ("workspace", "use")]),
         ("datasets", vec![("shared", "contribute"), ("workspace", "contribute"), ("live", "contribute")]),

@@ -222,7 +222,7 @@ async fn a_missing_secret_is_named_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_start_is_told_and_recovers() {
+async fn a_pod_that_does_not_start_is_reported_and_recovers() {
     let stage = stage().await;
     let team = Team::ready(stage, "crashes", with_experiments(&json!({}))).await;
     let pods = "/api/v1/namespaces/crashes--shared/pods";

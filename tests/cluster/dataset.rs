@@ -110,7 +110,7 @@ async fn a_claim_of_somebody_else_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_volume_that_the_quota_does_not_take_is_told() {
+async fn a_volume_over_the_quota_is_reported() {
     let team = team().await;
     let spec = json!({"volume": {"size": "100Ti"}});
     let work = Work::create(&team, "Dataset", "first", "enormous", spec).await;

@@ -96,7 +96,7 @@ async fn writes(team: &Team, all: &[Work<'_>]) -> Writes {
 }
 
 #[tokio::test]
-async fn a_restart_writes_nothing_of_daily_work() {
+async fn a_restart_writes_no_object_of_members() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "restarts-too", at_work()).await;
     let all = everything_at_rest(&team).await;
@@ -120,7 +120,7 @@ async fn a_restart_writes_nothing_of_daily_work() {
 }
 
 #[tokio::test]
-async fn what_happens_while_the_operator_is_away_is_seen_afterwards() {
+async fn changes_while_the_operator_is_down_are_noticed_afterwards() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "unwatched", at_work()).await;
     let bench = Work::create(&team, "Workbench", "first", "ana", of_ana()).await;

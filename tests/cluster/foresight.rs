@@ -21,7 +21,7 @@ fn told(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn what_would_change_is_told_and_nothing_is_changed() {
+async fn a_plan_lists_the_changes_and_writes_nothing() {
     let team = Team::ready(stage().await, "foresight", minimal()).await;
     let calm = told(&plan(&team, &["foresight", "--exit-code"]).await);
     assert!(calm.contains("none would be changed"), "{calm}");

@@ -11,7 +11,7 @@ use crate::team::{Team, component, condition};
 use crate::work::{Work, served};
 
 #[tokio::test]
-async fn a_binding_by_hand_is_removed_and_told() {
+async fn a_binding_by_hand_is_removed_and_reported() {
     let team = Team::ready(stage().await, "byhand", everything()).await;
     let binding = |name: &str, subject: Value| {
         json!({
@@ -119,7 +119,7 @@ async fn ordinary_people_are_refused_by_the_guardrails() {
 }
 
 #[tokio::test]
-async fn a_guardrail_that_is_put_back_is_written_once_and_told() {
+async fn a_repaired_guardrail_is_written_once_and_reported() {
     let team = Team::ready(stage().await, "fixed", everything()).await;
     let quota = team.object("ResourceQuota", "shared", "strata-quota");
     let mark = team.mark();

@@ -247,7 +247,7 @@ async fn what_serves_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
+async fn a_service_scaled_to_zero_is_restored_and_reported() {
     let team = team().await;
     let mut spec = served("1");
     spec["replicas"] = json!({"min": 2, "max": 3});

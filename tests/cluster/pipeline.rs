@@ -44,7 +44,7 @@ async fn steps_stand_in_the_order_in_which_they_run() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_together_is_told_with_both_sides() {
+async fn a_contradiction_of_two_objects_names_both_sides() {
     let team = team().await;
     let input = |step: &str, output: &str| json!([{"name": "data", "step": step, "output": output}]);
     let wrong = [
@@ -88,7 +88,7 @@ async fn what_does_not_fit_together_is_told_with_both_sides() {
 }
 
 #[tokio::test]
-async fn it_is_mended_by_what_it_waits_for() {
+async fn it_recovers_when_what_it_waits_for_is_there() {
     let team = team().await;
     let work = of_steps(&team, "early", json!([{"component": "late"}])).await;
     work.until_not_ready("Invalid", &["component late"]).await;
@@ -177,7 +177,7 @@ async fn due(work: &Work<'_>, job: &str) {
 }
 
 #[tokio::test]
-async fn a_schedule_that_fails_is_told_and_turns_production_red() {
+async fn a_failing_schedule_is_reported_and_turns_production_red() {
     let team = Team::ready(stage().await, "schedules", at_work()).await;
     component(&team, "first").await;
     component(&team, "second").await;

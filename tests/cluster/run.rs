@@ -174,7 +174,7 @@ async fn a_run_of_the_same_name_is_another_run() {
 }
 
 #[tokio::test]
-async fn a_job_that_somebody_deletes_is_told_and_not_started_again() {
+async fn a_deleted_job_is_reported_and_not_started_again() {
     let team = team().await;
     let lost = Work::named(&team, "Run", "first", "lost");
     team.stage.plane.simulate(&lost.pods_named(""), &[("simulate/duration", "10m")]).await.unwrap();

@@ -92,7 +92,7 @@ async fn a_server_labelled_for_another_workbench_goes_on() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_and_starts_nothing() {
+async fn a_server_without_room_is_reported_and_not_started() {
     let team = team().await;
     let wrong = [
         ("no-image", json!({"image": "fortran"}), vec!["'fortran'", "Blueprint default", "scipy"]),
@@ -117,7 +117,7 @@ async fn what_does_not_fit_is_told_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn it_goes_down_and_comes_up_as_it_is_told_to() {
+async fn it_stops_and_starts_as_its_spec_says() {
     let team = team().await;
     let work = running(&team, "switched", &json!({})).await;
     let home = work.uid("PersistentVolumeClaim", "workbench-switched").await;

@@ -8,7 +8,7 @@ use crate::project::{Project, object, workbench};
 use crate::stage::{FENCE, stage};
 
 #[tokio::test]
-async fn of_daily_work_only_status_and_finalizers() {
+async fn of_namespaced_kinds_only_status_and_finalizers() {
     let stage = stage().await;
     let project = Project::set(stage, "daily").await;
     let (operator, unbounded, admin) = (stage.operator().await, stage.unbounded().await, stage.admin().await);

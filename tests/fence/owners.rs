@@ -81,7 +81,7 @@ async fn writing_for_an_owner_is_written_down() {
 }
 
 #[tokio::test]
-async fn nobody_owns_anything_where_the_prefix_is_not_told() {
+async fn nobody_owns_anything_where_the_prefix_is_unknown() {
     let stage = stage().await;
     let project = Project::set(stage, "prefix").await;
     let all = project.daily("workspace", "workbenches");
@@ -193,7 +193,7 @@ async fn the_teardown_finalizer_is_the_operators_to_take_off() {
 }
 
 #[tokio::test]
-async fn labels_of_daily_kinds_and_their_status_are_the_operators() {
+async fn labels_and_status_of_namespaced_kinds_are_the_operators() {
     let stage = stage().await;
     let project = Project::set(stage, "marks").await;
     let (ana, owns) = (project.person("ana", "use").await, project.person("olga", "own").await);

@@ -31,7 +31,7 @@ pub struct Refused {
 
 impl Refused {
     /// Whether this is what was meant to be said.
-    pub fn is_told_by(&self, text: &str) -> bool {
+    pub fn is_reported_by(&self, text: &str) -> bool {
         text.contains(&self.field) && self.message.as_ref().is_none_or(|message| text.contains(message))
     }
 }

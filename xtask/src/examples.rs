@@ -80,7 +80,7 @@ mod tests {
     use crate::intent::FAILURES;
 
     #[test]
-    fn what_lives_in_namespaces_is_daily() {
+    fn namespaced_kinds_are_recognised() {
         let mut examples = Examples::default();
         examples
             .take("a".into(), "kind: Blueprint\nmetadata: {name: b}\n---\nkind: AITeam\nmetadata: {name: t}\n")

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_seen_is_not_judged() {
+    fn an_unobserved_object_is_not_judged() {
         let mut unseen = live(None, "True", "");
         unseen["metadata"]["generation"] = json!(2);
         for seen in [unseen, Value::Null] {

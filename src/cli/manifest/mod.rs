@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_object_twice_is_told() {
+    fn the_same_object_twice_is_reported() {
         let errors = read(&format!("{TEAM}spec: {{}}\n---\n{TEAM}spec: {{}}\n")).unwrap_err();
         assert_eq!(
             errors,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_line() {
+    fn invalid_yaml_is_reported_with_its_line() {
         let errors = read("a: 1\n---\nb: [\n").unwrap_err();
         assert!(errors[0].starts_with("a.yaml, document 2 is not YAML: "), "{errors:?}");
     }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_escaped_and_read_back() {
+    fn invisible_characters_are_escaped_and_read_back() {
         let object = json!({"a\u{202e}b": "exe.\u{202e}txt \"x\" \\", "lines": ["one\ntwo\u{200b}", "tag\u{e0041}"], "plain": "é"});
         let text = yaml(&object);
         assert_eq!(

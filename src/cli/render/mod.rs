@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_and_the_others_are_rendered() {
+    fn missing_files_are_reported_and_the_others_are_rendered() {
         let rendered = rendered(&[("AITeam", "{name: one}", "{blueprint: gone}"), ("AITeam", "{name: two}", "{}")]);
         let expected =
             "team one is refused: spec.blueprint is 'gone', which is in none of the files. Add its file with -f";
@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_engine_is_told_though_nobody_uses_it() {
+    fn a_broken_engine_that_nobody_uses_is_reported() {
         let spec = "{capabilities: [Data], revision: '1', ready: [{when: 'objects.', message: a}]}";
         let refused = rendered(&[("Engine", "{name: mine}", spec)]).refused;
         assert!(refused.len() == 1 && refused[0].contains("mine"), "{refused:?}");
     }
 
     #[test]
-    fn the_api_servers_addresses_are_told_to_be_the_clusters() {
+    fn the_api_servers_addresses_are_named_as_the_clusters() {
         let spec = "{description: a, capabilities: [Experiments], revision: '1', needsApiServer: true, objects: [{id: a, \
                     template: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}]}";
         let team = ("AITeam", "{name: fraud}", "{shared: {experiments: {engine: mine}}}");

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_because_of_one_thing_is_told_once() {
+    fn failures_of_one_cause_are_reported_once() {
         let mut outcome = Outcome::default();
         for kind in ["A", "B"] {
             let failure = Issue::new(Reason::Conflict, "Namespace a--b already exists");

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_read_as_it_was_seen() {
+    fn a_pod_is_read_as_it_was_observed() {
         let pod = json!({
             "metadata": {"name": "run-x-1", "creationTimestamp": "2026-11-01T00:00:00Z",
                 "ownerReferences": [{"kind": "Job", "name": "run-x", "uid": "u", "controller": true}]},

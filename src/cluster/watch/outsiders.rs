@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_reach_into_a_team_are_told_apart() {
+    fn rights_that_reach_into_a_team_are_distinguished() {
         for (group, resource, verb, says) in [
             ("", "secrets", "get", Some("reads Secrets")),
             ("*", "secrets", "list", Some("reads Secrets")),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_change_of_what_is_told_wakes_anybody() {
+    async fn only_a_change_of_the_report_enqueues_a_request() {
         let outsiders = Outsiders::default();
         let woken =
             async || tokio::time::timeout(std::time::Duration::ZERO, outsiders.changed.notified()).await.is_ok();

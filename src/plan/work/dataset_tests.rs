@@ -166,7 +166,7 @@ fn a_newcomer_takes_nothing_from_an_older_dataset() {
 }
 
 #[test]
-fn a_setting_is_whole_or_its_length_is_told() {
+fn a_setting_is_whole_or_its_length_is_reported() {
     let spec =
         |length: usize| format!("{{uri: 's3://{}', splits: {{train: {}}}}}", "b".repeat(length), "t".repeat(512));
     let fits = drafted(&scene(), "fraud--shared", "big", &spec(506)).unwrap();

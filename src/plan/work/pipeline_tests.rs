@@ -81,7 +81,7 @@ fn what_a_schedule_cannot_do_is_said() {
 }
 
 #[test]
-fn branches_are_told_that_they_run_one_after_another() {
+fn parallel_branches_are_reported_as_run_in_turn() {
     let spec = "{steps: [{name: a, component: report}, {name: b, component: report, after: [a]}, {name: c, component: report, after: [a]}]}";
     let draft = drafted(&scene(), "fraud--chargeback", spec).unwrap();
     let advice = "b and c could run at the same time, but run one after another on plain Kubernetes";

@@ -171,7 +171,7 @@ fn object(kind: WorkKind, generation: i64, spec: &Value, status: &Value) -> Know
 }
 
 #[tokio::test(start_paused = true)]
-async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
+async fn objects_follow_their_spec_and_their_status_wakes_the_team() {
     let triggers = triggers();
     let kind = WorkKind::Component;
     let of = |image: &str, generation| object(kind, generation, &json!({"image": image}), &Value::Null);

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_monitor_says_is_told_when_it_turns() {
+    fn a_verdict_is_reported_when_it_turns() {
         let (ok, drift) = (Some((true, Reason::Ready)), Some((false, Reason::Drift)));
         let failed = Some((false, Reason::MonitorFailed));
         for (before, after, told) in [
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_serve_any_more_is_told_whatever_was_ready() {
+    fn the_end_of_serving_is_reported_whatever_was_ready() {
         let service = |serving: Option<&str>| {
             let mut status = status(None);
             status["releases"] = json!([{"version": "1"}]);

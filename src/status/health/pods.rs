@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_node_is_told() {
+    fn a_lost_node_is_reported() {
         let state = PodTrouble {
             troubles: vec![("NodeLost".into(), "n".into())],
             unready: false,

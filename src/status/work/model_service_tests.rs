@@ -196,7 +196,7 @@ fn what_answers_is_read_from_what_answers_now() {
 }
 
 #[test]
-fn a_rollout_that_somebody_paused_is_told() {
+fn a_paused_rollout_is_reported() {
     let mut stage = Stage::new();
     let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
     service.status.as_mut().unwrap().serving = Some("7".to_owned());
@@ -212,7 +212,7 @@ fn a_rollout_that_somebody_paused_is_told() {
 }
 
 #[test]
-fn an_alias_is_told_with_what_it_stood_for() {
+fn an_alias_is_reported_with_the_version_it_stood_for() {
     let stage = Stage::new();
     let champion = "{model: {name: fraud, alias: champion}, runtime: mlflow}";
     let recorded = service(champion, 1, &[("7", DIGEST, Some("champion"))]);

@@ -96,7 +96,7 @@ fn the_last_execution_is_that_of_the_newest_job() {
 }
 
 #[test]
-fn a_failed_execution_is_told_until_one_succeeds() {
+fn a_failed_execution_is_reported_until_one_succeeds() {
     let failed = |job: &str| pod(job, "Failed", &["train=0", "report=3:auc 0.71 is below 0.80"]);
     let limit = || job(&json!([condition("Failed", "BackoffLimitExceeded", "")]));
     // Its message may contain data of customers and is only in its log.

@@ -141,7 +141,7 @@ fn down_as_it_should_be_is_ready() {
 }
 
 #[test]
-fn who_left_is_told_at_once() {
+fn an_owner_who_left_is_reported_at_once() {
     let told = down(Reason::OwnerLeft).pod(&up()).told();
     assert_eq!(ready(&told), (false, "OwnerLeft".to_owned(), "because".to_owned()));
     assert!(told.conditions.iter().any(|condition| condition.type_ == "Stalled"));
@@ -177,7 +177,7 @@ fn server_termination_message_wins_over_restart_counts() {
 }
 
 #[test]
-fn a_home_is_told_of_where_there_is_one() {
+fn a_home_is_reported_where_there_is_one() {
     let told = case(false).told();
     assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
     let told = Case { home: None, ..case(false) }.told();

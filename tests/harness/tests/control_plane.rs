@@ -73,7 +73,7 @@ async fn workloads_with_volumes_become_ready() {
 }
 
 #[tokio::test]
-async fn pods_fail_as_they_are_told_to() {
+async fn pods_fail_as_their_annotations_say() {
     const WAITING: &str = ".status.containerStatuses[0].state.waiting";
     let plane = plane().await;
     plane.apply(&namespaced("broken", include_str!("broken.yaml"))).await.unwrap();

@@ -96,7 +96,7 @@ async fn the_step_that_was_named_fails() {
 }
 
 #[tokio::test]
-async fn a_step_takes_as_long_as_it_is_told_to() {
+async fn a_step_takes_as_long_as_its_annotation_says() {
     let plane = plane().await;
     plane.simulate(&Pods::of("steps", "run", "slow"), &[("simulate/duration", "3s")]).await.unwrap();
     apply(&run("slow")).await;
