@@ -1,5 +1,5 @@
 //! What the API server puts before the names of people and groups: one fact of the
-//! cluster, told to the operator and written on each namespace of a team.
+//! cluster, set by flags of the operator and written on each namespace of a team.
 
 use std::fmt;
 

@@ -143,24 +143,24 @@ impl Events {
 #[derive(Default)]
 struct Failures {
     logged: Option<Instant>,
-    untold: usize,
+    omitted: usize,
 }
 
 impl Failures {
     fn log(&mut self, reason: &str, error: &str) {
-        if let Some(untold) = self.tell() {
-            warn!(reason, error, untold, "an event could not be posted");
+        if let Some(omitted) = self.tell() {
+            warn!(reason, error, omitted, "an event could not be posted");
         }
     }
 
-    /// How many were not told since the last line, if it is time for the next.
+    /// How many were not logged since the last line, if it is time for the next.
     fn tell(&mut self) -> Option<usize> {
         if self.logged.is_some_and(|logged| logged.elapsed() < LOG) {
-            self.untold += 1;
+            self.omitted += 1;
             return None;
         }
         self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.omitted))
     }
 }
 
@@ -238,8 +238,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_that_fail_are_one_line_of_the_log() {
         let mut failures = Failures::default();
-        let told: Vec<_> = (0..8524).filter_map(|_| failures.tell()).collect();
-        assert_eq!(told, [0]);
+        let counts: Vec<_> = (0..8524).filter_map(|_| failures.tell()).collect();
+        assert_eq!(counts, [0]);
         tokio::time::advance(LOG).await;
         assert_eq!((failures.tell(), failures.tell()), (Some(8523), None));
     }

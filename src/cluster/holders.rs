@@ -24,7 +24,7 @@ const LISTED: usize = 4;
 const NAMED: usize = 3;
 /// How many seconds a pod may take to end without being named.
 const LONG: i64 = 60;
-/// The most that is told of a name.
+/// The longest part of a name that is reported.
 const LENGTH: usize = 128;
 
 /// What keeps the namespace from going, one sentence each. `entry` is of a namespace

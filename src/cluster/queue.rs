@@ -154,7 +154,7 @@ impl Queue {
         }
     }
 
-    /// Has a Blueprint or an Engine told how many teams use it, after a burst.
+    /// Has the number of teams that use a Blueprint or an Engine reported, after a burst.
     pub fn add_count(&self, key: Request) {
         self.add_after(key, COUNTING);
     }

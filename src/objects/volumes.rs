@@ -61,9 +61,9 @@ mod tests {
         let plan = plan(&AITeam::new("abc", spec), &Facts::offline(&site, &catalogue)).unwrap();
         let mut objects = desired(&plan).objects;
         let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
-        let told = keep(&plan, &mut objects, |_| live.clone());
+        let problems = keep(&plan, &mut objects, |_| live.clone());
         let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
-        (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.issue.message).collect())
+        (size(&claim.object).unwrap().0, problems.into_iter().map(|problem| problem.issue.message).collect())
     }
 
     #[test]
@@ -80,10 +80,10 @@ mod tests {
         ] {
             assert_eq!(written(shared, there), (size.to_owned(), Vec::new()), "{shared} {there:?}");
         }
-        let (size, told) = written(asked, Some("50Gi"));
+        let (size, messages) = written(asked, Some("50Gi"));
         assert_eq!(size, "50Gi");
         assert_eq!(
-            told,
+            messages,
             [
                 "storage 20Gi is less than that of volume mlflow of abc--shared (50Gi), which is kept: a volume can only \
               grow"

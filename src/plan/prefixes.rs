@@ -1,5 +1,5 @@
 //! Which prefixes the names of people and groups have in a team: those that are
-//! written on its namespaces, until the team accepts what the operator was told.
+//! written on its namespaces, until the team accepts those of the operator's flags.
 //!
 //! Another prefix renames everybody who is bound, so a wrong flag must not take
 //! effect without consent.
@@ -28,8 +28,8 @@ impl WrittenPrefixes {
     }
 }
 
-/// The prefixes that hold for the team, and what is to be said if they are not
-/// those that the operator was told.
+/// The prefixes that hold for the team, and the problem to report if they are not
+/// the configured ones.
 #[must_use]
 pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes) -> (Prefixes, Option<Problem>) {
     let stays = written.or(configured);

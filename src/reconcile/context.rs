@@ -53,8 +53,8 @@ pub struct Context {
     pub events: Arc<Events>,
     reporter: Reporter,
     pub(super) tasks: Tasks,
-    /// What the API server puts before the names of people and groups, as this
-    /// program was told; where it was not, what is written on namespaces holds.
+    /// What the API server puts before the names of people and groups, as configured;
+    /// without configuration, the prefixes on namespaces hold.
     pub prefixes: Option<Prefixes>,
     /// Counts.
     pub metrics: Arc<Metrics>,

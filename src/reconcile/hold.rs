@@ -45,13 +45,13 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> P
 async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failure: &Issue) -> Pass {
     let name = team.name();
     let mut outcome = Outcome::default();
-    let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    let mut remaining = revoke_who_left(context, name, people, failure, &mut outcome).await;
     // The fence refuses it where a namespace lost its label.
     if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
         outcome.not_removed.clear();
-        told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+        remaining = revoke_who_left(context, name, people, failure, &mut outcome).await;
     }
-    let failure = told;
+    let failure = remaining;
     publish(context, name, TeamSnapshot::held(&failure));
     let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;

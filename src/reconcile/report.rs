@@ -121,20 +121,20 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluste
         context.metrics.repairs.inc();
         let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
         info!(team = name, object = %key, "put back{by}");
-        let told = Event {
+        let recorded = Event {
             secondary: Some(reference(key)),
             ..event(EventType::Normal, "Repaired", format!("put back {key}{by}"))
         };
-        context.events.record_repeating(team.object_ref(&()), told);
+        context.events.record_repeating(team.object_ref(&()), recorded);
     }
     tell_of_left(context, &team.object_ref(&()), outcome);
     for key in
         outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
     {
         let note = format!("removed {key}: only the AITeam gives rights to people");
-        let told =
+        let recorded =
             Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
-        context.events.record_repeating(team.object_ref(&()), told);
+        context.events.record_repeating(team.object_ref(&()), recorded);
     }
 }
 
@@ -154,8 +154,8 @@ pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outco
         (key.clone(), EventType::Warning, "Removed", format!("removed {key}: the spec no longer asks for it"))
     });
     for (key, type_, reason, note) in kept.chain(gone) {
-        let told = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
-        context.events.record(team.object_ref(&()), told);
+        let recorded = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
+        context.events.record(team.object_ref(&()), recorded);
     }
 }
 
@@ -165,8 +165,8 @@ pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate:
         let fields = fields.join(", ");
         info!(object = %key, fields, "admission adds fields, which are kept");
         let note = format!("admission adds fields to {key}, which are kept: {fields}");
-        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
-        context.events.record_repeating(about.clone(), told);
+        let recorded = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
+        context.events.record_repeating(about.clone(), recorded);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Brings the objects of one team to the state of its spec, in six steps: observe,
 //! plan, desire, apply, judge, report.
 //!
-//! Level-triggered: it is not told why it was called, assumes nothing, and may
-//! be stopped after any step.
+//! Level-triggered: it does not know why it was called, assumes nothing, and may be
+//! stopped after any step.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -101,10 +101,10 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
-    let told = status(team, &plan, &health, &Live { cache: &context.cache }, &now());
+    let new_status = status(team, &plan, &health, &Live { cache: &context.cache }, &now());
     let dealt = shares::deals_out_devices(team, &plan.instances);
-    let judged = AITeam { status: Some(told.clone()), ..AITeam::new(name, AITeamSpec::default()) };
-    report(context, team, told).await?;
+    let judged = AITeam { status: Some(new_status.clone()), ..AITeam::new(name, AITeamSpec::default()) };
+    report(context, team, new_status).await?;
     if dealt != shares::deals_out_devices(&judged, &plan.instances) {
         // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
         context.queue.add(Request::Team(name.to_owned()));
@@ -116,8 +116,8 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
 pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
     let live = |desired: &Desired| cache.get(&desired.key)?.live();
-    let told = sizes::keep(plan, &mut desires.objects, live);
-    plan.problems.extend(told);
+    let problems = sizes::keep(plan, &mut desires.objects, live);
+    plan.problems.extend(problems);
     desires
 }
 

@@ -91,8 +91,8 @@ pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
     // Findings on production, people and fields stay as they were.
     let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
-    let told = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
-    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !told(known));
+    let found = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
+    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !found(known));
     conditions.extend(stays.cloned());
     AITeamStatus {
         observed_generation: Some(generation),

@@ -104,8 +104,7 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Reads files and folders; `-` is standard input. All that is wrong is
-    /// told at once.
+    /// Reads files and folders; `-` is standard input. Reports all errors at once.
     pub fn read(paths: &[PathBuf]) -> Result<Self, Vec<ManifestError>> {
         Self::of(&documents(paths)?)
     }

@@ -237,7 +237,7 @@ mod tests {
         let rendered = rendered(&[("Engine", "{name: mine}", spec), team]);
         assert!(rendered.text.contains("cidr: 203.0.113.1/32"), "{}", rendered.text);
         assert!(
-            rendered.warnings.iter().any(|told| told.contains("which only the cluster knows")),
+            rendered.warnings.iter().any(|warning| warning.contains("which only the cluster knows")),
             "{:?}",
             rendered.warnings
         );

@@ -48,11 +48,11 @@ pub fn strangers(manifests: &Manifests) -> Vec<String> {
         manifests.teams.iter().any(|known| known.metadata.name.as_deref() == team)
     };
     let strangers = manifests.daily.iter().filter(|written| !known(written));
-    let told = strangers.map(|written| {
+    let unassigned = strangers.map(|written| {
         let id = id(written);
         format!("{id} is in no namespace of a team of the files. Add the AITeam with -f")
     });
-    told.collect()
+    unassigned.collect()
 }
 
 fn of_team<'a>(team: &'a str, manifests: &'a Manifests) -> impl Iterator<Item = &'a Written> {

@@ -1,9 +1,9 @@
 //! Takes out of an applied object what others added to it.
 //!
-//! One write of the answer to our own apply, in its version. What that write's
-//! answer holds all the same was put in by admission, or cannot be taken out any
-//! more: it is remembered while the process lives, told once and left, so that
-//! nobody fights.
+//! It writes the answer to our own apply once more, in its version. Additions that are
+//! in that write's answer too come from admission, or cannot be removed any more: they
+//! are remembered while the process lives, reported once, and left, so that no two
+//! writers fight.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};

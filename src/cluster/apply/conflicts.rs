@@ -70,7 +70,7 @@ impl Applier {
 
     async fn whose(&self, key: &ObjectKey, desired: &Desired) -> Whose {
         let known = self.watches.version(&key.group, &key.kind, &desired.version);
-        // Of a kind that is not followed nothing is written: that is told there.
+        // Objects of a kind that is not watched are not written; their write reports that.
         let Some(known) = known.filter(|known| matches!(known.state, State::Synced)) else { return Whose::Ours };
         match self.writer.get(&known.kind, key).await {
             Ok(None) => Whose::Nobodys,

@@ -12,18 +12,18 @@ use crate::cluster::queue::RequeueAfter;
 pub enum Result {
     /// It was as desired.
     Unchanged,
-    /// It was created, or brought to a changed wish.
+    /// It was created, or brought to a changed intent.
     Written,
     /// Somebody had changed it, and it was put back.
     Repaired {
-        /// Who had changed it, where that can be told.
+        /// Who had changed it, if it is known.
         by: Option<String>,
     },
     /// It is not as desired.
     Failed(Issue),
 }
 
-/// Whoever keeps changing an object, and what of it, where that can be told.
+/// The writer that keeps changing an object, and the field, if they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherManager {
     /// The field manager.
@@ -55,7 +55,7 @@ pub struct Outcome {
     pub not_removed: BTreeMap<ObjectKey, Issue>,
     /// Objects that somebody keeps changing.
     pub contested: BTreeMap<ObjectKey, OtherManager>,
-    /// What admission put into objects, and was left there, told for the first time.
+    /// What admission put into objects and was left there, to be reported once.
     pub left: BTreeMap<ObjectKey, Vec<String>>,
     /// When a contested object may be written again.
     pub again: Option<Duration>,

@@ -241,7 +241,7 @@ impl Writer {
         let api = self.api(kind, key);
         let preconditions =
             Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
-        // Only by its StatefulSet can be told that a pod made a moment ago is gone too.
+        // Only the end of the StatefulSet proves that a pod made a moment ago is gone too.
         let with_pods = if key.kind == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..with_pods };
         match self.request("delete", key, api.delete(&key.name, &parameters)).await {

@@ -40,7 +40,7 @@ pub struct Entry {
     pub deleting: bool,
     /// The fields we own, as one number.
     pub fingerprint: u64,
-    /// The intent that the object was seen to hold, with the fingerprint it had then.
+    /// The intent that the object was found to hold, with the fingerprint it had then.
     pub(super) verified: Option<(u64, u64)>,
     /// An applied object that was not yet compared with an intent, as text: what
     /// [`super::compact::holds_as_text`] looks at.
@@ -68,8 +68,7 @@ impl Entry {
         }
     }
 
-    /// The first field in which an applied object is not as intended, where that can
-    /// be told.
+    /// The first field in which an applied object is not as intended, if it is known.
     #[must_use]
     pub fn difference(&self, intent: &Value, write_strategy: WriteStrategy) -> Option<String> {
         difference_as_text(self.unverified.as_ref()?, intent, write_strategy)

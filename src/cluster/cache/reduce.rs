@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(at("1").wakes(), at("2").wakes());
         assert_ne!(at("2").wakes(), at("5").wakes());
         assert_ne!(at("10").wakes(), at("11").wakes());
-        // That a count is told at all wakes: it may stand in the other quotas then.
+        // The first count of a resource wakes: it may now go into the other quotas.
         let count = |used: Value| {
             let hard = json!({"cpu": "10", "count/runs.strata-operator.dev": "5"});
             of(&key, &json!({"metadata": {}, "status": {"hard": hard, "used": used}})).unwrap()

@@ -152,7 +152,7 @@ mod tests {
             (json!({"name": "r"}), json!([]), end, 1),
             (json!({"name": "r"}), json!([]), None, 0),
             (json!({"name": "r", "deletionTimestamp": "1970-01-01T00:00:11Z"}), json!([]), end, 0),
-            // It is due once, to be told.
+            // It is due once, to be reported.
             (tracked.clone(), json!([]), end, 1),
             (tracked, expired.clone(), end, 0),
             // Nobody tracks it any more.

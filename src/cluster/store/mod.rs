@@ -46,8 +46,8 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 /// How many definitions one page of a list has: each may have a megabyte.
 const DEFINITIONS_AT_ONCE: u32 = 20;
 
-/// Who is told what changed. It is called on the task of the watch: what takes
-/// long belongs in the queue.
+/// Receives the changes. It is called on the task of the watch, so long work belongs in
+/// the queue.
 pub trait Listener: Send + Sync + 'static {
     /// A team changed.
     fn team(&self, change: &Change<'_, AITeam>);

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     /// So many of the first words of what following ConfigMaps gives, if they are listed so.
-    async fn told(items: Vec<Value>, count: usize) -> Vec<String> {
+    async fn items_of(items: Vec<Value>, count: usize) -> Vec<String> {
         let list =
             json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items});
         let client = crate::cluster::fake_api::client(move |_| std::future::ready((200, list.clone())));
@@ -215,19 +215,19 @@ mod tests {
         let items = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
         let expected: Vec<String> =
             ["begins".to_owned()].into_iter().chain(names.clone()).chain(["ends".to_owned()]).collect();
-        assert_eq!(told(items, expected.len()).await, expected);
+        assert_eq!(items_of(items, expected.len()).await, expected);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_list_with_an_item_that_cannot_be_read_never_ends() {
         let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
-        assert_eq!(told(items, 4).await, ["begins", "a", "begins", "a"]);
+        assert_eq!(items_of(items, 4).await, ["begins", "a", "begins", "a"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_list_that_gives_items_and_never_ends_counts_as_failing() {
         let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
-        let words = told(items, 400).await;
+        let words = items_of(items, 400).await;
         assert!(words.contains(&"fails".to_owned()), "{words:?}");
         assert!(!words.contains(&"ends".to_owned()), "{words:?}");
     }

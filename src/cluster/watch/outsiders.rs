@@ -1,9 +1,9 @@
 //! Access to namespaces of teams beside that of AITeams: people and groups that a
 //! ClusterRoleBinding lets read Secrets or write everywhere.
 //!
-//! It listens to the watches of both kinds and keeps only what is told: of a role what
-//! it lets, of a binding its role and the first of those it names. What is not of
-//! either is dropped at once.
+//! It listens to the watches of both kinds and keeps only what it reports: what a role
+//! allows, and the role and first subject of a binding. Everything else is dropped at
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -333,7 +333,7 @@ mod tests {
         give(&outsiders, role("edit", "", "pods", "delete"));
         give(&outsiders, role("view", "", "pods", "get"));
         bind(&outsiders, binding("a", "view", &[("User", "ana")]));
-        assert!(!woken().await, "nothing else is told");
+        assert!(!woken().await, "nothing else is reported");
         // A list in which it is not any more.
         outsiders.take("ClusterRoleBinding", &watcher::Event::Init);
         outsiders.take("ClusterRoleBinding", &watcher::Event::InitApply(binding("a", "view", &[("User", "ana")])));

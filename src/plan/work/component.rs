@@ -142,8 +142,8 @@ mod tests {
         let draft = drafted("fraud--shared", "{image: train, datasets: [cards, mine]}").unwrap();
         let advice = "fraud--shared has no dataset mine. Each namespace where the component runs needs its own dataset \
                       of that name";
-        let Detail::Component { image, advice: Some(told), .. } = &draft.detail else { panic!("{draft:?}") };
-        assert_eq!((image.as_str(), told.as_str()), ("registry.example.com/own/train:2", advice));
+        let Detail::Component { image, advice: Some(text), .. } = &draft.detail else { panic!("{draft:?}") };
+        assert_eq!((image.as_str(), text.as_str()), ("registry.example.com/own/train:2", advice));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// The status as it would be recorded after this plan.
-    fn told(mut self, detail: &WorkbenchDetail) -> Self {
+    fn recorded(mut self, detail: &WorkbenchDetail) -> Self {
         let reason = detail.down.as_ref().map_or("Ready", |down| down.reason.name());
         self.status = json!({
             "endedAtStart": detail.ended_at_start, "ownerNamed": detail.owner_named,
@@ -198,7 +198,7 @@ fn an_idle_end_holds_it_down_until_another_start() {
     let ended = running.detail();
     assert_eq!((ended.wanted, why(&ended)), (false, Some(Reason::Idle)));
     assert_eq!(ended.ended_at_start.as_deref(), Some("a"));
-    let down = running.told(&ended).with_pods(&[]);
+    let down = running.recorded(&ended).with_pods(&[]);
     assert_eq!(why(&down.detail()), Some(Reason::Idle));
     let again = down.set("start", json!("b"));
     let up = again.detail();
@@ -209,27 +209,27 @@ fn an_idle_end_holds_it_down_until_another_start() {
 fn another_start_waits_for_the_pod_of_the_one_before() {
     let ended = scene(NAMED).with_pods(&[idle()]).detail();
     assert_eq!(ended.ended_at_start.as_deref(), Some(""));
-    let asked = scene(NAMED).told(&ended).set("start", json!("b")).with_pods(&[idle()]);
+    let asked = scene(NAMED).recorded(&ended).set("start", json!("b")).with_pods(&[idle()]);
     let waits = asked.detail();
     assert_eq!((waits.wanted, why(&waits)), (false, Some(Reason::Progressing)));
     assert_eq!(waits.ended_at_start.as_deref(), Some(""), "the wish that it ended under, not the new one");
-    assert!(asked.told(&waits).with_pods(&[]).detail().wanted);
+    assert!(asked.recorded(&waits).with_pods(&[]).detail().wanted);
 }
 
 #[test]
 fn running_off_and_on_clears_an_idle_end() {
     let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    let off = scene(NAMED).told(&ended).set("running", json!(false));
+    let off = scene(NAMED).recorded(&ended).set("running", json!(false));
     let stopped = off.detail();
     assert_eq!((stopped.wanted, why(&stopped), stopped.ended_at_start.as_ref()), (false, None, None));
     let mut going = idle();
     going.deleting = true;
-    assert!(off.told(&stopped).set("running", json!(true)).with_pods(&[going]).detail().wanted);
+    assert!(off.recorded(&stopped).set("running", json!(true)).with_pods(&[going]).detail().wanted);
 }
 
 #[test]
 fn only_the_servers_own_word_is_an_idle_end() {
-    for (exit_code, message) in [(1, "{\"ended\": \"idle\"}"), (0, ""), (0, "idle"), (0, "{\"ended\": \"told\"}")] {
+    for (exit_code, message) in [(1, "{\"ended\": \"idle\"}"), (0, ""), (0, "idle"), (0, "{\"ended\": \"signal\"}")] {
         assert!(scene(NAMED).with_pods(&[pod(exit_code, message)]).detail().wanted, "{exit_code} {message}");
     }
     let mut crashed_since = idle();
@@ -246,10 +246,10 @@ fn the_server_of_an_owner_who_is_no_longer_named_stops() {
     assert!(named.owner_named);
     for members in [GROUP, "[{role: ProjectManager, users: [ana@example.com]}]", "[{role: DataScientist, users: [bo]}]"]
     {
-        let left = scene(members).told(&named).detail();
+        let left = scene(members).recorded(&named).detail();
         assert_eq!((left.wanted, why(&left), left.owner_named), (false, Some(Reason::OwnerLeft), true), "{members}");
-        assert_eq!(why(&scene(members).told(&left).detail()), Some(Reason::OwnerLeft));
-        let back = scene(NAMED).told(&left).detail();
+        assert_eq!(why(&scene(members).recorded(&left).detail()), Some(Reason::OwnerLeft));
+        let back = scene(NAMED).recorded(&left).detail();
         assert_eq!((back.wanted, back.ended_at_start.as_ref()), (true, None), "{members}");
     }
 }
@@ -257,19 +257,19 @@ fn the_server_of_an_owner_who_is_no_longer_named_stops() {
 #[test]
 fn an_owner_who_stays_through_a_group_says_so_by_another_start() {
     let named = scene(NAMED).detail();
-    let left = scene(GROUP).told(&named).detail();
-    let asked = scene(GROUP).told(&left).set("start", json!("b"));
+    let left = scene(GROUP).recorded(&named).detail();
+    let asked = scene(GROUP).recorded(&left).set("start", json!("b"));
     let accepted = asked.detail();
     assert_eq!((accepted.wanted, accepted.owner_named), (true, false));
-    assert!(asked.told(&accepted).detail().wanted);
+    assert!(asked.recorded(&accepted).detail().wanted);
     let nobody = "[{role: DataScientist, users: [bo]}]";
-    assert_eq!(why(&scene(nobody).told(&left).set("start", json!("b")).detail()), Some(Reason::OwnerLeft));
+    assert_eq!(why(&scene(nobody).recorded(&left).set("start", json!("b")).detail()), Some(Reason::OwnerLeft));
 }
 
 #[test]
 fn leaving_forgets_an_earlier_wish() {
     let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    let left = scene(GROUP).told(&ended).set("start", json!("b")).detail();
+    let left = scene(GROUP).recorded(&ended).set("start", json!("b")).detail();
     assert_eq!((why(&left), left.ended_at_start.as_deref()), (Some(Reason::OwnerLeft), Some("b")));
 }
 
@@ -283,14 +283,14 @@ fn a_group_may_hold_the_owner_and_without_one_nobody_does() {
         let nobody = scene(members).detail();
         assert_eq!(why(&nobody), Some(Reason::OwnerLeft), "{members}");
         assert!(nobody.down.as_ref().unwrap().message.contains("ana@example.com"));
-        assert!(scene(GROUP).told(&nobody).detail().wanted);
+        assert!(scene(GROUP).recorded(&nobody).detail().wanted);
     }
 }
 
 #[test]
 fn who_left_is_stopped_even_if_nothing_else_is_sound() {
     let named = scene(NAMED).detail();
-    let plan = scene(GROUP).told(&named).set("image", json!("gone")).plan();
+    let plan = scene(GROUP).recorded(&named).set("image", json!("gone")).plan();
     assert_eq!(plan.hold, None);
     assert_eq!((why(detail(&plan)), plan.draft.write), (Some(Reason::OwnerLeft), false));
 }
@@ -316,7 +316,7 @@ fn in_a_retained_namespace_nothing_runs_and_nothing_is_written() {
     let plan = scene.plan();
     assert_eq!((why(detail(&plan)), plan.draft.write), (Some(Reason::Retained), false));
     scene.retained = false;
-    assert!(scene.told(detail(&plan)).detail().wanted);
+    assert!(scene.recorded(detail(&plan)).detail().wanted);
 }
 
 #[test]

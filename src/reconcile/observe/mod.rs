@@ -92,13 +92,13 @@ impl Observed {
 }
 
 /// The facts for a team, or why its Blueprint cannot be followed.
-/// Without prefixes (`told`), those that are written hold.
+/// Without configured prefixes, those on the namespaces hold.
 pub fn observe(
     team: &AITeam,
     store: &Store,
     known: &Recorded<'_>,
     may_lower: bool,
-    told: Option<&Prefixes>,
+    configured: Option<&Prefixes>,
 ) -> Result<Observed, Issue> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
@@ -114,7 +114,7 @@ pub fn observe(
         datasets: datasets(name, store),
         retained: Vec::new(),
         going: Vec::new(),
-        prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
+        prefixes: configured.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
         api_server: cache.api_server.all(),
         work_engines: store.work.engines(name),

@@ -166,11 +166,11 @@ pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Know
             before.spec.schedule == after.spec.schedule && last(before) == last(after)
         }
         (Object::ModelService(before), Object::ModelService(after)) => {
-            let told = |service: &ModelService| {
+            let facts = |service: &ModelService| {
                 let status = service.status.clone().unwrap_or_default();
                 (status.wanted, status.serving, status.digest, status.endpoint)
             };
-            before.spec.customers == after.spec.customers && told(before) == told(after)
+            before.spec.customers == after.spec.customers && facts(before) == facts(after)
         }
         _ => true,
     }

@@ -24,8 +24,8 @@ use compare::{
     concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, means_the_same, metadata,
 };
 
-/// Wakes those whom a change concerns. What the first lists bring is not told:
-/// when they are complete, everything is looked at ([`crate::operator::controller`]).
+/// Enqueues the requests that a change concerns. The first lists enqueue nothing: when
+/// they are complete, everything is enqueued ([`crate::operator::controller`]).
 pub struct Triggers(pub Arc<Context>);
 
 impl Listener for Triggers {

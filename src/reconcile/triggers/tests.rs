@@ -225,7 +225,7 @@ async fn settings_are_published_before_the_dataset_reports_them() {
     let conditions = conditions(&[], &[ready], 1, &crate::reconcile::report::now());
     let bare = of(json!({"observedGeneration": 1}));
     let given = of(json!({"observedGeneration": 1, "connections": settings}));
-    let told = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
+    let settled = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
     let waits = async |before: &Known<Object>, after: Option<&Known<Object>>| {
         let begun = tokio::time::Instant::now();
         triggers.work(kind, &change("a--p/x", Some(before), after));
@@ -237,8 +237,8 @@ async fn settings_are_published_before_the_dataset_reports_them() {
             }
         }
     };
-    let (soon, later) = (waits(&bare, Some(&given)).await, waits(&given, Some(&told)).await);
+    let (soon, later) = (waits(&bare, Some(&given)).await, waits(&given, Some(&settled)).await);
     assert!(soon * 5 < later, "{soon:?} and {later:?}");
-    let gone = waits(&told, None).await;
+    let gone = waits(&settled, None).await;
     assert!(gone * 5 < later, "{gone:?} and {later:?}");
 }

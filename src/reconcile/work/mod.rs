@@ -59,7 +59,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
     match observe::standing(context, id) {
         Standing::Unknown => Ok(None),
-        // What is told of an end is never taken back.
+        // A reported end is final.
         Standing::Held(_) if is_at_its_end(&object) => Ok(None),
         Standing::Held(failure) => {
             let shown = down_all_the_same(context, id, object.clone()).await?;
@@ -118,10 +118,10 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     }
     report::left(context, id, object, &outcome);
     // 5 judge
-    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
+    let status = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
     // 6 report
-    let awaited = awaits_its_pods(&plan, &observed, &told);
-    report::report(context, id, object, told).await?;
+    let awaited = awaits_its_pods(&plan, &observed, &status);
+    report::report(context, id, object, status).await?;
     next(context, id, &plan, &outcome, awaited)
 }
 
@@ -294,12 +294,12 @@ fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict
 
 /// A run whose Job is said to be complete, and that did not end: its own pods are
 /// waited for a while.
-fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> RequeueAfter {
+fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, status: &Value) -> RequeueAfter {
     let Detail::Run(run) = &plan.draft.detail else { return None };
     let live = observed.live("Job", &run.job)?;
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
     let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
-    (complete && told["finished"].is_null()).then_some(RECHECK)
+    (complete && status["finished"].is_null()).then_some(RECHECK)
 }
 
 fn next(context: &Context, id: &WorkId, plan: &WorkPlan, outcome: &Outcome, awaited: RequeueAfter) -> Pass {

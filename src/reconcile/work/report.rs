@@ -118,7 +118,7 @@ pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> P
     ] {
         bare["spec"][field] = filler;
     }
-    // What even a bare object of the kind cannot carry cannot be told.
+    // Where even a bare object of the kind is unreadable, nothing can be reported.
     if let Ok(bare) = Object::read(id.kind, &bare) {
         let object = bare.with_status(known.status.clone()).unwrap_or(bare);
         let object = with_newest_status(context, object);
@@ -143,7 +143,7 @@ mod tests {
     fn a_verdict_is_reported_when_it_turns() {
         let (ok, drift) = (Some((true, Reason::Ready)), Some((false, Reason::Drift)));
         let failed = Some((false, Reason::MonitorFailed));
-        for (before, after, told) in [
+        for (before, after, expected) in [
             (None, ok, None),
             (None, drift, Some("Drift")),
             (ok, ok, None),
@@ -155,7 +155,7 @@ mod tests {
         ] {
             let events = turns(&status(before), &status(after));
             let reasons: Vec<&str> = events.iter().map(|event| event.reason.as_str()).collect();
-            assert_eq!(reasons, told.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
+            assert_eq!(reasons, expected.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
         }
     }
 
@@ -167,13 +167,13 @@ mod tests {
             status["serving"] = json!(serving);
             status
         };
-        let told = |before: Option<&str>, after: Option<&str>| {
+        let reasons = |before: Option<&str>, after: Option<&str>| {
             let events = turns(&service(before), &service(after)).into_iter();
             events.map(|event| event.reason).collect::<Vec<_>>()
         };
-        assert_eq!(told(Some("1"), None), ["NothingServes"]);
+        assert_eq!(reasons(Some("1"), None), ["NothingServes"]);
         for (before, after) in [(None, None), (None, Some("1")), (Some("1"), Some("1")), (Some("1"), Some("2"))] {
-            assert!(told(before, after).is_empty(), "{before:?} {after:?}");
+            assert!(reasons(before, after).is_empty(), "{before:?} {after:?}");
         }
     }
 }

@@ -50,7 +50,7 @@ impl Case {
         self
     }
 
-    fn told(&self) -> WorkbenchStatus {
+    fn status(&self) -> WorkbenchStatus {
         let plan = WorkPlan {
             retained: false,
             credentials: std::collections::BTreeMap::new(),
@@ -105,22 +105,22 @@ fn up() -> Value {
 
 #[test]
 fn a_server_that_is_up_can_be_entered() {
-    let told = case(true).pod(&up()).told();
-    assert_eq!((told.state, ready(&told).0), (Some(WorkbenchState::Running), true));
-    let enter = told.enter.unwrap();
+    let status = case(true).pod(&up()).status();
+    assert_eq!((status.state, ready(&status).0), (Some(WorkbenchState::Running), true));
+    let enter = status.enter.unwrap();
     assert_eq!(enter, "kubectl port-forward --namespace abc--p pod/workbench-ana-0 8888");
-    assert_eq!(told.claim.as_deref(), Some("workbench-ana"));
-    assert_eq!((told.observed_generation, told.pending), (Some(2), None));
-    assert_eq!(told.engine.unwrap().name, "jupyterlab");
+    assert_eq!(status.claim.as_deref(), Some("workbench-ana"));
+    assert_eq!((status.observed_generation, status.pending), (Some(2), None));
+    assert_eq!(status.engine.unwrap().name, "jupyterlab");
 }
 
 #[test]
 fn a_set_without_its_pod_is_starting_whatever_it_says() {
-    let told = case(true).told();
-    assert_eq!(told.state, Some(WorkbenchState::Starting));
-    assert_eq!(ready(&told), (false, "Progressing".to_owned(), "the server is starting".to_owned()));
-    let told = case(true).pod(&json!({"name": "workbench-ana-0", "ready": true, "deleting": true})).told();
-    assert_eq!((told.state, ready(&told).0), (Some(WorkbenchState::Stopping), false));
+    let status = case(true).status();
+    assert_eq!(status.state, Some(WorkbenchState::Starting));
+    assert_eq!(ready(&status), (false, "Progressing".to_owned(), "the server is starting".to_owned()));
+    let status = case(true).pod(&json!({"name": "workbench-ana-0", "ready": true, "deleting": true})).status();
+    assert_eq!((status.state, ready(&status).0), (Some(WorkbenchState::Stopping), false));
 }
 
 #[test]
@@ -132,19 +132,19 @@ fn down_as_it_should_be_is_ready() {
             detail: case.detail.clone(),
             ..self::case(false)
         };
-        assert_eq!(ready(&stopping.told()).1, "Progressing", "{reason}");
-        assert_eq!(stopping.told().state, Some(WorkbenchState::Stopping));
-        let told = case.told();
-        assert_eq!((ready(&told).0, ready(&told).1.as_str()), (true, reason));
-        assert_eq!((told.state, told.enter), (Some(WorkbenchState::Stopped), None));
+        assert_eq!(ready(&stopping.status()).1, "Progressing", "{reason}");
+        assert_eq!(stopping.status().state, Some(WorkbenchState::Stopping));
+        let status = case.status();
+        assert_eq!((ready(&status).0, ready(&status).1.as_str()), (true, reason));
+        assert_eq!((status.state, status.enter), (Some(WorkbenchState::Stopped), None));
     }
 }
 
 #[test]
 fn an_owner_who_left_is_reported_at_once() {
-    let told = down(Reason::OwnerLeft).pod(&up()).told();
-    assert_eq!(ready(&told), (false, "OwnerLeft".to_owned(), "because".to_owned()));
-    assert!(told.conditions.iter().any(|condition| condition.type_ == "Stalled"));
+    let status = down(Reason::OwnerLeft).pod(&up()).status();
+    assert_eq!(ready(&status), (false, "OwnerLeft".to_owned(), "because".to_owned()));
+    assert!(status.conditions.iter().any(|condition| condition.type_ == "Stalled"));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_running_server_says_what_it_does_not_have_yet() {
         json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": updated,
             "currentRevision": "a", "updateRevision": "b"}})
     };
-    let pending = |wanted: bool, set: Value| Case { set, ..case(wanted) }.pod(&up()).told().pending;
+    let pending = |wanted: bool, set: Value| Case { set, ..case(wanted) }.pod(&up()).status().pending;
     assert!(pending(true, set(Value::Null)).unwrap().contains("restart pending"));
     assert_eq!(pending(true, set(json!(1))), None);
     assert_eq!(pending(false, set(Value::Null)), None);
@@ -170,24 +170,24 @@ fn server_termination_message_wins_over_restart_counts() {
         json!({"name": "workbench-ana-0", "containers": [{"name": "notebook", "before": ended, "running": running,
             "waiting": if running.is_null() { json!(["CrashLoopBackOff", "back-off"]) } else { Value::Null }}]})
     };
-    let told = Case { verdict: waiting.clone(), ..case(true) }.pod(&container(Value::Null)).told();
-    assert_eq!(ready(&told).2, "pod workbench-ana-0: the image has no JupyterLab");
-    let told = Case { verdict: waiting, ..case(true) }.pod(&container(json!("2026-01-01T00:00:00Z"))).told();
-    assert_eq!(ready(&told).1, "Progressing");
+    let status = Case { verdict: waiting.clone(), ..case(true) }.pod(&container(Value::Null)).status();
+    assert_eq!(ready(&status).2, "pod workbench-ana-0: the image has no JupyterLab");
+    let status = Case { verdict: waiting, ..case(true) }.pod(&container(json!("2026-01-01T00:00:00Z"))).status();
+    assert_eq!(ready(&status).1, "Progressing");
 }
 
 #[test]
 fn a_home_is_reported_where_there_is_one() {
-    let told = case(false).told();
-    assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
-    let told = Case { home: None, ..case(false) }.told();
-    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is stopped by spec.running"));
+    let status = case(false).status();
+    assert!(status.claim.is_some() && ready(&status).2.ends_with("the home volume is kept"), "{status:?}");
+    let status = Case { home: None, ..case(false) }.status();
+    assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.running"));
 }
 
 #[test]
 fn what_is_held_keeps_what_was_known() {
     let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
-    let told = Case { detail: None, failure, ..case(true) }.pod(&up()).told();
-    assert_eq!((told.image.as_deref(), told.ended_at_start.as_deref()), (Some("before"), Some("x")));
-    assert_eq!((told.state, ready(&told).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
+    let status = Case { detail: None, failure, ..case(true) }.pod(&up()).status();
+    assert_eq!((status.image.as_deref(), status.ended_at_start.as_deref()), (Some("before"), Some("x")));
+    assert_eq!((status.state, ready(&status).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
 }
