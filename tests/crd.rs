@@ -109,10 +109,10 @@ fn every_word_of_a_closed_set_says_what_it_means() {
         let text = schema["description"].as_str().unwrap_or_default();
         // An amount of time says itself what it means.
         let amounts = words.iter().all(|word| word.as_str().unwrap().starts_with(|c: char| c.is_ascii_digit()));
-        let told = words.len() < 2
+        let described = words.len() < 2
             || amounts
             || words.iter().all(|word| text.contains(&format!("{}: ", word.as_str().unwrap())));
-        (!told).then_some("does not say what each of its words means")
+        (!described).then_some("does not say what each of its words means")
     });
     assert_eq!(found, NONE);
 }
@@ -212,7 +212,7 @@ fn every_example_is_accepted_and_rendered() {
     assert_eq!(rendered.refused, NONE);
     // The same twice, to the byte.
     assert!(rendered.text == render(&manifests, &Prefixes::default()).text);
-    // Whatever is told of an example is told of what waits, not of a mistake.
+    // A problem of an example may be that something is missing, never a mistake.
     let mistakes: Vec<&String> =
         rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("no effect yet")).collect();
     assert!(mistakes.is_empty(), "{mistakes:?}");

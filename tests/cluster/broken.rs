@@ -44,10 +44,10 @@ async fn a_broken_engine_breaks_its_component_alone() {
     let failed = component(&seen, "Experiments");
     assert_eq!((&failed["state"], &failed["reason"]), (&json!("Failed"), &json!("EngineInvalid")), "{failed}");
     team.until("has its features", |seen| component(seen, "FeatureStore")["state"] == "Ready").await;
-    let told = team
+    let reported = team
         .until_there(&path("Engine", "", "crooked"), |engine| condition(engine, "Ready")["status"] == "False")
         .await;
-    assert_eq!(condition(&told, "Ready")["reason"], "EngineInvalid", "{}", told["status"]);
+    assert_eq!(condition(&reported, "Ready")["reason"], "EngineInvalid", "{}", reported["status"]);
     // Others, with the built-in engine, are not held up.
     let other = Team::ready(stage, "straight", with_experiments(&json!({}))).await;
     assert_eq!(component(&other.get().await, "Experiments")["engine"], "mlflow");

@@ -126,20 +126,23 @@ async fn changes_while_the_operator_is_down_are_noticed_afterwards() {
     let bench = Work::create(&team, "Workbench", "first", "ana", of_ana()).await;
     let slow = Work::named(&team, "Run", "first", "slow");
     pipeline(&team, "experiment", &json!({})).await.until_ready().await;
-    let told = [("simulate/duration", "3s"), ("simulate/exit-code", "4"), ("simulate/message", "too late")];
-    stage.plane.simulate(&slow.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/duration", "3s"), ("simulate/exit-code", "4"), ("simulate/message", "too late")];
+    stage.plane.simulate(&slow.pods_named(""), &annotations).await.unwrap();
     slow.write(&team.admin, json!({"pipeline": "experiment"})).await.expect("created");
     bench.until_state("Running").await;
     slow.until_state("Running").await;
     stage.operator.stop().await.expect("stopped");
     let idle = json!({"metadata": {"annotations": {"simulate/message": "{\"ended\": \"idle\"}"}}});
-    team.admin.merge(&bench.child("Pod", "workbench-ana-0"), &idle).await.expect("told");
+    team.admin.merge(&bench.child("Pod", "workbench-ana-0"), &idle).await.expect("the annotation is written");
     team.until_there(&slow.child("Job", "run-slow"), |job| job["status"]["failed"] == 1).await;
     let ended = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 1;
     team.until_there(&bench.child("Pod", "workbench-ana-0"), ended).await;
     stage.operator.resume().await.expect("started again");
     let seen = slow.until_state("Failed").await;
-    assert!(condition(&seen, "Ready")["message"].as_str().is_some_and(|told| told.contains("too late")), "{seen}");
+    assert!(
+        condition(&seen, "Ready")["message"].as_str().is_some_and(|message| message.contains("too late")),
+        "{seen}"
+    );
     let seen = bench.until_state("Stopped").await;
     assert_eq!(condition(&seen, "Ready")["reason"], "Idle", "{seen}");
 }

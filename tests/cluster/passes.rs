@@ -64,8 +64,8 @@ async fn what_nobody_uses_wakes_nobody() {
     let status = path("Blueprint", "", "quiet") + "/status";
     admin.merge(&status, &json!({"status": {"teams": 7}})).await.expect("the status is written");
     teams[0].until_there(&path("Blueprint", "", "quiet"), |seen| seen["status"]["teams"] == TEAMS).await;
-    let told = at_rest(stage).await;
-    let made = told.since(&after);
+    let counted = at_rest(stage).await;
+    let made = counted.since(&after);
     println!("measured: one status of a Blueprint, passes: {made}");
     assert!((1..=5).contains(&made.all()), "{made}");
 
@@ -77,7 +77,7 @@ async fn what_nobody_uses_wakes_nobody() {
     admin.create(&engine).await.expect("the engine is taken");
     let there = path("Engine", "", "unheard-of");
     teams[0].until_there(&there, |seen| seen["status"]["teams"] == 0).await;
-    let made = at_rest(stage).await.since(&told);
+    let made = at_rest(stage).await.since(&counted);
     println!("measured: a new Engine, passes: {made}");
     assert_eq!(made.all(), made.of("engine"), "{made}");
     assert!((1..=5).contains(&made.of("engine")), "{made}");
@@ -128,8 +128,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// What somebody waits for a dataset to be told of, and for a plain write of the
-/// same size, again and again until told to end.
+/// How long a dataset's first status takes, and a plain write of the
+/// same size, again and again until stopped.
 async fn waits(team: &Team, prefix: &str, mut more: impl FnMut(usize) -> bool) -> (Duration, Duration) {
     let (mut waited, mut plain) = (Vec::new(), Vec::new());
     let mut number = 0;
@@ -142,7 +142,7 @@ async fn waits(team: &Team, prefix: &str, mut more: impl FnMut(usize) -> bool) -
         plain.push(begun.elapsed());
         let begun = Instant::now();
         let dataset = Work::create(team, "Dataset", "first", &name, json!({"uri": "s3://one"})).await;
-        dataset.until("is told", |seen| !seen["status"]["conditions"].is_null()).await;
+        dataset.until("is reported", |seen| !seen["status"]["conditions"].is_null()).await;
         waited.push(begun.elapsed());
         number += 1;
     }
@@ -182,7 +182,7 @@ async fn a_flood_in_one_team_holds_up_no_other() {
     let ratio = |wait: Duration, plain: Duration| wait.as_secs_f64() / plain.as_secs_f64();
     let (alone, among) = (ratio(quiet, quiet_plain), ratio(busy, busy_plain));
     println!(
-        "measured: another team's dataset is told of after {quiet:?} ({alone:.1} plain writes), \
+        "measured: another team's dataset has a status after {quiet:?} ({alone:.1} plain writes), \
          while {DATASETS} datasets beside {COMPONENTS} components go after {busy:?} ({among:.1}); passes: {made}"
     );
     assert!(among <= 5.0 * alone.max(4.0), "{among:.1} plain writes instead of {alone:.1}");

@@ -148,7 +148,7 @@ async fn a_schedule_rests_while_its_pipeline_says_so() {
     let rests = |seen: &Value| condition(seen, "Ready")["reason"] == "Stopped";
     let seen = work.until("says that it rests", rests).await;
     assert_eq!(condition(&seen, "Ready")["status"], "True", "{seen}");
-    // What ran stays, and so does what is told of it.
+    // What ran stays, and so does its status.
     assert_eq!(seen["status"]["last"]["state"], "Succeeded", "{seen}");
     assert!(team.admin.find(&work.child("Job", "pipeline-nightly-1")).await.is_some(), "its Job went");
     let resumed = Change::Merge(json!({"spec": {"suspend": false}}));
@@ -189,9 +189,10 @@ async fn a_failing_schedule_is_reported_and_turns_production_red() {
     work.until("tells of success", |seen| seen["status"]["last"]["state"] == "Succeeded").await;
     team.until("has a production side", |team| condition(team, "ProductionReady")["status"] == "True").await;
 
-    let told = [("simulate/step", "first"), ("simulate/exit-code", "2"), ("simulate/message", "no payments today")];
+    let annotations =
+        [("simulate/step", "first"), ("simulate/exit-code", "2"), ("simulate/message", "no payments today")];
     let pods = work.pods_named("");
-    team.stage.plane.simulate(&pods, &told).await.unwrap();
+    team.stage.plane.simulate(&pods, &annotations).await.unwrap();
     due(&work, "pipeline-nightly-2").await;
     let seen = work.until("tells of failure", |seen| seen["status"]["last"]["state"] == "Failed").await;
     let last = &seen["status"]["last"];
@@ -205,10 +206,10 @@ async fn a_failing_schedule_is_reported_and_turns_production_red() {
         cron.contains("\"terminationMessagePolicy\":\"File\"") && !cron.contains("FallbackToLogsOnError"),
         "{cron}"
     );
-    let red = team.until("is told", |team| condition(team, "ProductionReady")["status"] == "False").await;
+    let red = team.until("is reported", |team| condition(team, "ProductionReady")["status"] == "False").await;
     assert_eq!(condition(&red, "Ready")["status"], "True", "{}", red["status"]);
     assert!(
-        condition(&red, "ProductionReady")["message"].as_str().is_some_and(|told| told.contains("nightly")),
+        condition(&red, "ProductionReady")["message"].as_str().is_some_and(|message| message.contains("nightly")),
         "{red}"
     );
     assert!(!red["status"].to_string().contains("no payments today"), "{red}");

@@ -6,7 +6,7 @@ use harness::{Pods, wait};
 use serde_json::{Value, json};
 
 use crate::actor::{Actor, Answer, collection, path};
-use crate::team::{PATIENCE, Team, condition, is_observed, obeys_the_rules, told};
+use crate::team::{PATIENCE, Team, condition, is_observed, obeys_the_rules, summary};
 
 /// An object of daily work.
 pub struct Work<'a> {
@@ -151,7 +151,7 @@ impl<'a> Work<'a> {
 fn seen(object: &Value) -> String {
     let mut status = object["status"].clone();
     status["conditions"] = Value::Null;
-    format!("{}; {status}", told(object))
+    format!("{}; {status}", summary(object))
 }
 
 /// A component of Shared that takes a parameter and nothing else.

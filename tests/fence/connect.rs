@@ -1,5 +1,5 @@
 //! Who gets into pods: `templates/admission/connect.yaml`. There is no kubelet:
-//! whoever gets through is told that there is no such pod, or no way to its node.
+//! a request that gets through is answered with "no such pod", or "no way to its node".
 
 use std::process::Command;
 

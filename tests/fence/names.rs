@@ -49,7 +49,7 @@ async fn names_of_workbenches_are_the_operators() {
     for name in ["workbench", "workbench-ana", "workbench-ana-0"] {
         for (base, plural, object) in kinds(name) {
             let answer = owns.post(&path(base, plural), object).await;
-            // Of pods the policy on homes says so as well; which of two is told is not foreseeable.
+            // Of pods the policy on homes says so as well; which of the two answers is not foreseeable.
             if plural == "pods" && answer.by(HOMES) {
                 continue;
             }

@@ -84,7 +84,7 @@ pub async fn ana_does_mischief(stage: &Stage) {
 }
 
 /// A version that cannot be loaded: its pods never become ready. Where to read why is
-/// told, and not what the model's own code said.
+/// reported, and not what the model's own code said.
 pub async fn a_broken_version_never_serves(stage: &Stage) {
     let words = ["which serves, ended with exit code 1", "Its log: `kubectl logs", "Version 1 is still serving"];
     is_refused_and_reported(stage, "3", "PodFailing", &words).await;
@@ -103,7 +103,7 @@ pub async fn a_changed_artefact_never_serves(stage: &Stage) {
 async fn is_refused_and_reported(stage: &Stage, version: &str, reason: &str, words: &[&str]) {
     let (mel, bea) = (stage.person("mel"), stage.person("bea"));
     wants(&mel, version).await;
-    let told = harness::wait::until(format!("{reason} {words:?}"), PATIENCE, async || {
+    let reported = harness::wait::until(format!("{reason} {words:?}"), PATIENCE, async || {
         let service = reads(&mel).await;
         if says(&service, "Ready", "False", reason, words) {
             return Ok(());
@@ -111,7 +111,7 @@ async fn is_refused_and_reported(stage: &Stage, version: &str, reason: &str, wor
         tokio::time::sleep(Duration::from_millis(500)).await;
         Err(condition(&service, "Ready").to_string())
     });
-    told.await.unwrap_or_else(|error| panic!("{error}"));
+    reported.await.unwrap_or_else(|error| panic!("{error}"));
     mel.does(&format!("{STATUS} --output=wide")).await;
     assert_eq!(asks(&bea, 10, 1, 1).await, "10 answered, 0 lost\n");
 }

@@ -117,14 +117,14 @@ impl Demo {
         look: impl AsyncFn() -> Result<Vec<Seen>, Error>,
     ) -> Result<Vec<String>, Error> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
-        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let mut printed: BTreeMap<String, String> = BTreeMap::new();
         loop {
             stage.check()?;
             let seen = look().await?;
             for Seen { name, state, .. } in &seen {
-                if told.get(name) != Some(state) {
+                if printed.get(name) != Some(state) {
                     clock.say(&format!("{name:<20} {state}"));
-                    told.insert(name.clone(), state.clone());
+                    printed.insert(name.clone(), state.clone());
                 }
             }
             let waiting: Vec<String> = seen.into_iter().filter(|seen| !seen.good).map(|seen| seen.name).collect();
