@@ -20,7 +20,7 @@ use strata::cluster::cache::ObjectCache;
 use strata::engine::Catalogue;
 use strata::objects::{Desires, desired};
 use strata::plan::{Facts, Plan, plan};
-use strata::status::health::{Seen, Trouble, health};
+use strata::status::health::{LiveState, Trouble, health};
 use strata::status::team::{Live, held, status};
 
 const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test status";
@@ -84,7 +84,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
         plan,
         &desires,
         &Outcome::default(),
-        &Seen { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
+        &LiveState { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
     );
     status(team, plan, &found, &Live { cache: &cache }, &Time(Timestamp::UNIX_EPOCH))
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The text on one line, with what cannot be seen escaped as in JSON: `\n`, `\u202e`.
+/// The text on one line, with invisible characters escaped as in JSON: `\n`, `\u202e`.
 /// Escaped text is kept.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -62,7 +62,7 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
 /// of control and format characters: fillers, a joiner, a space and ends of lines, as ranges.
 /// The cost of an API server's rule grows with its pattern: the rules of members have no room
 /// for more.
-const UNSEEN: &[(char, char)] = &[
+const INVISIBLE: &[(char, char)] = &[
     ('\u{a0}', '\u{a0}'),
     ('\u{34f}', '\u{34f}'),
     ('\u{115f}', '\u{1160}'),
@@ -76,7 +76,7 @@ const UNSEEN: &[(char, char)] = &[
 /// The class of invisible characters, for a pattern in a text of CEL.
 pub(crate) fn hidden_class() -> String {
     let mut class = r"[\\pC".to_owned();
-    for (first, last) in UNSEEN {
+    for (first, last) in INVISIBLE {
         let hyphen = if u32::from(*last) - u32::from(*first) > 1 { "-" } else { "" };
         let ends = if first == last { vec![first] } else { vec![first, last] };
         let ends: Vec<String> = ends.into_iter().map(|c| format!("\\u{:04x}", u32::from(*c))).collect();
@@ -89,7 +89,7 @@ pub(crate) fn hidden_class() -> String {
 /// has no width, or changes the place of others.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
-        || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
+        || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
         || matches!(
             c,
             '\u{ad}'

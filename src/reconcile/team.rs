@@ -35,7 +35,7 @@ use crate::reconcile::target::Target;
 use crate::reconcile::work::written::of_work;
 use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
-use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
+use crate::status::health::{Health, LiveState, Missing, health, summary, troubles};
 use crate::status::team::{Live, status};
 
 /// Reconciles the team of this name, whether its object exists or not.
@@ -74,7 +74,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
         Ok(observed) => observed,
         Err(failure) => return hold(context, team, &failure).await,
     };
-    // A record that is not seen because nothing is seen is not a record that is not there.
+    // While no ConfigMap can be watched, a missing record proves nothing.
     if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
         return hold(context, team, &failure).await;
     }
@@ -106,7 +106,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     let judged = AITeam { status: Some(new_status.clone()), ..AITeam::new(name, AITeamSpec::default()) };
     report(context, team, new_status).await?;
     if dealt != shares::deals_out_devices(&judged, &plan.instances) {
-        // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
+        // Quotas count the devices until the queue is ready to hand them out, and again when it is not.
         context.queue.add(Request::Team(name.to_owned()));
     }
     next(context, name, &plan, &health, &outcome, later)
@@ -338,7 +338,7 @@ fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observe
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
     let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
     let probes = &context.watches.probes;
-    let seen = Seen {
+    let live_state = LiveState {
         live: &|key| context.cache.get(key)?.live(),
         troubles: pods
             .flat_map(|(key, entry)| troubles(&key, &entry.state.pod().unwrap_or_default(), probes.of(&entry.uid)))
@@ -346,7 +346,7 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
         daily: work_healths(context, plan),
         waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
-    health(plan, desires, outcome, &seen)
+    health(plan, desires, outcome, &live_state)
 }
 
 /// The work in the team's namespaces, as it reports itself; runs never.

@@ -113,9 +113,9 @@ impl Manifests {
     pub fn of(documents: &[Document]) -> Result<Self, Vec<ManifestError>> {
         let mut manifests = Self::default();
         let mut errors = Vec::new();
-        let mut seen = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for document in documents {
-            match manifests.add(document, &mut seen) {
+            match manifests.add(document, &mut places) {
                 Ok(()) => {}
                 Err(mut found) => errors.append(&mut found),
             }
@@ -123,7 +123,7 @@ impl Manifests {
         if errors.is_empty() { Ok(manifests) } else { Err(errors) }
     }
 
-    fn add(&mut self, document: &Document, seen: &mut Seen) -> Result<(), Vec<ManifestError>> {
+    fn add(&mut self, document: &Document, places: &mut Places) -> Result<(), Vec<ManifestError>> {
         let (Some(kind), Some(name)) = (document.text("/kind"), document.text("/metadata/name")) else {
             return Err(vec![ManifestError::NoObject { place: document.place() }]);
         };
@@ -135,7 +135,7 @@ impl Manifests {
         }
         let namespace = daily.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
         let key = (kind.to_owned(), namespace.to_owned(), name.to_owned());
-        if let Some(before) = seen.insert(key, document.place()) {
+        if let Some(before) = places.insert(key, document.place()) {
             return Err(vec![ManifestError::Twice { place: document.place(), before }]);
         }
         match (daily, kind) {
@@ -149,7 +149,7 @@ impl Manifests {
 }
 
 /// The location of each object, by kind, namespace and name.
-type Seen = BTreeMap<(String, String, String), String>;
+type Places = BTreeMap<(String, String, String), String>;
 
 fn typed<K: DeserializeOwned>(document: &Document, kind: &str) -> Result<K, Vec<ManifestError>> {
     let refused = |problem: String| ManifestError::Refused { place: document.place(), problem };

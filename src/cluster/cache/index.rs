@@ -28,8 +28,8 @@ pub struct Index {
 /// A list under way.
 #[derive(Default)]
 pub struct Listing {
-    /// The names of the list, and objects written since it began.
-    pub seen: HashSet<Id>,
+    /// The objects in the list, and those written since it began.
+    pub listed: HashSet<Id>,
     /// What was written since it began: of that the list may be older.
     pub answered: HashSet<Id>,
 }
@@ -62,7 +62,7 @@ impl Index {
     /// Notes in the lists under way that there is an object.
     pub fn note(&mut self, key: &ObjectKey, id: Id, answered: bool) {
         for listing in self.lists_of(key) {
-            listing.seen.insert(id);
+            listing.listed.insert(id);
             if answered {
                 listing.answered.insert(id);
             }
@@ -81,7 +81,7 @@ impl Index {
     /// Forgets an object. Its number may be another's from now on.
     pub fn let_go(&mut self, key: &ObjectKey, id: Id) -> Wake {
         for listing in self.lists_of(key) {
-            listing.seen.remove(&id);
+            listing.listed.remove(&id);
             listing.answered.remove(&id);
         }
         let Some(owner) = self.objects.remove(id) else { return Wake::new() };

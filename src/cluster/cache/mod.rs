@@ -277,9 +277,9 @@ impl ObjectCache {
     pub fn list_ends(&self, group: &str, kind: &str, version: &str) -> Wake {
         let mut index = self.write();
         let name = (group.to_owned(), kind.to_owned(), version.to_owned());
-        let Some(Listing { seen, .. }) = index.listing.remove(&name) else { return Wake::new() };
+        let Some(Listing { listed, .. }) = index.listing.remove(&name) else { return Wake::new() };
         let mut gone = index.objects.of_kind(group, kind);
-        gone.retain(|id| !seen.contains(id));
+        gone.retain(|id| !listed.contains(id));
         let now = Instant::now();
         let mut wake = Wake::new();
         for (id, key) in index.keys(&gone) {

@@ -44,7 +44,7 @@ pub struct Slot {
     uid: [u8; 16],
     pub version: u64,
     pub fingerprint: u64,
-    /// The intent that it was seen to hold as it is now.
+    /// The intent that it was found to hold, with its present fingerprint.
     verified: Option<NonZeroU64>,
     state: Option<Packed>,
     wakes: u64,
@@ -57,7 +57,7 @@ struct Rare {
     /// A UID that is no number.
     uid: Option<Box<str>>,
     controller: Option<Uid>,
-    /// An intent that it was seen to hold with another fingerprint.
+    /// An intent that it was found to hold, with another fingerprint.
     verified: Option<(u64, u64)>,
     unverified: Option<Packed>,
 }
@@ -296,13 +296,13 @@ impl Slot {
         odd.map_or(Uid::Number(self.uid), Uid::Text)
     }
 
-    /// The intent that it was seen to hold, with the fingerprint that it had then.
+    /// The intent that it was found to hold, with the fingerprint that it had then.
     pub fn verified(&self) -> Option<(u64, u64)> {
         let now = self.verified.map(|intent| (intent.get(), self.fingerprint));
         now.or_else(|| self.rare.as_ref()?.verified)
     }
 
-    /// It was seen to hold this intent with this fingerprint.
+    /// Records that it was found to hold this intent, with this fingerprint.
     pub fn set_verified(&mut self, verified: Option<(u64, u64)>) {
         let now = verified.filter(|(_, fingerprint)| *fingerprint == self.fingerprint);
         self.verified = now.and_then(|(intent, _)| NonZeroU64::new(intent));

@@ -27,7 +27,7 @@ pub fn of(key: &ObjectKey, object: &Value) -> Option<StoredState> {
         "ResourceQuota" => return Some(quota(&object["status"])),
         "RoleBinding" | "ClusterRoleBinding" => CachedState::Binding(binding(object)),
         "ConfigMap" if key.name == labels::RECORD => CachedState::Record(texts(&object["data"])),
-        "Pod" if is_of_work(metadata) => CachedState::WorkPod(pod::seen(object)),
+        "Pod" if is_of_work(metadata) => CachedState::WorkPod(pod::reduce(object)),
         "Pod" => CachedState::Pod(pod_trouble(object)?),
         // It only says whose pods are, and of a team's own services nobody asks that.
         "ReplicaSet" => return is_of_work(metadata).then(StoredState::default),

@@ -1,10 +1,9 @@
-//! Follows one kind for as long as the program lives, and keeps the health of that.
+//! Watches one kind for as long as the program lives, and keeps the health of the watch.
 //!
-//! kube's watcher does the work. What it does not say (that a bookmark came, that an
-//! interrupted watch goes on) is seen on the connection; and since it never lists
-//! again after a watch that could not start, one whose content may be old is begun anew.
-//! Lists are taken item by item while they are read ([`super::page`]): kube gets them
-//! without their items.
+//! kube's watcher does the work. It reports neither bookmarks nor that an interrupted
+//! watch goes on, so both are taken from the connection. It never lists again after a
+//! watch that could not start, so a watch whose content may be old is started anew. Lists
+//! are read item by item ([`super::page`]); kube gets them without their items.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,8 +130,8 @@ fn say(health: &Health, state: &State) {
     }
 }
 
-/// A client whose watches are seen to start and to give something, and whose lists take
-/// turns and send their items here.
+/// A client that records when its watches start and deliver something, and whose lists
+/// take turns and send their items here.
 fn heard<K: DeserializeOwned + Send + 'static>(opener: &Opener, health: &Arc<Health>, items: Sender<Box<K>>) -> Client {
     let (inner, health, pages) = (opener.client.clone(), Arc::clone(health), Arc::clone(&opener.pages));
     let service = tower::service_fn(move |request: Request<Body>| {

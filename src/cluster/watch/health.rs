@@ -1,8 +1,8 @@
-//! Whether what a watch feeds can be believed: how far it has come, why it fails,
-//! and when it was last known to be good.
+//! Whether the data of a watch can be believed: how far the watch is, why it fails, and
+//! when it was last known to be good.
 //!
-//! Fed with what the watch gives and with what is seen of its connection; it opens
-//! none itself ([`super::follow`] does), and knows no object.
+//! Its input are the events of the watch and of its connection. It opens no connection
+//! itself ([`super::follow`] does), and knows no object.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

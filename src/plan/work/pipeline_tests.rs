@@ -56,7 +56,7 @@ fn executions_by_schedule_end_as_the_pipeline_or_the_site_says() {
     };
     let site = scene().runs("{activeDeadlineSeconds: 30, ttlSecondsAfterFinished: 700}");
     let own = "activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 0,";
-    assert_eq!([times(&scene(), own), times(&site, own)], [(Some(20), Some(SEEN)); 2], "an end that nobody can see");
+    assert_eq!([times(&scene(), own), times(&site, own)], [(Some(20), Some(MIN_TTL)); 2], "too short to be reported");
     assert_eq!([times(&scene(), ""), times(&site, "")], [(None, None), (Some(30), Some(700))]);
 }
 

@@ -165,10 +165,10 @@ fn never_came_up(name: &str, facts: &WorkFacts<'_>) -> bool {
 #[must_use]
 pub fn runs_as_before(set: &serde_json::Value) -> bool {
     let count = |field: &str| set["status"][field].as_i64().unwrap_or(0);
-    let seen = set["status"]["observedGeneration"].as_i64() >= set["metadata"]["generation"].as_i64();
+    let observed = set["status"]["observedGeneration"].as_i64() >= set["metadata"]["generation"].as_i64();
     // The set's own revisions do not tell: of one that is updated on delete the
     // current one stays what it was for ever.
-    seen && count("updatedReplicas") < count("replicas")
+    observed && count("updatedReplicas") < count("replicas")
 }
 
 fn never_ran(pod: &Pod) -> bool {

@@ -349,7 +349,7 @@ fn workbench_that_never_started_takes_corrected_settings() {
     for (set, pod, replicas) in [
         (set(2, 0), container(json!({})), 0),
         (set(2, 0), container(json!({"waiting": ["ImagePullBackOff", "x"]})), 0),
-        // It is of the newest settings, or of those that its controller has not seen yet.
+        // It is of the newest settings, or of those that its controller has not observed yet.
         (set(2, 1), container(json!({})), 1),
         (set(3, 0), container(json!({})), 1),
         // Somebody works in it, or did.

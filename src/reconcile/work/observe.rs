@@ -55,8 +55,8 @@ pub fn standing(context: &Context, id: &WorkId) -> Standing {
     Standing::On(snapshot)
 }
 
-/// What was seen of what was written for an object. The Job of a run before it,
-/// of the same name, is not its own: it is still there until it is collected.
+/// The observed state of the objects written for one object. The Job of an earlier run of
+/// the same name is not its own: it stays until the garbage collector deletes it.
 pub struct Observed {
     objects: Vec<(ObjectKey, Entry)>,
     /// Its pods, believed.

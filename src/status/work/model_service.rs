@@ -103,8 +103,8 @@ fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_
     if count("availableReplicas") == 0 {
         return Answers { replicas, ..Answers::default() };
     }
-    let seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
-    let through = seen && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
+    let observed = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
+    let through = observed && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
     if !through {
         return Answers { version: before.serving.clone(), digest: before.digest.clone(), replicas };
     }

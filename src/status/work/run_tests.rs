@@ -251,7 +251,7 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
         live
     };
     let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);
-    // Its pod is taken away with it; or it is still seen as the signal ended it.
+    // Its pod is deleted with it, or is still there as the signal ended it.
     let killed = pod("run-first", "Failed", &["generate=0", "train=143", "evaluate"]);
     for pods in [vec![], vec![killed]] {
         let found = status_of(Some(before.clone()), Some(late(json!(600))), &pods, None);

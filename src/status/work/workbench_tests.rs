@@ -157,9 +157,9 @@ fn a_running_server_says_what_it_does_not_have_yet() {
     assert!(pending(true, set(Value::Null)).unwrap().contains("restart pending"));
     assert_eq!(pending(true, set(json!(1))), None);
     assert_eq!(pending(false, set(Value::Null)), None);
-    let mut unseen = set(Value::Null);
-    unseen["metadata"]["generation"] = json!(3);
-    assert_eq!(pending(true, unseen), None);
+    let mut unobserved = set(Value::Null);
+    unobserved["metadata"]["generation"] = json!(3);
+    assert_eq!(pending(true, unobserved), None);
 }
 
 #[test]
