@@ -1,13 +1,13 @@
 //! The definitions of the kinds on a real API server: that it takes them, what
 //! it refuses and how it says so, and what it puts into a new object.
 
-#[path = "admission/daily.rs"]
-mod daily;
 mod samples;
 #[path = "admission/schedules.rs"]
 mod schedules;
 #[path = "admission/tables.rs"]
 mod tables;
+#[path = "admission/work.rs"]
+mod work;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn plural(kind: &str) -> String {
     WorkKind::of(kind).map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned())
 }
 
-/// The objects of the kind, those of daily work in `default`.
+/// The objects of the kind, those of members in `default`.
 fn api(client: Client, kind: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind),

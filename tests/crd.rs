@@ -2,9 +2,9 @@
 //! types say, that nothing in them makes trouble on an API server, and that the
 //! rules refuse what they should and accept every example.
 
-#[path = "crd/daily.rs"]
-mod daily;
 mod samples;
+#[path = "crd/work.rs"]
+mod work;
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,8 +50,8 @@ fn each_kind_is_named_and_shown_as_people_expect() {
         ]
     );
     for definition in definitions() {
-        let daily = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
-        assert_eq!(definition["spec"]["scope"], if daily.is_some() { "Namespaced" } else { "Cluster" });
+        let work_kind = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
+        assert_eq!(definition["spec"]["scope"], if work_kind.is_some() { "Namespaced" } else { "Cluster" });
         let version = &definition["spec"]["versions"][0];
         // Of no kind the size is a number: nobody scales one.
         assert_eq!(version["subresources"], json!({"status": {}}));

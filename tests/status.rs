@@ -84,7 +84,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
         plan,
         &desires,
         &Outcome::default(),
-        &LiveState { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
+        &LiveState { live: &live, troubles, work: Vec::new(), waiting: Vec::new() },
     );
     status(team, plan, &found, &Live { cache: &cache }, &Time(Timestamp::UNIX_EPOCH))
 }

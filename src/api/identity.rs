@@ -8,7 +8,7 @@ use super::kinds::is_only_read;
 use super::labels::RESERVED_PREFIX;
 use super::work::WorkKind;
 
-/// One object of daily work.
+/// One object of a namespaced kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkId {
     /// Its kind.

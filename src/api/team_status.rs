@@ -43,7 +43,7 @@ pub struct AITeamStatus {
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub namespaces: Vec<NamespaceStatus>,
     /// What provides the team's capabilities, worst first; after it, at most 100
-    /// objects of daily work that are not ready.
+    /// members' objects that are not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
     pub components: Vec<ComponentStatus>,
@@ -135,7 +135,7 @@ pub struct ComponentStatus {
     pub project: Option<String>,
     /// The capability it provides.
     pub capability: Capability,
-    /// The object of daily work that it is, if it is one: `Workbench ana`.
+    /// The member's object that it is, if it is one: `Workbench ana`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub object: Option<String>,

@@ -343,7 +343,7 @@ pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outc
         troubles: pods
             .flat_map(|(key, entry)| troubles(&key, &entry.state.pod().unwrap_or_default(), probes.of(&entry.uid)))
             .collect(),
-        daily: work_healths(context, plan),
+        work: work_healths(context, plan),
         waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
     health(plan, desires, outcome, &live_state)

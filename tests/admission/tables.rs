@@ -21,7 +21,7 @@ async fn the_plain_table_tells_where_to_look() {
     api(client, "AITeam").delete("columns", &DeleteParams::default()).await.unwrap();
 }
 
-/// An object of each kind of daily work with a status, and the line of the plain
+/// An object of each namespaced kind with a status, and the line of the plain
 /// table that is made of it, less its age.
 fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
     let ready = json!([{"type": "Ready", "status": "True", "reason": "Ready", "message": "all is well",

@@ -1,4 +1,4 @@
-//! What one object of daily work costs, to the last request, and that none is
+//! What one object of a member costs, to the last request, and that none is
 //! written when the operator starts anew or its definition goes.
 
 use std::time::Instant;

@@ -93,7 +93,7 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "overs", minimal()).await;
     at_rest(stage).await;
-    // Other tests may have left daily work behind: a start looks at that, too.
+    // Other tests may have left members' objects behind: a start looks at that, too.
     stage.operator.restart().await.expect("started again");
     let without = at_rest(stage).await;
     stage.operator.stop().await.expect("stopped");

@@ -115,7 +115,7 @@ async fn teams_that_cannot_be_watched_are_held_and_say_so() {
     stage.operator.wait_ready(PATIENCE).await.expect("ready again");
 }
 
-/// A kind of daily work that cannot be watched: its objects say so, their team and the
+/// A namespaced kind that cannot be watched: its objects say so, their team and the
 /// settings that they gave stay.
 #[tokio::test]
 async fn work_that_cannot_be_watched_says_so() {

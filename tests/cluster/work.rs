@@ -1,4 +1,4 @@
-//! An object of daily work under test: its state, what was written for it, and
+//! A member's object under test: its state, what was written for it, and
 //! the small specs that several files ask for. Whatever is seen of its status on
 //! the way is held against the rules of status, in every test.
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::actor::{Actor, Answer, collection, path};
 use crate::team::{PATIENCE, Team, condition, is_observed, obeys_the_rules, summary};
 
-/// An object of daily work.
+/// A member's object.
 pub struct Work<'a> {
     pub team: &'a Team,
     pub kind: &'static str,

@@ -22,7 +22,7 @@ async fn enters(actor: &Actor, project: &Project<'_>, pod: &str, way: &str) -> A
 async fn with_workbenches(stage: &Stage, project: &Project<'_>) {
     let admin = stage.admin().await;
     for name in ["ana", "bo"] {
-        admin.post(&project.daily("workspace", "workbenches"), workbench(name, name)).await.passes();
+        admin.post(&project.work("workspace", "workbenches"), workbench(name, name)).await.passes();
     }
     let stranger = project.person("vera", "use").await;
     for name in ["ana", "bo"] {

@@ -104,7 +104,7 @@ pub fn schedules() -> Schedules {
     serde_saphyr::from_str(include_str!("schedules.yaml")).unwrap()
 }
 
-/// An object of one of our kinds; those of daily work stand in `default`.
+/// An object of one of our kinds; those of members stand in `default`.
 pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
     let mut object =
         json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});

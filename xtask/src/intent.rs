@@ -1,4 +1,4 @@
-//! What is meant to become of the daily objects in deploy/examples: which of them
+//! What is meant to become of the members' objects in deploy/examples: which of them
 //! fail and why, and when each of the others is as it should be. Judges what the
 //! cluster says, and asks nobody.
 

@@ -1,4 +1,4 @@
-//! Schema fragments of the kinds of daily work.
+//! Schema fragments of the namespaced kinds.
 
 use crate::api::image;
 pub(crate) use crate::api::schema::{names, strings};

@@ -19,7 +19,7 @@ use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
 pub use read::{Document, documents, whole};
-pub use work::Daily;
+pub use work::WorkManifest;
 pub use write::{generated, yaml};
 
 /// The fault of a file.
@@ -98,7 +98,7 @@ pub struct Manifests {
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
     /// Work objects, in the order of the files.
-    pub daily: Vec<Daily>,
+    pub work: Vec<WorkManifest>,
     /// The skipped documents with the reason, one sentence each.
     pub skipped: Vec<String>,
 }
@@ -128,18 +128,18 @@ impl Manifests {
             return Err(vec![ManifestError::NoObject { place: document.place() }]);
         };
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
-        let daily = WorkKind::of(kind);
-        if !ours || (daily.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
+        let work_kind = WorkKind::of(kind);
+        if !ours || (work_kind.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
             self.skipped.push(format!("{} is skipped: only kinds of Strata are read here", document.place()));
             return Ok(());
         }
-        let namespace = daily.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
+        let namespace = work_kind.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
         let key = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         if let Some(before) = places.insert(key, document.place()) {
             return Err(vec![ManifestError::Twice { place: document.place(), before }]);
         }
-        match (daily, kind) {
-            (Some(kind), _) => self.daily.push(Daily::read(kind, document)?),
+        match (work_kind, kind) {
+            (Some(kind), _) => self.work.push(WorkManifest::read(kind, document)?),
             (None, "AITeam") => self.teams.push(typed(document, kind)?),
             (None, "Blueprint") => drop(self.blueprints.insert(name.to_owned(), typed(document, kind)?)),
             (None, _) => drop(self.engines.insert(name.to_owned(), typed(document, kind)?)),

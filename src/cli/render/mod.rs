@@ -39,14 +39,14 @@ pub struct Team {
     /// Its objects.
     pub objects: Vec<Desired>,
     /// Its work.
-    pub daily: Vec<Daily>,
+    pub work: Vec<RenderedWork>,
     /// What is not as it asks, one sentence each.
     pub warnings: Vec<String>,
 }
 
 /// The objects of one work object, as they are written first.
 #[derive(Debug)]
-pub struct Daily {
+pub struct RenderedWork {
     /// Which one.
     pub id: WorkId,
     /// What is written for it, in the order of writing.
@@ -103,7 +103,7 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     let facts = Facts { datasets: &datasets, prefixes, ..Facts::offline(&blueprint, catalogue) };
     let plan = plan(&team, &facts).map_err(|refusal| format!("team {name} is refused: {refusal}"))?;
     let desires = desired(&plan);
-    let daily = work::work(&team, &plan, &facts, manifests);
+    let work = work::work(&team, &plan, &facts, manifests);
     let problems = plan.problems.iter().chain(&desires.problems);
     let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.issue.message)).collect();
     let choices = plan.instances.iter().filter_map(|instance| instance.choice.as_ref());
@@ -112,8 +112,8 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
             "team {name}: 203.0.113.1 stands for the addresses of the API server, which only the cluster knows"
         ));
     }
-    warnings.extend(daily.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
-    Ok(Team { name, objects: desires.objects, daily, warnings })
+    warnings.extend(work.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
+    Ok(Team { name, objects: desires.objects, work, warnings })
 }
 
 /// The Blueprint of this name: of the files, or the built-in one.
@@ -152,7 +152,7 @@ fn stream(team: &Team) -> String {
     for desired in &team.objects {
         let _ = write!(text, "---\n{}", yaml(&desired.object));
     }
-    for work in &team.daily {
+    for work in &team.work {
         let _ = writeln!(text, "# {}: {} objects", work.id, work.objects.len());
         for desired in &work.objects {
             let _ = write!(text, "---\n{}", yaml(&desired.object));

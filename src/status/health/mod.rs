@@ -29,7 +29,7 @@ pub struct LiveState<'a> {
     /// Pods of the team that do not run.
     pub troubles: Vec<Trouble>,
     /// The team's work, as it reports itself.
-    pub daily: Vec<WorkHealth>,
+    pub work: Vec<WorkHealth>,
     /// Secrets that work pods wait for.
     pub waiting: Vec<Missing>,
 }
@@ -42,7 +42,7 @@ pub struct Health {
     /// By component, worst first.
     pub components: Vec<ComponentHealth>,
     /// The team's work, worst first. It never makes the team unready.
-    pub daily: Vec<WorkHealth>,
+    pub work: Vec<WorkHealth>,
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
     /// Failures of the team as a whole.
@@ -110,7 +110,7 @@ pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, live_state: &Li
     Health {
         namespaces: namespaces(plan, desires, outcome, &problems),
         components,
-        daily: summary::worst_first(live_state.daily.clone()),
+        work: summary::worst_first(live_state.work.clone()),
         missing: missing(&live_state.troubles, &live_state.waiting),
         team: team(outcome, &problems),
     }

@@ -122,7 +122,7 @@ mod tests {
     fn said(state: &PodTrouble, probe: Option<&str>) -> Option<(Reason, String)> {
         let troubles =
             troubles(&ObjectKey::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
-        let live_state = LiveState { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
+        let live_state = LiveState { live: &|_| None, troubles, work: Vec::new(), waiting: Vec::new() };
         let id = InstanceId { namespace: "a--shared".into(), engine: "mlflow".into(), capability: None };
         trouble(&id, &live_state).map(|(_, reason, message)| (reason, message.unwrap_or_default()))
     }

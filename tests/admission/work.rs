@@ -1,4 +1,4 @@
-//! The kinds of daily work on a real API server: what it accepts, puts into
+//! The namespaced kinds on a real API server: what it accepts, puts into
 //! them, and lets become of them.
 
 use super::*;

@@ -1,4 +1,4 @@
-//! The kinds of daily work: every rule has an example that breaks it, every
+//! The namespaced kinds: every rule has an example that breaks it, every
 //! field one that uses it, and every bound holds.
 
 use std::collections::BTreeSet;
