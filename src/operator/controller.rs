@@ -232,7 +232,7 @@ fn measure(context: &Context, key: &Request, result: &Pass, begun: Instant) {
         Request::Readiness => "readiness",
         Request::Dependents(_) => "dependents",
         Request::Expiry(_) => "expiry",
-        Request::Work(_) => "daily",
+        Request::Work(_) => "work",
     };
     let result = result.as_ref().map_or_else(|failure| failure.issue.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();

@@ -15,7 +15,7 @@ use crate::telemetry::requests::Requests;
 /// The labels of a reconcile.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Reconcile {
-    /// `team`, `daily`, `dependents`, `blueprint`, `engine` or `readiness`.
+    /// `team`, `work`, `dependents`, `blueprint`, `engine` or `readiness`.
     pub kind: &'static str,
     /// A class of reasons: `fine`, `waiting`, `transient`, `invalid`.
     pub result: &'static str,

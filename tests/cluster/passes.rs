@@ -113,13 +113,13 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     stage.operator.resume().await.expect("started again");
     let made = at_rest(stage).await;
     println!("measured: a start with {RUNS} runs that are over, passes: {made}");
-    assert!(made.of("team") > 0 && made.of("daily") <= without.of("daily") + RUNS / 4, "{made}; without: {without}");
+    assert!(made.of("team") > 0 && made.of("work") <= without.of("daily") + RUNS / 4, "{made}; without: {without}");
     // They are not looked at when what they stand on changes, either.
     team.edit(json!({"description": "another"})).await;
     team.until_ready().await;
     let after = at_rest(stage).await.since(&made);
     println!("measured: another description of their team, passes: {after}");
-    assert!(after.of("team") > 0 && after.of("daily") == 0, "{after}");
+    assert!(after.of("team") > 0 && after.of("work") == 0, "{after}");
 }
 
 /// How long something takes in the middle of the times that were measured.
@@ -187,5 +187,5 @@ async fn a_flood_in_one_team_holds_up_no_other() {
     );
     assert!(among <= 5.0 * alone.max(4.0), "{among:.1} plain writes instead of {alone:.1}");
     // Nothing names what went.
-    assert!(made.of("daily") <= DATASETS + 100, "{made}");
+    assert!(made.of("work") <= DATASETS + 100, "{made}");
 }
