@@ -1,7 +1,7 @@
-//! What can go wrong, classed once.
+//! Failures of requests, classed once.
 //!
-//! All that the API server can say is turned into an [`Issue`], whose reason decides
-//! what happens next.
+//! Every error of the API server becomes an [`Issue`], whose reason decides what happens
+//! next.
 
 use kube::core::Status;
 use kube::runtime::watcher;
@@ -72,10 +72,10 @@ fn has_cause(status: &Status, reason: &str) -> bool {
     status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
 }
 
-/// Whether a 403 is for want of rights. The API server gives the same reason and the
-/// same details where a quota or admission forbids something; only its own sentence
-/// tells them apart. It is read from where that sentence begins, so that what a webhook
-/// or a quota says cannot look like it.
+/// Whether a 403 is for missing rights. The API server gives the same reason and details
+/// if a quota or admission forbids something; only its own sentence distinguishes them.
+/// The sentence is read from its beginning, so that the text of a webhook or a quota
+/// cannot imitate it.
 fn is_of_rights(message: &str) -> bool {
     let Some((what, said)) = message.split_once(" is forbidden: ") else { return false };
     let is_webhooks = what.starts_with("admission webhook ");

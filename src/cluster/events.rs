@@ -1,7 +1,7 @@
-//! Events for people: passes hand them in and never wait, a task of its own posts
-//! them one by one. So a slow API server delays Events and nothing else.
+//! Posts Events for people: passes hand them over and never wait, and one task posts them
+//! one by one. So a slow API server delays only Events.
 //!
-//! Bounded: where more come than can be posted, the oldest go, and are counted.
+//! The queue is bounded: if it is full, the oldest Events are dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,8 +53,8 @@ impl Events {
         self.add(Waiting { about, event, repeats: false });
     }
 
-    /// An Event that may come often: one of the same reason about the same objects
-    /// is counted up.
+    /// Records an Event that may repeat: for the same reason and objects its count is
+    /// raised.
     pub fn record_repeating(&self, about: ObjectReference, event: Event) {
         self.add(Waiting { about, event, repeats: true });
     }
@@ -96,8 +96,8 @@ impl Events {
         let _ = timeout(at_most, empty).await;
     }
 
-    /// Whether it is about something in a team's namespace that goes, or is gone: the API
-    /// server takes nothing new there.
+    /// Whether the Event is about an object in a team's namespace that is being deleted or
+    /// gone: the API server accepts nothing new there.
     fn has_no_place(&self, next: &Waiting) -> bool {
         let namespace = next.about.namespace.as_deref().filter(|namespace| team_of(namespace).is_some());
         namespace.is_some_and(|namespace| {

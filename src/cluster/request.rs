@@ -1,6 +1,5 @@
-//! One request to the API server, outside of applying: counted, and given up when
-//! no answer comes. A pass has a deadline of its own; what hangs here leaves it time
-//! to say so.
+//! One request to the API server, outside of applying: counted, with a deadline. The
+//! deadline of a pass is longer, so a pass can still report a request that hangs.
 
 use std::future::Future;
 use std::time::Duration;

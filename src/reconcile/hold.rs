@@ -1,5 +1,5 @@
-//! Holds a team: nothing of it can be planned, or nothing may be written. Rights go
-//! all the same, as far as it is known who was meant.
+//! Holds a team: it cannot be planned, or nothing may be written. Rights are still
+//! revoked, as far as the people are known.
 
 use crate::api::kinds::RBAC;
 use crate::api::team::Readable;

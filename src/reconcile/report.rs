@@ -1,5 +1,5 @@
-//! Writes what was found: a team's status, and Events where a person should
-//! notice. Unchanged facts are not written again.
+//! Writes the status of a team, and Events for changes that a person should notice.
+//! Unchanged facts are not written again.
 
 use std::collections::BTreeSet;
 
@@ -37,8 +37,7 @@ pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
     team
 }
 
-/// Writes the status of a team, if it changed, and Events for
-/// turned.
+/// Writes the status of a team, if it changed, and Events for the conditions that turned.
 pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Issue> {
     let target = Target::of::<AITeam>(&team.metadata);
     let writer = StatusWriter { target, before: team.status.clone().unwrap_or_default(), turns };

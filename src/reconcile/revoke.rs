@@ -1,8 +1,8 @@
-//! Takes rights away while nothing else may be written: under `suspend`, or with
-//! the Blueprint missing. Revoking is never stopped; nothing is added.
+//! Revokes rights while nothing else may be written: under `suspend`, or with the
+//! Blueprint missing. Revoking never stops; nothing is added.
 //!
-//! Who may stay is decided by the plan's own grants ([`crate::plan::stay`]); here
-//! it is gathered what is known for that, and said what the bindings shrink to.
+//! The plan's own grants decide who may stay ([`crate::plan::stay`]); this module gathers
+//! the facts for that, and shrinks the bindings.
 
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::json;
@@ -17,8 +17,8 @@ use crate::plan::roles::rights;
 use crate::plan::stay::{KnownPrefixes, Stay};
 use crate::reconcile::observe;
 
-/// Who may stay in a team's bindings, by its Blueprint, or else by its record; or
-/// why that is not known, so that nobody leaves.
+/// Decides who may stay in a team's bindings, by its Blueprint, or else by its record; or
+/// the reason why that is not known, so that nobody is removed.
 pub fn staying(
     team: &str,
     people: &Readable,

@@ -11,8 +11,8 @@ use crate::plan::{Problem, Scope};
 use crate::reconcile::context::Context;
 use crate::reconcile::observe;
 
-/// Why a namespace is still there, one text; nothing if it takes its time, or is not
-/// being deleted.
+/// Why a namespace still exists, as one text; nothing if its deletion is young, or if it
+/// is not being deleted.
 pub async fn why(context: &Context, name: &str, entry: &Entry) -> Option<String> {
     let why = match (entry.deleting, is_slow(entry)) {
         (false, _) => Vec::new(),

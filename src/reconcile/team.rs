@@ -134,8 +134,8 @@ fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
     Some(Claim { accepted, uid: entry.uid })
 }
 
-/// Publishes the snapshot of the team. What changed of engines since the plan looked at
-/// them woke nobody who was not known to look, so that is caught up with here.
+/// Publishes the snapshot of the team. Engines that changed since the plan read them
+/// enqueued nobody who was not known to use them, so those are enqueued here.
 fn publish_snapshot(
     context: &Context,
     team: &AITeam,
@@ -160,8 +160,8 @@ fn is_built_in(desired: &Desired) -> bool {
     built_in(&desired.key.group, &desired.key.kind).is_some()
 }
 
-/// Whether the namespaces were retained from an earlier team of the name, and
-/// the Blueprint wants that team named before they are taken over.
+/// Whether the namespaces were retained from an earlier team of this name, and the
+/// Blueprint requires that the AITeam names that team before it takes them over.
 fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Issue> {
     if observed.blueprint.reclaim != crate::api::blueprint::Reclaim::Explicit {
         return None;
@@ -263,8 +263,8 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     outcome
 }
 
-/// A namespace of the team by its recorded UID that lost our label is no
-/// stranger's, but the fence keeps us from writing it.
+/// Explains failures of namespaces that are the team's by their recorded UID and lost our
+/// label: the fence refuses their writes.
 fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outcome: &mut Outcome) {
     for (namespace, uid) in observed.record.iter().flat_map(|record| &record.namespaces) {
         let key = ObjectKey::new("", "Namespace", None, namespace);
@@ -318,8 +318,8 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
     .with_unread(observed.record.as_ref())
 }
 
-/// The claims of its stores. A claim that is there may be asked for again, and the
-/// claims of an instance that is held may be unknown now.
+/// The claims of the team's stores. A recorded claim stays recorded while it exists, and
+/// while an instance there is held, because its claims are then unknown.
 fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observed) -> Volumes {
     let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
     let unknown = |namespace: &str| {

@@ -1,6 +1,6 @@
-//! Takes a deleted team away. Its people lose their rights first, whatever else is
-//! there or not; then under `Retain` everything else stays, and under `Delete` its
-//! namespaces go, in order.
+//! Removes a deleted team. Its people lose their rights first, whatever else exists or
+//! not. Then under `Retain` everything else stays, and under `Delete` its namespaces are
+//! deleted, in order.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
@@ -27,8 +27,8 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     if !finalizer::is_set(&team.metadata) {
         return Ok(None);
     }
-    // A CRD's deletion takes its objects along, past every admission policy: that
-    // is nobody's wish for this team, so everything stays, whatever its policy.
+    // The deletion of a CRD deletes its objects without any admission check. Nobody wants
+    // that for this team, so everything stays, whatever its policy.
     let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
         // What holds a namespace is watched as little as who lets it go.
@@ -44,8 +44,8 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     Ok(None)
 }
 
-/// Takes the people of a deleted team away and nothing else: what becomes of the rest
-/// cannot be read, so the team stays and says so.
+/// Removes the people of a deleted team and nothing else: its deletion policy is
+/// unreadable, so the team stays and says so.
 pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
     if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
         return Ok(None);
@@ -84,8 +84,8 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     }
 }
 
-/// Removes every binding of the team, wherever it is, and says whether none that
-/// names anybody is left. Needs neither Backbone nor record.
+/// Removes every binding of the team, in every namespace, and returns whether none is left
+/// that names anybody. It needs neither Backbone nor record.
 async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     let name = team.name();
     let mut outcome = Outcome::default();
@@ -194,8 +194,8 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     Ok(false)
 }
 
-/// Why a namespace that is the team's own by its recorded UID cannot be removed: it
-/// lost our label.
+/// Why a namespace that is the team's by its recorded UID cannot be removed: it lost our
+/// label.
 fn lost(context: &Context, team: &str) -> Option<Issue> {
     let record = observe::record(team, &context.cache).ok().flatten()?;
     record.namespaces.iter().find_map(|(namespace, uid)| {

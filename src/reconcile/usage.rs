@@ -1,5 +1,5 @@
-//! Tells Blueprints and Engines how many teams use them, and whether they can
-//! be read. The deletion guard asks for that count.
+//! Reports on Blueprints and Engines how many teams use them, and whether they can be
+//! read. The deletion guard reads that count.
 
 use std::collections::{BTreeMap, BTreeSet};
 

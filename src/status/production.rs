@@ -96,23 +96,23 @@ pub fn not_ready(before: &[ComponentStatus], work: &[WorkHealth], now: &Time) ->
     (listed, failing.len().saturating_sub(LISTED))
 }
 
-fn component(before: &[ComponentStatus], object: &WorkHealth, now: &Time) -> ComponentStatus {
-    let object = Some(format!("{} {}", object.id.kind, object.id.name));
-    let state = if object.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
+fn component(before: &[ComponentStatus], work: &WorkHealth, now: &Time) -> ComponentStatus {
+    let object = Some(format!("{} {}", work.id.kind, work.id.name));
+    let state = if work.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
     let known =
-        before.iter().find(|old| old.object == object && old.namespace == object.id.namespace && old.state == state);
+        before.iter().find(|old| old.object == object && old.namespace == work.id.namespace && old.state == state);
     ComponentStatus {
-        layer: object.layer,
-        project: object.project.clone(),
-        capability: object.id.kind.capability(),
+        layer: work.layer,
+        project: work.project.clone(),
+        capability: work.id.kind.capability(),
         object,
-        engine: object.engine.clone(),
+        engine: work.engine.clone(),
         revision: None,
-        namespace: object.id.namespace.clone(),
+        namespace: work.id.namespace.clone(),
         state,
-        since: known.map(|old| old.since.clone()).or_else(|| object.since.clone()).unwrap_or_else(|| now.clone()),
-        reason: object.reason.clone(),
-        message: Some(text::message(&object.message, 256)),
+        since: known.map(|old| old.since.clone()).or_else(|| work.since.clone()).unwrap_or_else(|| now.clone()),
+        reason: work.reason.clone(),
+        message: Some(text::message(&work.message, 256)),
         endpoint: None,
     }
 }

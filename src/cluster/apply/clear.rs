@@ -58,8 +58,8 @@ impl Left {
         }
     }
 
-    /// Forgets, where many are known, objects that are no longer there. `each` shows
-    /// those that are.
+    /// Forgets objects that no longer exist, if many are known. `each` visits the existing
+    /// ones.
     pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let mut known = self.lock();
         if known.marks.len() < known.tidy_at.max(FEW) {

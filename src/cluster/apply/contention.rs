@@ -1,8 +1,8 @@
-//! Who else keeps writing the fields that we own.
+//! Detects other writers of the fields that we own.
 //!
-//! After five repairs of one object in a minute it is contested: guardrails are
-//! then repaired at a bounded rate for ever, everything else at a slow pace. No
-//! write wars, and no open window.
+//! After five repairs in a minute an object is contested: a guardrail is then repaired at
+//! a bounded rate without end, any other object at a slow pace. So there are no write
+//! wars, and no guardrail stays open.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -26,8 +26,8 @@ const QUIET: usize = 5;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;
 
-/// What is known of objects, each by a number: there are many, and of most of them
-/// nothing is known but what was written last.
+/// The facts about objects, by a hash of the object: there are many objects, and for most
+/// of them only the last written intent is known.
 #[derive(Default)]
 struct Known {
     /// The intent that was written.
@@ -42,8 +42,8 @@ struct Known {
     tidy_at: usize,
 }
 
-/// The repairs of the last minute, by object. It holds at most twice as many as
-/// are there or were fought over in that minute.
+/// The repairs of the last minute, by object. It holds at most twice as many objects as
+/// exist or were repaired in that minute.
 #[derive(Default)]
 pub struct ContentionTracker {
     numbers: RandomState,
@@ -70,8 +70,8 @@ impl ContentionTracker {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks to write an object that differs from the intent.
-    /// `field` is what is different, where that is known.
+    /// Decides whether an object that differs from the intent may be written now. `field`
+    /// is the field that differs, if it is known.
     pub fn ask(&self, key: &ObjectKey, intent: u64, guardrail: bool, field: Option<String>) -> WriteDecision {
         let (now, number) = (Instant::now(), self.number(key));
         let mut known = self.lock();
@@ -155,8 +155,8 @@ impl ContentionTracker {
         known.failures.remove(&number);
     }
 
-    /// Forgets, where many are known, objects that are no longer there and that
-    /// nobody fights over: they went without us. `each` shows those that are there.
+    /// Forgets, if many are known, objects that no longer exist and are not contested.
+    /// `each` visits the existing ones.
     pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let (mut known, now) = (self.lock(), Instant::now());
         if known.intents.len() < known.tidy_at.max(FEW) {

@@ -63,8 +63,7 @@ pub struct Outcome {
     pub(super) fresh: BTreeSet<String>,
     /// Objects that nobody had when that was asked.
     pub(super) nobodys: BTreeSet<ObjectKey>,
-    /// Objects that somebody else has, or that may be somebody else's: it could not be
-    /// asked.
+    /// Objects of other owners, and objects whose owner could not be read.
     pub(super) not_ours: BTreeSet<ObjectKey>,
     /// Objects that were not written for this owner, and are the team's by the label that
     /// only we may write.
@@ -129,8 +128,8 @@ pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Issue)>) ->
     theirs.into_iter().chain(rest.into_iter().map(|(_, failure)| failure.clone())).collect()
 }
 
-/// The first of these failures, with the names of the other objects. What failed because
-/// of the same one, such as its namespace, is not named.
+/// The first of these failures, with the names of the other objects. Objects that failed
+/// because of the same object, such as their namespace, are not named.
 fn likewise(key: &ObjectKey, first: &Issue, others: &[(&ObjectKey, &Issue)]) -> Issue {
     let own = others.iter().filter(|(other, failure)| failure.message.starts_with(&other.to_string()));
     let others: Vec<String> =

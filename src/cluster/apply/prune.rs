@@ -1,7 +1,7 @@
-//! Removes what is no longer desired, and what must not be there.
+//! Removes objects that are no longer desired, and objects that must not exist.
 //!
-//! Only what is ours, by UID and resource version; never a namespace, never a
-//! volume under `Retain`, never anything of an engine that is held.
+//! It removes only our objects, by UID and resource version; never a namespace, never a
+//! volume under `Retain`, never an object of a held engine.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::api::labels;
 use crate::cluster::cache::Entry;
 use crate::cluster::watch::Known;
 
-/// How often a binding that breaks glass is looked at: the clock that it names may
-/// be set meanwhile, and timers do not follow that.
+/// How often a binding that breaks glass is checked: the clock may be changed meanwhile,
+/// and timers do not follow it.
 const GLASS: Duration = Duration::from_secs(3600);
 
 /// What must stay, besides what is desired.
@@ -57,8 +57,8 @@ impl PruneScope {
         if self.retained.contains(namespace) && key.kind != "RoleBinding" {
             return false;
         }
-        // The team's own engines stand in Backbone and Shared: elsewhere it is one of
-        // work, whose label was taken off.
+        // The team's own engines are in Backbone and Shared: elsewhere it is an object of
+        // a member whose label was removed.
         let place = namespace.strip_prefix(&entry.team).and_then(|rest| rest.strip_prefix("--"));
         if entry.engine.is_some() && place.is_some_and(|place| !matches!(place, "backbone" | "shared")) {
             return false;
@@ -68,8 +68,8 @@ impl PruneScope {
 }
 
 impl Applier {
-    /// Removes the bindings that are no longer desired. First of all: whoever
-    /// left the team must not wait for anything else.
+    /// Removes the bindings that are no longer desired, before anything else: the removal
+    /// of rights must not wait.
     pub async fn prune_bindings(&self, team: &str, keep: &PruneScope, outcome: &mut Outcome) {
         let bindings =
             self.cache.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
@@ -82,8 +82,8 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes those of a work object's objects that are no longer desired. Volumes stay:
-    /// homes and data outlive what they were made for.
+    /// Removes the objects of a member's object that are no longer desired. Volumes stay:
+    /// homes and data outlive their purpose.
     pub async fn prune_work(
         &self,
         written: Vec<(ObjectKey, Entry)>,
@@ -104,9 +104,9 @@ impl Applier {
         self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
     }
 
-    /// Removes bindings of others that let people into the team's namespaces: people
-    /// come through the `AITeam` alone. One that breaks glass goes when it says, and
-    /// the outcome wishes to look again by then.
+    /// Removes foreign bindings that let people into the team's namespaces: only the
+    /// `AITeam` gives people rights. A binding that breaks glass is removed at its time,
+    /// and the outcome asks for another pass then.
     pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
         let now = jiff::Timestamp::now();
         let foreign = self.cache.team(team).into_iter().filter(|(key, entry)| {
@@ -133,8 +133,8 @@ impl Applier {
         self.remove(gone.collect(), outcome).await;
     }
 
-    /// Puts the label of the team back on its namespaces: without it the fence lets the
-    /// operator remove neither them nor what is in them. Says whether one had lost it.
+    /// Restores the label of the team on its namespaces: without it the fence refuses to
+    /// remove them or their objects. Returns whether one had lost it.
     pub async fn relabel_namespaces(&self, team: &str, outcome: &mut Outcome) -> bool {
         let Some(Known { kind, .. }) = self.watches.kind("", "Namespace") else { return false };
         let mut put_back = false;
@@ -239,8 +239,8 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     })
 }
 
-/// How long the binding still breaks glass, if it says until when, and that is to
-/// come. No role of a team may write bindings, so neither may it say that.
+/// How long the binding still breaks glass, if its annotation names a time in the future.
+/// No role of a team may write bindings, so none can write that annotation.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
     let binding = entry.state.binding().ok()?;
     let until = binding.annotations.get(labels::BREAK_GLASS)?;

@@ -1,6 +1,5 @@
-//! Where objects are found: by their key, by what they were written for, and in
-//! the lists that are under way. It finds and forgets; what is believed of what
-//! comes is decided in [`super`].
+//! Finds objects by their key, by their purpose, and in the lists that are in progress.
+//! [`super`] decides which data to believe.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};

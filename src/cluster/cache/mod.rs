@@ -1,8 +1,8 @@
-//! The cache of every relevant object: its identity, its owner, one
-//! number for the fields we own, and for the few that are judged, their state.
+//! The cache of every relevant object: its identity, its owner, one hash of the fields
+//! that we own, and the state of the few kinds that are judged.
 //!
-//! Fed by the watches and by the answers to our own writes; read by `observe`,
-//! `apply` and `health`. It never asks the cluster anything.
+//! Its input are the watches and the answers to our own writes; its readers are `observe`,
+//! `apply` and `health`. It makes no API calls.
 
 pub mod added;
 pub(crate) mod compact;
@@ -62,8 +62,8 @@ pub struct ObjectCache {
 
 impl ObjectCache {
     fn read(&self) -> RwLockReadGuard<'_, Index> {
-        // Nothing that is done under the lock can panic half-way, short of an allocator
-        // that fails, which ends the process.
+        // Code under the lock cannot panic half-way, except in a failing allocator, which
+        // ends the process.
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,16 +90,16 @@ impl ObjectCache {
         self.of(&Request::Team(team.to_owned()))
     }
 
-    /// Everything that was written for a team itself or for a work object, in the order
-    /// of its keys.
+    /// Every object that was written for a team or for a member's object, in the order of
+    /// the keys.
     #[must_use]
     pub fn of(&self, work: &Request) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
         index.sorted(index.works.get(work).into_iter().flatten().copied())
     }
 
-    /// Every binding in a team's namespaces and of the team itself, whatever it was
-    /// written for, in the order of their keys.
+    /// Every binding in a team's namespaces and of the team itself, whatever its purpose,
+    /// in the order of the keys.
     #[must_use]
     pub fn bindings(&self, team: &str) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
@@ -148,14 +148,14 @@ impl ObjectCache {
         holds
     }
 
-    /// An object as a watch gives it. Returns who has to look again: nobody if
-    /// nothing that matters changed.
+    /// Records an object of a watch. Returns the requests to enqueue: none if nothing
+    /// relevant changed.
     pub fn observe(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
         self.take(key, object, write_strategy, &From::Watch)
     }
 
-    /// An object as a list gives it: its version counts, even if it is older than what
-    /// was known (the cluster may have been restored from a backup).
+    /// Records an object of a list. Its version counts, even if it is older than the known
+    /// one: the cluster may have been restored from a backup.
     pub fn listed(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
         self.take(key, object, write_strategy, &From::List)
     }
@@ -185,8 +185,8 @@ impl ObjectCache {
         let mut index = self.write();
         let intent = match from {
             From::Watch | From::List => None,
-            // Somebody deleted it before its answer came, and whoever it was written
-            // for looks again already: what is not there must not seem to be.
+            // The object was deleted before this answer arrived. The delete event already
+            // enqueued its owner; do not restore the entry from an old answer.
             From::Answer(_) if index.gone.outdates(&entry.uid, entry.version) => return Wake::new(),
             From::Answer(intent) => *intent,
         };
@@ -199,8 +199,8 @@ impl ObjectCache {
             && (known.version > entry.version || known.version == entry.version && intent.is_none())
             && !(anew && (known.version, known.fingerprint) != (entry.version, entry.fingerprint))
         {
-            // The watch was quicker than the answer to our own write: what it says
-            // is newer, and all that the answer adds is what we wrote.
+            // The watch was faster than the answer to our own write: its state is newer,
+            // so the answer only adds the intent that we wrote.
             if let Some(intent) = intent {
                 known.set_verified(Some((intent, entry.fingerprint)));
             }
@@ -208,8 +208,8 @@ impl ObjectCache {
             return Wake::new();
         }
         let before = id.and_then(|id| index.objects.slot(id));
-        // The label that names a work object may have been taken off: what
-        // was written for it is still its own, and gets the label back.
+        // The label that names a member's object may have been removed: its objects are
+        // still its own, and get the label back.
         if let Some(known) = before.filter(|known| known.has_uid(&entry.uid) && known.owner.team == entry.team)
             && matches!((&known.owner.work, &entry.work), (Request::Work(_), Request::Team(_)))
             && entry.labelled
@@ -245,15 +245,15 @@ impl ObjectCache {
         if other { Wake::new() } else { index.forget(key) }
     }
 
-    /// Whether this very object was a team's until a moment ago: its watch lost it, and
-    /// there it still is, so somebody took its label off.
+    /// Whether this object was a team's until a moment ago: its watch lost it although it
+    /// still exists, so its label was removed.
     #[must_use]
     pub fn was_ours(&self, key: &ObjectKey, uid: &str) -> bool {
         key.namespace.as_deref().is_some_and(|namespace| team_of(namespace).is_some()) && self.read().gone.knows(uid)
     }
 
-    /// We asked for the deletion of the object with this UID and the API server
-    /// agreed. What has its name by now is another object.
+    /// The API server accepted our deletion of the object with this UID. An object that
+    /// has its name by now is another one.
     pub fn deleted(&self, key: &ObjectKey, uid: &str) {
         if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.has_uid(uid)) {
             entry.deleting = true;

@@ -1,8 +1,8 @@
-//! Objects in as little room as they take: each is here once, under a number, and
-//! what many have in common (names, namespaces, whose they are) is here once for all.
+//! Objects in compact form: each is stored once, under a number, and values that many
+//! share (names, namespaces, owners) are stored once for all.
 //!
-//! At 100,000 objects that room is what the operator holds. It decides nothing:
-//! what an object means, and to whom, is [`super`]'s.
+//! At 100,000 objects this decides the operator's memory. It does not interpret objects;
+//! [`super`] does.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, RandomState};

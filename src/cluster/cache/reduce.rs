@@ -1,7 +1,7 @@
-//! An object reduced to the little of its state that judging needs.
+//! Reduces an object to the small part of its state that judging needs.
 //!
-//! Pure. Most objects are policy and need none: at 100,000 objects neither whole
-//! objects in memory nor their metadata alone would do.
+//! Pure. Most objects are policies and have no state here: with 100,000 objects, neither
+//! whole objects nor all their metadata fit into memory.
 
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};
@@ -140,8 +140,8 @@ fn judged(object: &Value) -> Value {
     kept
 }
 
-/// Why a pod does not run, or that it runs and is not ready; nothing if it is, or
-/// only just started.
+/// The reason why a pod does not run or is not ready; none if it is ready, or has only
+/// just started.
 fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
     let lost = lost_node(pod).map(|node| ("NodeLost".to_owned(), node));
     let reported = containers(pod).filter_map(|(_, container)| {

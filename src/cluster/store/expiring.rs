@@ -1,8 +1,8 @@
-//! The runs that ended, by the time at which they are to be deleted: the first of a
-//! team is found without a look at the others.
+//! The ended runs, by the time of their deletion: the first of a team is found without a
+//! look at the others.
 //!
-//! A run that names no time of its own is kept by its end, so that another default of
-//! the Blueprint moves all of them at once.
+//! A run without a time of its own is kept by its end, so that another default of the
+//! Blueprint moves all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What is kept of an object: of most kinds the object, of a team its text and the little
-//! that is asked of all teams at once.
+//! The kept form of an object: for most kinds the object; for a team its text and the few
+//! fields that are read of all teams at once.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The objects that people write for Strata, as they are in the cluster: teams,
-//! Blueprints, Engines, work, and the definitions of kinds.
+//! Blueprints, Engines, members' objects, and the definitions of kinds.
 //!
-//! Filled by watches, each backing off alone and with a health of its own. It says what changed to one
-//! listener and knows nobody: who looks again is decided in [`crate::reconcile::triggers`].
+//! Its input are watches, each with its own backoff and health. It reports changes to one
+//! listener; [`crate::reconcile::triggers`] decides which requests to enqueue.
 
 pub mod collection;
 pub mod definition;
@@ -190,9 +190,8 @@ impl Store {
         self.healths.values().cloned()
     }
 
-    /// Why something that every plan stands on is not known as it is now: the watch of
-    /// teams, Blueprints, Engines or definitions fails. What is stored is what was
-    /// known last.
+    /// The reason why the input of every plan may be old: the watch of teams, Blueprints,
+    /// Engines or definitions fails. The store then has the last known state.
     #[must_use]
     pub fn unknown(&self) -> Option<Issue> {
         ["aiteams", "blueprints", "engines", DEFINITIONS].into_iter().find_map(|plural| self.unknown_kind(plural))

@@ -43,8 +43,8 @@ impl EventMessages {
         Self::new(opener, "reason=FailedCreate", |message| Some(message))
     }
 
-    /// Why pods are not ready. Probes of other kinds fail while all is well, too: a
-    /// server that starts does not answer yet.
+    /// Why pods are not ready. Probes of other kinds also fail during normal operation: a
+    /// starting server does not respond yet.
     #[must_use]
     pub fn of_probes(opener: &Opener) -> Self {
         Self::new(opener, "reason=Unhealthy,involvedObject.kind=Pod", readiness)
@@ -89,8 +89,8 @@ impl EventMessages {
         let Some(message) = (self.says)(message) else { return };
         let key = ObjectKey::new(group, kind, about.namespace.as_deref(), name);
         let ours = cache.get(&key).filter(|entry| entry.uid == *uid && entry.is_ours());
-        // An Event may come before the object that it is about: it is read once that is
-        // known. What is in no team's namespace is somebody else's until then.
+        // An Event may arrive before its object: it is read once the object is known.
+        // Objects in namespaces of no team do not count until then.
         if ours.is_none() && about.namespace.as_deref().and_then(team_of).is_none() {
             return;
         }
@@ -102,8 +102,7 @@ impl EventMessages {
     }
 }
 
-/// The newest messages, by UID: a new one takes the place of the one that was said the
-/// longest ago.
+/// The newest messages, by UID: a new message replaces the oldest one.
 #[derive(Default)]
 struct Newest {
     messages: HashMap<String, (u64, String)>,

@@ -28,8 +28,8 @@ use super::page;
 pub struct Opener {
     /// The client.
     pub client: Client,
-    /// When the API server ends a watch, which is then opened again. Load balancers
-    /// cut connections that idle for four minutes.
+    /// The time after which the API server ends a watch, which is then opened again. Load
+    /// balancers cut connections that are idle for four minutes.
     pub timeout: Duration,
     /// Pages of lists that are read at a time: at a start every kind is listed at once.
     pub pages: Arc<Semaphore>,

@@ -1,8 +1,8 @@
-//! One watch per kind, cluster-wide, feeding the cache.
+//! One watch per kind, cluster-wide, as the input of the cache.
 //!
-//! Every watch lives in a task of its own and backs off alone: a kind that is
-//! not served, or that we may not read, holds up nothing else. A watch writes
-//! nothing and decides nothing; it only says which teams should look again.
+//! Every watch runs in its own task with its own backoff: a kind that is not served, or
+//! that we may not read, delays no other. A watch writes nothing and decides nothing; it
+//! only returns the requests to enqueue.
 
 pub mod api_server;
 mod events;
@@ -180,8 +180,8 @@ impl Watches {
         *end.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Ends the watches of kinds that engines bring and that are not served like this
-    /// any more. What was known of such a kind is forgotten: its objects may be gone.
+    /// Ends the watches of engines' kinds that are no longer served in this way. The cache
+    /// of such a kind is cleared: its objects may be gone.
     pub fn end_unserved(&self, is_served: impl Fn(&Watched) -> bool) {
         let mut kinds = self.lock();
         let unserved = kinds.values().filter(|watch| !watch.always && !is_served(&watch.kind));
@@ -217,9 +217,9 @@ impl Watches {
         all.into_iter().nth(good.unwrap_or_default())
     }
 
-    /// The kinds that are still waited for: those that we may not read, or that
-    /// are not served, hold up nothing but themselves, and neither does a kind of an
-    /// engine that cannot be listed, for whatever reason.
+    /// The kinds that a start still waits for. Kinds that we may not read or that are not
+    /// served delay only themselves, as do engines' kinds that cannot be listed, whatever
+    /// the reason.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let waits = |health: &Health, always: bool| match health.state() {
@@ -315,9 +315,9 @@ impl Watches {
         self.wake(wake);
     }
 
-    /// An object that this watch is to take. Two engines may write one kind in two
-    /// versions, in which the same fields may look different: each object is taken in the
-    /// version in which it was written, if that is watched.
+    /// The object, if it belongs to this watch. Two engines may write one kind in two
+    /// versions with different fields: each object belongs to the watch of the version in
+    /// which it was written, if there is one.
     fn own(&self, watch: &Watch, object: &Lean) -> Result<(ObjectKey, Value), ObjectKey> {
         let ApiResource { group, kind, version, .. } = &watch.kind.resource;
         let object = object.value();

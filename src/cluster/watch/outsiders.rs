@@ -18,8 +18,8 @@ use super::Lean;
 const NAMED: usize = 5;
 const SUBJECTS: usize = 2;
 
-/// Groups of Kubernetes that everybody or every pod is in; all other `system:*` are
-/// parts of the control plane.
+/// Groups of Kubernetes that contain everybody or every pod; all other `system:*` groups
+/// are parts of the control plane.
 const EVERYBODY: [&str; 3] = ["system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
 
 /// The resources in namespaces of teams, by group.

@@ -1,4 +1,4 @@
-//! Gathers the facts that a plan depends on. Asks nobody: everything is in the
+//! Gathers the facts that a plan depends on. It makes no API calls: everything is in the
 //! store and the cache already.
 
 pub mod recorded;
@@ -166,8 +166,8 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Issue> {
     }
 }
 
-/// The prefixes of people and groups that are written on the team's namespaces: on
-/// its Backbone, or else on the first that has them, or else in the record.
+/// The prefixes of people and groups that are written on the team's namespaces: on its
+/// Backbone, or else on the first that has them, or else in the record.
 #[must_use]
 pub fn written_prefixes(team: &str, cache: &ObjectCache) -> WrittenPrefixes {
     let (namespaces, backbone) = (namespaces(team, cache), format!("{team}--backbone"));
@@ -203,8 +203,8 @@ pub fn namespaces(team: &str, cache: &ObjectCache) -> BTreeMap<String, Entry> {
         .collect()
 }
 
-/// The layer of a namespace of a team: by its label, or else by its name, which
-/// nobody can take off.
+/// The layer of a namespace of a team: by its label, or else by its name, which cannot
+/// change.
 #[must_use]
 pub fn layer(name: &str, entry: &Entry) -> Layer {
     let by_label = entry.state.namespace().ok().and_then(|state| state.layer);

@@ -1,8 +1,8 @@
-//! The relevance of a change of an object: for itself, for those that refer to it,
-//! for the team that reports it.
+//! The relevance of an object's change: for itself, for the objects that refer to it, for
+//! the team that reports it.
 //!
-//! Pure. Two objects are compared by what they ask for; what Strata reports of
-//! them is no reason to look again.
+//! Pure. It compares the fields that people write; fields that Strata reports trigger no
+//! pass.
 
 use std::collections::BTreeMap;
 
@@ -83,8 +83,8 @@ pub(super) fn concerns_others<K: Compared>(change: &Change<'_, K>) -> bool {
     }
 }
 
-/// Whether metadata says the same to whoever brings the object about. That our
-/// finalizer was set is no news, that somebody took it off is.
+/// Whether the metadata means the same to a pass. Setting our finalizer changes nothing,
+/// its removal does.
 fn is_same(before: &ObjectMeta, after: &ObjectMeta) -> bool {
     let held = |metadata: &ObjectMeta| metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER);
     before.uid == after.uid
@@ -133,8 +133,8 @@ pub(super) fn gives_otherwise(change: &Change<'_, Object>) -> bool {
     settings(change.before) != settings(change.after)
 }
 
-/// The settings of a dataset that is there to stay. One that cannot be read keeps those
-/// that it gave.
+/// The settings of a dataset that is not being deleted. An unreadable dataset keeps its
+/// settings.
 fn settings(known: Option<&Known<Object>>) -> Option<BTreeMap<String, String>> {
     let connections = match known? {
         Ok(object) => match &**object {

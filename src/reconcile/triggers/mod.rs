@@ -1,10 +1,10 @@
-//! Triggers of changes that people make. It compares the
-//! was there with what is, and wakes those whose plan it is or has a part in:
-//! what Strata itself reports wakes nobody.
+//! Triggers of changes that people make. It compares an object before and after a change,
+//! and enqueues the requests whose plan depends on it. Changes that Strata itself reports
+//! trigger nothing.
 //!
-//! It returns requests without reasons, writes nothing and makes no API calls. It runs on the tasks
-//! of the watches, which all teams share: what grows with a team is left to the
-//! queue, where teams take turns ([`dependents`]).
+//! It returns requests without reasons, writes nothing and makes no API calls. It runs on
+//! the tasks of the watches, which all teams share, so work that grows with a team is left
+//! to the queue, where teams take turns ([`dependents`]).
 
 pub mod causes;
 pub mod compare;
@@ -178,8 +178,8 @@ impl Triggers {
         }
     }
 
-    /// Wakes the teams whose work may reach the API server by this engine, or may not
-    /// any more: the way there is written for the team as a whole.
+    /// Enqueues the teams whose members' objects gain or lose access to the API server by
+    /// this engine: that access is written for the team as a whole.
     fn way_changed(&self, engine: &str) {
         for (team, snapshot) in self.0.snapshots() {
             if snapshot.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {

@@ -1,10 +1,10 @@
-//! Deletes the runs of a team that ended and stayed for as long as they were to.
+//! Deletes the ended runs of a team when their time is over.
 //!
-//! One pass for all of them, and one timer until the next is due: a run that is over
-//! costs nothing before its time has come. Only what is still as it was known goes, by
-//! its UID and resource version, and never what a GitOps tool would create again: such a
-//! run says so by its own pass, so that two passes never write one status. A run whose
-//! deletion fails is set aside for a while, and the others go on.
+//! One pass handles all of them, with one timer until the next is due: an ended run costs
+//! nothing before its time. A run is deleted only in its known state, by UID and resource
+//! version, and never if a GitOps tool would create it again: that run's own pass reports
+//! it, so that two passes never write one status. A run whose deletion fails is set aside
+//! for a while, and the others continue.
 
 use std::time::Duration;
 
@@ -95,8 +95,8 @@ fn pause(next: i64, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0)).clamp(SETTLE, LONGEST)
 }
 
-/// Whether anything is deleted where the run is: not of a project that was taken away,
-/// whose things are kept.
+/// Whether anything is deleted in the run's namespace: not in a removed project, whose
+/// objects are kept.
 fn may_go(planned: &Planned, key: &str) -> bool {
     let Some((namespace, _)) = key.split_once('/') else { return false };
     let stays = planned.plan.namespace(namespace).is_none_or(|place| place.retained);

@@ -1,8 +1,8 @@
-//! Brings one work object to what it asks for, in the same six steps as
-//! a team: observe, plan, desire, apply, judge, report.
+//! Brings one member's object to the state of its spec, in the same six steps as a team:
+//! observe, plan, desire, apply, judge, report.
 //!
-//! Level-triggered like that one. It stands on the plan of its team, which it
-//! never makes itself.
+//! Level-triggered like a team. It uses the plan of its team, and never makes that plan
+//! itself.
 
 pub mod aside;
 pub mod expiry;
@@ -37,8 +37,8 @@ use written::written_for;
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
-    // Nothing is removed because an object is not there: its kind may be gone,
-    // or on its way back. What removes is its finalizer.
+    // A missing object removes nothing: its kind may be gone, or not yet restored. Its
+    // finalizer does the removal.
     let Some(known) = context.store.work_object(id) else { return Ok(None) };
     if let Ok(object) = &known {
         expiry::tell_that_it_stays(context, id, object).await?;
@@ -73,8 +73,8 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
 }
 
-/// A workbench that is to be down is stopped, whatever holds its team; its status says
-/// how far that has come.
+/// Stops a workbench with `spec.running: false`, even if its team is held; its status
+/// reports the progress.
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
@@ -198,16 +198,16 @@ async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome:
     context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
 }
 
-/// What must not run is stopped even if nothing else of it may change: its engine
-/// may be missing, or its team may be gone.
+/// Stops what must not run, even if nothing else may change: its engine may be missing, or
+/// its team may be gone.
 async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.kind == "StatefulSet") {
         context.applier.set(key, "replicas", &Value::from(0), outcome).await;
     }
 }
 
-/// What serves and was scaled to nothing comes back, whatever else holds it: an
-/// autoscaler never raises what has no pods.
+/// Restores a serving model that was scaled to zero, even while it is held: an autoscaler
+/// never scales up from zero.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = written_for(context, id);
     if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
@@ -241,8 +241,8 @@ async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, 
     }
 }
 
-/// Of a team or project that was taken away, nothing starts by itself; neither does
-/// what is not given its datasets any more.
+/// Suspends schedules in removed teams and projects, and those that may no longer have
+/// their datasets.
 async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     // A monitor goes on looking at what goes on serving.
     let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
@@ -251,8 +251,8 @@ async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     }
 }
 
-/// What is to have no replicas is not written before it has some: it would start
-/// with one. A Job never changes, so one that is there is left as it is.
+/// An object whose replicas are to be 0 is not created: it would start with one. An
+/// existing Job is left as it is, because a Job cannot change.
 fn is_due(context: &Context, plan: &WorkPlan, desired: &Desired) -> bool {
     if desired.key.kind == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
         return false;
@@ -292,8 +292,7 @@ fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict
     engine.judge(&inputs.with_objects(objects))
 }
 
-/// A run whose Job is said to be complete, and that did not end: its own pods are
-/// waited for a while.
+/// Waits a while for the pods of a run whose Job is complete while its steps are not.
 fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, status: &Value) -> RequeueAfter {
     let Detail::Run(run) = &plan.draft.detail else { return None };
     let live = observed.live("Job", &run.job)?;

@@ -1,5 +1,5 @@
-//! What is known of one work object and of what it is planned from. Asks
-//! nobody: everything is in the store and the cache already.
+//! The facts about one member's object and its plan. It makes no API calls: everything is
+//! in the store and the cache already.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,8 +97,8 @@ fn state_of(entry: &Entry) -> Option<Value> {
     (!entry.deleting).then(|| entry.live().unwrap_or_else(|| serde_json::json!({})))
 }
 
-/// Whether a workload has fewer pods than it is to have: only then what was said
-/// of refused pods is still true.
+/// Whether a workload has fewer pods than desired: only then a message about refused pods
+/// is still true.
 fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
     let workload = || entry.state.workload().ok().map(Option::unwrap_or_default);
     match key.kind.as_str() {
@@ -112,9 +112,9 @@ fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
     }
 }
 
-/// The pods of which the messages can be believed: their controlling owner is,
-/// by UID, an object that we wrote, or what its controller made of that: a Job of
-/// a `CronJob`, a `ReplicaSet` of a Deployment.
+/// The pods whose messages can be believed: their controlling owner is, by UID, an object
+/// that we wrote, or an object that its controller made: a Job of a `CronJob`, a
+/// `ReplicaSet` of a Deployment.
 fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
     let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
     let is_written = |key: &ObjectKey, entry: &Entry| match key.kind.as_str() {
@@ -137,8 +137,8 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
         if is_believed {
             return Some(pod);
         }
-        // Of a ReplicaSet that nobody heard of yet: whether its pods run is the
-        // kubelet's word, what they say is not taken.
+        // A ReplicaSet that is not known yet: the kubelet's state of its pods counts,
+        // their own messages do not.
         if pod.owner_kind != "ReplicaSet" {
             return None;
         }

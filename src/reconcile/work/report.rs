@@ -1,5 +1,5 @@
-//! Writes what was found of a work object: its status, and an Event
-//! where a person should notice. Unchanged facts are not written again.
+//! Writes the status of a member's object, and Events for changes that a person should
+//! notice. Unchanged facts are not written again.
 
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
@@ -86,8 +86,8 @@ fn condition(status: &Value, type_: &str) -> Option<Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
 }
 
-/// Says that nothing is written for the object now, and why; what was known of
-/// it stays.
+/// Reports that nothing is written for the object now, and why; the other facts in its
+/// status stay.
 pub async fn held(context: &Context, id: &WorkId, object: &Object, failure: &Issue) -> Result<(), Issue> {
     report(context, id, object, held_status(object, failure, &now())).await
 }
