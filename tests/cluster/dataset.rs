@@ -26,14 +26,14 @@ async fn an_address_reaches_everybody_who_may_use_it() {
     let spec = json!({"uri": "s3://cards/v7", "splits": {"train": "months/01", "test": "months/02"}});
     let work = Work::create(&team, "Dataset", "shared", "cards", spec).await;
     let seen = work.until_ready().await;
-    let settings = seen["status"]["connections"].as_object().expect("what it gives").clone();
+    let given = seen["status"]["connections"].as_object().expect("what it gives").clone();
     for value in ["s3://cards/v7", "s3://cards/v7/months/01", "s3://cards/v7/months/02"] {
-        assert!(settings.values().any(|setting| setting == value), "{value} is not among {settings:?}");
+        assert!(given.values().any(|setting| setting == value), "{value} is not among {given:?}");
     }
     for end in ["first", "first--live"] {
         let settings = team.object("ConfigMap", end, "connections");
         let live = team.until_there(&settings, holds("s3://cards/v7/months/02")).await;
-        for (key, value) in &settings {
+        for (key, value) in &given {
             assert_eq!(&live["data"][key], value, "{key} in {end}");
         }
     }
