@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::api::identity::{Request, team_of};
 
-/// When to look again at the latest, if nothing happens before.
+/// The time until the next pass at the latest, if no event comes before.
 pub type RequeueAfter = Option<Duration>;
 
 /// The first pause after a failure, and the shortest.
@@ -45,7 +45,7 @@ const PLACING: Duration = Duration::from_millis(200);
 /// How long changes of work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
-/// A team, or what belongs to none.
+/// A team, or the keys of no team.
 type Lane = Option<String>;
 
 /// The failures of a key since it was last worked on without one.
@@ -73,7 +73,7 @@ struct State {
     /// When a team is, or was, to look at the settings of its datasets.
     settings: HashMap<String, Instant>,
     counter: u64,
-    /// Whether nothing is taken.
+    /// Whether new keys are ignored.
     closed: bool,
 }
 
@@ -119,12 +119,12 @@ impl Queue {
         self.lock().closed = true;
     }
 
-    /// Takes what is added from now on.
+    /// Accepts new keys from now on.
     pub fn open(&self) {
         self.lock().closed = false;
     }
 
-    /// Whether what is added is taken.
+    /// Whether new keys are accepted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.lock().closed
@@ -163,12 +163,12 @@ impl Queue {
         self.add_after(Request::Readiness, COUNTING);
     }
 
-    /// Has those looked for who depend on what changed in a team, after a burst.
+    /// Enqueues the dependents of changes in a team, after a burst.
     pub fn add_dependents(&self, team: &str) {
         self.add_after(Request::Dependents(team.to_owned()), GATHERING);
     }
 
-    /// Has the runs of a team looked for that are to be deleted, after a burst.
+    /// Enqueues the search for a team's expired runs, after a burst.
     pub fn add_expiry(&self, team: &str) {
         self.add_after(Request::Expiry(team.to_owned()), GATHERING);
     }

@@ -89,7 +89,7 @@ async fn revoke_who_left(
             let revocations = revoke::revocations(&stay, context.cache.bindings(name));
             context.applier.revoke(revocations, outcome).await;
         }
-        // Of a team that has no bindings there is nothing to say.
+        // A team without bindings needs no message.
         Err(why) if may_have_bindings(context, name) => {
             failure = failure.and(&format!("No person is removed from bindings meanwhile, because {why}"));
         }

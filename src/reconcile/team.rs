@@ -61,7 +61,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
         return hold(context, team, &failure).await;
     }
     if team.spec.mode == Mode::Observe {
-        // Whoever asks to be observed does not ask to be changed.
+        // A team in mode Observe must not be changed.
         let message = "spec.mode Observe: only removals of rights are written, and changes are not reported yet. \
                        `strata render` shows what Enforce would write";
         return hold(context, team, &Issue::new(Reason::NotYet, message)).await;
@@ -191,7 +191,7 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
     let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
     for (name, entry) in leftover {
-        // What was taken away under `Retain` stays, whatever the policy says now.
+        // Namespaces that were retained under `Retain` stay, whatever the policy is now.
         let left_before = entry.state.namespace()?.is_retained();
         if allowed.namespace(&name) && !left_before {
             observed.going.push(name);
@@ -224,7 +224,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let owner = Request::Team(name.to_owned());
     context.follow_kinds(&desires.objects);
     let mut keep = keep(team, plan, desires);
-    // Whoever lost a right loses it before anything else happens.
+    // Rights are revoked before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // The fence refuses it where a namespace lost its label.
     if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
@@ -242,7 +242,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         Some(failure) => drop(outcome.results.insert(record.key.clone(), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
     }
-    // Guardrails have names that nobody else may use: they wait for no question.
+    // The names of guardrails are reserved, so they need no look at other owners first.
     context.applier.apply(&owner, &desires.objects, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &desires.objects, &mut outcome).await;
     let free = context.applier.without_conflicts(&desires.objects, &outcome);
@@ -282,7 +282,7 @@ fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desi
 
 /// The objects that must stay.
 pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope {
-    // Of a held component what runs stays, of the engine before as well.
+    // The objects of a held component stay, also those of its previous engine.
     let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
         let before = instance.choice.iter().map(|choice| choice.engine.clone());
         let engines = before.chain([instance.id.engine.clone()]);

@@ -22,7 +22,7 @@ use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::target::Target;
 use crate::reconcile::{finalizer, observe, retained, stalled};
 
-/// Takes the team away and lets its object go once that is done.
+/// Removes the team's objects, and then its finalizer.
 pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     if !finalizer::is_set(&team.metadata) {
         return Ok(None);
@@ -31,7 +31,7 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     // that for this team, so everything stays, whatever its policy.
     let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
-        // What holds a namespace is watched as little as who lets it go.
+        // No watch reports what blocks the deletion of a namespace.
         let namespaces = observe::namespaces(team.name(), &context.cache);
         return Ok(namespaces
             .values()
@@ -92,7 +92,8 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue>
     context.applier.relabel_namespaces(name, &mut outcome).await;
     let bound =
         || context.cache.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
-    // What somebody's finalizer holds is emptied until they let it go.
+    // A binding that somebody's finalizer holds stays empty until the finalizer is
+    // removed.
     let kept = bound().filter(|(_, entry)| entry.deleting);
     let emptied = kept.map(|(key, entry)| (key, entry, Revocation::Keep(json!([]))));
     context.applier.revoke(emptied.collect(), &mut outcome).await;
@@ -103,7 +104,8 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue>
         .into_iter()
         .find_map(|kind| observe::unwatched(context, "rbac.authorization.k8s.io", kind));
     let refused = || outcome.failures().next().map(|(_, failure)| failure.clone());
-    // Of a namespace without our label nothing can be removed: that says more than each refusal.
+    // Without our label the fence refuses every deletion in a namespace: this says more
+    // than each refusal.
     let failed = outcome.failures().next().and(lost(context, name)).or_else(refused).or(unknown);
     if let Some(failure) = failed {
         held(context, team, &failure).await?;
@@ -132,7 +134,7 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Issue> {
     let desired = record.desired(&Identity { name: name.to_owned(), uid });
     context.applier.apply(&owner, &[desired], &[crate::objects::Stage::Guardrail], &mut outcome).await;
     outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
-        // There is no Backbone to keep the record in, and so nothing to retain.
+        // Without a Backbone the record cannot be kept, so nothing is retained.
         Reason::Terminating | Reason::Progressing | Reason::Conflict => Ok(()),
         _ => Err(failure.clone()),
     })

@@ -190,7 +190,7 @@ class Workbench(unittest.TestCase):
     def test_an_end_has_the_code_of_the_server(self):
         workbench = self.workbench()
         self.assertEqual(self.main(workbench, ("ended", 3))[0], 3)
-        self.assertEqual(self.main(workbench, ("told", -15))[0], 143)
+        self.assertEqual(self.main(workbench, ("signal", -15))[0], 143)
 
     def test_a_server_that_stays_open_is_refused(self):
         workbench = self.workbench()

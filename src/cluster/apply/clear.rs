@@ -23,7 +23,7 @@ const TRIES: usize = 3;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;
 
-/// What is left in objects, each by a number. Few objects have any.
+/// The additions that stay, by a hash of their object. Few objects have any.
 #[derive(Default)]
 pub struct Left {
     numbers: RandomState,
@@ -93,7 +93,7 @@ pub struct Clearer<'a> {
 }
 
 impl Clearer<'_> {
-    /// Takes out what others added.
+    /// Removes the additions of others.
     pub async fn clear(&self, live: Value) -> Result<Cleared, Issue> {
         let found = self.added(&live);
         if found.is_empty() {

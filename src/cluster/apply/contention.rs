@@ -34,7 +34,7 @@ struct Known {
     intents: HashMap<u64, u64>,
     /// When those that were repaired were.
     repairs: HashMap<u64, VecDeque<Instant>>,
-    /// What of those that were repaired had been changed last.
+    /// The field that had changed in each of the repaired objects.
     fields: HashMap<u64, String>,
     /// The issue of the last repair, for objects whose last repair failed.
     failures: HashMap<u64, Issue>,
@@ -102,7 +102,7 @@ impl ContentionTracker {
         WriteDecision::Repair { contested }
     }
 
-    /// We wrote this intent: what differs from now on was changed by somebody.
+    /// Records a written intent: a later difference is a change by another writer.
     pub fn wrote(&self, key: &ObjectKey, intent: u64) {
         let number = self.number(key);
         let mut known = self.lock();
@@ -129,7 +129,7 @@ impl ContentionTracker {
         self.lock().failures.get(&self.number(key)).cloned()
     }
 
-    /// What of the object was changed last.
+    /// The field of the object that changed last.
     #[must_use]
     pub fn field(&self, key: &ObjectKey) -> Option<String> {
         self.lock().fields.get(&self.number(key)).cloned()

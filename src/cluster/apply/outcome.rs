@@ -1,4 +1,4 @@
-//! What came of applying: plain data, for judging and reporting.
+//! The outcome of applying: plain data, for judging and reporting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use super::has_reserved_name;
 use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::queue::RequeueAfter;
 
-/// What came of one object.
+/// The outcome for one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Result {
     /// It was as desired.
     Unchanged,
     /// It was created, or brought to a changed intent.
     Written,
-    /// Somebody had changed it, and it was put back.
+    /// Another writer had changed it, and it was repaired.
     Repaired {
         /// Who had changed it, if it is known.
         by: Option<String>,
@@ -44,7 +44,7 @@ impl OtherManager {
     }
 }
 
-/// What came of all of them.
+/// The outcome for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// By object.
@@ -53,7 +53,7 @@ pub struct Outcome {
     pub removed: Vec<ObjectKey>,
     /// Objects that could not be removed.
     pub not_removed: BTreeMap<ObjectKey, Issue>,
-    /// Objects that somebody keeps changing.
+    /// Objects that another writer keeps changing.
     pub contested: BTreeMap<ObjectKey, OtherManager>,
     /// What admission put into objects and was left there, to be reported once.
     pub left: BTreeMap<ObjectKey, Vec<String>>,
@@ -61,14 +61,14 @@ pub struct Outcome {
     pub again: Option<Duration>,
     /// Namespaces that were created just now: nothing of others can be in them.
     pub(super) fresh: BTreeSet<String>,
-    /// Objects that nobody had when that was asked.
+    /// Objects that did not exist when they were read.
     pub(super) nobodys: BTreeSet<ObjectKey>,
     /// Objects of other owners, and objects whose owner could not be read.
     pub(super) not_ours: BTreeSet<ObjectKey>,
     /// Objects that were not written for this owner, and are the team's by the label that
     /// only we may write.
     pub(super) of_team: BTreeSet<ObjectKey>,
-    /// Namespaces that nothing more is written into, and why.
+    /// Namespaces into which nothing more is written, and why.
     pub(super) blocked: BTreeMap<String, Issue>,
 }
 
@@ -88,9 +88,9 @@ impl Outcome {
         self.blocked.get(namespace)
     }
 
-    /// Whether an object that is not known can be nobody else's.
+    /// Whether an unknown object cannot belong to another owner.
     pub(super) fn is_nobody_elses(&self, key: &ObjectKey) -> bool {
-        // Namespaces and the team's own roles are watched whoever made them.
+        // Namespaces and the team's own roles are watched without regard to their owner.
         let Some(namespace) = &key.namespace else { return true };
         self.fresh.contains(namespace) || has_reserved_name(key) || self.nobodys.contains(key)
     }

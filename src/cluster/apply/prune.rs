@@ -40,7 +40,7 @@ impl PruneScope {
     #[must_use]
     pub fn prunes(&self, key: &ObjectKey, entry: &Entry) -> bool {
         let never = key.kind == "Namespace" || is_only_read(&key.kind) || key.name == labels::RECORD;
-        // What a CronJob made goes with it.
+        // The Jobs of a CronJob are deleted with it.
         let never = never || key.kind == "Job" && entry.controller.is_some();
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
             return false;
@@ -98,7 +98,7 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes exactly this object, if it is still what is known of it.
+    /// Removes exactly this object, if it is still in its known state.
     pub async fn remove_one(&self, key: &ObjectKey, outcome: &mut Outcome) {
         let known = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting);
         self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
@@ -160,7 +160,7 @@ impl Applier {
         put_back
     }
 
-    /// Removes what engines wrote for the team outside of its namespaces.
+    /// Removes the engines' objects outside of the team's namespaces.
     pub async fn remove_outside(&self, team: &str, outcome: &mut Outcome) {
         let own = format!("{team}--");
         let all = self.cache.team(team).into_iter();
@@ -178,7 +178,7 @@ impl Applier {
         self.remove(all.filter(|(_, entry)| entry.is_ours() && !entry.deleting).collect(), outcome).await;
     }
 
-    /// Takes people out of bindings, and removes bindings that nobody is left in.
+    /// Removes people from bindings, and bindings that are then empty.
     pub async fn revoke(&self, revocations: Vec<(ObjectKey, Entry, Revocation)>, outcome: &mut Outcome) {
         let mut emptied = Vec::new();
         for (key, entry, revocation) in revocations {

@@ -144,7 +144,7 @@ impl Writer {
         Ok(Some(self.put(kind, key, &live).await?))
     }
 
-    /// Puts the label on a namespace that says which team's it is.
+    /// Restores the label of a namespace that names its team.
     pub async fn label(&self, kind: &Watched, key: &ObjectKey, uid: &str, team: &str) -> Result<Option<Value>, Issue> {
         let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
         let Some(mut live) = live else { return Ok(None) };
@@ -210,7 +210,7 @@ impl Writer {
         self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
     }
 
-    /// Takes our fields off an object that somebody created in the same moment.
+    /// Removes our fields from an object that another writer created in the same moment.
     async fn give_back(&self, kind: &Watched, key: &ObjectKey, live: &Value) -> Result<(), Issue> {
         let nothing = json!({
             "apiVersion": live["apiVersion"], "kind": live["kind"],
@@ -280,7 +280,7 @@ fn object(intent: &Value) -> Result<Object, Issue> {
         .map_err(|error| Issue::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
 }
 
-/// Whether the content of an object is not what is meant and can never be again.
+/// Whether the content of an object differs from the intent and can never match it.
 fn is_locked(live: &Value, intent: &Value) -> bool {
     live["immutable"] == true && ["data", "binaryData", "immutable"].iter().any(|part| live[*part] != intent[*part])
 }

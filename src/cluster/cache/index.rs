@@ -29,7 +29,7 @@ pub struct Index {
 pub struct Listing {
     /// The objects in the list, and those written since it began.
     pub listed: HashSet<Id>,
-    /// What was written since it began: of that the list may be older.
+    /// The objects written since it began: the list may have older versions of them.
     pub answered: HashSet<Id>,
 }
 
@@ -68,7 +68,7 @@ impl Index {
         }
     }
 
-    /// Whether a list under way may be older than what is known of the object.
+    /// Whether a list in progress may be older than the known version of the object.
     pub fn may_be_older(&mut self, key: &ObjectKey, id: Id) -> bool {
         self.lists_of(key).any(|listing| listing.answered.contains(&id))
     }

@@ -236,7 +236,8 @@ impl ObjectCache {
         if same { Wake::new() } else { wake }
     }
 
-    /// The object is gone, as a watch says, unless its name is another's by now.
+    /// Removes an object that a watch reports as deleted, unless its name belongs to
+    /// another object by now.
     pub fn removed(&self, key: &ObjectKey, object: &Value) -> Wake {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         let mut index = self.write();
@@ -265,7 +266,7 @@ impl ObjectCache {
         self.write().listing.insert((group.to_owned(), kind.to_owned(), version.to_owned()), Listing::default());
     }
 
-    /// The kind is not watched any more: nothing is known of it.
+    /// Forgets a kind that is no longer watched.
     pub fn forget_kind(&self, group: &str, kind: &str) -> Wake {
         let mut index = self.write();
         index.listing.retain(|(of_group, of_kind, _), _| of_group != group || of_kind != kind);
@@ -273,7 +274,7 @@ impl ObjectCache {
         keys.iter().flat_map(|(id, key)| index.let_go(key, *id)).collect()
     }
 
-    /// A list of this kind is complete: what it did not name is gone.
+    /// Ends the list of this kind: an object that is not in it is gone.
     pub fn list_ends(&self, group: &str, kind: &str, version: &str) -> Wake {
         let mut index = self.write();
         let name = (group.to_owned(), kind.to_owned(), version.to_owned());

@@ -59,7 +59,7 @@ pub(super) fn concerns_itself<K: Compared>(change: &Change<'_, K>) -> bool {
         (Some(Ok(before)), Some(Ok(after))) => {
             !is_same(before.metadata(), after.metadata())
                 || !before.asks_the_same(after)
-                // What others write into a status is put back.
+                // Changes of a status by others are reverted.
                 || change.others && !before.says_the_same(after)
         }
         (Some(Err(before)), Some(Err(after))) => {

@@ -39,10 +39,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set meanwhile, and timers do not follow that.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
-/// Deletes what is due in the team's namespaces, and wishes to look again when the next is.
+/// Deletes the due runs in the team's namespaces, and requeues for the next one.
 pub async fn reconcile(context: &Context, team: &str) -> Pass {
     let Some(snapshot) = context.snapshot(team) else { return Ok(None) };
-    // Of a team that is held nothing goes, either.
+    // No run of a held team is deleted.
     let Some(planned) = &snapshot.planned else { return Ok(None) };
     let default = default(planned);
     let (begun, aside) = (Timestamp::now(), context.aside.of(team));
@@ -68,7 +68,7 @@ pub async fn reconcile(context: &Context, team: &str) -> Pass {
     failing.map_or(Ok(next), |issue| Err(Failure { issue, again: next }))
 }
 
-/// Says of a run that stays after its time why it does, if it is one and did not say so.
+/// Reports once why a run stays after its time.
 pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object) -> Result<(), Issue> {
     let object = report::with_newest_status(context, object.clone());
     let Object::Run(run) = &object else { return Ok(()) };

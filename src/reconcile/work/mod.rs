@@ -169,13 +169,13 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
     }
     context.follow_kinds(desires);
     let wanted: Vec<&Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).collect();
-    // Guardrails have names that nobody else may use: they wait for no question.
+    // The names of guardrails are reserved, so they need no look at other owners first.
     context.applier.apply(&owner, &wanted, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &wanted, &mut outcome).await;
     let free = context.applier.without_conflicts(&wanted, &outcome);
     let before = [Stage::Identity, Stage::Configuration];
     context.applier.apply(&owner, &free, &before, &mut outcome).await;
-    // Nothing runs with what somebody else made meanwhile.
+    // Nothing runs with objects that others created meanwhile.
     let free = context.applier.without_conflicts(&wanted, &outcome);
     context.applier.apply(&owner, &free, &[Stage::Workload], &mut outcome).await;
     if let Some(scale) = &plan.draft.scale {
@@ -244,7 +244,7 @@ async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, 
 /// Suspends schedules in removed teams and projects, and those that may no longer have
 /// their datasets.
 async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
-    // A monitor goes on looking at what goes on serving.
+    // A monitor continues as long as its model serves.
     let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
     for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
         context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;

@@ -69,7 +69,7 @@ fn turns(before: &Value, after: &Value) -> Vec<Event> {
     let mut events: Vec<Event> = turned(was.as_ref(), is.as_ref()).into_iter().collect();
     events.extend(stopped(before, after));
     let passes = says.as_ref().is_some_and(|says| says.status == ConditionStatus::True);
-    // That a monitor finds nothing is news only after it found something.
+    // A passing monitor is news only after it failed.
     if !(passes && said.is_none())
         && let Some(mut event) = turned(said.as_ref(), says.as_ref())
     {
