@@ -289,7 +289,7 @@ fn for_work(plan: Plan) -> Plan {
     }
 }
 
-/// What a namespace is granted of devices, which is what a size is held against.
+/// The devices that a namespace is granted, with which the devices of a size are compared.
 fn of_devices_alone(mut share: Share) -> Share {
     // A map that was emptied keeps its room; a new one takes none.
     let devices = share.granted.iter().filter(|(resource, _)| is_device(resource));

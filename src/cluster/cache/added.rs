@@ -41,7 +41,7 @@ pub fn without<'a>(live: &Value, additions: impl DoubleEndedIterator<Item = &'a 
     object
 }
 
-/// A hash of the object's content without the fields of others.
+/// The content of the object without the fields that others may set.
 #[must_use]
 pub fn guarded(live: &Value, clearing: &Clearing) -> Value {
     let sections = content(live).map(|(section, value)| (section.clone(), without_others(value, section, clearing)));

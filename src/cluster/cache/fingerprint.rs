@@ -11,7 +11,7 @@ use super::added::guarded;
 use crate::api::kinds::{WriteStrategy, clearing};
 use crate::api::labels;
 
-/// What of the object is ours, as one number that changes when any of it does.
+/// A hash of the fields that we own, which changes when any of them does.
 #[must_use]
 pub fn fingerprint(object: &Value, write_strategy: WriteStrategy) -> u64 {
     match write_strategy {

@@ -77,7 +77,7 @@ struct Watch {
 /// How a watch is ended.
 #[derive(Default)]
 struct End {
-    /// Held while something is taken: what comes after the end is not.
+    /// Locked while an item is processed: items that arrive after the end are dropped.
     ended: Mutex<bool>,
     task: Mutex<Option<AbortHandle>>,
 }

@@ -45,7 +45,7 @@ impl Refused {
         EACH.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX)).max(FEW)
     }
 
-    /// Records a success and returns the object to try next, if this one was refused
+    /// Records a success and returns the objects to try next, if this one was refused
     /// before. Objects take turns, so that a permanently refused one does not block the
     /// others.
     pub fn passed(&self, id: &WorkId) -> Vec<WorkId> {
