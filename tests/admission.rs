@@ -3,6 +3,8 @@
 
 #[path = "admission/daily.rs"]
 mod daily;
+#[path = "admission/explain.rs"]
+mod explain;
 mod samples;
 #[path = "admission/schedules.rs"]
 mod schedules;
