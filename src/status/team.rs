@@ -9,17 +9,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
 use crate::api::team_status::{
-    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
-    PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
+    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, HONORED, MissingSecret,
+    NamespaceStatus, PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
 use crate::api::{AITeam, Condition, Issue, Layer, ObjectKey, Reason, text};
 use crate::cluster::cache::ObjectCache;
 use crate::cluster::cache::state::QuotaState;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
-
-/// Every field of the spec has its effect. Advice: it never blocks.
-pub const HONORED: &str = "Honored";
 
 /// The most entries of a list of the status, as in the schema.
 const LISTED: usize = 128;

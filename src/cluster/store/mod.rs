@@ -35,7 +35,7 @@ pub use collection::Collection;
 use collection::incoming;
 pub use definition::Definition;
 use kept::Kept;
-pub use kept::{followed, readiness};
+pub use kept::{conditions, followed};
 use known::Incoming;
 pub use known::{Change, Known, Unreadable};
 use reader::Reader;

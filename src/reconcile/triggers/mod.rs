@@ -13,6 +13,7 @@ pub mod dependents;
 use std::sync::Arc;
 
 use crate::api::identity::{Request, WorkId, team_of};
+use crate::api::team_status::Conditions;
 use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, ObjectKey};
 use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};
@@ -44,7 +45,7 @@ impl Listener for Triggers {
             context.queue.add(key);
         }
         self.count_references(change);
-        if readiness(change.before) != readiness(change.after) {
+        if conditions_of(change.before) != conditions_of(change.after) {
             context.queue.add_readiness();
         }
     }
@@ -235,8 +236,8 @@ fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
 
 /// The condition `Ready` of a team, for the count of teams.
 #[must_use]
-fn readiness(team: Option<&Known<AITeam>>) -> Option<&'static str> {
-    team.map(store::readiness)
+fn conditions_of(team: Option<&Known<AITeam>>) -> Option<Conditions> {
+    team.map(store::conditions)
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ pub mod operator;
 mod picture;
 pub mod programs;
 mod progress;
+pub mod reference;
 pub mod secrets;
 mod simulate;
 pub mod supervisor;
