@@ -52,15 +52,16 @@ mod tests {
     use crate::plan::{Facts, plan};
 
     fn written(shared: &str, there: Option<&str>) -> (String, Vec<String>) {
-        written_over(shared, there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}})))
+        let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
+        written_over(shared, live.as_ref())
     }
 
-    fn written_over(shared: &str, live: Option<Value>) -> (String, Vec<String>) {
+    fn written_over(shared: &str, live: Option<&Value>) -> (String, Vec<String>) {
         let spec = serde_saphyr::from_str(&format!("{{shared: {shared}}}")).unwrap();
         let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
         let plan = plan(&AITeam::new("abc", spec), &Facts::offline(&site, &catalogue)).unwrap();
         let mut objects = desired(&plan).objects;
-        let told = keep(&plan, &mut objects, |_| live.clone());
+        let told = keep(&plan, &mut objects, |_| live.cloned());
         let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
         (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.issue.message).collect())
     }
@@ -88,7 +89,7 @@ mod tests {
         );
         // It was asked to grow, and did not yet.
         let live = json!({"spec": {"resources": {"requests": {"storage": "20Gi"}}}, "status": {"capacity": {"storage": "5Gi"}}});
-        let (_, told) = written_over(asked, Some(live));
+        let (_, told) = written_over(asked, Some(&live));
         assert_eq!(
             told,
             ["storage is 20Gi, but volume mlflow of abc--shared still has 5Gi. If it does not grow, the Events of \

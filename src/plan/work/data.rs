@@ -93,14 +93,14 @@ pub fn named(
     user: User<'_>,
     facts: &WorkFacts<'_>,
 ) -> Result<Vec<MountedInputs>, Issue> {
-    let named = names.iter().map(|name| {
+    let resolved = names.iter().map(|name| {
         let found = find(name, facts)?.ok_or_else(|| {
             let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
             invalid(format!("{field} names dataset '{name}', which exists in {places}. Create it first"))
         })?;
         one(field, name, &found, user, facts)
     });
-    named.collect()
+    resolved.collect()
 }
 
 /// Whether the volume of a dataset is its own, as its status says.
