@@ -29,7 +29,12 @@ pub fn of_request(error: &kube::Error, action: &str) -> Issue {
         404 | 409 | 410 => Reason::Progressing,
         _ => Reason::ApiFailing,
     };
-    Issue::new(reason, format!("failed to {action}: {said}"))
+    let remedy = if said.contains("must support resize") {
+        ". Use a storage class that expands volumes (allowVolumeExpansion), or ask for the present size"
+    } else {
+        ""
+    };
+    Issue::new(reason, format!("failed to {action}: {said}{remedy}"))
 }
 
 /// What the end of a watch means. Nothing but rights refuses a read.

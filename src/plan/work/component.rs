@@ -62,7 +62,7 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Issue> {
 /// project, which may have one of the name or not: that is only advice.
 fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -> Result<Option<String>, Issue> {
     if facts.namespace.layer != Layer::Shared {
-        return data::given("spec.datasets", &spec.datasets, user, facts).map(|_| None);
+        return data::named("spec.datasets", &spec.datasets, user, facts).map(|_| None);
     }
     let shared = facts.shared();
     let absent = spec.datasets.iter().filter(|name| matches!(facts.neighbours.dataset(&shared, name), Ok(None)));

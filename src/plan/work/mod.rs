@@ -129,8 +129,6 @@ pub enum Detail {
         reach: dataset::Reach,
         /// The claim of its volume.
         claim: Option<String>,
-        /// Advice: differences from the spec that do not block readiness.
-        advice: Option<String>,
     },
     /// Of a workbench.
     Workbench(workbench::WorkbenchDetail),
@@ -154,7 +152,7 @@ pub enum Detail {
         /// The component of the monitor as it is pinned.
         monitored: Option<UsedBy>,
         /// Why the monitor may not have its datasets.
-        unlisted: Option<String>,
+        withheld: Option<Issue>,
     },
 }
 

@@ -36,6 +36,7 @@ pub struct Stage {
 struct Around {
     components: BTreeMap<String, Component>,
     datasets: BTreeMap<String, Dataset>,
+    reported: bool,
 }
 
 impl ObjectLookup for Around {
@@ -54,6 +55,9 @@ impl ObjectLookup for Around {
     }
     fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
         false
+    }
+    fn have_status(&self) -> bool {
+        self.reported
     }
 }
 
@@ -92,6 +96,13 @@ impl Stage {
     pub fn with_dataset(mut self, place: &str, spec: &str) -> Self {
         let name = place.rsplit('/').next().unwrap();
         self.around.datasets.insert(place.to_owned(), Dataset::new(name, serde_saphyr::from_str(spec).unwrap()));
+        self
+    }
+
+    /// A dataset that has reported this status.
+    pub fn with_status(mut self, place: &str, status: Value) -> Self {
+        self.around.datasets.get_mut(place).unwrap().status = serde_json::from_value(status).unwrap();
+        self.around.reported = true;
         self
     }
 

@@ -5,7 +5,6 @@
 
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
-use crate::api::quantity::Amount;
 use crate::api::status::READY;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
@@ -13,7 +12,7 @@ use crate::api::work::workbench::WorkbenchStatus;
 use crate::api::{Issue, Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
-use crate::plan::{Right, Subject};
+use crate::plan::{Right, Subject, volume};
 
 /// The id of the engine's template whose replicas are the server.
 const SERVER: &str = "server";
@@ -40,7 +39,11 @@ pub struct WorkbenchDetail {
 pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
-    let standing = standing(workbench, &claim, facts);
+    let mut standing = standing(workbench, &claim, facts);
+    if workbench.spec.running && standing.down.is_none() {
+        // A server with the claim of another owner does not go on either.
+        standing.down = data::conflict(&workbench.spec.datasets, facts);
+    }
     if standing.down.is_none() {
         within_the_limit(&name, workbench, facts)?;
     }
@@ -85,12 +88,9 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>)
     })
 }
 
-/// The size of the home: of an existing larger one, that size. A volume can only grow.
+/// The size of the home: of an existing larger one, that size.
 fn storage(claim: &str, wanted: &str, facts: &WorkFacts<'_>) -> String {
-    let live = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
-    let there = live["spec"]["resources"]["requests"]["storage"].as_str();
-    let larger = |there: &&str| matches!((Amount::parse(there), Amount::parse(wanted)), (Ok(there), Ok(wanted)) if there > wanted);
-    there.filter(larger).unwrap_or(wanted).to_owned()
+    volume::kept(wanted, &(facts.live)("PersistentVolumeClaim", claim).unwrap_or_default())
 }
 
 /// So many workbenches a person may have, the oldest of them, up or down. One that was

@@ -46,6 +46,9 @@ impl ObjectLookup for Scene {
     fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
         false
     }
+    fn have_status(&self) -> bool {
+        self.datasets.iter().any(|(_, dataset)| dataset.status.is_some())
+    }
     fn older_workbenches(&self, _: &str, _: &Workbench, limit: usize) -> usize {
         self.older.min(limit)
     }
@@ -178,6 +181,33 @@ fn what_it_names_is_found() {
     assert_eq!(kinds, ["PersistentVolumeClaim", "ConfigMap", "StatefulSet"]);
     assert!(plan.objects.iter().any(|rendered| rendered.id == SERVER && rendered.object["kind"] == "StatefulSet"));
     assert_eq!(plan.choice.unwrap().0, "jupyterlab");
+}
+
+#[test]
+fn server_stops_while_a_claim_is_of_another_owner() {
+    let dataset = |status: &Value| -> Dataset {
+        let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "Dataset",
+            "metadata": {"name": "notes"}, "spec": {"volume": {"size": "1Gi"}}, "status": status});
+        serde_json::from_value(object).unwrap()
+    };
+    let ready = |reason: &str| {
+        json!({"type": "Ready", "status": "False", "reason": reason,
+        "message": "PersistentVolumeClaim dataset-notes exists", "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    let mut scene = scene(NAMED).set("datasets", json!(["notes"]));
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Conflict")]})))];
+    let plan = scene.plan();
+    let down = detail(&plan).down.clone().unwrap();
+    assert_eq!((detail(&plan).wanted, plan.draft.write, down.reason), (false, false, Reason::Conflict));
+    assert!(down.message.contains("abc--p/notes is not mounted: PersistentVolumeClaim dataset-notes"), "{down}");
+    // Nothing starts before it is known; what runs is left alone meanwhile.
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Progressing")]})))];
+    assert_eq!(scene.plan().hold.unwrap().reason, Reason::Progressing);
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Progressing")], "volume": "u"})))];
+    assert!(scene.detail().wanted);
+    // It is the owner's wish that counts first.
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Conflict")]})))];
+    assert_eq!(why(&scene.set("running", json!(false)).detail()), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::api::work::{ModelService, Pipeline, Run, WorkKind};
 use crate::api::{AITeam, Blueprint, Engine, labels};
 use crate::cluster::store::{Change, Known};
 use crate::plan::work::Object;
+use crate::plan::work::data::{Owned, owned};
 use crate::plan::work::run::{expires, is_kept};
 
 /// An object that is compared with its earlier state.
@@ -104,7 +105,8 @@ pub(crate) fn metadata<K: Compared>(known: &Known<K>) -> &ObjectMeta {
 /// Whether others depend on the object, and on what changed of it.
 pub(super) fn has_dependents(kind: WorkKind, change: &Change<'_, Object>) -> bool {
     match kind {
-        WorkKind::Component | WorkKind::Dataset | WorkKind::Pipeline => concerns_others(change),
+        WorkKind::Component | WorkKind::Pipeline => concerns_others(change),
+        WorkKind::Dataset => concerns_others(change) || owned_by(change.before) != owned_by(change.after),
         // One that ended may make an older one's Job one too many.
         WorkKind::Run => {
             let ended =
@@ -112,6 +114,14 @@ pub(super) fn has_dependents(kind: WorkKind, change: &Change<'_, Object>) -> boo
             change.after.is_some() && ended(change.before) != ended(change.after)
         }
         WorkKind::Workbench | WorkKind::ModelService => false,
+    }
+}
+
+/// Whether the volume of a dataset may be mounted, or why not.
+fn owned_by(known: Option<&Known<Object>>) -> Option<Owned<'_>> {
+    match known?.as_deref() {
+        Ok(Object::Dataset(dataset)) => Some(owned(dataset)),
+        _ => None,
     }
 }
 

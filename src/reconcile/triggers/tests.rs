@@ -216,6 +216,24 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_a_volume_is_concerns_those_who_mount_it() {
+    let triggers = triggers();
+    let kind = WorkKind::Dataset;
+    let of = |status: Value| object(kind, 1, &json!({"volume": {"size": "1Gi"}}), &status);
+    let conflict = Finding::new(READY, false, Reason::Conflict, "taken");
+    let conditions = conditions(&[], &[conflict], 1, &crate::reconcile::report::now());
+    let (bare, own) = (of(Value::Null), of(json!({"volume": "u"})));
+    let taken = of(json!({"volume": "u", "conditions": conditions}));
+    let dependents = Request::Dependents("a".to_owned());
+    for (before, after, concerned) in
+        [(&bare, &own, true), (&own, &own, false), (&own, &taken, true), (&taken, &own, true)]
+    {
+        triggers.work(kind, &change("a--p/x", Some(before), Some(after)));
+        assert_eq!(woken(&triggers).await.contains(&dependents), concerned);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_are_published_before_the_dataset_reports_them() {
     let triggers = triggers();
     let kind = WorkKind::Dataset;

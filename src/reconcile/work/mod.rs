@@ -19,11 +19,13 @@ use serde_json::Value;
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Issue, ObjectKey, Reason};
+use crate::cluster::apply::outcome::merged;
 use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
+use crate::plan::volume;
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
 use crate::reconcile::finalizer;
@@ -161,8 +163,8 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
         if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
             stop(context, id, &mut outcome).await;
         }
-        let unlisted = plan.hold.as_ref().is_some_and(|hold| hold.reason == Reason::NotListed);
-        if plan.retained || unlisted {
+        let withheld = |hold: &Issue| matches!(hold.reason, Reason::NotListed | Reason::Conflict);
+        if plan.retained || plan.hold.as_ref().is_some_and(withheld) {
             suspend(context, id, &mut outcome).await;
         }
         return outcome;
@@ -242,7 +244,7 @@ async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, 
 }
 
 /// Suspends schedules in removed teams and projects, and those that may no longer have
-/// their datasets.
+/// their datasets or would mount those of another owner.
 async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     // A monitor continues as long as its model serves.
     let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
@@ -269,7 +271,9 @@ fn is_template(desired: &Desired, template: &str) -> bool {
 fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
     // An instance held only by an available revision is judged as it runs.
     let held = plan.hold.clone().filter(|hold| hold.reason != Reason::UpgradeAvailable);
-    let mut unwritten = outcome.failed();
+    let (ungrown, failures): (Vec<_>, Vec<_>) =
+        outcome.failures().partition(|(key, failure)| is_of_growth(key, failure, desires, observed));
+    let mut unwritten = merged(failures.into_iter());
     unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     let judged = Judged {
         plan,
@@ -278,9 +282,17 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,
         refused: observed.refused.clone(),
+        ungrown: ungrown.first().map(|(_, failure)| failure.message.clone()),
         now: &crate::reconcile::report::now(),
     };
     status(object, &judged)
+}
+
+/// Whether the API server refused a size for a volume that exists: it is used as it is.
+fn is_of_growth(key: &ObjectKey, failure: &Issue, desires: &[Desired], observed: &Observed) -> bool {
+    let Some(live) = observed.state(key) else { return false };
+    let grows = |desired: &Desired| desired.key == *key && volume::is_growth(&desired.object, &live);
+    key.kind == "PersistentVolumeClaim" && failure.reason == Reason::Refused && desires.iter().any(grows)
 }
 
 /// The verdict of the engine's rules on the live objects.

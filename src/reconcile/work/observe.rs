@@ -209,6 +209,10 @@ impl ObjectLookup for InStore<'_> {
         named.collect()
     }
 
+    fn have_status(&self) -> bool {
+        true
+    }
+
     fn older_workbenches(&self, namespace: &str, workbench: &Workbench, limit: usize) -> usize {
         self.0.work.older_workbenches(namespace, workbench, limit)
     }

@@ -50,7 +50,10 @@ pub(super) fn refused<S: serde::de::DeserializeOwned>(
         });
         let failure = plan.hold.clone();
         let refused = refused.map(str::to_owned);
-        status(object, &Judged { plan: &plan, failure, verdict, live: facts.live, pods, refused, now: &at(1000) })
+        status(
+            object,
+            &Judged { plan: &plan, failure, verdict, live: facts.live, pods, refused, ungrown: None, now: &at(1000) },
+        )
     });
     serde_json::from_value(value).unwrap()
 }

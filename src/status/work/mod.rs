@@ -38,6 +38,8 @@ pub struct Judged<'a> {
     pub pods: &'a [Pod],
     /// Why a pod of it was refused, while one is missing.
     pub refused: Option<String>,
+    /// Why its volume stays smaller than is asked for, in the words of the API server.
+    pub ungrown: Option<String>,
     /// The time, for changes.
     pub now: &'a Time,
 }

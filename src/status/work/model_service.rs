@@ -21,9 +21,9 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
     let answers = answers(&before, &releases, judged);
     let verdict = monitor::verdict(object, before.monitor.as_ref(), judged);
     let ready = ready(object, &releases, answers.version.as_deref(), judged);
-    let (monitored, unlisted) = monitored(&before, judged);
-    let unlisted = unlisted.map(|message| Finding::new(MONITOR_PASSING, false, Reason::NotListed, message));
-    let more = unlisted.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
+    let (monitored, withheld) = monitored(&before, judged);
+    let withheld = withheld.map(|why| Finding::new(MONITOR_PASSING, false, why.reason, why.message));
+    let more = withheld.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
     ModelServiceStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, more),
@@ -40,10 +40,10 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
 }
 
 /// The pinned component of the monitor, and the reason that blocks it.
-fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<String>) {
+fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<Issue>) {
     match &judged.plan.draft.detail {
-        Detail::ModelService { monitored, unlisted, .. } if judged.plan.draft.write => {
-            (monitored.clone(), unlisted.clone())
+        Detail::ModelService { monitored, withheld, .. } if judged.plan.draft.write => {
+            (monitored.clone(), withheld.clone())
         }
         _ => (before.monitored.clone(), None),
     }

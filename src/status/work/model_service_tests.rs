@@ -23,6 +23,7 @@ fn said(stage: &Stage, service: &ModelService, verdict: Judgement) -> ModelServi
         live: &|kind, name| stage.live(kind, name),
         pods: &stage.pods,
         refused: None,
+        ungrown: None,
         now: &at(100),
     };
     status(service, &judged)

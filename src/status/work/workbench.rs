@@ -5,6 +5,7 @@ use crate::api::reason::Class;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
 use crate::api::{Issue, Reason};
+use crate::plan::volume::difference;
 use crate::plan::work::Detail;
 use crate::plan::work::pod_state::{Container, Pod};
 use crate::plan::work::workbench::{WorkbenchDetail, runs_as_before};
@@ -28,8 +29,13 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
             ..before
         };
     };
-    let there = (judged.live)("PersistentVolumeClaim", &detail.claim).is_some();
-    let ready = ready(detail, there, judged);
+    let home = (judged.live)("PersistentVolumeClaim", &detail.claim);
+    let there = home.is_some();
+    let size = home.and_then(|home| {
+        difference("spec.storage", &object.spec.storage.0, &detail.claim, &home, judged.ungrown.as_deref())
+    });
+    let size = size.map(|advice| format!("; {advice}")).unwrap_or_default();
+    let ready = ready(detail, there, judged).map(|(reason, message)| (reason, format!("{message}{size}")));
     WorkbenchStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),

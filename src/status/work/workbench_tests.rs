@@ -19,6 +19,7 @@ struct Case {
     verdict: Verdict,
     failure: Option<Issue>,
     home: Option<Value>,
+    ungrown: Option<String>,
 }
 
 fn case(wanted: bool) -> Case {
@@ -35,6 +36,7 @@ fn case(wanted: bool) -> Case {
         verdict: Verdict::Ready,
         failure: None,
         home: Some(json!({})),
+        ungrown: None,
     }
 }
 
@@ -81,6 +83,7 @@ impl Case {
             live: &live,
             pods: &self.pods,
             refused: None,
+            ungrown: self.ungrown.clone(),
             now: &now,
         };
         let object: Workbench = serde_json::from_value(json!({
@@ -182,6 +185,25 @@ fn a_home_is_reported_where_there_is_one() {
     assert!(status.claim.is_some() && ready(&status).2.ends_with("the home volume is kept"), "{status:?}");
     let status = Case { home: None, ..case(false) }.status();
     assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.running"));
+}
+
+#[test]
+fn home_of_another_size_is_reported_and_blocks_nothing() {
+    let home = |asks: &str, has: &str| {
+        Some(json!({"spec": {"resources": {"requests": {"storage": asks}}}, "status": {"capacity": {"storage": has}}}))
+    };
+    // The spec asks for 10Gi, the default.
+    let told = Case { home: home("20Gi", "20Gi"), ..case(true) }.pod(&up()).told();
+    let larger = "spec.storage is 10Gi, less than the 20Gi of volume workbench-ana, which is kept: a volume can only \
+                  grow. Set spec.storage to 20Gi";
+    assert_eq!(ready(&told), (true, "Ready".to_owned(), format!("the server is running; {larger}")));
+    let told = Case { home: home("20Gi", "20Gi"), ..case(false) }.told();
+    assert!(ready(&told).0 && ready(&told).2.ends_with(&format!("the home volume is kept; {larger}")), "{told:?}");
+    let told = Case { home: home("10Gi", "5Gi"), ..case(true) }.pod(&up()).told();
+    assert!(ready(&told).0 && ready(&told).2.contains("volume workbench-ana still has 5Gi"), "{told:?}");
+    let refused = Some("the class does not expand".to_owned());
+    let told = Case { home: home("5Gi", "5Gi"), ungrown: refused, ..case(true) }.pod(&up()).told();
+    assert!(ready(&told).0 && ready(&told).2.ends_with("keeps its 5Gi: the class does not expand"), "{told:?}");
 }
 
 #[test]
