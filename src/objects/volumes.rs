@@ -15,7 +15,7 @@ use crate::plan::{Plan, Problem, Scope};
 /// where less is.
 pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Option<Value>) -> Vec<Problem> {
     let mut smaller = Vec::new();
-    for desired in objects.iter_mut().filter(|desired| desired.key.kind == "PersistentVolumeClaim") {
+    for desired in objects.iter_mut().filter(|desired| desired.key.built_in() == "PersistentVolumeClaim") {
         let Some(there) = live(desired).and_then(|live| size(&live)) else { continue };
         let Some(wanted) = size(&desired.object) else { continue };
         let component = desired.component.as_ref();
@@ -62,7 +62,7 @@ mod tests {
         let mut objects = desired(&plan).objects;
         let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
         let told = keep(&plan, &mut objects, |_| live.clone());
-        let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
+        let claim = objects.iter().find(|desired| desired.key.built_in() == "PersistentVolumeClaim").unwrap();
         (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.issue.message).collect())
     }
 

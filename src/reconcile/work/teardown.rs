@@ -61,10 +61,8 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     let waits = match id.kind {
         // Whoever is in the pod of a workbench is let in by the rule on this object. A
         // pod made a moment ago may not be known yet, and its StatefulSet is.
-        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
-        _ => {
-            left.filter(|(key, entry)| matches!(key.kind.as_str(), "Deployment" | "CronJob") && !entry.deleting).count()
-        }
+        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.built_in(), "Pod" | "StatefulSet")).count(),
+        _ => left.filter(|(key, entry)| matches!(key.built_in(), "Deployment" | "CronJob") && !entry.deleting).count(),
     };
     if let Some((_, failure)) = outcome.failures().next() {
         report::held(context, id, object, failure).await?;
