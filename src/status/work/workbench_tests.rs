@@ -81,6 +81,7 @@ impl Case {
             live: &live,
             pods: &self.pods,
             refused: None,
+            autoscalers: &[],
             now: &now,
         };
         let object: Workbench = serde_json::from_value(json!({
@@ -112,6 +113,13 @@ fn a_server_that_is_up_can_be_entered() {
     assert_eq!(told.claim.as_deref(), Some("workbench-ana"));
     assert_eq!((told.observed_generation, told.pending), (Some(2), None));
     assert_eq!(told.engine.unwrap().name, "jupyterlab");
+}
+
+#[test]
+fn an_owner_whose_name_has_the_prefix_is_advised() {
+    let mut case = case(true).pod(&up());
+    case.detail.as_mut().unwrap().advice = Some("spec.owner is wrong".to_owned());
+    assert_eq!(ready(&case.told()).2, "the server is running. spec.owner is wrong");
 }
 
 #[test]
