@@ -26,6 +26,13 @@ impl fmt::Display for Prefixes {
     }
 }
 
+/// The name behind the prefix, if it begins with one: the API server would put the prefix
+/// before it once more.
+#[must_use]
+pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
+    name.strip_prefix(prefix).filter(|rest| !prefix.is_empty() && !rest.is_empty())
+}
+
 /// Parses one prefix of the command line; the error is the reason for a refusal.
 pub fn prefix(text: &str) -> Result<String, String> {
     if !text.is_empty() && (text.starts_with(OWN) || OWN.starts_with(text)) {

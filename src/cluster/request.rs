@@ -41,6 +41,16 @@ impl RequestError {
     }
 }
 
+impl RequestError {
+    /// Whether a `test` of a JSON patch failed: the object is another one. What is invalid in
+    /// an object comes with the kind of that object.
+    #[must_use]
+    pub fn is_another(&self) -> bool {
+        let Self::Answered(kube::Error::Api(status)) = self else { return false };
+        status.code == 422 && status.details.as_ref().is_none_or(|details| details.kind.is_empty())
+    }
+}
+
 /// Makes a request.
 pub async fn request<T>(
     requests: &Requests,

@@ -73,7 +73,7 @@ fn is_accepted(claim: &Claim) -> bool {
 
 /// The claim of a component, as `namespace/name`.
 fn path(desired: &Desired) -> Option<String> {
-    desired.component.as_ref().filter(|_| desired.key.kind == "PersistentVolumeClaim")?;
+    desired.component.as_ref().filter(|_| desired.key.built_in() == "PersistentVolumeClaim")?;
     Some(format!("{}/{}", desired.key.namespace.as_deref()?, desired.key.name))
 }
 

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Problem, Scope};
 /// name volumes that are larger or smaller than is asked for.
 pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Option<Value>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for desired in objects.iter_mut().filter(|desired| desired.key.kind == "PersistentVolumeClaim") {
+    for desired in objects.iter_mut().filter(|desired| desired.key.built_in() == "PersistentVolumeClaim") {
         let claim = live(desired).unwrap_or_default();
         let Some(there) = size(&claim) else { continue };
         let Some(wanted) = size(&desired.object) else { continue };
@@ -62,7 +62,7 @@ mod tests {
         let plan = plan(&AITeam::new("abc", spec), &Facts::offline(&site, &catalogue)).unwrap();
         let mut objects = desired(&plan).objects;
         let problems = keep(&plan, &mut objects, |_| live.cloned());
-        let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
+        let claim = objects.iter().find(|desired| desired.key.built_in() == "PersistentVolumeClaim").unwrap();
         (size(&claim.object).unwrap().0, problems.into_iter().map(|problem| problem.issue.message).collect())
     }
 

@@ -2,7 +2,7 @@
 //! block nothing.
 
 use super::namespaces::shared_is_on;
-use super::{Instance, Problem, Scope};
+use super::{Instance, Problem, Scope, prefixes as names};
 use crate::api::team::Resources;
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
 
@@ -89,19 +89,20 @@ fn replicas(instance: &Instance) -> Option<String> {
 
 /// People and groups as the API server prints them: the prefix would stand there twice.
 fn doubled(spec: &AITeamSpec, prefixes: &Prefixes) -> Vec<String> {
-    let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
-    let mut found = Vec::new();
-    for member in members {
-        let groups = member.groups.iter().map(|name| (name, &prefixes.group));
-        let users = member.users.iter().map(|name| (name, &prefixes.user));
-        let doubled =
-            groups.chain(users).filter(|(name, prefix)| !prefix.is_empty() && name.starts_with(prefix.as_str()));
-        found.extend(doubled.map(|(name, prefix)| {
-            format!(
-                "'{name}' of role {} begins with the prefix {prefix}, which Strata adds itself. Remove the prefix",
-                member.role
-            )
-        }));
+    let (nobody, mut found) = (Vec::new(), Vec::new());
+    let mut look = |whose: &str, groups: &[String], users: &[String]| {
+        let groups = groups.iter().filter_map(|name| names::doubled(whose, name, &prefixes.group));
+        let users = users.iter().filter_map(|name| names::doubled(whose, name, &prefixes.user));
+        found.extend(groups.chain(users));
+    };
+    for member in spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members)) {
+        look(&format!("role {}", member.role), &member.groups, &member.users);
+    }
+    if let Some(leads) = &spec.leads {
+        look("leads", &leads.groups, &leads.users);
+    }
+    for customer in &spec.customers {
+        look(&format!("customer {}", customer.name), &customer.groups, &nobody);
     }
     found
 }
@@ -156,6 +157,23 @@ mod tests {
                 "{}",
                 "'oidc:acme-ml' of role MLEngineer begins with the prefix oidc:, which Strata adds itself. Remove the \
                  prefix",
+            ),
+            (
+                "{leads: {groups: ['oidc:leads'], users: ['oidc:bo', ana]}}",
+                "{}",
+                "'oidc:leads' of leads begins with the prefix oidc:, which Strata adds itself. Remove the prefix; \
+                 'oidc:bo' of leads begins with the prefix oidc:, which Strata adds itself. Remove the prefix",
+            ),
+            (
+                "{customers: [{name: bank, groups: ['oidc:tellers', 'oidc:']}]}",
+                "{}",
+                "'oidc:tellers' of customer bank begins with the prefix oidc:, which Strata adds itself. Remove the \
+                 prefix",
+            ),
+            (
+                "{projects: [{name: p, members: [{role: MLEngineer, users: ['oidc:ana']}]}]}",
+                "{}",
+                "'oidc:ana' of role MLEngineer begins with the prefix oidc:, which Strata adds itself. Remove the prefix",
             ),
         ] {
             let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();

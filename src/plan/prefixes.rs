@@ -5,6 +5,7 @@
 //! effect without consent.
 
 use super::{Problem, Scope};
+use crate::api::prefixes::behind;
 use crate::api::{AITeam, Prefixes, Reason, labels};
 
 /// The prefixes on the namespaces of a team. `None` is not known, and
@@ -38,6 +39,24 @@ pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes
     }
     let problem = waits(team, &stays, configured);
     (stays, Some(problem))
+}
+
+/// The advice for a name that begins with its prefix already; `whose` says where it stands.
+#[must_use]
+pub fn doubled(whose: &str, name: &str, prefix: &str) -> Option<String> {
+    let said = format!("'{name}' of {whose} begins with the prefix {prefix}, which Strata adds itself");
+    behind(prefix, name).map(|_| format!("{said}. Remove the prefix"))
+}
+
+/// The same for the owner of a work object, who cannot be changed.
+#[must_use]
+pub fn doubled_owner(owner: &str, kind: &str, prefixes: &Prefixes) -> Option<String> {
+    let bare = behind(&prefixes.user, owner)?;
+    Some(format!(
+        "spec.owner '{owner}' begins with the prefix {}, which Strata adds itself, and cannot be changed. Create \
+         another {kind} with the owner {bare}, and delete this one",
+        prefixes.user
+    ))
 }
 
 /// Whether the team accepts a change of all names to exactly these prefixes.

@@ -127,8 +127,10 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluste
         context.events.record_repeating(team.object_ref(&()), recorded);
     }
     tell_of_left(context, &team.object_ref(&()), outcome);
-    for key in
-        outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
+    for key in outcome
+        .removed
+        .iter()
+        .filter(|key| key.built_in() == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
     {
         let note = format!("removed {key}: only the AITeam gives rights to people");
         let recorded =
@@ -146,7 +148,7 @@ pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outco
         (key, EventType::Warning, "LeftSpec", note)
     });
     let stores = |key: &&ObjectKey| {
-        matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment")
+        matches!(key.built_in(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment")
     };
     let gone = outcome.removed.iter().filter(stores);
     let gone = gone.map(|key| {
@@ -199,7 +201,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn three_hundred_events_do_not_delay_a_status() {
         let client = crate::cluster::fake_api::client(|asked| async move {
-            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, asked.body) }
+            let team =
+                serde_json::json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {}});
+            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, team) }
         });
         let context =
             Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200), None);

@@ -336,7 +336,7 @@ fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observe
 /// Judges a team by the cache.
 #[must_use]
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
-    let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.built_in() == "Pod");
     let probes = &context.watches.probes;
     let live_state = LiveState {
         live: &|key| context.cache.get(key)?.live(),

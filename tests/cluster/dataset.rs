@@ -300,3 +300,18 @@ async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
         .await;
     assert_eq!(condition(&shared.get().await, "Ready")["status"], "True");
 }
+
+#[tokio::test]
+async fn a_status_of_an_earlier_object_is_refused() {
+    let team = team().await;
+    let work = Work::create(&team, "Dataset", "first", "again", json!({"uri": "s3://again"})).await;
+    let seen = work.until_ready().await;
+    // As the operator writes it, and as the API server answers: see `is_another`.
+    let of = |uid: &Value| json!([{"op": "test", "path": "/metadata/uid", "value": uid}, {"op": "add", "path": "/status", "value": seen["status"]}]);
+    let at = format!("{}/status", work.path());
+    team.admin.patch(&at, &of(&seen["metadata"]["uid"])).await.expect("of the object itself");
+    let refused =
+        team.admin.patch(&at, &of(&json!("00000000-0000-4000-8000-000000000000"))).await.expect_err("of another");
+    assert_eq!(refused.code, 422, "{refused:?}");
+    work.delete().await;
+}

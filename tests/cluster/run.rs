@@ -209,8 +209,13 @@ async fn a_job_without_a_pod_gets_one_again() {
     work.until_state("Running").await;
     let job = work.child("Job", "run-emptied");
     let before = work.uid("Job", "run-emptied").await;
-    team.admin.merge(&job, &json!({"spec": {"parallelism": 0}})).await.expect("no pods");
-    work.until_there("Job", "run-emptied", |job| job["spec"]["parallelism"] == 1).await;
+    let created = team.admin.get(&job).await.expect("the Job")["spec"].clone();
+    let changed = json!({"parallelism": 0, "backoffLimit": 9, "activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 0,
+        "podReplacementPolicy": "TerminatingOrFailed"});
+    team.admin.merge(&job, &json!({"spec": changed})).await.expect("changed");
+    let fields = changed.as_object().unwrap().keys();
+    let is_back = |job: &Value| fields.clone().all(|field| job["spec"][field] == created[field]);
+    work.until_there("Job", "run-emptied", is_back).await;
     assert_eq!(work.uid("Job", "run-emptied").await, before);
     work.delete().await;
 }

@@ -236,7 +236,7 @@ impl Applier {
             }
         };
         let step = self.written(kind, desired, written, permission, None).await;
-        let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
+        let fresh = key.built_in() == "Namespace" && !matches!(step.result, Result::Failed(_));
         Step { fresh, ..step }
     }
 
@@ -346,5 +346,5 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
 /// Bindings, policies, quotas and the Pod Security labels of namespaces: they must not
 /// stay open, however often another writer opens them.
 fn is_guardrail(write_strategy: WriteStrategy, key: &ObjectKey) -> bool {
-    write::is_whole(write_strategy) || key.kind == "Namespace"
+    write::is_whole(write_strategy) || key.built_in() == "Namespace"
 }

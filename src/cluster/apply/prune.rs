@@ -13,7 +13,6 @@ use super::revocation::Revocation;
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::ObjectKey;
 use crate::api::allowed::Allowed;
-use crate::api::kinds::is_only_read;
 use crate::api::labels;
 use crate::cluster::cache::Entry;
 use crate::cluster::watch::Known;
@@ -39,13 +38,13 @@ impl PruneScope {
     /// Whether an object of the team is to be removed.
     #[must_use]
     pub fn prunes(&self, key: &ObjectKey, entry: &Entry) -> bool {
-        let never = key.kind == "Namespace" || is_only_read(&key.kind) || key.name == labels::RECORD;
+        let never = key.built_in() == "Namespace" || key.is_only_read() || key.name == labels::RECORD;
         // The Jobs of a CronJob are deleted with it.
-        let never = never || key.kind == "Job" && entry.controller.is_some();
+        let never = never || key.built_in() == "Job" && entry.controller.is_some();
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
             return false;
         }
-        let claim = key.namespace.as_deref().filter(|_| key.kind == "PersistentVolumeClaim");
+        let claim = key.namespace.as_deref().filter(|_| key.built_in() == "PersistentVolumeClaim");
         if claim.is_some_and(|namespace| !self.claims.claim(namespace, &key.name)) {
             return false;
         }
@@ -54,7 +53,7 @@ impl PruneScope {
                 entry.engine.as_ref().is_some_and(|engine| !self.held.iter().any(|(_, held)| held == engine));
             return is_engines || key.name.starts_with("strata:team:");
         };
-        if self.retained.contains(namespace) && key.kind != "RoleBinding" {
+        if self.retained.contains(namespace) && key.built_in() != "RoleBinding" {
             return false;
         }
         // The team's own engines are in Backbone and Shared: elsewhere it is an object of
@@ -91,8 +90,8 @@ impl Applier {
         outcome: &mut Outcome,
     ) {
         let rest = written.into_iter().filter(|(key, entry)| {
-            let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
-            let stays = stays || key.kind == "Job" && entry.controller.is_some();
+            let stays = key.is_only_read() || key.built_in() == "PersistentVolumeClaim";
+            let stays = stays || key.built_in() == "Job" && entry.controller.is_some();
             !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)
         });
         self.remove(rest.collect(), outcome).await;
@@ -110,7 +109,7 @@ impl Applier {
     pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
         let now = jiff::Timestamp::now();
         let foreign = self.cache.team(team).into_iter().filter(|(key, entry)| {
-            key.kind == "RoleBinding"
+            key.built_in() == "RoleBinding"
                 && !entry.is_ours()
                 && !entry.deleting
                 && key
@@ -128,7 +127,7 @@ impl Applier {
     pub async fn remove_namespaces(&self, team: &str, names: &[String], outcome: &mut Outcome) {
         let all = self.cache.team(team).into_iter();
         let gone = all.filter(|(key, entry)| {
-            key.kind == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
+            key.built_in() == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
         });
         self.remove(gone.collect(), outcome).await;
     }
@@ -140,7 +139,7 @@ impl Applier {
         let mut put_back = false;
         let all = self.cache.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
-            key.kind == "Namespace"
+            key.built_in() == "Namespace"
                 && entry.is_ours()
                 && !entry.deleting
                 && entry.state.namespace().is_ok_and(|state| state.strayed)
@@ -173,7 +172,7 @@ impl Applier {
 
     /// Removes every binding of the team: on the way out they go first.
     pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
-        let roles = self.cache.team(team).into_iter().filter(|(key, _)| key.kind == "ClusterRole");
+        let roles = self.cache.team(team).into_iter().filter(|(key, _)| key.built_in() == "ClusterRole");
         let all = self.cache.bindings(team).into_iter().chain(roles);
         self.remove(all.filter(|(_, entry)| entry.is_ours() && !entry.deleting).collect(), outcome).await;
     }
@@ -225,7 +224,7 @@ impl Applier {
 }
 
 fn is_binding(key: &ObjectKey) -> bool {
-    matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
+    matches!(key.built_in(), "RoleBinding" | "ClusterRoleBinding")
 }
 
 /// Whether the binding names people. Of one that cannot be read that is not known.

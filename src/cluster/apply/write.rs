@@ -241,7 +241,8 @@ impl Writer {
         let preconditions =
             Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
         // Only the end of the StatefulSet proves that a pod made a moment ago is gone too.
-        let with_pods = if key.kind == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
+        let with_pods =
+            if key.built_in() == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..with_pods };
         match self.request("delete", key, api.delete(&key.name, &parameters)).await {
             Ok(_) => Ok(()),
@@ -306,7 +307,7 @@ fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
 #[must_use]
 pub fn has_reserved_name(key: &ObjectKey) -> bool {
     match key.namespace {
-        Some(_) => labels::is_reserved(&key.name) || (key.kind == "ServiceAccount" && key.name == "default"),
+        Some(_) => labels::is_reserved(&key.name) || (key.built_in() == "ServiceAccount" && key.name == "default"),
         None => key.name.starts_with("strata:team:"),
     }
 }

@@ -12,7 +12,7 @@ use super::state::StoredState;
 use super::text::Text;
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, WorkId};
-use crate::api::kinds::{WriteStrategy, is_only_read};
+use crate::api::kinds::WriteStrategy;
 use crate::api::labels;
 use crate::api::work::WorkKind;
 
@@ -101,7 +101,7 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, write_strategy: WriteStrate
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, write_strategy),
         verified: None,
-        unverified: (write_strategy.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
+        unverified: (write_strategy.is_applied() && !key.is_only_read()).then(|| text(&applied_part(object))),
         state,
         other_writer: other_writer(object),
     })
@@ -113,7 +113,7 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, write_strategy: WriteStrate
 fn is_marked(key: &ObjectKey, metadata: &Value) -> bool {
     let words = ["labels", "annotations"].into_iter().filter_map(|part| metadata[part].as_object());
     let mut ours = words.flat_map(Map::keys).filter(|word| word.starts_with(labels::PREFIX));
-    key.kind == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
+    key.built_in() == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
 }
 
 /// Its resource version, a number since Kubernetes 1.35 by its contract and before by use.
@@ -140,17 +140,17 @@ fn controller(metadata: &Value) -> Option<String> {
 /// there: named after the team, and of a kind that is not only read.
 pub(super) fn may_belong(team: &str, key: &ObjectKey, of_engine: bool) -> bool {
     let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let namespace = if key.built_in() == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     let named = key.name == team || is_teams(&key.name);
-    let placed = of_engine && named && !is_only_read(&key.kind);
+    let placed = of_engine && named && !key.is_only_read();
     match namespace {
-        Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
+        Some(namespace) => is_teams(namespace) || placed && key.built_in() != "Namespace",
         None => placed || key.name.strip_prefix("strata:team:") == Some(team),
     }
 }
 
 /// The team by the name of the object's namespace, or of the namespace itself.
 fn team_of_namespace(key: &ObjectKey) -> Option<&str> {
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let namespace = if key.built_in() == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     team_of(namespace?)
 }

@@ -84,24 +84,24 @@ impl Index {
             listing.answered.remove(&id);
         }
         let Some(owner) = self.objects.remove(id) else { return Wake::new() };
-        self.leave(&owner.work, &key.kind, id);
+        self.leave(&owner.work, key, id);
         vec![owner.work.clone()]
     }
 
-    pub fn leave(&mut self, work: &Request, kind: &str, id: Id) {
+    pub fn leave(&mut self, work: &Request, key: &ObjectKey, id: Id) {
         remove(&mut self.works, work, id);
-        if let Some(team) = team_of_pod(work, kind) {
+        if let Some(team) = team_of_pod(work, key) {
             remove(&mut self.pods, team, id);
         }
     }
 
-    pub fn enter(&mut self, work: &Request, kind: &str, id: Id) {
+    pub fn enter(&mut self, work: &Request, key: &ObjectKey, id: Id) {
         if let Some(ids) = self.works.get_mut(work) {
             ids.insert(id);
         } else {
             self.works.insert(work.clone(), HashSet::from([id]));
         }
-        if let Some(team) = team_of_pod(work, kind) {
+        if let Some(team) = team_of_pod(work, key) {
             self.pods.entry(team.to_owned()).or_default().insert(id);
         }
     }
@@ -129,9 +129,9 @@ where
 }
 
 /// The team whose work the pod is for.
-fn team_of_pod<'a>(work: &'a Request, kind: &str) -> Option<&'a str> {
+fn team_of_pod<'a>(work: &'a Request, key: &ObjectKey) -> Option<&'a str> {
     match work {
-        Request::Work(id) if kind == "Pod" => team_of(&id.namespace),
+        Request::Work(id) if key.built_in() == "Pod" => team_of(&id.namespace),
         _ => None,
     }
 }

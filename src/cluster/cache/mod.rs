@@ -30,7 +30,7 @@ use serde_json::Value;
 use super::watch::api_server::ApiServers;
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, team_of};
-use crate::api::kinds::WriteStrategy;
+use crate::api::kinds::{RBAC, WriteStrategy};
 use compact::holds_as_text;
 pub use entry::Entry;
 use entry::{entry, version};
@@ -109,7 +109,7 @@ impl ObjectCache {
             _ => false,
         });
         let ids = of_team.flat_map(|(_, ids)| ids).copied();
-        index.sorted(ids.filter(|id| index.objects.is_any(*id, &["RoleBinding", "ClusterRoleBinding"])))
+        index.sorted(ids.filter(|id| index.objects.is_any(*id, RBAC, &["RoleBinding", "ClusterRoleBinding"])))
     }
 
     /// What anything is known of.
@@ -225,13 +225,13 @@ impl ObjectCache {
         let mut wake: Wake = before.map(|before| before.owner.work.clone()).into_iter().collect();
         if wake.first() != Some(&entry.work) {
             if let (Some(old), Some(id)) = (wake.first(), id) {
-                index.leave(old, &key.kind, id);
+                index.leave(old, key, id);
             }
             wake.push(entry.work.clone());
         }
         let work = entry.work.clone();
         let id = index.objects.insert(key, entry);
-        index.enter(&work, &key.kind, id);
+        index.enter(&work, key, id);
         index.note(key, id, answered);
         if same { Wake::new() } else { wake }
     }

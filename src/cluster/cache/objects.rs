@@ -125,10 +125,10 @@ impl Objects {
         Some((self.key(id)?, self.entry(id)?))
     }
 
-    /// Whether an object is of one of these kinds, whatever their group.
-    pub fn is_any(&self, id: Id, kinds: &[&str]) -> bool {
+    /// Whether an object is of one of these kinds of a group.
+    pub fn is_any(&self, id: Id, group: &str, kinds: &[&str]) -> bool {
         let kind = self.slot(id).and_then(|slot| self.kinds.get(usize::from(slot.kind)));
-        kind.is_some_and(|(_, kind)| kinds.contains(&kind.as_str()))
+        kind.is_some_and(|(of_group, kind)| of_group == group && kinds.contains(&kind.as_str()))
     }
 
     /// The numbers of all objects.

@@ -22,7 +22,7 @@ use crate::plan::budget::is_count;
 #[must_use]
 pub fn of(key: &ObjectKey, object: &Value) -> Option<StoredState> {
     let metadata = &object["metadata"];
-    let state = match key.kind.as_str() {
+    let state = match key.built_in() {
         "Namespace" => CachedState::Namespace(namespace(key, object)),
         "ResourceQuota" => return Some(quota(&object["status"])),
         "RoleBinding" | "ClusterRoleBinding" => CachedState::Binding(binding(object)),
@@ -160,6 +160,16 @@ fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_told_apart_by_their_group() {
+        let object = json!({"metadata": {"labels": {labels::ENGINE: "ours"}}, "status": {"phase": "Ready"}});
+        for kind in ["Namespace", "ResourceQuota", "RoleBinding", "ConfigMap", "Pod", "ReplicaSet"] {
+            let key = ObjectKey::new("hnc.example.com", kind, Some("a--b"), labels::RECORD);
+            let state = of(&key, &object).unwrap();
+            assert_eq!(state.workload().unwrap().unwrap().0["status"]["phase"], "Ready", "{kind}");
+        }
+    }
 
     #[test]
     fn a_pod_matters_only_while_it_is_in_trouble() {

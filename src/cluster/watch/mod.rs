@@ -5,6 +5,7 @@
 //! only returns the requests to enqueue.
 
 pub mod api_server;
+mod autoscalers;
 mod events;
 pub mod follow;
 pub mod health;
@@ -29,6 +30,7 @@ use crate::cluster::cache::ObjectCache;
 use crate::cluster::queue::Queue;
 use crate::cluster::tasks::Tasks;
 use api_server::ApiServerWatch;
+pub use autoscalers::Autoscalers;
 pub use events::EventMessages;
 use follow::{Change, Opener};
 use health::Health;
@@ -116,6 +118,8 @@ pub struct Watches {
     pub refusals: EventMessages,
     /// Why pods are not ready.
     pub probes: EventMessages,
+    /// Autoscalers of other owners.
+    pub autoscalers: Autoscalers,
     /// Access to namespaces of teams beside that of AITeams.
     pub outsiders: Outsiders,
 }
@@ -126,6 +130,7 @@ impl Watches {
     pub fn new(opener: Opener, cache: Arc<ObjectCache>, queue: Queue) -> Arc<Self> {
         let api_server = ApiServerWatch::new(&opener, Arc::clone(&cache.api_server));
         let (refusals, probes) = (EventMessages::of_refusals(&opener), EventMessages::of_probes(&opener));
+        let autoscalers = Autoscalers::new(&opener);
         Arc::new(Self {
             opener,
             cache,
@@ -135,6 +140,7 @@ impl Watches {
             api_server,
             refusals,
             probes,
+            autoscalers,
             outsiders: Outsiders::default(),
         })
     }
@@ -148,6 +154,10 @@ impl Watches {
         self.tasks.spawn("the watch of events", async move {
             let (opener, cache, queue) = (&watches.opener, &watches.cache, &watches.queue);
             tokio::join!(watches.refusals.follow(opener, cache, queue), watches.probes.follow(opener, cache, queue));
+        });
+        let watches = Arc::clone(self);
+        self.tasks.spawn("the watch of autoscalers of other owners", async move {
+            watches.autoscalers.follow(&watches.opener, &watches.cache, &watches.queue).await;
         });
         let watches = Arc::clone(self);
         self.tasks.spawn("the watch of the API server's addresses", async move {
@@ -239,7 +249,8 @@ impl Watches {
     pub fn always(&self) -> Vec<Arc<Health>> {
         let kinds = self.lock();
         let always = kinds.values().filter(|watch| watch.always).map(|watch| Arc::clone(&watch.health));
-        always.chain([Arc::clone(&self.refusals.health), Arc::clone(&self.probes.health)]).collect()
+        let apart = [&self.refusals.health, &self.probes.health, &self.autoscalers.health];
+        always.chain(apart.map(Arc::clone)).collect()
     }
 
     /// The watches that only engines need.

@@ -116,6 +116,12 @@ impl Scene {
         self
     }
 
+    /// Where the API server puts this before the names of people.
+    pub(crate) fn prefixed(mut self, user: &str) -> Self {
+        user.clone_into(&mut self.plan.prefixes.user);
+        self
+    }
+
     /// Under a Blueprint with these rules of runs.
     pub(crate) fn runs(mut self, text: &str) -> Self {
         std::sync::Arc::make_mut(&mut self.plan.site).runs = Some(spec(text));

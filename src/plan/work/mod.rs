@@ -4,6 +4,7 @@
 //! Pure: no client, no clock. An object that cannot be as it asks is held, with
 //! a message that names both sides: nothing of it is started, changed or removed.
 
+pub mod autoscaler;
 pub mod component;
 pub mod data;
 pub mod dataset;

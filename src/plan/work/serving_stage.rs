@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::autoscaler::Autoscaler;
 use super::pod_state::{Container, Ended, Pod};
 use super::{Lookup, Object, ObjectLookup, WorkFacts, WorkPlan};
 use crate::api::identity::WorkId;
@@ -29,6 +30,7 @@ pub struct Stage {
     around: Around,
     pub live: BTreeMap<(String, String), Value>,
     pub pods: Vec<Pod>,
+    pub autoscalers: Vec<Autoscaler>,
     pub retained: bool,
 }
 
@@ -76,6 +78,7 @@ impl Stage {
             around: Around::default(),
             live: BTreeMap::new(),
             pods: Vec::new(),
+            autoscalers: Vec::new(),
             retained: false,
         }
     }

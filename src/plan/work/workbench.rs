@@ -12,6 +12,7 @@ use crate::api::work::workbench::WorkbenchStatus;
 use crate::api::{Issue, Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
+use crate::plan::prefixes::doubled_owner;
 use crate::plan::{Right, Subject, volume};
 
 /// The id of the engine's template whose replicas are the server.
@@ -33,6 +34,8 @@ pub struct WorkbenchDetail {
     pub ended_at_start: Option<String>,
     /// Whether the team names the owner by name, or did when the server last ran.
     pub owner_named: bool,
+    /// What is to be said of the owner's name.
+    pub advice: Option<String>,
 }
 
 /// The resolved spec of a workbench.
@@ -62,6 +65,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
         down: standing.down,
         ended_at_start: standing.ended_at_start,
         owner_named: standing.owner_named,
+        advice: doubled_owner(&workbench.spec.owner, "workbench", &facts.plan.prefixes),
     };
     Ok(ResolvedSpec {
         work: WorkInputs { workbench: Some(inputs), ..WorkInputs::default() },
@@ -303,9 +307,11 @@ fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
 }
 
 fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
+    let advice = doubled_owner(owner, "workbench", &facts.plan.prefixes);
+    let advice = advice.unwrap_or_else(|| format!("Add {owner} or a group to members"));
     let hold = invalid(format!(
         "team {} has neither {owner} nor a group with a role for workbenches in {}, so {owner} could not enter this \
-         one. Add {owner} or a group to members",
+         one. {advice}",
         facts.plan.identity.name, facts.namespace.name
     ));
     Issue { reason: Reason::OwnerLeft, ..hold }

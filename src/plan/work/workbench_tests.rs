@@ -440,3 +440,15 @@ fn a_home_that_is_not_there_is_not_said_to_be_kept() {
     scene.claim = Some(json!({"metadata": {"annotations": {"strata-operator.dev/owner": "ana@example.com"}}}));
     assert!(said(&scene).contains("the home volume is kept"), "{}", said(&scene));
 }
+
+#[test]
+fn an_owner_with_the_prefix_is_advised_to_leave_it_out() {
+    let of = |members: &'static str, owner: &str| scene(members).set("owner", json!(owner)).detail();
+    let advice = "spec.owner 'oidc:ana@example.com' begins with the prefix oidc:, which Strata adds itself, and cannot be \
+                  changed. Create another workbench with the owner ana@example.com, and delete this one";
+    let running = of(GROUP, "oidc:ana@example.com");
+    assert_eq!((running.advice.as_deref(), running.down), (Some(advice), None));
+    let down = of(NAMED, "oidc:ana@example.com").down.unwrap();
+    assert!(down.message.ends_with(&format!("could not enter this one. {advice}")), "{}", down.message);
+    assert_eq!(of(NAMED, "ana@example.com").advice, None);
+}

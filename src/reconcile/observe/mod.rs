@@ -198,7 +198,7 @@ pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Issue> {
 #[must_use]
 pub fn namespaces(team: &str, cache: &ObjectCache) -> BTreeMap<String, Entry> {
     let all = cache.team(team).into_iter();
-    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours())
+    all.filter(|(key, entry)| key.built_in() == "Namespace" && entry.is_ours())
         .map(|(key, entry)| (key.name, entry))
         .collect()
 }
@@ -258,7 +258,7 @@ pub fn retained(name: &str, entry: &Entry) -> Result<Retained, Issue> {
 pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Result<Usage, Issue> {
     let mut usage = Usage { may_lower, ..Usage::default() };
     for (key, entry) in cache.team(team) {
-        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
+        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.built_in()) else { continue };
         if key.name != "strata-quota" {
             continue;
         }

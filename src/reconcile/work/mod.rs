@@ -6,6 +6,7 @@
 
 pub mod aside;
 pub mod expiry;
+mod jobs;
 mod observe;
 pub mod refused;
 mod report;
@@ -115,9 +116,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     if let Object::ModelService(service) = object {
         bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
     }
-    if let Detail::Run(run) = &plan.draft.detail {
-        give_a_pod(context, id, object, &run.job, &mut outcome).await;
-    }
+    jobs::put_back(context, id, object, &mut outcome).await;
     report::left(context, id, object, &outcome);
     // 5 judge
     let status = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
@@ -203,7 +202,7 @@ async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome:
 /// Stops what must not run, even if nothing else may change: its engine may be missing, or
 /// its team may be gone.
 async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
-    for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+    for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.built_in() == "StatefulSet") {
         context.applier.set(key, "replicas", &Value::from(0), outcome).await;
     }
 }
@@ -212,34 +211,19 @@ async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
 /// never scales up from zero.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = written_for(context, id);
-    if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
+    if !there.iter().any(|(key, _)| key.built_in() == "HorizontalPodAutoscaler") {
         return;
     }
     let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
         let workload = || entry.state.workload().ok().flatten();
-        key.kind == "Deployment" && entry.is_ours() && workload().is_some_and(|live| *live.spec("replicas") == 0)
+        key.built_in() == "Deployment" && entry.is_ours() && workload().is_some_and(|live| *live.spec("replicas") == 0)
     };
     for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
         context.applier.set(key, "replicas", &Value::from(least), outcome).await;
         if outcome.failure(key).is_none() {
-            report::repaired(context, id, object, key, "replicas", least, entry.other_writer.as_deref());
+            let (from, to) = (&Value::from(0), &Value::from(least));
+            report::repaired(context, id, object, key, ("replicas", from, to), entry.other_writer.as_deref());
         }
-    }
-}
-
-/// Sets the parallelism of a run's Job back to 1 if another user set it to 0: without a
-/// pod the run would never end. No other field of an existing Job is written.
-async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, outcome: &mut Outcome) {
-    let there = written_for(context, id);
-    let Some((key, entry)) = there.iter().find(|(key, _)| key.kind == "Job" && key.name == job) else { return };
-    let is_own = entry.controller == object.metadata().uid;
-    let live = entry.state.workload().ok().flatten().filter(|_| is_own);
-    if live.is_none_or(|live| *live.spec("parallelism") != 0) {
-        return;
-    }
-    context.applier.set(key, "parallelism", &Value::from(1), outcome).await;
-    if outcome.failure(key).is_none() {
-        report::repaired(context, id, object, key, "parallelism", 1, entry.other_writer.as_deref());
     }
 }
 
@@ -248,7 +232,7 @@ async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, 
 async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
     // A monitor continues as long as its model serves.
     let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
-    for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
+    for (key, _) in schedules.filter(|(key, _)| key.built_in() == "CronJob") {
         context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
     }
 }
@@ -256,7 +240,7 @@ async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
 /// An object whose replicas are to be 0 is not created: it would start with one. An
 /// existing Job is left as it is, because a Job cannot change.
 fn is_due(context: &Context, plan: &WorkPlan, desired: &Desired) -> bool {
-    if desired.key.kind == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
+    if desired.key.built_in() == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
         return false;
     }
     let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
@@ -283,6 +267,7 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
         pods: &observed.pods,
         refused: observed.refused.clone(),
         ungrown: ungrown.first().map(|(_, failure)| failure.message.clone()),
+        autoscalers: &observed.autoscalers,
         now: &crate::reconcile::report::now(),
     };
     status(object, &judged)

@@ -11,6 +11,7 @@ use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
 use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::Entry;
 use crate::cluster::store::Store;
+use crate::plan::work::autoscaler::Autoscaler;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
 use crate::reconcile::context::Context;
@@ -63,6 +64,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// Why a pod of it was refused, while one is missing.
     pub refused: Option<String>,
+    /// Autoscalers of other owners over its workloads.
+    pub autoscalers: Vec<Autoscaler>,
 }
 
 impl Observed {
@@ -70,13 +73,15 @@ impl Observed {
     pub fn of(context: &Context, id: &WorkId, uid: Option<&str>) -> Result<Self, Issue> {
         let mut objects = context.cache.of(&Request::Work(id.clone()));
         if id.kind == WorkKind::Run {
-            objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
+            objects.retain(|(key, entry)| key.built_in() != "Job" || entry.controller.as_deref() == uid);
         }
         let pods = pods(&objects)?;
         let refused = objects.iter().find_map(|(key, entry)| {
             misses_pods(key, entry).then(|| context.watches.refusals.of(&entry.uid)).flatten()
         });
-        Ok(Self { objects, pods, refused })
+        let is_own = |target: &ObjectKey| objects.iter().any(|(key, entry)| key == target && entry.is_ours());
+        let autoscalers = context.watches.autoscalers.over(&id.namespace, is_own);
+        Ok(Self { objects, pods, refused, autoscalers })
     }
 
     /// The cached state of an object in the namespace, by kind and name.
@@ -101,7 +106,7 @@ fn state_of(entry: &Entry) -> Option<Value> {
 /// is still true.
 fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
     let workload = || entry.state.workload().ok().map(Option::unwrap_or_default);
-    match key.kind.as_str() {
+    match key.built_in() {
         "StatefulSet" => {
             workload().is_some_and(|set| set.count("replicas") < set.spec("replicas").as_i64().unwrap_or(1))
         }
@@ -116,8 +121,8 @@ fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
 /// that we wrote, or an object that its controller made: a Job of a `CronJob`, a
 /// `ReplicaSet` of a Deployment.
 fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
-    let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
-    let is_written = |key: &ObjectKey, entry: &Entry| match key.kind.as_str() {
+    let ours = || objects.iter().filter(|(key, entry)| key.built_in() != "Pod" && entry.is_ours());
+    let is_written = |key: &ObjectKey, entry: &Entry| match key.built_in() {
         "ReplicaSet" => false,
         "Job" => entry.controller.is_none() || is_run(key),
         _ => true,
@@ -126,10 +131,10 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
         ours().filter(|(key, entry)| is_written(key, entry)).map(|(_, entry)| entry.uid.as_str()).collect();
     let made = ours().filter(|(key, entry)| {
         let of_ours = entry.controller.as_deref().is_some_and(|owner| written.contains(owner));
-        matches!(key.kind.as_str(), "Job" | "ReplicaSet") && of_ours
+        matches!(key.built_in(), "Job" | "ReplicaSet") && of_ours
     });
     let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
-    let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
+    let all = objects.iter().filter(|(key, _)| key.built_in() == "Pod");
     let pods = all.filter_map(|(_, entry)| entry.state.work_pod().transpose());
     let pods = pods.collect::<Result<Vec<_>, _>>()?.into_iter();
     let believed = pods.filter_map(|mut pod| {

@@ -33,19 +33,19 @@ pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Val
     writer.write(context, &status, read).await
 }
 
-/// Records that a field with a number of pods was 0 and was put back.
+/// Records that a field, which is not applied, was put back from one value to another.
 pub fn repaired(
     context: &Context,
     id: &WorkId,
     object: &Object,
     key: &ObjectKey,
-    field: &str,
-    pods: i32,
+    (field, from, to): (&str, &Value, &Value),
     by: Option<&str>,
 ) {
     context.metrics.repairs.inc();
+    let [from, to] = [from, to].map(|value| if value.is_null() { "none".to_owned() } else { value.to_string() });
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
-    let note = format!("put spec.{field} of {key} back from 0 to {pods}{by}");
+    let note = format!("put spec.{field} of {key} back from {from} to {to}{by}");
     context.events.record(Target::work(id, object.metadata()).reference(), event(EventType::Warning, "Repaired", note));
 }
 

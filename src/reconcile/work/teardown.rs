@@ -60,9 +60,9 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     let waits = match id.kind {
         // While the pod exists, the Workbench object decides who may enter it. A new pod
         // may not be known yet, but its StatefulSet is.
-        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
+        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.built_in(), "Pod" | "StatefulSet")).count(),
         _ => {
-            left.filter(|(key, entry)| matches!(key.kind.as_str(), "Deployment" | "CronJob") && !entry.deleting).count()
+            left.filter(|(key, entry)| matches!(key.built_in(), "Deployment" | "CronJob") && !entry.deleting).count()
         }
     };
     if let Some((_, failure)) = outcome.failures().next() {

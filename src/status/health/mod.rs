@@ -120,7 +120,7 @@ fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Issue> {
     let planned = problems.iter().filter(|problem| problem.scope == Scope::Team).map(|problem| problem.issue.clone());
     let cluster_scoped = outcome
         .failures()
-        .filter(|(key, _)| key.namespace.is_none() && key.kind != "Namespace")
+        .filter(|(key, _)| key.namespace.is_none() && key.built_in() != "Namespace")
         .map(|(_, failure)| failure.clone());
     worst_first(planned.chain(cluster_scoped).collect())
 }
@@ -138,7 +138,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
             let blocked = outcome.blocked(&namespace.name).cloned();
             let written = merged(outcome.failures().filter(|(key, _)| {
                 let here = key.namespace.as_deref() == Some(&namespace.name)
-                    || key.kind == "Namespace" && key.name == namespace.name;
+                    || key.built_in() == "Namespace" && key.name == namespace.name;
                 here && !of_engines.contains(key)
             }));
             let contested = outcome
@@ -146,7 +146,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
                 .iter()
                 .filter(|(key, _)| {
                     key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key)
-                        || key.kind == "Namespace" && key.name == namespace.name
+                        || key.built_in() == "Namespace" && key.name == namespace.name
                 })
                 .map(|(key, contender)| contender.failure(key));
             let failures = worst_first(blocked.into_iter().chain(planned).chain(written).chain(contested).collect());

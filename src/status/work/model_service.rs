@@ -1,6 +1,7 @@
 //! The status of a `ModelService`: the serving version, the wanted one,
 //! the releases, and the verdict of its monitor.
 
+use super::autoscalers::contended;
 use super::{Judged, monitor};
 use crate::api::reason::Class;
 use crate::api::status::Finding;
@@ -197,7 +198,12 @@ fn ready(
         let message = format!("version {} of {name} is not rolled out, because {paused}. {goes_on}", first.version);
         return Err(Issue::new(Reason::Progressing, message));
     }
-    if let Some(trouble) = judged.trouble() {
+    let trouble = judged.trouble();
+    let minor = trouble.as_ref().is_none_or(|trouble| trouble.reason == Reason::Progressing);
+    if let Some(contended) = contended(judged).filter(|_| minor) {
+        return Err(Issue::new(Reason::Contested, format!("{contended}. {goes_on}")));
+    }
+    if let Some(trouble) = trouble {
         return Err(of_trouble(&trouble, first, serving, judged));
     }
     if serving != Some(first.version.as_str()) {

@@ -66,7 +66,7 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         let trouble = judged.trouble();
         let trouble = trouble.or_else(|| (!up).then(|| Issue::new(Reason::Progressing, "the server is starting")));
         return match trouble {
-            None => Ok((Reason::Ready, "the server is running".to_owned())),
+            None => Ok((Reason::Ready, with_advice("the server is running", detail))),
             Some(trouble) => Err(last_words(judged.pods).unwrap_or(trouble)),
         };
     }
@@ -78,9 +78,13 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         Some(down) => Err(down.clone()),
         None => {
             let home = if has_home { "; the home volume is kept" } else { "" };
-            Ok((Reason::Stopped, format!("the server is stopped by spec.running{home}")))
+            Ok((Reason::Stopped, with_advice(&format!("the server is stopped by spec.running{home}"), detail)))
         }
     }
+}
+
+fn with_advice(message: &str, detail: &WorkbenchDetail) -> String {
+    detail.advice.as_ref().map_or_else(|| message.to_owned(), |advice| format!("{message}. {advice}"))
 }
 
 /// The last message of a failing server, which says more than the number of restarts.

@@ -84,6 +84,7 @@ impl Case {
             pods: &self.pods,
             refused: None,
             ungrown: self.ungrown.clone(),
+            autoscalers: &[],
             now: &now,
         };
         let object: Workbench = serde_json::from_value(json!({
@@ -115,6 +116,13 @@ fn a_server_that_is_up_can_be_entered() {
     assert_eq!(status.claim.as_deref(), Some("workbench-ana"));
     assert_eq!((status.observed_generation, status.pending), (Some(2), None));
     assert_eq!(status.engine.unwrap().name, "jupyterlab");
+}
+
+#[test]
+fn an_owner_whose_name_has_the_prefix_is_advised() {
+    let mut case = case(true).pod(&up());
+    case.detail.as_mut().unwrap().advice = Some("spec.owner is wrong".to_owned());
+    assert_eq!(ready(&case.status()).2, "the server is running. spec.owner is wrong");
 }
 
 #[test]
@@ -193,17 +201,17 @@ fn home_of_another_size_is_reported_and_blocks_nothing() {
         Some(json!({"spec": {"resources": {"requests": {"storage": asks}}}, "status": {"capacity": {"storage": has}}}))
     };
     // The spec asks for 10Gi, the default.
-    let told = Case { home: home("20Gi", "20Gi"), ..case(true) }.pod(&up()).told();
+    let status = Case { home: home("20Gi", "20Gi"), ..case(true) }.pod(&up()).status();
     let larger = "spec.storage is 10Gi, less than the 20Gi of volume workbench-ana, which is kept: a volume can only \
                   grow. Set spec.storage to 20Gi";
-    assert_eq!(ready(&told), (true, "Ready".to_owned(), format!("the server is running; {larger}")));
-    let told = Case { home: home("20Gi", "20Gi"), ..case(false) }.told();
-    assert!(ready(&told).0 && ready(&told).2.ends_with(&format!("the home volume is kept; {larger}")), "{told:?}");
-    let told = Case { home: home("10Gi", "5Gi"), ..case(true) }.pod(&up()).told();
-    assert!(ready(&told).0 && ready(&told).2.contains("volume workbench-ana still has 5Gi"), "{told:?}");
+    assert_eq!(ready(&status), (true, "Ready".to_owned(), format!("the server is running; {larger}")));
+    let status = Case { home: home("20Gi", "20Gi"), ..case(false) }.status();
+    assert!(ready(&status).0 && ready(&status).2.ends_with(&format!("the home volume is kept; {larger}")), "{status:?}");
+    let status = Case { home: home("10Gi", "5Gi"), ..case(true) }.pod(&up()).status();
+    assert!(ready(&status).0 && ready(&status).2.contains("volume workbench-ana still has 5Gi"), "{status:?}");
     let refused = Some("the class does not expand".to_owned());
-    let told = Case { home: home("5Gi", "5Gi"), ungrown: refused, ..case(true) }.pod(&up()).told();
-    assert!(ready(&told).0 && ready(&told).2.ends_with("keeps its 5Gi: the class does not expand"), "{told:?}");
+    let status = Case { home: home("5Gi", "5Gi"), ungrown: refused, ..case(true) }.pod(&up()).status();
+    assert!(ready(&status).0 && ready(&status).2.ends_with("keeps its 5Gi: the class does not expand"), "{status:?}");
 }
 
 #[test]
