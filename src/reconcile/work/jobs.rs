@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::{report, written_for};
+use super::report;
+use super::written::written_for;
 use crate::api::identity::WorkId;
 use crate::api::kinds::JOB_MUTABLE;
 use crate::api::{ObjectKey, labels};

@@ -54,7 +54,9 @@ pub fn page(definitions: &[Value]) -> String {
             cell(text(&schema(definition)["description"]))
         );
     }
-    definitions.iter().for_each(|definition| section(&mut page, definition));
+    for definition in definitions {
+        section(&mut page, definition);
+    }
     page
 }
 
