@@ -126,6 +126,20 @@ mod tests {
     }
 
     #[test]
+    fn volume_that_cannot_grow_is_refused_with_what_to_do() {
+        let said = "persistentvolumeclaims \"x\" is forbidden: only dynamically provisioned pvc can be resized and the \
+                    storageclass that provisions the pvc must support resize";
+        let mut status = Status::failure(said, "Forbidden");
+        status.code = 403;
+        let failure = of_request(&kube::Error::Api(Box::new(status)), "apply x");
+        assert_eq!(failure.reason, Reason::Refused);
+        assert!(
+            failure.message.ends_with("must support resize. Use a storage class that expands volumes (allowVolumeExpansion), or ask for the present size"),
+            "{failure}"
+        );
+    }
+
+    #[test]
     fn only_the_api_servers_own_words_are_of_rights() {
         for said in [
             "configmaps is forbidden: User \"x\" cannot create resource \"configmaps\" in API group \"\"",
