@@ -117,8 +117,9 @@ fn read(object: &HorizontalPodAutoscaler) -> Option<((String, String), Autoscale
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let target = ObjectKey::new(group, &target.kind, Some(&namespace), &target.name);
     let owners = object.metadata.owner_references.iter().flatten();
-    let made_by = owners.filter(|owner| owner.controller == Some(true)).map(|by| format!("{} {}", by.kind, by.name));
-    let found = Autoscaler { name: name.clone(), target, made_by: made_by.last() };
+    let controller = owners.filter(|owner| owner.controller == Some(true)).next_back();
+    let made_by = controller.map(|by| format!("{} {}", by.kind, by.name));
+    let found = Autoscaler { name: name.clone(), target, made_by };
     Some(((namespace, name), found))
 }
 

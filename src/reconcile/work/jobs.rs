@@ -60,7 +60,7 @@ fn as_created(created: &Value, field: &str) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn live(created: Option<&Value>, spec: Value) -> Workload {
+    fn live(created: Option<&Value>, spec: &Value) -> Workload {
         let annotations = created.map(|created| json!({labels::CREATED_AS: created.to_string()}));
         Workload::of(json!({"metadata": {"annotations": annotations}, "spec": spec}))
     }
@@ -70,7 +70,7 @@ mod tests {
         let created = json!({"backoffLimit": 2, "activeDeadlineSeconds": 60});
         let same = json!({"backoffLimit": 2, "activeDeadlineSeconds": 60, "parallelism": 1, "suspend": true,
             "podReplacementPolicy": "Failed"});
-        assert!(changed(&live(Some(&created), same)).is_empty());
+        assert!(changed(&live(Some(&created), &same)).is_empty());
         let other = json!({"backoffLimit": 9, "parallelism": 0, "ttlSecondsAfterFinished": 0});
         let expected = [
             ("parallelism", json!(1)),
@@ -78,12 +78,12 @@ mod tests {
             ("activeDeadlineSeconds", json!(60)),
             ("ttlSecondsAfterFinished", Value::Null),
         ];
-        assert_eq!(changed(&live(Some(&created), other)), expected);
+        assert_eq!(changed(&live(Some(&created), &other)), expected);
     }
 
     #[test]
     fn of_a_job_without_the_annotation_only_a_pod_is_put_back() {
-        assert_eq!(changed(&live(None, json!({"parallelism": 0, "backoffLimit": 9}))), [("parallelism", json!(1))]);
-        assert!(changed(&live(None, json!({"parallelism": 1, "ttlSecondsAfterFinished": 0}))).is_empty());
+        assert_eq!(changed(&live(None, &json!({"parallelism": 0, "backoffLimit": 9}))), [("parallelism", json!(1))]);
+        assert!(changed(&live(None, &json!({"parallelism": 1, "ttlSecondsAfterFinished": 0}))).is_empty());
     }
 }

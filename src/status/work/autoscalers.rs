@@ -40,14 +40,13 @@ fn scales(own: &Value, other: &Autoscaler) -> bool {
 }
 
 fn message(others: &[&Autoscaler], has_own: bool, judged: &Judged<'_>) -> String {
-    let named = others.iter().take(NAMED).map(|other| match &other.made_by {
+    let shown = others.iter().take(NAMED).map(|other| match &other.made_by {
         Some(by) => format!("{} (made by {by})", other.name),
         None => other.name.clone(),
     });
-    let mut names = named.collect::<Vec<_>>().join(", ");
-    if others.len() > NAMED {
-        names += &format!(" and {} more", others.len() - NAMED);
-    }
+    let rest = others.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    let names = shown.collect::<Vec<_>>().join(", ") + &more;
     let target = &others[0].target;
     let beside = if has_own { " beside that of Strata" } else { "" };
     let verb = if others.len() > 1 { "s" } else { "" };
