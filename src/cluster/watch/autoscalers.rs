@@ -116,8 +116,7 @@ fn read(object: &HorizontalPodAutoscaler) -> Option<((String, String), Autoscale
     let version = target.api_version.as_deref().unwrap_or_default();
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let target = ObjectKey::new(group, &target.kind, Some(&namespace), &target.name);
-    let owners = object.metadata.owner_references.iter().flatten();
-    let controller = owners.filter(|owner| owner.controller == Some(true)).next_back();
+    let controller = object.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let made_by = controller.map(|by| format!("{} {}", by.kind, by.name));
     let found = Autoscaler { name: name.clone(), target, made_by };
     Some(((namespace, name), found))
