@@ -56,6 +56,7 @@ pub struct MountedInputs {
 
 /// A notebook server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct WorkbenchInputs {
     /// The Workbench.
     pub name: String,
@@ -67,6 +68,9 @@ pub struct WorkbenchInputs {
     pub sized: SizedInputs,
     /// The size of the home volume, as a quantity.
     pub storage: String,
+    /// After how many minutes without work its server ends itself; none for as the engine
+    /// says.
+    pub idle_timeout_minutes: Option<i32>,
     /// The datasets that it names.
     pub datasets: Vec<MountedInputs>,
 }

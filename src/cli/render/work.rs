@@ -86,6 +86,7 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
         neighbours: &InFiles(manifests),
         live: &|_, _| None,
         pods: &[],
+        now: &crate::reconcile::report::now(),
     };
     let plan = plan(&id, &object, &facts);
     if let Some(hold) = plan.hold {

@@ -7,6 +7,7 @@
 pub mod component;
 pub mod data;
 pub mod dataset;
+pub mod decision;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -156,6 +156,7 @@ impl Stage {
             neighbours: &self.around,
             live: &|kind, name| self.live(kind, name),
             pods: &self.pods,
+            now: &at(100),
         };
         super::plan(&id, &Object::ModelService(Box::new(service.clone())), &facts)
     }

@@ -13,20 +13,25 @@ mod teardown;
 pub mod written;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Issue, ObjectKey, Reason};
+use crate::cluster::apply::outcome::soonest;
 use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
+use crate::plan::work::decision::decide;
+use crate::plan::work::workbench::WorkbenchDetail;
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
 use crate::reconcile::finalizer;
+use crate::reconcile::report::now;
 use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::target::Target;
@@ -34,6 +39,9 @@ use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 use written::written_for;
+
+/// The longest wait for a time in the future: a day later it is looked at again.
+const FAR: Duration = Duration::from_hours(24);
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
@@ -78,7 +86,9 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
-    if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
+    let observed = Observed::of(context, id, workbench.metadata.uid.as_deref())?;
+    let runs = decide(workbench, &observed.pods, &now()).runs();
+    if runs || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
         return Ok(object);
     }
     let mut outcome = Outcome::default();
@@ -120,7 +130,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     // 5 judge
     let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
     // 6 report
-    let awaited = awaits_its_pods(&plan, &observed, &told);
+    let awaited = soonest([awaits_its_pods(&plan, &observed, &told), starts_later(&plan)]);
     report::report(context, id, object, told).await?;
     next(context, id, &plan, &outcome, awaited)
 }
@@ -142,6 +152,7 @@ fn plan_of(
         neighbours: &observe::InStore(&context.store),
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,
+        now: &now(),
     };
     Some(plan(id, object, &facts))
 }
@@ -278,7 +289,7 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,
         refused: observed.refused.clone(),
-        now: &crate::reconcile::report::now(),
+        now: &now(),
     };
     status(object, &judged)
 }
@@ -300,6 +311,14 @@ fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> Requeu
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
     let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
     (complete && told["finished"].is_null()).then_some(RECHECK)
+}
+
+/// A workbench with an annotation that lies in the future: until then.
+fn starts_later(plan: &WorkPlan) -> RequeueAfter {
+    let Detail::Workbench(WorkbenchDetail { due: Some(due), .. }) = &plan.draft.detail else { return None };
+    let wait = due.0.duration_since(now().0);
+    // The next second begins at the end of this one.
+    Some(wait.unsigned_abs().min(FAR) + Duration::from_secs(1))
 }
 
 fn next(context: &Context, id: &WorkId, plan: &WorkPlan, outcome: &Outcome, awaited: RequeueAfter) -> Pass {

@@ -9,6 +9,7 @@ use crate::api::identity::WorkId;
 use crate::api::status::READY;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
+use crate::api::work::workbench::OwnerMembership;
 use crate::engine::Verdict;
 use crate::plan::work::{ResolvedSpec, WorkPlan};
 
@@ -85,7 +86,7 @@ impl Case {
         };
         let object: Workbench = serde_json::from_value(json!({
             "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Workbench", "metadata": {"name": "ana", "generation": 2},
-            "spec": {"owner": "ana", "image": "scipy"}, "status": {"image": "before", "endedAtStart": "x"},
+            "spec": {"owner": "ana", "image": "scipy"}, "status": {"image": "before", "ownerMembership": "ByGroup"},
         }))
         .unwrap();
         status(&object, &judged)
@@ -181,13 +182,23 @@ fn a_home_is_told_of_where_there_is_one() {
     let told = case(false).told();
     assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
     let told = Case { home: None, ..case(false) }.told();
-    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is stopped by spec.running"));
+    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is stopped by spec.desiredState"));
+}
+
+#[test]
+fn what_does_not_count_is_told_whatever_the_server_does() {
+    for mut case in [case(true).pod(&up()), case(true), case(false), down(Reason::Idle), down(Reason::OwnerLeft)] {
+        let plain = ready(&case.told());
+        case.detail.as_mut().unwrap().ignored = vec!["annotation x is no time".to_owned()];
+        let told = ready(&case.told());
+        assert_eq!(told, (plain.0, plain.1, format!("{}. annotation x is no time", plain.2)));
+    }
 }
 
 #[test]
 fn what_is_held_keeps_what_was_known() {
     let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
     let told = Case { detail: None, failure, ..case(true) }.pod(&up()).told();
-    assert_eq!((told.image.as_deref(), told.ended_at_start.as_deref()), (Some("before"), Some("x")));
+    assert_eq!((told.image.as_deref(), told.owner_membership), (Some("before"), Some(OwnerMembership::ByGroup)));
     assert_eq!((told.state, ready(&told).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
 }
