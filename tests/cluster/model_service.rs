@@ -305,7 +305,7 @@ async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     let team = Team::ready(stage().await, "watched", at_work()).await;
     component(&team, "drift").await;
     let mut spec = served("1");
-    spec["monitor"] = json!({"component": "drift", "every": "30m"});
+    spec["monitor"] = json!({"component": "drift", "everyMinutes": 30});
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     until_serving(&work, "1").await;
     let cron = work.until_there("CronJob", "service-score-monitor", |_| true).await;

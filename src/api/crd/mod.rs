@@ -18,7 +18,7 @@ use super::team::blocks::{self, BLOCKS};
 use super::team::{DeletionPolicy, Mode, Priority, TeamType};
 use super::team_status::ComponentState;
 use super::work::dataset::AccessMode;
-use super::work::model_service::Runtime;
+use super::work::model_service::Outcome;
 use super::work::pipeline::{Concurrency, From as Origin};
 use super::work::run::RunState;
 use super::work::workbench::{Cause, DesiredState, HomeReclaim, OwnerMembership, WorkbenchState};
@@ -108,12 +108,12 @@ fn enums() -> Vec<Meaning> {
         meaning::<Mode>(),
         meaning::<Origin>(),
         meaning::<OwnerMembership>(),
+        meaning::<Outcome>(),
         meaning::<PodSecurity>(),
         meaning::<Priority>(),
         meaning::<Reclaim>(),
         meaning::<Role>(),
         meaning::<RunState>(),
-        meaning::<Runtime>(),
         meaning::<TaintEffect>(),
         meaning::<TeamType>(),
         meaning::<TolerationOperator>(),

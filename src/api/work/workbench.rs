@@ -24,6 +24,8 @@ use crate::api::status::{Condition, time};
     status = "WorkbenchStatus",
     derive = "PartialEq",
     doc = "A notebook server of one person, with a home volume that outlives it. Lives in a Workspace namespace.",
+    selectable = ".spec.owner",
+    selectable = ".status.state",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),

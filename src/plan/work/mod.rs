@@ -137,8 +137,8 @@ pub enum Detail {
     Workbench(workbench::WorkbenchDetail),
     /// Of a pipeline.
     Pipeline {
-        /// The steps in their order: `a, b, c`.
-        order: String,
+        /// The steps in their order.
+        order: Vec<String>,
         /// Advice: differences of this engine from the graph.
         advice: Option<String>,
     },

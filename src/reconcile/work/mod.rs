@@ -310,7 +310,7 @@ fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> Requeu
     let live = observed.live("Job", &run.job)?;
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
     let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
-    (complete && told["finished"].is_null()).then_some(RECHECK)
+    (complete && told["completionTime"].is_null()).then_some(RECHECK)
 }
 
 /// A workbench with an annotation that lies in the future: until then.
