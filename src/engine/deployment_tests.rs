@@ -24,7 +24,7 @@ fn released() -> ServiceInputs {
         name: "score".to_owned(),
         runtime: Some("mlflow".to_owned()),
         sized: sized(),
-        replicas: ReplicasInputs { min: 2, max: 4 },
+        replicas: ReplicasInputs { min: 2, max: Some(4) },
         model: ModelInputs { name: "fraud score".to_owned() },
         release: Some(ReleaseInputs { version: "7".to_owned(), digest: Some("sha256:ab".to_owned()) }),
         ..ServiceInputs::default()
@@ -65,7 +65,8 @@ fn watched() -> ServiceInputs {
     let monitor =
         MonitorInputs { cron: "*/5 * * * *".to_owned(), step, sized: sized(), datasets: vec![captured, cards] };
     let capture = CaptureInputs {
-        sample: 10,
+        percent: 10,
+        retention_days: None,
         path: "/data/captured".to_owned(),
         claim: "dataset-captured".to_owned(),
         one_node: true,

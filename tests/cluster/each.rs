@@ -55,7 +55,7 @@ async fn everything_at_rest(team: &Team) -> Vec<Work<'_>> {
     all.push(Work::create(team, "Dataset", "shared", "cards", json!({"uri": "s3://cards/v7"})).await);
     all.push(Work::create(team, "Workbench", "first", "ana", of_ana()).await);
     let mut stopped = of_ana();
-    stopped["running"] = json!(false);
+    stopped["desiredState"] = json!("Stopped");
     all.push(Work::create(team, "Workbench", "first", "stopped", stopped).await);
     let mut broken = of_ana();
     broken["image"] = json!("fortran");

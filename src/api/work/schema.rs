@@ -7,7 +7,6 @@ use crate::api::text::hidden_class;
 use crate::api::schema::{CREDENTIALS, HIDDEN, WITHOUT_CREDENTIALS, visible};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::json;
 
 /// The owner, without the prefix of the API server.
 pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {

@@ -6,9 +6,11 @@
 mod blueprint;
 mod documents;
 mod draft;
+mod model_service;
 mod team;
 mod text;
 mod tree;
+mod workbench;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,12 @@ use draft::Draft;
 type Migration = fn(&mut Draft);
 
 /// The kinds whose form changed.
-const KINDS: &[(&str, Migration)] = &[("AITeam", team::migrate), ("Blueprint", blueprint::migrate)];
+const KINDS: &[(&str, Migration)] = &[
+    ("AITeam", team::migrate),
+    ("Blueprint", blueprint::migrate),
+    ("ModelService", model_service::migrate),
+    ("Workbench", workbench::migrate),
+];
 
 /// A file in the present form.
 #[derive(Debug)]

@@ -218,10 +218,12 @@ async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
 }
 
 /// What serves and was scaled to nothing comes back, whatever else holds it: an
-/// autoscaler never raises what has no pods.
+/// autoscaler never raises what has no pods, and without one nothing is written while
+/// the service is held.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = written_for(context, id);
-    if !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
+    let scaled_by_us = matches!(object, Object::ModelService(service) if service.spec.replicas.max.is_none());
+    if !scaled_by_us && !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
         return;
     }
     let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
