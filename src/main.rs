@@ -2,8 +2,9 @@
 //! what went wrong to one sentence and an exit code (0 fine, 1 error, 2 usage).
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -11,10 +12,11 @@ use serde_json::Value;
 use strata::api::crd;
 use strata::api::text::visible_lines;
 use strata::cli::args::{
-    Cli, Command, CrdOptions, EngineCommand, EngineOptions, PlanOptions, RenderOptions, RetainedOptions,
+    Cli, Command, CrdOptions, EngineCommand, EngineOptions, MigrateOptions, PlanOptions, RenderOptions, RetainedOptions,
 };
 use strata::cli::engine;
 use strata::cli::manifest::{Manifests, documents, generated, whole};
+use strata::cli::migrate::migrate;
 use strata::cli::plan;
 use strata::cli::render::render;
 use strata::cli::retained;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Crd(options) => print_definitions(&options),
         Command::Engine(command) => answer_on_engines(&command),
         Command::Plan(options) => show_plan(&options),
+        Command::Migrate(options) => migrate_files(&options),
         Command::Retained(options) => list_retained(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -134,6 +137,39 @@ fn show_plan(options: &PlanOptions) -> Result<(), Vec<String>> {
         return Err(vec![format!("{} objects would be changed", planned.changes)]);
     }
     Ok(())
+}
+
+fn migrate_files(options: &MigrateOptions) -> Result<(), Vec<String>> {
+    let migrated = migrate(&options.files).map_err(|errors| sentences(&errors))?;
+    let mut errors = Vec::new();
+    let mut stream: Vec<String> = Vec::new();
+    for file in migrated {
+        for change in &file.changes {
+            eprintln!("{}", visible_lines(change));
+        }
+        if options.write && file.path != Path::new("-") {
+            let written = if file.changed() { fs::write(&file.path, &file.text) } else { Ok(()) };
+            errors.extend(written.err().map(|error| format!("cannot write {}: {error}", file.path.display())));
+        } else {
+            stream.push(file.text);
+        }
+        errors.extend(file.left);
+    }
+    print(joined(&stream).as_bytes())?;
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Files as one stream of documents, each as it is.
+fn joined(files: &[String]) -> String {
+    let mut stream = String::new();
+    for file in files {
+        if !stream.is_empty() {
+            stream.push_str(if stream.ends_with('\n') { "" } else { "\n" });
+            stream.push_str(if file.starts_with("---") { "" } else { "---\n" });
+        }
+        stream.push_str(file);
+    }
+    stream
 }
 
 fn list_retained(options: &RetainedOptions) -> Result<(), Vec<String>> {

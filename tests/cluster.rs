@@ -95,6 +95,8 @@ mod stalls;
 mod stores;
 #[path = "cluster/team.rs"]
 mod team;
+#[path = "cluster/upgraded.rs"]
+mod upgraded;
 #[path = "cluster/watched.rs"]
 mod watched;
 #[path = "cluster/withdraw.rs"]

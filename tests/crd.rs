@@ -53,8 +53,16 @@ fn each_kind_is_named_and_shown_as_people_expect() {
         let work_kind = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
         assert_eq!(definition["spec"]["scope"], if work_kind.is_some() { "Namespaced" } else { "Cluster" });
         let version = &definition["spec"]["versions"][0];
-        // Of no kind the size is a number: nobody scales one.
-        assert_eq!(version["subresources"], json!({"status": {}}));
+        let mut subresources = json!({"status": {}});
+        if daily == Some(WorkKind::ModelService) {
+            subresources["scale"] = json!({"specReplicasPath": ".spec.replicas.min", "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector"});
+        }
+        assert_eq!(version["subresources"], subresources);
+        let columns = version["additionalPrinterColumns"].as_array().unwrap();
+        for name in ["Ready", "Age"] {
+            assert!(columns.iter().any(|column| column["name"] == name), "{daily:?} has no column {name}");
+        }
         assert!(!version["additionalPrinterColumns"].as_array().unwrap().is_empty());
         let status = &version["schema"]["openAPIV3Schema"]["properties"]["status"];
         assert_eq!(status["default"], json!({"observedGeneration": -1}));

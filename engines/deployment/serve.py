@@ -1,8 +1,9 @@
 """Serves the model that was fetched with mlflow's own scoring server, from its files alone.
 
 With capture, a share of the requests and their answers is written to a
-dataset's volume, a file per pod and hour. Serving never waits for that: what
-cannot be written in time is left out.
+dataset's volume, a file per pod and hour, and deleted when it is as old as it
+may become. Serving never waits for that: what cannot be written in time is left
+out.
 """
 import datetime
 import json
@@ -10,25 +11,42 @@ import logging
 import os
 import queue
 import random
+import re
 import sys
 import threading
+import time
 
 FILES = os.environ.get("MODEL_FILES", "/model/files")
 SAYS = os.environ.get("TERMINATION_LOG", "/dev/termination-log")
 PORT = int(os.environ.get("PORT", "8080"))
 MODEL = os.environ["MODEL_NAME"]
 VERSION = os.environ["MODEL_VERSION"]
+# How often files that are too old are looked for, in seconds.
+LOOK = 3600
 # Of larger requests and answers the beginning is kept.
 LARGEST = 1 << 20
 log = logging.getLogger("uvicorn.error")
 
 
+def expire(folder, days, today):
+    """Deletes the files of all pods whose day is more than so many days ago."""
+    for name in os.listdir(folder):
+        day = re.fullmatch(r"(\d{4}-\d{2}-\d{2})T\d{2}-.+\.jsonl", name)
+        if day is None or today - datetime.date.fromisoformat(day[1]) <= datetime.timedelta(days=days):
+            continue
+        try:
+            os.remove(os.path.join(folder, name))
+        except FileNotFoundError:
+            pass  # Another pod was first.
+
+
 class Writer(threading.Thread):
     """Appends records to the volume, apart from the server."""
 
-    def __init__(self, folder, pod):
+    def __init__(self, folder, pod, days=0):
         super().__init__(name="capture", daemon=True)
-        self.folder, self.pod = folder, pod
+        self.folder, self.pod, self.days = folder, pod, days
+        self.looked = None
         self.waiting = queue.Queue(maxsize=256)
         self.failing = False
 
@@ -38,8 +56,29 @@ class Writer(threading.Thread):
         except queue.Full:
             pass
 
+    def clean(self):
+        """Deletes what is too old, once an hour."""
+        if self.days < 1 or self.looked is not None and time.monotonic() - self.looked < LOOK:
+            return
+        self.looked = time.monotonic()
+        try:
+            expire(self.folder, self.days, datetime.datetime.now(datetime.timezone.utc).date())
+        except FileNotFoundError:
+            pass  # Nothing was captured yet.
+        except (OSError, ValueError) as error:
+            log.error("captured requests are not deleted after %s days: %s. Check the dataset's volume", self.days, error)
+
+    def next(self):
+        """The next record, or none at the end; what is too old goes meanwhile."""
+        while True:
+            self.clean()
+            try:
+                return self.waiting.get(timeout=LOOK)
+            except queue.Empty:
+                continue
+
     def run(self):
-        while (record := self.waiting.get()) is not None:
+        while (record := self.next()) is not None:
             try:
                 os.makedirs(self.folder, exist_ok=True)
                 name = f"{record['time'][:13].replace(':', '')}-{self.pod}.jsonl"
@@ -137,7 +176,8 @@ def main():
     share = int(os.environ.get("CAPTURE_SAMPLE", "0")) / 100
     if share > 0:
         folder = os.path.join(os.environ["CAPTURE_PATH"], "requests", os.environ["SERVICE_NAME"])
-        writer = Writer(folder, os.environ.get("HOSTNAME", "pod"))
+        days = int(os.environ.get("CAPTURE_RETENTION_DAYS", "0"))
+        writer = Writer(folder, os.environ.get("HOSTNAME", "pod"), days)
         writer.start()
         app = Capture(app, share, writer)
     # What is under way when the pod ends is still answered.

@@ -48,6 +48,10 @@ pub const BREAK_GLASS: &str = "strata-operator.dev/break-glass-until";
 pub const RECLAIM: &str = "strata-operator.dev/reclaim";
 /// On the claim of a home volume: the owner.
 pub const OWNER: &str = "strata-operator.dev/owner";
+/// On a `Workbench`: the time at which somebody started its server, as RFC 3339 has it.
+pub const STARTED_AT: &str = "strata-operator.dev/started-at";
+/// On a `Workbench`: the time at which somebody stopped its server, as RFC 3339 has it.
+pub const STOPPED_AT: &str = "strata-operator.dev/stopped-at";
 /// On an object of an engine: additions of others to its content are removed.
 pub const OWNED_WHOLE: &str = "strata-operator.dev/owned-whole";
 /// On a Job: the fields of its spec that may change later, as it was created.

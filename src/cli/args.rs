@@ -42,6 +42,13 @@ pub enum Command {
     /// read. Without teams, every team of the cluster is looked at; with `-f`, teams
     /// are planned as the files have them.
     Plan(PlanOptions),
+    /// Rewrite manifests of an earlier form of the API in the present one.
+    ///
+    /// Prints the files as one YAML stream; with `--write` the files themselves are
+    /// changed. Comments and everything else stay, and a document that needs no change
+    /// keeps each byte. Each change is one line on standard error. What needs a
+    /// decision is reported there and left as it is; the exit code is then 1.
+    Migrate(MigrateOptions),
     /// List the namespaces that withdrawn teams and removed projects left behind.
     ///
     /// Reads Namespaces from the cluster and writes nothing. UID is that of the
@@ -123,6 +130,17 @@ pub struct EngineOptions {
     /// Files or folders with manifests; `-` is standard input.
     #[arg(value_name = "FILE", required = true, num_args = 1..)]
     pub files: Vec<PathBuf>,
+}
+
+/// The arguments of `migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateOptions {
+    /// Files or folders with manifests; `-` is standard input.
+    #[arg(value_name = "FILE|DIR", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// Change the files instead of printing them.
+    #[arg(long)]
+    pub write: bool,
 }
 
 /// The arguments of `retained`.

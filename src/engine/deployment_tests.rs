@@ -24,7 +24,7 @@ fn released() -> ServiceInputs {
         name: "score".to_owned(),
         runtime: Some("mlflow".to_owned()),
         sized: sized(),
-        replicas: ReplicasInputs { min: 2, max: 4 },
+        replicas: ReplicasInputs { min: 2, max: Some(4) },
         model: ModelInputs { name: "fraud score".to_owned() },
         release: Some(ReleaseInputs { version: "7".to_owned(), digest: Some("sha256:ab".to_owned()) }),
         ..ServiceInputs::default()
@@ -65,7 +65,8 @@ fn watched() -> ServiceInputs {
     let monitor =
         MonitorInputs { cron: "*/5 * * * *".to_owned(), step, sized: sized(), datasets: vec![captured, cards] };
     let capture = CaptureInputs {
-        sample: 10,
+        percent: 10,
+        retention_days: None,
         path: "/data/captured".to_owned(),
         claim: "dataset-captured".to_owned(),
         one_node: true,
@@ -236,6 +237,33 @@ fn every_pod_is_restricted_and_says_what_it_takes() {
             mounts_have_volumes(spec);
         }
     }
+}
+
+#[test]
+fn without_a_most_no_autoscaler_is_written() {
+    let fixed = ServiceInputs { replicas: ReplicasInputs { min: 2, max: None }, ..released() };
+    let objects = render(fixed);
+    assert!(find(&objects, "HorizontalPodAutoscaler").is_none());
+    assert!(find(&objects, "Deployment").unwrap()["spec"].get("replicas").is_none(), "they are set apart");
+}
+
+#[test]
+fn only_who_asks_for_it_has_an_end_of_what_is_captured() {
+    let days = |days: Option<i32>| {
+        let mut service = released();
+        let capture = CaptureInputs {
+            percent: 10,
+            retention_days: days,
+            path: "/data/calls".to_owned(),
+            claim: "dataset-calls".to_owned(),
+            one_node: false,
+        };
+        service.capture = Some(capture);
+        let pod = pod(&render(service), "Deployment");
+        let set = pod["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+        set.into_iter().find(|set| set["name"] == "CAPTURE_RETENTION_DAYS").map(|set| set["value"].clone())
+    };
+    assert_eq!((days(None), days(Some(30))), (None, Some(json!("30"))));
 }
 
 #[test]

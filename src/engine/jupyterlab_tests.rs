@@ -37,6 +37,7 @@ pub(super) fn inputs(rich: bool) -> Inputs {
         image: "quay.io/jupyter/scipy-notebook:2026-08-01".to_owned(),
         sized: SizedInputs { resources, ..sized },
         storage: "10Gi".to_owned(),
+        idle_timeout_minutes: None,
         datasets,
     };
     Inputs {
@@ -68,6 +69,21 @@ fn nothing_that_is_applied_disturbs_a_running_kernel() {
     let mounts = spec["template"]["spec"]["containers"][0]["volumeMounts"].as_array().unwrap();
     let script = mounts.iter().find(|mount| mount["name"] == "script").unwrap();
     assert_eq!((&script["subPath"], &script["readOnly"]), (&json!("workbench.py"), &json!(true)));
+}
+
+#[test]
+fn a_workbench_shortens_the_idle_time_and_never_lengthens_it() {
+    for (asked, most, minutes) in
+        [(None, 120, "120"), (Some(30), 120, "30"), (Some(500), 120, "120"), (Some(30), 0, "30"), (None, 0, "0")]
+    {
+        let mut inputs = inputs(false);
+        inputs.work.workbench.as_mut().unwrap().idle_timeout_minutes = asked;
+        inputs.parameters["idleMinutes"] = json!(most);
+        let objects = builtin("jupyterlab").render(&inputs.to_value()).unwrap();
+        let env = server(&objects)["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+        let set = env.iter().find(|set| set["name"] == "STRATA_IDLE_MINUTES").unwrap();
+        assert_eq!(set["value"], minutes, "{asked:?} {most}");
+    }
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub struct MountedInputs {
 
 /// A notebook server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct WorkbenchInputs {
     /// The Workbench.
     pub name: String,
@@ -67,6 +68,9 @@ pub struct WorkbenchInputs {
     pub sized: SizedInputs,
     /// The size of the home volume, as a quantity.
     pub storage: String,
+    /// After how many minutes without work its server ends itself; none for as the engine
+    /// says.
+    pub idle_timeout_minutes: Option<i32>,
     /// The datasets that it names.
     pub datasets: Vec<MountedInputs>,
 }
@@ -148,7 +152,7 @@ pub struct ServiceInputs {
     pub name: String,
     /// Its own image in full; none for a runtime.
     pub image: Option<String>,
-    /// `mlflow`; none for an own image.
+    /// The runtime that the service asks for, `mlflow`; none for an own image.
     pub runtime: Option<String>,
     /// Its size.
     pub sized: SizedInputs,
@@ -171,8 +175,8 @@ pub struct ServiceInputs {
 pub struct ReplicasInputs {
     /// At least.
     pub min: i32,
-    /// At most.
-    pub max: i32,
+    /// At most, by load; none for no autoscaler.
+    pub max: Option<i32>,
 }
 
 /// A model.
@@ -209,7 +213,9 @@ pub struct ResolveInputs {
 #[serde(rename_all = "camelCase")]
 pub struct CaptureInputs {
     /// How many of a hundred.
-    pub sample: i32,
+    pub percent: i32,
+    /// After how many days they are deleted; none for never.
+    pub retention_days: Option<i32>,
     /// Where they are written.
     pub path: String,
     /// The claim that is mounted there.

@@ -15,7 +15,7 @@ async fn the_plain_table_tells_where_to_look() {
     create(&client, "AITeam", &object("AITeam", "columns", &json!({}))).await.unwrap();
     let plane = PLANE.get().unwrap();
     let table = plane.kubectl(["get", "ait", "columns"]).await.unwrap();
-    assert_eq!(columns(&table), ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "MESSAGE"]);
+    assert_eq!(columns(&table), ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "AGE", "MESSAGE"]);
     let everything = plane.kubectl(["get", "ai", "-o", "name"]).await.unwrap();
     assert!(everything.contains("aiteam.strata-operator.dev/columns"), "{everything}");
     api(client, "AITeam").delete("columns", &DeleteParams::default()).await.unwrap();
@@ -45,14 +45,14 @@ fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
             WorkKind::Workbench,
             json!({"owner": "ana@example.com", "image": "scipy", "size": "large"}),
             json!({"conditions": ready, "state": "Stopped"}),
-            "NAME RUNNING IMAGE SIZE OWNER AGE",
-            "row Stopped scipy large ana@example.com",
+            "NAME READY STATE IMAGE SIZE OWNER AGE",
+            "row True Stopped scipy large ana@example.com",
         ),
         (
             WorkKind::Pipeline,
             json!({"steps": [{"component": "a"}, {"component": "b"}], "schedule": "@daily"}),
-            json!({"conditions": ready, "order": "a, b",
-                   "last": {"job": "j", "state": "Failed", "since": "2026-01-01T00:00:00Z"}}),
+            json!({"conditions": ready, "steps": ["a", "b"],
+                   "last": {"job": "j", "state": "Failed", "lastTransitionTime": "2026-01-01T00:00:00Z"}}),
             "NAME READY SCHEDULE LAST AGE",
             "row True @daily Failed",
         ),
@@ -60,16 +60,16 @@ fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
             WorkKind::Run,
             json!({"pipeline": "nightly"}),
             json!({"conditions": ready, "state": "Failed", "step": "train", "duration": "1h2m3s"}),
-            "NAME PIPELINE STATE STEP DURATION AGE",
-            "row nightly Failed train 1h2m3s",
+            "NAME READY PIPELINE STATE STEP DURATION AGE",
+            "row True nightly Failed train 1h2m3s",
         ),
         (
             WorkKind::ModelService,
             json!({"model": {"name": "score", "alias": "champion"}, "runtime": "mlflow"}),
-            json!({"conditions": ready, "wanted": "champion (7)", "serving": "6", "replicas": "1/2",
+            json!({"conditions": ready, "wanted": "champion (7)", "serving": "6", "replicas": 2, "readyReplicas": 1,
                    "endpoint": "http://row.default.svc:8080"}),
-            "NAME READY WANTED SERVING REPLICAS ENDPOINT AGE",
-            "row True champion (7) 6 1/2 http://row.default.svc:8080",
+            "NAME READY WANTED SERVING REPLICAS AVAILABLE ENDPOINT AGE",
+            "row True champion (7) 6 2 1 http://row.default.svc:8080",
         ),
     ]
 }
@@ -95,6 +95,31 @@ async fn tables_of_namespaced_kinds_answer_the_obvious_question() {
         let name = format!("{}.strata-operator.dev/row", kind.name().to_lowercase());
         assert!(everything.contains(&name), "{name} is not in {everything}");
         api(client.clone(), kind.name()).delete("row", &DeleteParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn objects_are_found_by_what_they_name() {
+    let client = client().await;
+    let plane = PLANE.get().unwrap();
+    let of = |owner: &str| json!({"owner": owner, "image": "scipy"});
+    let model = |name: &str| json!({"model": {"name": name, "version": "1"}, "runtime": "mlflow"});
+    for (kind, plural, field, specs) in [
+        ("Workbench", "workbenches", "spec.owner=mia@example.com", [of("mia@example.com"), of("bo@example.com")]),
+        ("Component", "components", "spec.owner=mia@example.com", [of("mia@example.com"), json!({"image": "scipy"})]),
+        ("Run", "runs", "spec.pipeline=nightly", [json!({"pipeline": "nightly"}), json!({"pipeline": "daily"})]),
+        ("ModelService", "modelservices", "spec.model.name=fraud", [model("fraud"), model("churn")]),
+        ("AITeam", "aiteams", "spec.blueprint=research", [json!({"blueprint": "research"}), json!({})]),
+    ] {
+        for (name, spec) in ["found", "other"].iter().zip(specs) {
+            create(&client, kind, &object(kind, name, &spec)).await.unwrap();
+        }
+        let found = plane.kubectl(["get", plural, "--field-selector", field, "-o", "name"]).await.unwrap();
+        let name = format!("{}.strata-operator.dev/found", kind.to_lowercase());
+        assert_eq!(found.trim(), name, "{field}");
+        for name in ["found", "other"] {
+            api(client.clone(), kind).delete(name, &DeleteParams::default()).await.unwrap();
+        }
     }
 }
 

@@ -58,7 +58,7 @@ async fn defaults_of_namespaced_kinds_are_few_and_no_nulls() {
         (
             "Workbench",
             json!({"owner": "ana", "image": "a"}),
-            json!({"owner": "ana", "image": "a", "size": "small", "storage": "10Gi", "running": true, "reclaim": "Retain"}),
+            json!({"owner": "ana", "image": "a", "size": "small", "storage": "10Gi", "reclaim": "Retain"}),
         ),
         (
             "Pipeline",

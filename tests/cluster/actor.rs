@@ -139,6 +139,12 @@ impl Actor {
         self.send("PATCH", path, "application/json-patch+json", Some(operations)).await
     }
 
+    /// Applies an object where it belongs (server-side apply), as a tool of this name.
+    pub async fn apply(&self, manager: &str, object: &Value) -> Answer {
+        let path = format!("{}?fieldManager={manager}", path_of(object));
+        self.send("PATCH", &path, "application/apply-patch+yaml", Some(object)).await
+    }
+
     /// Deletes one object.
     pub async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, "application/json", None).await

@@ -40,7 +40,7 @@ async fn at_large(name: &str) -> Team {
     let team = Team::ready(stage().await, name, at_work()).await;
     component(&team, "drift").await.until_ready().await;
     let mut spec = served("1");
-    spec["monitor"] = json!({"component": "drift", "every": "30m"});
+    spec["monitor"] = json!({"component": "drift", "everyMinutes": 30});
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     work.until("serves", |seen| condition(seen, "Ready")["status"] == "True").await;
     Work::create(&team, "Workbench", "first", "ana", of_ana()).await.until_ready().await;

@@ -136,12 +136,12 @@ async fn a_volume_that_cannot_grow_says_so_and_stays_in_use() {
     // The quota has no room for more, as a class that does not expand would let no more in.
     work.edit(json!({"volume": {"size": "100Ti"}})).await;
     let words = ["spec.volume.size is 100Ti, but volume dataset-rigid keeps its 1Gi", "exceeded quota"];
-    let told = |seen: &Value| {
+    let reported = |seen: &Value| {
         let ready = condition(seen, "Ready");
         let message = ready["message"].as_str().unwrap_or_default();
         ready["status"] == "True" && words.iter().all(|word| message.contains(word))
     };
-    work.until("is in use as it is", told).await;
+    work.until("is in use as it is", reported).await;
     // A home that its owner takes back for less.
     let mut spec = of_ana();
     spec["storage"] = json!("2Gi");
@@ -150,11 +150,11 @@ async fn a_volume_that_cannot_grow_says_so_and_stays_in_use() {
     bench.delete().await;
     let bench = Work::create(&team, "Workbench", "first", "roomy", of_ana()).await;
     let less = "spec.storage is 1Gi, less than the 2Gi of volume workbench-roomy, which is kept";
-    let told = |seen: &Value| {
+    let reported = |seen: &Value| {
         let ready = condition(seen, "Ready");
         ready["status"] == "True" && ready["message"].as_str().is_some_and(|message| message.contains(less))
     };
-    bench.until("runs with its larger home", told).await;
+    bench.until("runs with its larger home", reported).await;
     for work in [bench, work] {
         work.delete().await;
     }
@@ -289,10 +289,10 @@ async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
     // Shared has its half, there as elsewhere; the newest of the namespace gives way.
     let shared = Work::create(&team, "Dataset", "shared", "of-all", spec).await;
     let seen = shared.until_ready().await;
-    let told = seen["status"]["connections"]["DATASET_OF_ALL_URI"].clone();
+    let address = seen["status"]["connections"]["DATASET_OF_ALL_URI"].clone();
     for place in ["first", "first--live"] {
         let found = team.object("ConfigMap", place, "connections");
-        team.until_there(&found, |map| map["data"]["DATASET_OF_ALL_URI"] == told).await;
+        team.until_there(&found, |map| map["data"]["DATASET_OF_ALL_URI"] == address).await;
     }
     let newest = Work::named(&team, "Dataset", "first", &format!("large-{}", newest.expect("one fits")));
     newest

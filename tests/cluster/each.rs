@@ -55,7 +55,7 @@ async fn everything_at_rest(team: &Team) -> Vec<Work<'_>> {
     all.push(Work::create(team, "Dataset", "shared", "cards", json!({"uri": "s3://cards/v7"})).await);
     all.push(Work::create(team, "Workbench", "first", "ana", of_ana()).await);
     let mut stopped = of_ana();
-    stopped["running"] = json!(false);
+    stopped["desiredState"] = json!("Stopped");
     all.push(Work::create(team, "Workbench", "first", "stopped", stopped).await);
     let mut broken = of_ana();
     broken["image"] = json!("fortran");
@@ -69,7 +69,7 @@ async fn everything_at_rest(team: &Team) -> Vec<Work<'_>> {
     all.push(Work::create(team, "Pipeline", "first--live", "nightly", nightly).await);
     let mut score = served("1");
     score["replicas"] = json!({"min": 1, "max": 3});
-    score["monitor"] = json!({"component": "drift", "every": "24h"});
+    score["monitor"] = json!({"component": "drift", "everyMinutes": 1440});
     all.push(Work::create(team, "ModelService", "first--live", "score", score).await);
     for work in &all {
         let bad = ["broken", "bad"].contains(&work.name.as_str());

@@ -47,7 +47,8 @@ async fn a_release_is_pinned_and_going_back_needs_no_other() {
     let first = until_serving(&work, "1").await;
     let status = &first["status"];
     assert_eq!(status["wanted"], "1");
-    assert_eq!(status["replicas"], "2/2");
+    assert_eq!((&status["replicas"], &status["readyReplicas"]), (&json!(2), &json!(2)));
+    assert_eq!(status["requested"], json!({"version": "1"}));
     assert_eq!(status["endpoint"], "http://score.models--first--live.svc:8080");
     let digest = status["digest"].clone();
     assert!(digest.as_str().is_some_and(|digest| digest.len() == 71 && digest.starts_with("sha256:")), "{status}");
@@ -143,8 +144,8 @@ async fn an_alias_is_looked_up_once() {
     assert_eq!(seen["status"]["wanted"], "champion (7)");
     assert_eq!(seen["status"]["releases"][0]["alias"], "champion");
     let mark = team.mark();
-    work.edit(json!({"replicas": {"min": 2}})).await;
-    work.until("has two", |seen| seen["status"]["replicas"] == "2/2").await;
+    work.edit(json!({"replicas": {"min": 2, "max": 2}})).await;
+    work.until("has two", |seen| seen["status"]["readyReplicas"] == 2).await;
     assert_eq!(releases(&work, mark), 0, "the alias was looked up again");
     work.delete().await;
 }
@@ -247,13 +248,58 @@ async fn what_serves_is_kept() {
 }
 
 #[tokio::test]
+async fn scaling_a_model_sets_how_many_serve() {
+    let team = team().await;
+    let spec = json!({"model": {"name": "score", "version": "1"}, "runtime": "mlflow"});
+    let work = Work::create(&team, "ModelService", LIVE, "scaled", spec).await;
+    until_serving(&work, "1").await;
+    let scale = format!("{}/scale", work.path());
+    let live = "models--first--live";
+    let scaled = team.stage.plane.kubectl(["scale", "ms/scaled", "--replicas=3", "-n", live]).await;
+    scaled.expect("kubectl scales it");
+    let seen = work.until("has three", |seen| seen["status"]["readyReplicas"] == 3).await;
+    assert_eq!(seen["spec"]["replicas"], json!({"min": 3}));
+    work.until_there("Deployment", "service-scaled", |now| now["spec"]["replicas"] == 3).await;
+    let read = team.admin.get(&scale).await.expect("the subresource");
+    assert_eq!((&read["spec"]["replicas"], &read["status"]["replicas"]), (&json!(3), &json!(3)), "{read}");
+    let selector = read["status"]["selector"].as_str().expect("a selector").to_owned();
+    let pods = format!("/api/v1/namespaces/{live}/pods?labelSelector={}", selector.replace('=', "%3D"));
+    assert_eq!(team.admin.list(&pods).await.len(), 3, "{selector}");
+    // No autoscaler of ours fights one of somebody's own.
+    assert!(work.written("HorizontalPodAutoscaler").await.is_empty());
+    let refused = team.admin.merge(&scale, &json!({"spec": {"replicas": 0}})).await.expect_err("none at all");
+    assert!(refused.message.contains("at least one pod"), "{refused:?}");
+    // Who writes ModelServices scales them; somebody else does not.
+    let (mia, bo) = (team.stage.somebody("mia@example.com", &[]).await, team.stage.somebody("bo@example.com", &[]).await);
+    let two = json!({"spec": {"replicas": 2}});
+    assert_eq!(bo.merge(&scale, &two).await.expect_err("bo writes nothing in Live").code, 403);
+    mia.merge(&scale, &two).await.expect("mia writes in Live");
+    work.until_there("Deployment", "service-scaled", |now| now["spec"]["replicas"] == 2).await;
+    // With a most, the number is the autoscaler's, and nothing is disturbed.
+    work.edit(json!({"replicas": {"max": 4}})).await;
+    work.until_there("HorizontalPodAutoscaler", "service-scaled", |now| now["spec"]["maxReplicas"] == 4).await;
+    assert_eq!(team.admin.get(&work.child("Deployment", "service-scaled")).await.unwrap()["spec"]["replicas"], 2);
+    work.delete().await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_no_engine_has_is_refused_with_those_that_there_are() {
+    let team = team().await;
+    let spec = json!({"model": {"name": "score", "version": "1"}, "runtime": "vllm"});
+    let work = Work::create(&team, "ModelService", LIVE, "other-runtime", spec).await;
+    work.until_not_ready("Invalid", &["'vllm'", "Runtimes: mlflow"]).await;
+    assert!(work.written("Deployment").await.is_empty());
+    work.delete().await;
+}
+
+#[tokio::test]
 async fn a_service_scaled_to_zero_is_restored_and_reported() {
     let team = team().await;
     let mut spec = served("1");
     spec["replicas"] = json!({"min": 2, "max": 3});
     let work = Work::create(&team, "ModelService", LIVE, "woken", spec).await;
     until_serving(&work, "1").await;
-    work.until("has two", |seen| seen["status"]["replicas"] == "2/2").await;
+    work.until("has two", |seen| seen["status"]["readyReplicas"] == 2).await;
     let at = work.child("Deployment", "service-woken");
     team.admin.merge(&at, &json!({"spec": {"replicas": 0}})).await.expect("scaled");
     work.until_there("Deployment", "service-woken", |now| now["spec"]["replicas"] == 2).await;
@@ -305,7 +351,7 @@ async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     let team = Team::ready(stage().await, "watched", at_work()).await;
     component(&team, "drift").await;
     let mut spec = served("1");
-    spec["monitor"] = json!({"component": "drift", "every": "30m"});
+    spec["monitor"] = json!({"component": "drift", "everyMinutes": 30});
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     until_serving(&work, "1").await;
     let cron = work.until_there("CronJob", "service-score-monitor", |_| true).await;
@@ -323,7 +369,7 @@ async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     };
     look("1").await;
     let seen = work.until("passes", passing("True", "")).await;
-    assert_eq!(seen["status"]["monitor"]["verdict"], "ok");
+    assert_eq!(seen["status"]["monitor"]["verdict"], "Ok");
     let pods = work.pods_named("service-score-monitor-");
     let annotations = [("simulate/message", "{\"verdict\": \"drift\", \"message\": \"amounts have doubled\"}")];
     team.stage.plane.simulate(&pods, &annotations).await.unwrap();
@@ -334,7 +380,7 @@ async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     team.stage.plane.simulate(&pods, &[("simulate/exit-code", "1"), ("simulate/message", "no data")]).await.unwrap();
     look("3").await;
     let seen = work.until("its monitor fails", passing("False", "MonitorFailed")).await;
-    assert_eq!(seen["status"]["monitor"]["verdict"], "failed", "{seen}");
+    assert_eq!(seen["status"]["monitor"]["verdict"], "Failed", "{seen}");
     work.edit(json!({"monitor": {"component": "nothing"}})).await;
     work.until_not_ready("Invalid", &["'nothing'", "watched--shared"]).await;
     work.edit(json!({"monitor": null})).await;

@@ -134,7 +134,7 @@ async fn objects_of_a_model_are_back() {
     let team = Team::ready(stage().await, "oneof-live", at_work()).await;
     component(&team, "drift").await.until_ready().await;
     let mut spec = served("1");
-    spec["monitor"] = json!({"component": "drift", "every": "30m"});
+    spec["monitor"] = json!({"component": "drift", "everyMinutes": 30});
     spec["replicas"] = json!({"min": 1, "max": 4});
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     work.until("serves", |seen| condition(seen, "Ready")["status"] == "True").await;

@@ -104,7 +104,7 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
             let spec = json!({"pipeline": "gone", "ttlSecondsAfterFinished": i32::MAX});
             let run = Work::create(team, "Run", "first", &name, spec).await;
             let finished = format!("2026-11-01T00:{:02}:{:02}Z", number / 60, number % 60);
-            let status = json!({"observedGeneration": 1, "state": "Succeeded", "finished": finished});
+            let status = json!({"observedGeneration": 1, "state": "Succeeded", "completionTime": finished});
             let path = run.path() + "/status";
             team.admin.merge(&path, &json!({"status": status})).await.expect("the status is written");
         }

@@ -35,9 +35,9 @@ async fn steps_stand_in_the_order_in_which_they_run() {
     let team = team().await;
     let fit = json!({"component": "fit", "inputs": [{"name": "data", "step": "make", "output": "data"}]});
     let work = of_steps(&team, "graph", json!([fit, {"component": "make"}])).await;
-    assert_eq!(work.until_ready().await["status"]["order"], "make, fit");
+    assert_eq!(work.until_ready().await["status"]["steps"], json!(["make", "fit"]));
     work.edit(json!({"steps": [{"component": "make"}, {"name": "last", "component": "plain"}]})).await;
-    let seen = work.until("has its new order", |seen| seen["status"]["order"] == "make, last").await;
+    let seen = work.until("has its new order", |seen| seen["status"]["steps"] == json!(["make", "last"])).await;
     assert_eq!(condition(&seen, "Ready")["status"], "True", "{seen}");
     assert!(work.written("Job").await.is_empty() && work.written("CronJob").await.is_empty());
     work.delete().await;

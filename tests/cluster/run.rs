@@ -44,7 +44,7 @@ async fn a_run_says_how_far_it_came_and_what_it_was_made_of() {
     let status = &seen["status"];
     assert_eq!(status["job"], "run-good");
     assert!(
-        status["started"].is_string() && status["finished"].is_string() && status["duration"].is_string(),
+        status["startTime"].is_string() && status["completionTime"].is_string() && status["duration"].is_string(),
         "{status}"
     );
     assert!(status["logs"].as_str().is_some_and(|logs| logs.contains("kubectl logs")), "{status}");
@@ -60,8 +60,8 @@ async fn a_run_says_how_far_it_came_and_what_it_was_made_of() {
     let env = job.pointer("/spec/template/spec/initContainers/1/env").cloned().unwrap_or_default();
     assert!(env.as_array().unwrap().contains(&json!({"name": "epochs", "value": "11"})), "{env}");
     let shown = team.stage.plane.kubectl(["get", "run", "good", "-n", "runs--first", "--no-headers"]).await.unwrap();
-    let columns: Vec<_> = shown.split_whitespace().take(3).collect();
-    assert_eq!(columns, ["good", "experiment", "Succeeded"], "{shown}");
+    let columns: Vec<_> = shown.split_whitespace().take(4).collect();
+    assert_eq!(columns, ["good", "True", "experiment", "Succeeded"], "{shown}");
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ pub async fn run<'a>(team: &'a Team, name: &str, pipeline: &str) -> Work<'a> {
 
 /// A model in production, out of the registry.
 pub fn served(version: &str) -> Value {
-    json!({"model": {"name": "score", "version": version}, "runtime": "mlflow", "customers": ["checkout"]})
+    json!({"model": {"name": "score", "version": version}, "runtime": "mlflow", "customers": ["checkout"], "replicas": {"max": 1}})
 }
 
 /// A workbench of ana, small.

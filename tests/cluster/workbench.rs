@@ -4,7 +4,7 @@ use harness::wait;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::actor::path;
+use crate::actor::{Actor, path};
 use crate::drift::{Change, are_undone};
 use crate::spec::at_work;
 use crate::stage::stage;
@@ -64,8 +64,8 @@ async fn its_owner_gets_a_server_with_a_home() {
         assert!(object["metadata"]["ownerReferences"].is_null(), "it goes with another object: {object}");
     }
     let shown = team.stage.plane.kubectl(["get", "wb", "mine", "-n", "benches--first", "--no-headers"]).await.unwrap();
-    let columns: Vec<_> = shown.split_whitespace().take(5).collect();
-    assert_eq!(columns, ["mine", "Running", "scipy", "small", "ana@example.com"], "{shown}");
+    let columns: Vec<_> = shown.split_whitespace().take(6).collect();
+    assert_eq!(columns, ["mine", "True", "Running", "scipy", "small", "ana@example.com"], "{shown}");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_server_labelled_for_another_workbench_goes_on() {
     team.admin.merge(&at, &changed).await.expect("labelled for another");
     work.until_not_ready("Conflict", &["StatefulSet", "workbench-kept"]).await;
     // Neither what the other is asked for reaches it, nor the other's end.
-    other.edit(json!({"running": false})).await;
+    other.edit(json!({"desiredState": "Stopped"})).await;
     other.until_state("Stopped").await;
     other.delete().await;
     let there = team.admin.get(&at).await.expect("it is still there");
@@ -121,12 +121,12 @@ async fn it_stops_and_starts_as_its_spec_says() {
     let team = team().await;
     let work = running(&team, "switched", &json!({})).await;
     let home = work.uid("PersistentVolumeClaim", "workbench-switched").await;
-    work.edit(json!({"running": false})).await;
+    work.edit(json!({"desiredState": "Stopped"})).await;
     let seen = work.until_state("Stopped").await;
     assert_eq!(condition(&seen, "Ready")["reason"], "Stopped", "{seen}");
     work.until_missing("Pod", "workbench-switched-0").await;
     work.until_there("StatefulSet", "workbench-switched", replicas(0)).await;
-    work.edit(json!({"running": true})).await;
+    work.edit(json!({"desiredState": "Running"})).await;
     work.until_state("Running").await;
     work.until_there("Pod", "workbench-switched-0", |_| true).await;
     assert_eq!(work.uid("PersistentVolumeClaim", "workbench-switched").await, home);
@@ -135,6 +135,8 @@ async fn it_stops_and_starts_as_its_spec_says() {
 /// The server says that nobody used it, and ends.
 async fn falls_idle(work: &Work<'_>) {
     let pod = work.child("Pod", &format!("workbench-{}-0", work.name));
+    // Nothing ends in the second in which it was started.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let annotations = json!({"metadata": {"annotations": {"simulate/message": "{\"ended\": \"idle\"}"}}});
     work.team.admin.merge(&pod, &annotations).await.expect("the annotation is written");
     let seen = work.until_state("Stopped").await;
@@ -146,9 +148,9 @@ async fn falls_idle(work: &Work<'_>) {
 #[tokio::test]
 async fn after_an_idle_end_it_stays_down_until_it_is_asked_for_again() {
     let team = team().await;
-    let work = running(&team, "idle", &json!({"start": "monday"})).await;
+    let work = running(&team, "idle", &json!({})).await;
     falls_idle(&work).await;
-    assert_eq!(work.get().await["status"]["endedAtStart"], "monday");
+    assert_eq!(work.get().await["status"]["decision"]["cause"], "Idle");
     // Something else changes: it stays down.
     work.edit(json!({"size": "medium"})).await;
     let seen = work.until("was seen", |_| true).await;
@@ -156,15 +158,80 @@ async fn after_an_idle_end_it_stays_down_until_it_is_asked_for_again() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     work.until_there("StatefulSet", "workbench-idle", replicas(0)).await;
 
-    work.edit(json!({"start": "tuesday"})).await;
+    let ana = team.stage.somebody("ana@example.com", &[]).await;
+    notes(&ana, &work, "started-at", "2099-01-01T00:00:00Z").await;
+    work.until("tells of the future", |object| says(object, "in the future")).await;
+    notes(&ana, &work, "started-at", "tuesday").await;
+    let seen = work.until("tells of no time", |object| says(object, "'tuesday', which is no time")).await;
+    assert_eq!(
+        (seen["status"]["state"].as_str(), &condition(&seen, "Ready")["reason"]),
+        (Some("Stopped"), &json!("Idle"))
+    );
+    notes(&ana, &work, "started-at", &now()).await;
     let seen = work.until_state("Running").await;
-    assert!(seen["status"]["endedAtStart"].is_null(), "{seen}");
+    assert_eq!(seen["status"]["decision"]["cause"], "Annotation", "{seen}");
     falls_idle(&work).await;
     // Or off and on again.
-    work.edit(json!({"running": false})).await;
+    work.edit(json!({"desiredState": "Stopped"})).await;
     work.until("was seen down", |object| condition(object, "Ready")["reason"] == "Stopped").await;
-    work.edit(json!({"running": true})).await;
+    work.edit(json!({"desiredState": "Running"})).await;
     work.until_state("Running").await;
+}
+
+/// Whether the message of its readiness has these words.
+fn says(object: &Value, words: &str) -> bool {
+    condition(object, "Ready")["message"].as_str().is_some_and(|message| message.contains(words))
+}
+
+/// Somebody writes an annotation of ours.
+async fn notes(who: &Actor, work: &Work<'_>, key: &str, value: &str) {
+    let annotation = json!({"metadata": {"annotations": {format!("strata-operator.dev/{key}"): value}}});
+    who.merge(&work.path(), &annotation).await.expect("one's own workbench");
+}
+
+/// The time of now, as `date` prints it.
+pub fn now() -> String {
+    let now = k8s_openapi::jiff::Timestamp::now();
+    k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn git_and_an_owner_who_starts_and_stops_do_not_fight() {
+    let team = team().await;
+    let work = Work::named(&team, "Workbench", "first", "delivered");
+    let delivered = async |desired: &str| {
+        let mut spec = of_ana();
+        spec["desiredState"] = json!(desired);
+        let manifest = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "Workbench", "spec": spec,
+            "metadata": {"name": "delivered", "namespace": "benches--first"}});
+        team.admin.apply("argocd-controller", &manifest).await.expect("applied without a conflict");
+    };
+    let stays = async |state: &str| {
+        delivered("Running").await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        delivered("Running").await;
+        assert_eq!(work.get().await["status"]["state"], state);
+    };
+    let ana = team.stage.somebody("ana@example.com", &[]).await;
+    delivered("Running").await;
+    work.until_state("Running").await;
+    falls_idle(&work).await;
+    stays("Stopped").await;
+    notes(&ana, &work, "started-at", &now()).await;
+    work.until_state("Running").await;
+    stays("Running").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    notes(&ana, &work, "stopped-at", &now()).await;
+    work.until_state("Stopped").await;
+    stays("Stopped").await;
+    // What changes in Git is newer than both.
+    delivered("Stopped").await;
+    work.until("is down by its spec", |object| object["status"]["decision"]["cause"] == "Spec").await;
+    delivered("Running").await;
+    work.until_state("Running").await;
+    let seen = work.get().await;
+    let annotations = &seen["metadata"]["annotations"];
+    assert!(annotations["strata-operator.dev/started-at"].is_string(), "{annotations}");
 }
 
 #[tokio::test]
@@ -178,9 +245,9 @@ async fn a_changed_setting_does_not_disturb_who_works() {
     let seen = work.until("tells what waits", |object| object["status"]["pending"].is_string()).await;
     assert_eq!(seen["status"]["state"], "Running", "{seen}");
     assert_eq!(work.uid("Pod", "workbench-settled-0").await, before, "the server was disturbed");
-    work.edit(json!({"running": false})).await;
+    work.edit(json!({"desiredState": "Stopped"})).await;
     work.until_state("Stopped").await;
-    work.edit(json!({"running": true})).await;
+    work.edit(json!({"desiredState": "Running"})).await;
     let seen = work.until_state("Running").await;
     assert!(seen["status"]["pending"].is_null(), "{seen}");
     let pod = work.until_there("Pod", "workbench-settled-0", |pod| pod["metadata"]["uid"] != before).await;
@@ -271,7 +338,7 @@ async fn it_waits_for_its_server_and_not_for_its_pod_alone() {
 async fn it_stops_when_its_owner_leaves() {
     let team = Team::ready(stage().await, "leavers", at_work()).await;
     let work = running(&team, "ana", &json!({})).await;
-    assert_eq!(work.get().await["status"]["ownerNamed"], true);
+    assert_eq!(work.get().await["status"]["ownerMembership"], "ByName");
     let members = |people: Value| json!({"members": [{"role": "MLEngineer", "users": ["mia@example.com"]}, {"role": "DataScientist", "users": people}]});
     team.edit(members(json!(["bo@example.com"]))).await;
     let seen = work.until_not_ready("OwnerLeft", &["ana@example.com"]).await;
@@ -303,7 +370,7 @@ async fn one_that_is_to_be_down_goes_down_while_its_team_is_held() {
     let work = running(&team, "ana", &json!({})).await;
     team.edit(json!({"suspend": true})).await;
     team.until_not_ready("Suspended", "suspend").await;
-    work.edit(json!({"running": false})).await;
+    work.edit(json!({"desiredState": "Stopped"})).await;
     work.until_there("StatefulSet", "workbench-ana", replicas(0)).await;
     work.until_state("Stopped").await;
 }

@@ -172,7 +172,7 @@ async fn pods_of_workbenches_are_left_to_drains_and_plugins() {
         .patch(one, address)
         .await
         .refused_by(RESERVED, "is reserved for Workbenches, like all names workbench and workbench-*");
-    project.person("bo", "contribute").await.delete(one).await.refused_by(RESERVED, "`running: false` stops it");
+    project.person("bo", "contribute").await.delete(one).await.refused_by(RESERVED, "`desiredState: Stopped` stops it");
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "workbench-ana-0"}});
     platform.post(&format!("{one}/eviction"), eviction.clone()).await.passes();
     project.person("olga", "own").await.post(&format!("{one}/eviction"), eviction).await.refused_by_rights();

@@ -47,6 +47,30 @@ async fn every_kind_in_its_layers() {
     stage.admin().await.post(&dry(&work_path("default", "workbenches")), object).await.passes();
 }
 
+/// Scaling changes the spec, so it is held like any other change of it.
+#[tokio::test]
+async fn a_model_is_scaled_where_it_may_stand_alone() {
+    let stage = stage().await;
+    let project = Project::set(stage, "scaled").await;
+    let (writer, admin) = (stage.writer().await, stage.admin().await);
+    let three = json!({"spec": {"replicas": 3}});
+    for (layer, may) in [("live", true), ("workspace", false)] {
+        let (_, object, _) = kinds().swap_remove(5);
+        let all = project.daily(layer, "modelservices");
+        admin.post(&all, object).await.passes();
+        let answer = writer.patch(&format!("{all}/any/scale"), three.clone()).await;
+        if may {
+            answer.passes();
+        } else {
+            answer.refused_by(LAYERS, "a ModelService belongs in Live. Create it in scaled--pay--live");
+        }
+    }
+    let one = format!("{}/any/scale", project.daily("live", "modelservices"));
+    project.person("olga", "contribute").await.patch(&one, three.clone()).await.passes();
+    let zero = json!({"spec": {"replicas": 0}});
+    writer.patch(&one, zero).await.refused_as_invalid("at least one pod");
+}
+
 #[tokio::test]
 async fn the_message_names_the_right_namespace() {
     let stage = stage().await;

@@ -79,7 +79,7 @@ async fn what_is_there_is_neither_changed_nor_scaled() {
     operator.post(sets, stopped).await.passes();
     let one = &format!("{sets}/workbench-ana");
     let up = json!({"spec": {"replicas": 1}});
-    owns.patch(one, up.clone()).await.refused_by(RESERVED, "`running: false` stops it");
+    owns.patch(one, up.clone()).await.refused_by(RESERVED, "`desiredState: Stopped` stops it");
     owns.patch(&format!("{one}/scale"), up.clone()).await.refused_by(RESERVED, SAYS);
     owns.delete(one).await.refused_by(RESERVED, SAYS);
     owns.delete(sets).await.refused_by(RESERVED, SAYS);

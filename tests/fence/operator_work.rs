@@ -21,7 +21,7 @@ async fn of_namespaced_kinds_only_status_and_finalizers() {
             json!({"image": "pytorch"}),
         ),
         ("workspace", "datasets", object("Dataset", "any", &json!({"uri": "s3://a/b"})), json!({"uri": "s3://c/d"})),
-        ("workspace", "workbenches", workbench("any", "ana"), json!({"running": false})),
+        ("workspace", "workbenches", workbench("any", "ana"), json!({"desiredState": "Stopped"})),
         (
             "workspace",
             "pipelines",

@@ -19,10 +19,15 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
     bo.apply(&format!("{all}/ana"), workbench("ana", "ana")).await.refused_by(OWNERS, says);
     ana.post(&all, workbench("ana", "ana")).await.passes();
     let one = &format!("{all}/ana");
-    let stopped = json!({"spec": {"running": false}});
+    let stopped = json!({"spec": {"desiredState": "Stopped"}});
     for actor in [&bo, &stage.writer().await, &stage.somebody(&owner("ana"), &["use"]).await] {
         actor.patch(one, stopped.clone()).await.refused_by(OWNERS, says);
-        actor.patch(one, json!({"metadata": {"annotations": {"a": "b"}}})).await.refused_by(OWNERS, says);
+        for key in ["started-at", "stopped-at", "a"] {
+            let noted =
+                json!({"metadata": {"annotations": {format!("strata-operator.dev/{key}"): "2026-11-24T08:00:00Z"}}});
+            actor.patch(one, noted.clone()).await.refused_by(OWNERS, says);
+            ana.patch(&format!("{one}?dryRun=All"), noted).await.passes();
+        }
         actor.delete(one).await.refused_by(OWNERS, says);
     }
     stage.writer().await.delete(&all).await.refused_by(OWNERS, says);
@@ -62,8 +67,8 @@ async fn writing_for_an_owner_is_written_down() {
     let all = project.work("workspace", "workbenches");
     let (ana, owns) = (project.person("ana", "use").await, project.person("olga", "own").await);
     ana.post(&all, workbench("ana", "ana")).await.passes();
-    owns.patch(&format!("{all}/ana"), json!({"spec": {"running": false}})).await.passes();
-    stage.admin().await.patch(&format!("{all}/ana"), json!({"spec": {"running": true}})).await.passes();
+    owns.patch(&format!("{all}/ana"), json!({"spec": {"desiredState": "Stopped"}})).await.passes();
+    stage.admin().await.patch(&format!("{all}/ana"), json!({"spec": {"desiredState": "Running"}})).await.passes();
     let needs = " needs enter or override for: UPDATE workbenches noted-wb--pay/ana of ana@example.com";
     wait::until("the audit log says so", 10, async || {
         let log = stage.audit_log();
@@ -89,7 +94,7 @@ async fn nobody_owns_anything_where_the_prefix_is_unknown() {
     ana.post(&all, workbench("ana", "ana")).await.passes();
     let place = format!("/api/v1/namespaces/{}", project.namespace("workspace"));
     let prefix = |value: Value| json!({"metadata": {"annotations": {"strata-operator.dev/user-prefix": value}}});
-    let stopped = json!({"spec": {"running": false}});
+    let stopped = json!({"spec": {"desiredState": "Stopped"}});
     let settles = async |prefix: Value, user: &str, passes: bool| {
         stage.operator().await.patch(&place, prefix).await.passes();
         let actor = stage.somebody(user, &["use"]).await;

@@ -235,7 +235,7 @@ fn furniture() -> String {
     });
     let work = json!({
         "apiGroups": ["strata-operator.dev"],
-        "resources": ["components", "datasets", "modelservices", "pipelines", "runs", "workbenches"],
+        "resources": ["components", "datasets", "modelservices", "modelservices/scale", "pipelines", "runs", "workbenches"],
         "verbs": ["get", "list", "create", "update", "patch", "delete", "deletecollection"],
     });
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})];

@@ -47,7 +47,7 @@ async fn the_quota(stage: &Stage) {
     stage.apply(&second.to_string()).await;
     let words = ["exceeded quota: strata-quota", "requests.memory"];
     stage.object_tells("more than the quota has", "red--one", "workbench/second", "Refused", &words).await;
-    stage.patch("red--one", "workbench/first", &json!({"spec": {"running": false}})).await;
+    stage.patch("red--one", "workbench/first", &json!({"spec": {"desiredState": "Stopped"}})).await;
     let up = |seen: &Value| seen["status"]["state"] == "Running";
     stage.until("red--one", "workbench/second", "runs", up).await;
     stage.until_ready("red--one", "workbench/second").await;

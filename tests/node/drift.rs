@@ -31,7 +31,7 @@ pub async fn the_schedule_trained_anew(stage: &Stage) {
 
 /// What customers asked is as in training.
 pub async fn the_monitor_finds_nothing(stage: &Stage) {
-    verdict(stage, "ok", "amounts are as in training").await;
+    verdict(stage, "Ok", "amounts are as in training").await;
 }
 
 /// Amounts are three times as large as they were.
@@ -41,7 +41,7 @@ pub async fn customers_ask_something_else(stage: &Stage) {
 
 /// The condition turns, and an Event tells it.
 pub async fn the_monitor_finds_a_drift(stage: &Stage) {
-    verdict(stage, "drift", "the mean amount is").await;
+    verdict(stage, "Drift", "the mean amount is").await;
     let mel = stage.person("mel");
     let service = production::reads(&mel).await;
     assert_eq!(condition(&service, "MonitorPassing")["reason"], "Drift", "{}", service["status"]);

@@ -66,16 +66,16 @@ pub async fn her_server_ends_when_nobody_works(stage: &Stage) {
 /// It comes back with her files when she asks for it.
 pub async fn it_comes_back_with_her_files(stage: &Stage) {
     let ana = stage.person("ana");
-    starts(&ana, "tuesday").await;
+    starts(&ana).await;
     let notes = ana.does("exec --namespace loans--risk workbench-ana-0 -- cat notes.txt").await;
     assert_eq!(notes, "amounts, months, incomes");
 }
 
-/// Another text under `start` brings the server back, if it is down.
-async fn starts(ana: &Person, day: &str) {
-    ana.does(&format!(
-        r#"patch workbench ana --namespace loans--risk --type=merge --patch '{{"spec":{{"start":"{day}"}}}}'"#
-    ))
+/// The time of now in its annotation brings the server back, if it is down.
+async fn starts(ana: &Person) {
+    ana.does(
+        "annotate workbench ana --namespace loans--risk --overwrite strata-operator.dev/started-at=$(date -u +%FT%TZ)",
+    )
     .await;
     // To wait for a pod that is not made yet fails at once.
     ana.sees("get pods --namespace loans--risk", 60, |seen| seen.contains("workbench-ana-0")).await;

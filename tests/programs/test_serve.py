@@ -1,5 +1,6 @@
 """`engines/deployment/serve.py`: requests are captured, and serving never waits for that."""
 import asyncio
+import datetime
 import json
 import pathlib
 import tempfile
@@ -81,6 +82,32 @@ class Serve(unittest.TestCase):
         writer.close()
         lines = (self.folder / "requests" / "2026-03-04T05-pod-1.jsonl").read_text(encoding="utf-8").splitlines()
         self.assertEqual([json.loads(line)["number"] for line in lines], [0, 1, 2])
+
+    def test_files_older_than_the_days_go_and_nothing_else_does(self):
+        today = datetime.date(2026, 3, 31)
+        old = ["2026-02-28T23-pod-1.jsonl", "2025-12-31T00-pod-2.jsonl"]
+        kept = ["2026-03-01T00-pod-1.jsonl", "2026-03-31T12-pod-2.jsonl", "notes.jsonl", "2026-02-28T23.txt", "2026-02-30-x.jsonl"]
+        for name in old + kept:
+            (self.folder / name).write_text("{}\n")
+        self.serve.expire(str(self.folder), 30, today)
+        self.assertEqual(sorted(kept), sorted(path.name for path in self.folder.iterdir()))
+
+    def test_captured_files_expire_while_requests_are_written(self):
+        folder = self.folder / "requests"
+        folder.mkdir()
+        (folder / "2020-01-01T00-pod-9.jsonl").write_text("{}\n")
+        writer = self.serve.Writer(str(folder), "pod-1", 30)
+        writer.add({"time": "2999-01-01T10:20:30.000+00:00"})
+        writer.start()
+        writer.close()
+        self.assertEqual(["2999-01-01T10-pod-1.jsonl"], [path.name for path in folder.iterdir()])
+
+    def test_without_days_nothing_expires(self):
+        (self.folder / "2020-01-01T00-pod-9.jsonl").write_text("{}\n")
+        writer = self.serve.Writer(str(self.folder), "pod-1")
+        writer.start()
+        writer.close()
+        self.assertEqual(1, len(list(self.folder.iterdir())))
 
     def test_what_cannot_be_written_in_time_is_left_out(self):
         writer = self.serve.Writer(str(self.folder), "pod-1")

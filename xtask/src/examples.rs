@@ -64,7 +64,7 @@ impl Examples {
                 self.teams.push(name);
             } else if !namespace.is_empty() && word("/apiVersion").starts_with(GROUP) {
                 of_members = true;
-                let stopped = object["spec"]["running"] == false;
+                let stopped = object["spec"]["desiredState"] == "Stopped";
                 self.objects.push(Object { kind, namespace, name, stopped });
             }
         }
@@ -88,7 +88,7 @@ mod tests {
         let head = |kind: &str| format!("apiVersion: strata-operator.dev/v1alpha1\nkind: {kind}\n");
         let (workbench, run) = (head("Workbench"), head("Run"));
         let work = format!(
-            "# One.\n{workbench}metadata: {{name: ana, namespace: t--p}}\nspec: {{running: false}}\n---\n{run}metadata: {{name: r, namespace: t--p}}\n"
+            "# One.\n{workbench}metadata: {{name: ana, namespace: t--p}}\nspec: {{desiredState: Stopped}}\n---\n{run}metadata: {{name: r, namespace: t--p}}\n"
         );
         examples.take("b".into(), &work).unwrap();
         let foreign = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: t--p}\n";

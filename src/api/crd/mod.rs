@@ -18,10 +18,10 @@ use super::team::blocks::{self, BLOCKS};
 use super::team::{DeletionPolicy, Mode, Priority, TeamType};
 use super::team_status::ComponentState;
 use super::work::dataset::AccessMode;
-use super::work::model_service::Runtime;
+use super::work::model_service::Outcome;
 use super::work::pipeline::{Concurrency, From as Origin};
 use super::work::run::RunState;
-use super::work::workbench::{HomeReclaim, WorkbenchState};
+use super::work::workbench::{Cause, DesiredState, HomeReclaim, OwnerMembership, WorkbenchState};
 use super::work::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
 use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules, work};
 
@@ -96,21 +96,24 @@ fn enums() -> Vec<Meaning> {
         meaning::<AccessMode>(),
         meaning::<Archetype>(),
         meaning::<Capability>(),
+        meaning::<Cause>(),
         meaning::<ComponentState>(),
         meaning::<Concurrency>(),
         meaning::<ConditionStatus>(),
         meaning_in::<DeletionPolicy>("deletionPolicy"),
+        meaning::<DesiredState>(),
         meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
         meaning::<Level>(),
         meaning::<Mode>(),
         meaning::<Origin>(),
+        meaning::<OwnerMembership>(),
+        meaning::<Outcome>(),
         meaning::<PodSecurity>(),
         meaning::<Priority>(),
         meaning::<Reclaim>(),
         meaning::<Role>(),
         meaning::<RunState>(),
-        meaning::<Runtime>(),
         meaning::<TaintEffect>(),
         meaning::<TeamType>(),
         meaning::<TolerationOperator>(),

@@ -41,6 +41,7 @@ pub const TEXT: usize = 4096;
     printcolumn(name = "Capabilities", type_ = "string", json_path = ".status.capabilities"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".spec.revision"),
     printcolumn(name = "Teams", type_ = "integer", json_path = ".status.teams"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message")
 )]
 #[serde(rename_all = "camelCase")]
@@ -116,6 +117,11 @@ pub struct EngineSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub runs_with_own_rights: bool,
+    /// The names of the runtimes by which an engine for Serving serves models of the
+    /// registry: a ModelService asks for one of them. An engine without one serves images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::runtimes")]
+    pub runtimes: Vec<String>,
     /// The resources that an engine for Queue divides itself. Quotas count the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,

@@ -117,3 +117,11 @@ pub fn verbs(_: &mut SchemaGenerator) -> Schema {
         }
     })
 }
+
+/// Names of runtimes.
+pub(crate) fn runtimes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+    })
+}

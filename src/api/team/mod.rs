@@ -37,6 +37,7 @@ pub use resources::{Compute, Resources};
     status = "crate::api::team_status::AITeamStatus",
     derive = "PartialEq",
     doc = "An AI team. Strata provisions its Backbone, its Shared layer and its projects from it, and keeps them in place.",
+    selectable = ".spec.blueprint",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Projects", type_ = "string", json_path = ".status.summary.projects"),
@@ -47,6 +48,7 @@ pub use resources::{Compute, Resources};
         type_ = "date",
         json_path = ".status.conditions[?(@.type==\"Ready\")].lastTransitionTime"
     ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message"),
     printcolumn(name = "Blueprint", type_ = "string", json_path = ".spec.blueprint", priority = "1"),
     printcolumn(name = "Contact", type_ = "string", json_path = ".spec.contact", priority = "1")

@@ -21,6 +21,7 @@ use crate::api::status::Condition;
     status = "ComponentStatus",
     derive = "PartialEq",
     doc = "A reusable step of pipelines: an image, a command, its inputs and outputs. Lives in a Shared or Workspace namespace.",
+    selectable = ".spec.owner",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
     printcolumn(name = "Size", type_ = "string", json_path = ".spec.size"),

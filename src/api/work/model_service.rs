@@ -25,12 +25,19 @@ pub const MONITOR_PASSING: &str = "MonitorPassing";
     category = "ai",
     namespaced,
     status = "ModelServiceStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas.min",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "A model in production: which version, how many replicas, who may call it. Lives in a Live namespace.",
+    selectable = ".spec.model.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Wanted", type_ = "string", json_path = ".status.wanted"),
     printcolumn(name = "Serving", type_ = "string", json_path = ".status.serving"),
-    printcolumn(name = "Replicas", type_ = "string", json_path = ".status.replicas"),
+    printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
@@ -45,9 +52,11 @@ pub const MONITOR_PASSING: &str = "MonitorPassing";
 pub struct ModelServiceSpec {
     /// The model and which version of it.
     pub model: ModelReference,
-    /// The runtime that serves the model from the registry. Either this or `image`.
+    /// The runtime that serves the model from the registry, by a name that an engine for
+    /// Serving has in its `runtimes`: `mlflow`. Either this or `image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub runtime: Option<String>,
     /// An image that holds the model and answers on port 8080. Either this or `runtime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::named_image")]
@@ -56,8 +65,9 @@ pub struct ModelServiceSpec {
     #[serde(default = "small")]
     #[schemars(schema_with = "schema::size")]
     pub size: String,
-    /// How many pods serve.
+    /// How many pods serve. `kubectl scale`, and autoscalers of one's own, set `min`.
     #[serde(default)]
+    #[schemars(default = "Replicas::default")]
     pub replicas: Replicas,
     /// The team's customers that may call. Besides them only the Blueprint's gateway may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,23 +98,15 @@ pub struct ModelReference {
     pub alias: Option<String>,
 }
 
-/// A runtime that serves a model from the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Runtime {
-    /// The scoring server of `MLflow`.
-    #[serde(rename = "mlflow")]
-    Mlflow,
-}
-
 /// How many pods serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = rules::replicas()))]
 pub struct Replicas {
     /// At least so many.
     #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 100), default = "one")]
+    #[schemars(schema_with = "schema::least")]
     pub min: i32,
-    /// At most so many, by load; as many as `min` where it is absent.
+    /// At most so many, by load: an autoscaler is written. As many as `min` where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub max: Option<i32>,
@@ -122,25 +124,32 @@ const fn one() -> i32 {
 
 /// Which requests are kept for later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Capture {
     /// How many of a hundred.
     #[schemars(range(min = 1, max = 100))]
-    pub sample: i32,
+    pub percent: i32,
     /// The dataset of this namespace, on a volume, that they are written to.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub dataset: String,
+    /// What was captured is deleted after so many days; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub retention_days: Option<i32>,
 }
 
 /// The monitor of the model while it serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Monitor {
     /// The component of Shared that looks. It ends with the message
     /// `{"verdict": "ok"}` or `{"verdict": "drift", "message": "..."}`.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub component: String,
-    /// How often: `1m`, `2m`, `5m`, `10m`, `15m`, `20m`, `30m`, `1h`, `2h`, `3h`, `4h`, `6h`, `8h`, `12h`, or `24h`.
-    #[schemars(schema_with = "schema::every")]
-    pub every: String,
+    /// How often: every so many minutes, or a little more often where that divides neither
+    /// an hour nor a day.
+    #[schemars(range(min = 1, max = 1440))]
+    pub every_minutes: i32,
 }
 
 /// The state of a model in production.
@@ -155,10 +164,14 @@ pub struct ModelServiceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The version that is asked for, or the alias with what it stood for at release: `champion (7)`.
+    /// The version that is asked for, or the alias with what it stood for at release, for
+    /// the column of that name: `champion (7)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200))]
     pub wanted: Option<String>,
+    /// The version that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Requested>,
     /// The version that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
@@ -167,10 +180,18 @@ pub struct ModelServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub digest: Option<String>,
-    /// Ready pods of all pods of the spec: `2/2`.
+    /// How many pods there are to serve.
+    #[serde(default, deserialize_with = "number", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+    /// How many of them are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16))]
-    pub replicas: Option<String>,
+    #[schemars(range(min = 0))]
+    pub ready_replicas: Option<i32>,
+    /// The labels of the pods that serve, as autoscalers read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub selector: Option<String>,
     /// Where its customers reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -192,6 +213,7 @@ pub struct ModelServiceStatus {
 
 /// A release, pinned by digest, so that a change in the registry does not change Live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Release {
     /// The model, as the registry names it; the image for one that is served by its own image.
     #[schemars(length(max = 1024))]
@@ -210,22 +232,57 @@ pub struct Release {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub digest: Option<String>,
-    /// When.
+    /// When it was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub time: Time,
+    pub release_time: Option<Time>,
+}
+
+/// The version that a service asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Requested {
+    /// The version; of an alias, the one that it stood for at release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub version: Option<String>,
+    /// The alias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub alias: Option<String>,
+}
+
+/// How a monitor ended. The words of its own message are read too: earlier versions wrote them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Outcome {
+    /// The model behaves as expected.
+    #[serde(alias = "ok")]
+    Ok,
+    /// The model drifts.
+    #[serde(alias = "drift")]
+    Drift,
+    /// The monitor itself did not end as it should.
+    #[serde(alias = "failed")]
+    Failed,
+}
+
+/// A number; a text, which earlier versions wrote, is none.
+fn number<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<i32>, D::Error> {
+    let value = serde_json::Value::deserialize(source)?;
+    Ok(value.as_i64().and_then(|number| i32::try_from(number).ok()))
 }
 
 /// The last verdict of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// `ok`, `drift`, or `failed` when the monitor itself did not end as it should.
-    #[schemars(length(max = 16))]
-    pub verdict: String,
+    /// How it ended.
+    pub verdict: Outcome,
     /// The message of the monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
     /// The time of the last change of the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub since: Time,
+    pub last_transition_time: Option<Time>,
 }

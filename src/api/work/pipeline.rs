@@ -189,10 +189,10 @@ pub struct PipelineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The steps in the order in which they run: `generate, train, evaluate`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub order: Option<String>,
+    /// The steps in the order in which they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::ordered_steps")]
+    pub steps: Vec<String>,
     /// The last execution by schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Execution>,
@@ -203,15 +203,17 @@ pub struct PipelineStatus {
 
 /// One execution by schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Execution {
     /// The Job.
     #[schemars(length(max = 253))]
     pub job: String,
     /// The state of the execution.
     pub state: RunState,
-    /// When that was so.
+    /// When its state last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub since: Time,
+    pub last_transition_time: Option<Time>,
     /// Why it failed, as a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EngineStatus, rules, schema};
-use crate::api::status::{Condition, time};
+use crate::api::status::{Condition, ConditionStatus, time};
 
 /// One execution of a pipeline. Deleting it stops it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ use crate::api::status::{Condition, time};
     status = "RunStatus",
     derive = "PartialEq",
     doc = "One execution of a pipeline of the same namespace, with values for the parameters that it declares. Its spec never changes; deleting it stops it.",
+    selectable = ".spec.pipeline",
+    selectable = ".status.state",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipeline"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
@@ -101,11 +104,11 @@ pub struct RunStatus {
     /// When its first step began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub started: Option<Time>,
+    pub start_time: Option<Time>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub finished: Option<Time>,
+    pub completion_time: Option<Time>,
     /// How long it took, once it ended: `1h2m3s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -125,6 +128,22 @@ pub struct RunStatus {
     /// The engine that executes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineStatus>,
+}
+
+impl RunStatus {
+    /// When it ended: of one that ended before `completionTime` was recorded, when that
+    /// was first reported.
+    #[must_use]
+    pub fn end(&self) -> Option<&Time> {
+        let reported = || {
+            let ended = matches!(self.state, Some(RunState::Succeeded | RunState::Failed));
+            let mut conditions = self.conditions.iter().filter(|_| ended);
+            conditions.find(|known| {
+                [COMPLETE, FAILED].contains(&known.type_.as_str()) && known.status == ConditionStatus::True
+            })
+        };
+        self.completion_time.as_ref().or_else(|| Some(&reported()?.last_transition_time))
+    }
 }
 
 /// One step of a run.

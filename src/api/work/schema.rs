@@ -7,7 +7,6 @@ use crate::api::text::hidden_pattern;
 use crate::api::schema::{CREDENTIALS, HIDDEN, WITHOUT_CREDENTIALS, visible};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::json;
 
 /// The owner, without the prefix of the API server.
 pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
@@ -124,6 +123,14 @@ pub(crate) fn step_names(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Names of steps in their order.
+pub(crate) fn ordered_steps(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 20, "x-kubernetes-list-type": "atomic",
+        "items": {"type": "string", "maxLength": 40}
+    })
+}
+
 /// When a pipeline runs by itself: what CronJob takes, less what its parser
 /// forgives (empty list entries, `*-5`) and less `@every`, which counts from a
 /// time that nobody can look up.
@@ -184,11 +191,14 @@ pub(crate) fn time_zone(_: &mut SchemaGenerator) -> Schema {
 /// The message for a name that is not in the database.
 pub const NO_ZONE: &str = "the IANA database has no time zone of this name: write for example Europe/Berlin";
 
-/// The intervals that divide an hour or a day, which a CronJob can keep.
-pub const EVERY: &[&str] =
-    &["1m", "2m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h", "24h"];
-
-/// How often something is done.
-pub(crate) fn every(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "enum": json!(EVERY)})
+/// The least number of pods that serve. It is 0 in the schema, so that whoever asks for
+/// none reads why that is refused.
+pub(crate) fn least(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "integer", "format": "int32", "minimum": 0, "maximum": 100, "default": 1,
+        "x-kubernetes-validations": [{
+            "rule": "self >= 1",
+            "message": "a model in production has at least one pod: ask for 1 or more, or delete the ModelService"
+        }]
+    })
 }

@@ -1,6 +1,7 @@
 //! `Workbench`: a notebook server of one person.
 #![allow(clippy::duplicated_attributes, reason = "every printer column is an attribute of the same name")]
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::component::small;
 use super::{EngineStatus, rules, schema};
 use crate::api::quantity::Quantity;
-use crate::api::status::Condition;
+use crate::api::status::{Condition, time};
 
 /// A notebook server of one person.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +24,10 @@ use crate::api::status::Condition;
     status = "WorkbenchStatus",
     derive = "PartialEq",
     doc = "A notebook server of one person, with a home volume that outlives it. Lives in a Workspace namespace.",
-    printcolumn(name = "Running", type_ = "string", json_path = ".status.state"),
+    selectable = ".spec.owner",
+    selectable = ".status.state",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
     printcolumn(name = "Size", type_ = "string", json_path = ".spec.size"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
@@ -53,14 +57,17 @@ pub struct WorkbenchSpec {
     #[serde(default = "home")]
     #[schemars(default = "home")]
     pub storage: Quantity,
-    /// Whether the server should run.
-    #[serde(default = "yes")]
-    #[schemars(default = "yes")]
-    pub running: bool,
-    /// Any text. After the server ended itself for being idle, a changed text starts it again.
+    /// Whether the server should run; absent is `Running`. The newest of these decides: a
+    /// change of this field, an idle end, and the annotations
+    /// `strata-operator.dev/started-at` and `strata-operator.dev/stopped-at` with the
+    /// time at which somebody started or stopped the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub start: Option<String>,
+    pub desired_state: Option<DesiredState>,
+    /// The server ends itself after so many minutes in which nobody worked in it. Absent, or
+    /// longer than the engine of the site allows: as the engine says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 43200))]
+    pub idle_timeout_minutes: Option<i32>,
     /// The handling of the home volume when the workbench is deleted.
     #[serde(default)]
     #[schemars(default = "HomeReclaim::default")]
@@ -72,12 +79,18 @@ pub struct WorkbenchSpec {
     pub datasets: Vec<String>,
 }
 
-const fn yes() -> bool {
-    true
-}
-
 fn home() -> Quantity {
     Quantity("10Gi".to_owned())
+}
+
+/// The state that a server should be in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DesiredState {
+    /// It should run.
+    #[default]
+    Running,
+    /// It should be down. The home volume stays.
+    Stopped,
 }
 
 /// The handling of a home volume.
@@ -102,6 +115,44 @@ pub enum WorkbenchState {
     Stopping,
     /// It is down.
     Stopped,
+}
+
+/// The event that decides whether a server should run: the newest one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The state that it asks for.
+    pub state: DesiredState,
+    /// The kind of event.
+    pub cause: Cause,
+    /// The time of the event.
+    #[schemars(schema_with = "time")]
+    pub last_transition_time: Time,
+}
+
+/// The kind of event that starts or stops a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Cause {
+    /// `spec.desiredState` changed, or the Workbench was created.
+    Spec,
+    /// Somebody wrote the annotation `started-at` or `stopped-at`.
+    Annotation,
+    /// The server ended itself because nobody worked in it.
+    Idle,
+    /// The server was down when its Workbench was upgraded from a form without
+    /// `desiredState`.
+    Upgrade,
+}
+
+/// The way in which a team admits the owner of a workbench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OwnerMembership {
+    /// The team names the owner.
+    ByName,
+    /// The team names a group that may have the owner.
+    ByGroup,
+    /// The team named the owner and no longer does.
+    Left,
 }
 
 /// The state of a workbench.
@@ -135,14 +186,19 @@ pub struct WorkbenchStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub pending: Option<String>,
-    /// After an idle end: `spec.start` as it was then, empty for none. The
-    /// server stays down while it is the same.
+    /// The event that decides whether the server should run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub ended_at_start: Option<String>,
-    /// Whether the team names the owner by name.
+    pub decision: Option<Decision>,
+    /// `spec.desiredState` as it was last observed; absent as there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner_named: Option<bool>,
+    pub observed_desired_state: Option<DesiredState>,
+    /// The way in which the team admits the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_membership: Option<OwnerMembership>,
+    /// The time at which the owner was first found to have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub owner_left_time: Option<Time>,
     /// The engine that provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineStatus>,

@@ -81,7 +81,7 @@ pub fn whole(path: &Path) -> Result<String, ManifestError> {
 }
 
 /// The manifests of a folder, by name.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, ManifestError> {
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, ManifestError> {
     let read = |error| ManifestError::Read { path: folder.to_owned(), error };
     let entries = fs::read_dir(folder).map_err(read)?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = entries.filter(|file| is_manifest(file)).collect();

@@ -91,7 +91,7 @@ mod tests {
         let workbench: Workbench = workbench.object().unwrap();
         // Defaults of the API server are filled in while reading.
         assert_eq!((workbench.spec.size.as_str(), workbench.spec.storage.0.as_str()), ("small", "10Gi"));
-        assert!(workbench.spec.running);
+        assert_eq!(workbench.spec.desired_state, None);
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn one(
         neighbours: &InFiles(manifests),
         live: &|_, _| None,
         pods: &[],
+        now: &crate::reconcile::report::now(),
     };
     let plan = plan(&id, &object, &facts);
     if let Some(hold) = plan.hold {

@@ -102,7 +102,7 @@ mod tests {
         let state = if finished.is_some() { "Failed" } else { "Running" };
         let run = json!({
             "metadata": metadata, "spec": {"pipeline": "p", "ttlSecondsAfterFinished": ttl},
-            "status": {"state": state, "finished": finished, "conditions": conditions},
+            "status": {"state": state, "completionTime": finished, "conditions": conditions},
         });
         Object::read(WorkKind::Run, &run).unwrap()
     }

@@ -170,7 +170,7 @@ fn age(workbench: &Workbench) -> (Option<Time>, String) {
 /// The pipeline of a run that ended, and when it did.
 fn end(object: &Object) -> Option<(&str, &Time)> {
     let Object::Run(run) = object else { return None };
-    Some((&run.spec.pipeline, run.status.as_ref()?.finished.as_ref()?))
+    Some((&run.spec.pipeline, run.status.as_ref()?.end()?))
 }
 
 fn speaks_of_job(object: &Object) -> bool {
@@ -196,7 +196,7 @@ mod tests {
     fn run(second: u32) -> Known<Object> {
         let run = json!({
             "metadata": {"name": "r"}, "spec": {"pipeline": "p"},
-            "status": {"state": "Succeeded", "finished": format!("2026-11-01T00:00:{second:02}Z"), "job": (second != 1).then_some("run-r"),
+            "status": {"state": "Succeeded", "completionTime": format!("2026-11-01T00:00:{second:02}Z"), "job": (second != 1).then_some("run-r"),
                 "engine": {"name": "jobs", "revision": "1"}},
         });
         Ok(Arc::new(Object::read(WorkKind::Run, &run).unwrap()))

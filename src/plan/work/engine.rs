@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Object, WorkFacts, WorkPlan};
 use crate::api::vocabulary::Capability;
 use crate::api::work::WorkKind;
-use crate::api::{Issue, Reason};
+use crate::api::{BlueprintSpec, Issue, Reason};
 use crate::engine::inputs::CredentialsInputs;
 use crate::engine::{CompiledEngine, Inputs, plain};
 use crate::plan::choice::{CapabilityRequest, Chosen, choose, path};
@@ -20,7 +20,11 @@ use crate::plan::{Choice, Facts, Instance, Plan, inputs};
 
 /// Chooses the engine and renders its objects.
 pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Result<(), Issue> {
-    let chosen = chosen(plan, facts);
+    let runtime = match object {
+        Object::ModelService(service) => service.spec.runtime.as_deref(),
+        _ => None,
+    };
+    let chosen = chosen(plan, runtime, facts);
     if let Some(hold) = chosen.hold {
         return Err(hold);
     }
@@ -28,6 +32,9 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
         let message = format!("engine '{}' does not exist", chosen.name);
         return Err(Issue::new(Reason::EngineMissing, message));
     };
+    if let Some(runtime) = runtime.filter(|runtime| !has_runtime(&engine, runtime)) {
+        return Err(no_runtime(runtime, &engine, facts));
+    }
     let of_team = of_team(plan, &engine, facts);
     let inputs = of(plan, &engine, of_team, facts);
     let site = (facts.team.spec.blueprint.as_str(), &*facts.plan.site);
@@ -60,14 +67,16 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
 }
 
 /// The engine that was recorded, else the team's for the capability, else by the
-/// Blueprint's preference.
-fn chosen(plan: &WorkPlan, facts: &WorkFacts<'_>) -> Chosen {
+/// Blueprint's preference: of those that have the runtime, if one is asked for.
+fn chosen(plan: &WorkPlan, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Chosen {
     let capability = plan.id.kind.capability();
     let of_team = facts.plan.instances.iter().find(|instance| instance.capabilities.contains(&capability));
     let choice = |engine: &str| Choice { engine: engine.to_owned(), ..Choice::default() };
     let recorded = plan.choice.as_ref().map(|(engine, _)| choice(engine));
     let recorded = recorded.or_else(|| of_team.map(|instance| choice(&instance.id.engine)));
-    let general = Facts { served: facts.served, ..Facts::offline(&facts.plan.site, facts.catalogue) };
+    let site = with_runtime(capability, runtime, facts);
+    let site = site.as_ref().unwrap_or(&facts.plan.site);
+    let general = Facts { served: facts.served, ..Facts::offline(site, facts.catalogue) };
     let want = CapabilityRequest {
         capability,
         layer: plan.layer,
@@ -77,6 +86,46 @@ fn chosen(plan: &WorkPlan, facts: &WorkFacts<'_>) -> Chosen {
         secret: None,
     };
     choose(&want, recorded.as_ref(), &general)
+}
+
+/// The Blueprint without the engines that lack the runtime, if one of its preference has it.
+fn with_runtime(capability: Capability, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Option<BlueprintSpec> {
+    let preferred = facts.plan.site.engines.get(capability.name())?;
+    let has = |name: &&String| {
+        let compiled = facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok());
+        runtime.is_some_and(|runtime| compiled.is_some_and(|engine| has_runtime(engine, runtime)))
+    };
+    let having: Vec<String> = preferred.iter().filter(has).cloned().collect();
+    if having.is_empty() || having.len() == preferred.len() {
+        return None;
+    }
+    let mut site = (*facts.plan.site).clone();
+    site.engines.insert(capability.name().to_owned(), having);
+    Some(site)
+}
+
+fn has_runtime(engine: &CompiledEngine, runtime: &str) -> bool {
+    engine.spec().runtimes.iter().any(|known| known == runtime)
+}
+
+/// No engine that could serve it has the runtime, or the one that serves it does not.
+fn no_runtime(runtime: &str, engine: &CompiledEngine, facts: &WorkFacts<'_>) -> Issue {
+    let compiled = |name: &str| facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok().map(Arc::as_ref));
+    let others = candidates(facts.plan, Capability::Serving).into_iter().filter_map(compiled);
+    let known: std::collections::BTreeSet<&str> =
+        others.chain([engine]).flat_map(|engine| engine.spec().runtimes.iter().map(String::as_str)).collect();
+    let elsewhere = if known.contains(runtime) { format!("which engine {} does not have", engine.name()) } else {
+        "which no engine for Serving has here".to_owned()
+    };
+    let known: Vec<&str> = known.into_iter().collect();
+    let listed = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Issue::new(
+        Reason::Invalid,
+        format!(
+            "spec.runtime is '{runtime}', {elsewhere}. Runtimes: {listed}. Choose one of these, or ask a platform engineer \
+             for an engine that has it"
+        ),
+    )
 }
 
 /// The engines that could come to provide the capability where nothing is

@@ -189,6 +189,7 @@ impl Scene {
             neighbours: self,
             live: &live,
             pods: &pods,
+            now: &at(100),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
 use super::pod_state::Pod;
@@ -34,6 +35,8 @@ pub struct WorkFacts<'a> {
     /// Its pods: only those whose controlling owner is, by UID, an object that was
     /// written for it.
     pub pods: &'a [Pod],
+    /// The time, in whole seconds.
+    pub now: &'a Time,
 }
 
 /// An object that another refers to: nothing if it is not there, and a hold if it

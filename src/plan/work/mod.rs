@@ -8,6 +8,7 @@ pub mod autoscaler;
 pub mod component;
 pub mod data;
 pub mod dataset;
+pub mod decision;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -135,8 +136,8 @@ pub enum Detail {
     Workbench(workbench::WorkbenchDetail),
     /// Of a pipeline.
     Pipeline {
-        /// The steps in their order: `a, b, c`.
-        order: String,
+        /// The steps in their order.
+        order: Vec<String>,
         /// Advice: differences of this engine from the graph.
         advice: Option<String>,
     },

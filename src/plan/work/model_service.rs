@@ -1,7 +1,7 @@
 //! `ModelService`: its releases, pinned, and its callers.
 
 use super::release::{self, Decision};
-use super::{Callers, Detail, ResolvedSpec, WorkFacts, component, data, invalid, pod};
+use super::{Callers, Detail, ResolvedSpec, Scale, WorkFacts, component, data, invalid, pod};
 use crate::api::work::dataset::{AccessMode, UsedBy};
 use crate::api::work::model_service::{Capture, Monitor};
 use crate::api::work::{Component, ModelService};
@@ -31,17 +31,25 @@ pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSp
     let work = ServiceInputs {
         name: service.metadata.name.clone().unwrap_or_default(),
         sized: in_production(sized, facts),
-        replicas: ReplicasInputs { min: spec.replicas.min, max: spec.replicas.max.unwrap_or(spec.replicas.min) },
+        replicas: ReplicasInputs { min: spec.replicas.min, max: spec.replicas.max },
         resolve: decision.resolve,
         // An image captures its own requests, one that still serves too.
         capture: capture.filter(|_| served.image.is_none()),
         monitor: monitor.inputs,
         ..served
     };
+    let template = if work.image.is_some() { "image" } else { "server" };
+    // Of what an autoscaler scales, the number is the autoscaler's.
+    let scale = spec
+        .replicas
+        .max
+        .is_none()
+        .then(|| Scale { template: template.to_owned(), replicas: i64::from(spec.replicas.min) });
     Ok(ResolvedSpec {
         work: WorkInputs { service: Some(work), ..WorkInputs::default() },
         write: written,
         callers: Some(callers),
+        scale,
         detail: Detail::ModelService {
             releases: decision.releases,
             failed: decision.failed,
@@ -78,22 +86,18 @@ fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) ->
 fn served(service: &ModelService, decision: &Decision) -> ServiceInputs {
     let asked = &service.spec.model.name;
     let Some(first) = decision.releases.first() else {
-        let runtime = service.spec.runtime.map(|_| MLFLOW.to_owned());
-        return ServiceInputs { runtime, model: ModelInputs { name: asked.clone() }, ..ServiceInputs::default() };
+        return ServiceInputs { runtime: service.spec.runtime.clone(), model: ModelInputs { name: asked.clone() }, ..ServiceInputs::default() };
     };
     let image = release::is_image(first).then(|| first.model.clone());
     let name = if image.is_some() { asked.clone() } else { first.model.clone() };
     ServiceInputs {
-        runtime: image.is_none().then(|| MLFLOW.to_owned()),
+        runtime: service.spec.runtime.clone().filter(|_| image.is_none()),
         image,
         model: ModelInputs { name },
         release: Some(ReleaseInputs { version: first.version.clone(), digest: first.digest.clone() }),
         ..ServiceInputs::default()
     }
 }
-
-/// The only runtime, by its name in engines.
-const MLFLOW: &str = "mlflow";
 
 /// Who may call while nothing else of the service can be as it is asked: whom the
 /// team still names. Taking away never waits; adding does.
@@ -144,7 +148,8 @@ fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, I
     data::mountable(&dataset, name, facts)?;
     let mounted = data::mounted(&dataset, name);
     Ok(CaptureInputs {
-        sample: capture.sample,
+        percent: capture.percent,
+        retention_days: capture.retention_days,
         path: mounted.path,
         claim: mounted.claim.unwrap_or_default(),
         one_node: volume.access_mode == AccessMode::ReadWriteOnce,
@@ -203,7 +208,7 @@ fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -
     };
     let spread = service.metadata.name.iter().flat_map(|name| name.bytes()).map(u32::from).sum();
     let inputs = MonitorInputs {
-        cron: cron(&monitor.every, spread),
+        cron: cron(monitor.every_minutes, spread),
         step: step(name, &component, image, &sized),
         datasets,
         sized,
@@ -234,16 +239,19 @@ fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -
     }
 }
 
-/// `15m` and `6h` as cron spells them. The spread keeps the monitors of many
-/// services from starting in the same minute.
-fn cron(every: &str, spread: u32) -> String {
-    let number = every.trim_end_matches(['m', 'h']).parse().unwrap_or(1).max(1);
-    let hour = spread % 60;
-    match (every.ends_with('m'), number) {
-        (true, minutes) => format!("{}-59/{minutes} * * * *", spread % minutes),
-        (false, 1) => format!("{hour} * * * *"),
-        (false, 24) => format!("{hour} 0 * * *"),
-        (false, hours) => format!("{hour} */{hours} * * *"),
+/// So many minutes as cron spells them, rounded down to what divides an hour or a day. The
+/// spread keeps the monitors of many services from starting in the same minute.
+fn cron(minutes: i32, spread: u32) -> String {
+    let largest = |most: u32, of: u32| (1..=most.clamp(1, of)).rev().find(|interval| of % interval == 0).unwrap_or(1);
+    let (asked, minute) = (u32::try_from(minutes).unwrap_or(1), spread % 60);
+    if asked < 60 {
+        let interval = largest(asked, 60);
+        return format!("{}-59/{interval} * * * *", spread % interval);
+    }
+    match largest(asked / 60, 24) {
+        1 => format!("{minute} * * * *"),
+        24 => format!("{minute} 0 * * *"),
+        hours => format!("{minute} */{hours} * * *"),
     }
 }
 

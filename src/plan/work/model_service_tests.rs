@@ -51,8 +51,17 @@ fn a_customer_that_the_team_does_not_name_any_more_is_shut_out() {
 #[test]
 fn as_many_pods_at_most_as_at_least_unless_it_says_more() {
     let stage = Stage::new();
-    assert_eq!(inputs(&stage, "replicas: {min: 2}").replicas, ReplicasInputs { min: 2, max: 2 });
-    assert_eq!(inputs(&stage, "replicas: {min: 2, max: 5}").replicas, ReplicasInputs { min: 2, max: 5 });
+    let asked = |more: &str| {
+        let draft = plan(&stage, more).draft;
+        (draft.work.service.unwrap().replicas, draft.scale)
+    };
+    let scale = Scale { template: "server".to_owned(), replicas: 2 };
+    assert_eq!(asked("replicas: {min: 2}"), (ReplicasInputs { min: 2, max: None }, Some(scale)));
+    // What an autoscaler scales is nobody else's.
+    for max in [2, 5] {
+        let expected = (ReplicasInputs { min: 2, max: Some(max) }, None);
+        assert_eq!(asked(&format!("replicas: {{min: 2, max: {max}}}")), expected);
+    }
 }
 
 #[test]
@@ -63,9 +72,9 @@ fn requests_are_captured_on_a_volume_that_can_be_written_to() {
         .with_dataset("abc--p--live/old", "{volume: {size: 1Gi}, readOnly: true}")
         .with_dataset("abc--p--live/away", "{uri: 's3://b/c'}")
         .with_dataset("abc--shared/elsewhere", "{volume: {size: 1Gi}}");
-    let capture = |name: &str| format!("capture: {{sample: 10, dataset: {name}}}");
+    let capture = |name: &str| format!("capture: {{percent: 10, dataset: {name}, retentionDays: 30}}");
     let expected =
-        CaptureInputs { sample: 10, path: "/data/calls".to_owned(), claim: "dataset-calls".to_owned(), one_node: true };
+        CaptureInputs { percent: 10, retention_days: Some(30), path: "/data/calls".to_owned(), claim: "dataset-calls".to_owned(), one_node: true };
     assert_eq!(inputs(&stage, &capture("calls")).capture, Some(expected));
     assert!(!inputs(&stage, &capture("many")).capture.unwrap().one_node);
     assert!(held(&stage, &capture("old")).contains("is read-only"));
@@ -84,7 +93,7 @@ fn a_monitor_is_a_component_of_shared() {
         .with_component("abc--shared/fed", "{image: scipy, inputs: [{name: data}]}")
         .with_component("abc--shared/open", "{image: scipy, parameters: [{name: limit}]}")
         .with_component("abc--p--live/own", "{image: scipy}");
-    let monitor = |name: &str| format!("monitor: {{component: {name}, every: 15m}}");
+    let monitor = |name: &str| format!("monitor: {{component: {name}, everyMinutes: 15}}");
     let serving = inputs(&stage, &monitor("drift"));
     let found = serving.monitor.unwrap();
     // The service comes before its monitor.
@@ -126,11 +135,35 @@ fn monitor_with_a_claim_of_another_owner_goes_alone() {
 
 #[test]
 fn how_often_is_spread_over_the_hour() {
-    assert_eq!(cron("5m", 3), "3-59/5 * * * *");
-    assert_eq!(cron("30m", 61), "1-59/30 * * * *");
-    assert_eq!(cron("1h", 125), "5 * * * *");
-    assert_eq!(cron("6h", 10), "10 */6 * * *");
-    assert_eq!(cron("24h", 10), "10 0 * * *");
+    assert_eq!(cron(5, 3), "3-59/5 * * * *");
+    assert_eq!(cron(30, 61), "1-59/30 * * * *");
+    assert_eq!(cron(60, 125), "5 * * * *");
+    assert_eq!(cron(360, 10), "10 */6 * * *");
+    assert_eq!(cron(1440, 10), "10 0 * * *");
+}
+
+#[test]
+fn what_divides_neither_hour_nor_day_is_a_little_more_often() {
+    for (asked, kept) in [(1, "0-59/1"), (7, "3-59/6"), (45, "3-59/30"), (59, "3-59/30")] {
+        assert_eq!(cron(asked, if asked == 1 { 0 } else { 3 }), format!("{kept} * * * *"), "{asked}");
+    }
+    for (asked, kept) in [(90, "*"), (300, "*/4"), (1439, "*/12")] {
+        assert_eq!(cron(asked, 3), format!("3 {kept} * * *"), "{asked}");
+    }
+}
+
+#[test]
+fn a_runtime_is_one_that_an_engine_publishes() {
+    let asks = |stage: &Stage, runtime: &str| {
+        let spec = format!("{{model: {{name: fraud, version: '7'}}, runtime: {runtime}}}");
+        stage.plan(&service(&spec, 1, &[("7", DIGEST, None)]))
+    };
+    let stage = Stage::new();
+    assert_eq!(asks(&stage, "mlflow").hold, None);
+    let hold = asks(&stage, "vllm").hold.unwrap();
+    let said = "spec.runtime is 'vllm', which no engine for Serving has here. Runtimes: mlflow. Choose one of these, or \
+                ask a platform engineer for an engine that has it";
+    assert_eq!((hold.reason, hold.message.as_str()), (crate::api::Reason::Invalid, said));
 }
 
 #[test]

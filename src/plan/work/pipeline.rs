@@ -23,11 +23,11 @@ pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec,
     }
     let schedule = schedule(spec, facts)?;
     let resolved = steps::resolve(spec, &defaults(spec), facts)?;
-    let order: Vec<&str> = resolved.steps.iter().map(|step| step.name.as_str()).collect();
+    let order: Vec<String> = resolved.steps.iter().map(|step| step.name.clone()).collect();
     let advice = resolved.side_by_side.as_ref().map(|(first, second)| {
         format!("{first} and {second} could run at the same time, but run one after another on plain Kubernetes")
     });
-    let detail = Detail::Pipeline { order: order.join(", "), advice };
+    let detail = Detail::Pipeline { order, advice };
     let name = format!("pipeline-{}", pipeline.metadata.name.as_deref().unwrap_or_default());
     let rules = facts.plan.site.runs.clone().unwrap_or_default();
     let run = schedule.map(|schedule| RunInputs {

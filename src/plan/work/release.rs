@@ -6,8 +6,6 @@
 
 use std::fmt::Write as _;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -69,7 +67,7 @@ fn serving(service: &ModelService, facts: &WorkFacts<'_>) -> Option<Release> {
     let pod = &live["spec"]["template"];
     let text = |key: &str| pod["metadata"]["annotations"][key].as_str().map(str::to_owned);
     let container = &pod["spec"]["containers"][0];
-    let model = match service.spec.runtime {
+    let model = match &service.spec.runtime {
         Some(_) => {
             let variables = container["env"].as_array()?.iter();
             variables.into_iter().find(|variable| variable["name"] == "MODEL_NAME")?["value"].as_str()?
@@ -82,7 +80,7 @@ fn serving(service: &ModelService, facts: &WorkFacts<'_>) -> Option<Release> {
         alias: None,
         generation: service.metadata.generation.unwrap_or_default(),
         digest: text(DIGEST),
-        time: unknown(),
+        release_time: None,
     })
 }
 
@@ -95,7 +93,7 @@ pub fn of_image(service: &ModelService, image: &str, facts: &WorkFacts<'_>) -> D
         alias: None,
         generation: service.metadata.generation.unwrap_or_default(),
         digest: image.split_once('@').map(|(_, digest)| digest.to_owned()),
-        time: unknown(),
+        release_time: None,
     };
     Decision { releases: front(recorded(service, facts), release), ..Decision::default() }
 }
@@ -150,7 +148,7 @@ fn front(mut releases: Vec<Release>, release: Release) -> Vec<Release> {
         Some(position) => {
             let old = releases.remove(position);
             let generation = if old.alias == release.alias { old.generation } else { release.generation };
-            Release { generation, time: old.time, ..release }
+            Release { generation, release_time: old.release_time, ..release }
         }
         None => release,
     };
@@ -242,13 +240,8 @@ fn release(said: &str, model: &ModelReference, generation: i64, releases: &[Rele
         alias: model.alias.clone(),
         generation,
         digest: Some(digest),
-        time: unknown(),
+        release_time: None,
     })
-}
-
-/// The time is put in where it is recorded: here is no clock.
-const fn unknown() -> Time {
-    Time(Timestamp::UNIX_EPOCH)
 }
 
 fn is_version(text: &str) -> bool {

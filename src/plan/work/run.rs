@@ -93,7 +93,7 @@ pub fn has_ended(status: &RunStatus) -> bool {
 pub fn expires(run: &Run, default: Option<i64>) -> Option<i64> {
     let status = run.status.as_ref().filter(|status| has_ended(status))?;
     let stays = run.spec.ttl_seconds_after_finished.or(default)?;
-    Some(status.finished.as_ref()?.0.as_second().saturating_add(stays))
+    Some(status.end()?.0.as_second().saturating_add(stays))
 }
 
 /// The GitOps tool that tracks the run, which would create it again.

@@ -170,6 +170,7 @@ impl Stage {
             neighbours: &self.around,
             live: &|kind, name| self.live(kind, name),
             pods: &self.pods,
+            now: &at(100),
         };
         super::plan(&id, &Object::ModelService(Box::new(service.clone())), &facts)
     }
@@ -180,7 +181,7 @@ pub fn service(spec: &str, generation: i64, releases: &[(&str, &str, Option<&str
     let mut service = ModelService::new("score", serde_saphyr::from_str(spec).unwrap());
     service.metadata.generation = Some(generation);
     let releases = releases.iter().map(|(version, digest, alias)| {
-        json!({"model": "fraud", "version": version, "digest": digest, "alias": alias, "generation": 1, "time": at(1)})
+        json!({"model": "fraud", "version": version, "digest": digest, "alias": alias, "generation": 1, "releaseTime": at(1)})
     });
     let status = json!({"releases": releases.collect::<Vec<_>>()});
     service.status = Some(serde_json::from_value(status).unwrap());

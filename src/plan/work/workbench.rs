@@ -1,14 +1,19 @@
-//! `Workbench`: one server of one person, which runs while `running` is true.
+//! `Workbench`: one server of one person, which runs while the newest event asks for it.
 //!
 //! A cause to stop is checked first and outweighs everything: the server of
 //! a person who left stops, whether or not its image can still be found.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::decision::{self, Decided};
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
 use crate::api::status::READY;
+use crate::api::labels::{STARTED_AT, STOPPED_AT};
+use crate::api::quantity::Amount;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
-use crate::api::work::workbench::WorkbenchStatus;
+use crate::api::work::workbench::{Cause, Decision, DesiredState, OwnerMembership};
 use crate::api::{Issue, Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
@@ -27,15 +32,20 @@ pub struct WorkbenchDetail {
     pub claim: String,
     /// Whether the server should run.
     pub wanted: bool,
-    /// Why it is not, if that is not because of `spec.running`.
+    /// Why it is not, if that is not because of `spec.desiredState`.
     pub down: Option<Issue>,
-    /// To be kept in the status while something holds it down until `spec.start`
-    /// is another: the text as it was then.
-    pub ended_at_start: Option<String>,
-    /// Whether the team names the owner by name, or did when the server last ran.
-    pub owner_named: bool,
     /// What is to be said of the owner's name.
     pub advice: Option<String>,
+    /// The event that decides whether it should run.
+    pub decision: Option<Decision>,
+    /// Why annotations do not count, for a person.
+    pub ignored: Vec<String>,
+    /// The time at which an annotation that lies in the future counts.
+    pub due: Option<Time>,
+    /// The way in which the team admits the owner.
+    pub owner: Option<OwnerMembership>,
+    /// Since when the owner is known to have left.
+    pub owner_left: Option<Time>,
 }
 
 /// The resolved spec of a workbench.
@@ -50,7 +60,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
     if standing.down.is_none() {
         within_the_limit(&name, workbench, facts)?;
     }
-    let wanted = workbench.spec.running && standing.down.is_none();
+    let wanted = standing.decided.runs() && standing.down.is_none();
     let replaced = wanted && never_came_up(&name, facts);
     let (inputs, found) = match inputs(&name, &claim, workbench, facts) {
         Ok(inputs) => (inputs, true),
@@ -63,9 +73,12 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
         claim,
         wanted,
         down: standing.down,
-        ended_at_start: standing.ended_at_start,
-        owner_named: standing.owner_named,
         advice: doubled_owner(&workbench.spec.owner, "workbench", &facts.plan.prefixes),
+        decision: Some(standing.decided.newest),
+        ignored: standing.decided.ignored,
+        due: standing.decided.due,
+        owner: standing.owner,
+        owner_left: standing.owner_left,
     };
     Ok(ResolvedSpec {
         work: WorkInputs { workbench: Some(inputs), ..WorkInputs::default() },
@@ -88,6 +101,7 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>)
         image: pod::image("spec.image", &spec.image, facts)?,
         sized: pod::sized("spec.size", &spec.size, facts)?,
         storage: storage(claim, &spec.storage.0, facts),
+        idle_timeout_minutes: spec.idle_timeout_minutes,
         datasets: data::given("spec.datasets", &spec.datasets, data::User::Person, facts)?,
     })
 }
@@ -137,6 +151,7 @@ fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
         owner: spec.owner.clone(),
         image: image.unwrap_or_else(|| spec.image.clone()),
         storage: spec.storage.0.clone(),
+        idle_timeout_minutes: spec.idle_timeout_minutes,
         ..WorkbenchInputs::default()
     }
 }
@@ -183,34 +198,35 @@ fn never_ran(pod: &Pod) -> bool {
 /// The cause that keeps a server stopped, and the facts to record.
 struct Standing {
     down: Option<Issue>,
-    ended_at_start: Option<String>,
-    owner_named: bool,
+    decided: Decided,
+    owner: Option<OwnerMembership>,
+    owner_left: Option<Time>,
 }
 
 fn standing(workbench: &Workbench, claim: &str, facts: &WorkFacts<'_>) -> Standing {
     let (spec, status) = (&workbench.spec, workbench.status.clone().unwrap_or_default());
+    let decided = decision::decide(workbench, facts.pods, facts.now);
     if facts.namespace.retained {
         let home = (facts.live)("PersistentVolumeClaim", claim).map_or("", |_| "the home volume is kept, and ");
         let message =
             format!("{} is retained: {home}no server starts until its team and project are back", facts.namespace.name);
         let down = Some(Issue::new(Reason::Retained, message));
-        return Standing { down, ended_at_start: status.ended_at_start, owner_named: status.owner_named == Some(true) };
+        return Standing { down, decided, owner: status.owner_membership, owner_left: status.owner_left_time };
     }
     let holders = Holders::of(&spec.owner, facts);
-    let left = left(spec.start.as_deref().unwrap_or_default(), &status, &holders);
-    let owner_named = holders.named || left;
-    if !spec.running {
-        return Standing { down: None, ended_at_start: None, owner_named };
-    }
-    let ended_at_start = ended_at_start(workbench, &status, &holders, left, facts.pods);
-    let down = if left {
-        Some(no_longer_named(&spec.owner, facts))
-    } else if !holders.named && !holders.groups {
-        Some(never_named(&spec.owner, facts))
-    } else {
-        ended_at_start.as_ref().map(|at| rests(at == spec.start.as_deref().unwrap_or_default()))
+    let owner_left = left(workbench, &holders, facts.now);
+    let owner = match (&owner_left, &holders) {
+        (Some(_), _) => Some(OwnerMembership::Left),
+        (None, Holders { named: true, .. }) => Some(OwnerMembership::ByName),
+        (None, Holders { groups: true, .. }) => Some(OwnerMembership::ByGroup),
+        (None, _) => None,
     };
-    Standing { down, ended_at_start, owner_named }
+    let down = match (decided.runs() || decided.newest.cause == Cause::Idle, owner) {
+        (true, Some(OwnerMembership::Left)) => Some(no_longer_named(workbench, facts)),
+        (true, None) => Some(never_named(&spec.owner, facts)),
+        _ => stopped(workbench, &decided.newest),
+    };
+    Standing { down, decided, owner, owner_left }
 }
 
 /// The people and groups that may have a workbench here, by the team's spec.
@@ -236,72 +252,43 @@ impl Holders {
     }
 }
 
-/// Whether the owner was named and no longer is. An owner who is a member by a
-/// group confirms it by changing `spec.start`.
-fn left(start: &str, status: &WorkbenchStatus, holders: &Holders) -> bool {
-    let gone = !holders.named && status.owner_named == Some(true);
-    let asked_since = was_left(status) && status.ended_at_start.as_ref().is_some_and(|at| at != start);
-    gone && !(asked_since && holders.groups)
+/// Since when the owner, who was named, is no longer. An owner who is a member by a group
+/// confirms it by starting the server again.
+fn left(workbench: &Workbench, holders: &Holders, now: &Time) -> Option<Time> {
+    let status = workbench.status.as_ref()?;
+    let since = match status.owner_membership {
+        Some(OwnerMembership::ByName) => Some(now.clone()),
+        Some(OwnerMembership::Left) => status.owner_left_time.clone().or_else(|| Some(now.clone())),
+        // Of an operator that recorded neither this nor a decision.
+        None if status.decision.is_none() && decision::has_reason(status, Reason::OwnerLeft) => decision::since(status),
+        Some(OwnerMembership::ByGroup) | None => None,
+    }?;
+    let confirmed = holders.groups && decision::started(workbench, now).is_some_and(|started| started > since);
+    (!holders.named && !confirmed).then_some(since)
 }
 
-/// Whether the status already says that the owner left.
-fn was_left(status: &WorkbenchStatus) -> bool {
-    let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
-    ready.is_some_and(|ready| ready.reason == Reason::OwnerLeft.name())
-}
-
-/// `spec.start` as it was when the server went down, while it is to stay down.
-fn ended_at_start(
-    workbench: &Workbench,
-    status: &WorkbenchStatus,
-    holders: &Holders,
-    left: bool,
-    pods: &[Pod],
-) -> Option<String> {
-    let start = workbench.spec.start.clone().unwrap_or_default();
-    if left {
-        // Recorded again at its first observation: an earlier value does not count.
-        return status.ended_at_start.clone().filter(|_| was_left(status)).or(Some(start));
+/// Why the server is down if something else than the spec stopped it.
+fn stopped(workbench: &Workbench, newest: &Decision) -> Option<Issue> {
+    if newest.state == DesiredState::Running {
+        return None;
     }
-    // Being named again is enough for who was stopped for not being so.
-    let recorded = status.ended_at_start.clone().filter(|_| !(holders.named && was_left(status)));
-    match recorded {
-        Some(at) if at == start => Some(at),
-        // Another start begins when the last pod is gone: what that one said of its
-        // end would be taken for the word of the next.
-        Some(at) if !pods.is_empty() => Some(at),
-        Some(_) => None,
-        None => pods.iter().any(ended_idle).then_some(start),
-    }
+    let start = decision::command(workbench, STARTED_AT);
+    let (reason, why) = match newest.cause {
+        Cause::Spec => return None,
+        Cause::Annotation => (Reason::Stopped, format!("the server was stopped by the annotation {STOPPED_AT}")),
+        Cause::Idle => (Reason::Idle, "the server stopped itself because it was idle".to_owned()),
+        Cause::Upgrade => (Reason::Stopped, "the server was down before its Workbench was upgraded".to_owned()),
+    };
+    Some(Issue::new(reason, format!("{why}. To start it: {start}")))
 }
 
-/// Whether the server in the pod stopped itself because it was idle. The
-/// kubelet starts it again at once, so the end before counts as well.
-fn ended_idle(pod: &Pod) -> bool {
-    let idle =
-        |message: &str| serde_json::from_str::<serde_json::Value>(message).is_ok_and(|said| said["ended"] == "idle");
-    !pod.deleting
-        && pod.containers.iter().filter(|container| !container.init).any(|container| {
-            let last = container.ended.as_ref().or(container.before.as_ref());
-            last.is_some_and(|ended| ended.exit_code == 0 && idle(&ended.message))
-        })
-}
-
-fn rests(same: bool) -> Issue {
-    if same {
-        let message = "the server stopped itself because it was idle. To start it again, change the text of spec.start";
-        return Issue::new(Reason::Idle, message);
-    }
-    let message = "the server starts again when its previous pod is gone";
-    Issue::new(Reason::Progressing, message)
-}
-
-fn no_longer_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
-    let team = &facts.plan.identity.name;
+fn no_longer_named(workbench: &Workbench, facts: &WorkFacts<'_>) -> Issue {
+    let (owner, team) = (&workbench.spec.owner, &facts.plan.identity.name);
     let message = format!(
         "the server was stopped: {owner} is no longer a member of team {team} with a role for workbenches in {}. Add \
-         {owner} to members. If one of the groups there has {owner}, change the text of spec.start instead",
-        facts.namespace.name
+         {owner} to members. If one of the groups there has {owner}, start it instead: {}",
+        facts.namespace.name,
+        decision::command(workbench, STARTED_AT)
     );
     Issue::new(Reason::OwnerLeft, message)
 }

@@ -8,6 +8,7 @@ use crate::api::identity::WorkId;
 use crate::api::team::AITeam;
 use crate::api::work::{Component, Dataset, Pipeline, Run};
 use crate::engine::Catalogue;
+use crate::plan::work::fixtures::at;
 use crate::plan::work::{Lookup, Object, ObjectLookup, WorkPlan, plan};
 use crate::plan::{Facts, Plan};
 
@@ -16,7 +17,9 @@ struct Scene {
     site: BlueprintSpec,
     members: &'static str,
     spec: Value,
+    annotations: Value,
     status: Value,
+    now: i64,
     pods: Vec<Pod>,
     claim: Option<Value>,
     set: Option<Value>,
@@ -63,7 +66,9 @@ fn scene(members: &'static str) -> Scene {
         .unwrap(),
         members,
         spec: json!({"owner": "ana@example.com", "image": "scipy"}),
+        annotations: json!({}),
         status: json!({}),
+        now: 100,
         pods: Vec::new(),
         claim: None,
         set: None,
@@ -83,10 +88,18 @@ impl Scene {
     fn recorded(mut self, detail: &WorkbenchDetail) -> Self {
         let reason = detail.down.as_ref().map_or("Ready", |down| down.reason.name());
         self.status = json!({
-            "endedAtStart": detail.ended_at_start, "ownerNamed": detail.owner_named,
+            "decision": detail.decision, "observedDesiredState": self.spec["desiredState"],
+            "ownerMembership": detail.owner, "ownerLeftTime": detail.owner_left,
             "conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": "",
                 "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         });
+        self
+    }
+
+    /// Somebody starts the server at this second, and it is looked at a second later.
+    fn started(mut self, second: i64) -> Self {
+        self.annotations[STARTED_AT] = json!(at(second));
+        self.now = second + 1;
         self
     }
 
@@ -118,6 +131,7 @@ impl Scene {
                 _ => None,
             },
             pods: &self.pods,
+            now: &at(self.now),
         };
         let id = WorkId {
             kind: crate::api::work::WorkKind::Workbench,
@@ -125,7 +139,7 @@ impl Scene {
             name: "ana".to_owned(),
         };
         let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "Workbench",
-            "metadata": {"name": "ana", "namespace": "abc--p", "uid": "u"}, "spec": self.spec, "status": self.status});
+            "metadata": {"name": "ana", "namespace": "abc--p", "uid": "u", "creationTimestamp": at(1), "annotations": self.annotations}, "spec": self.spec, "status": self.status});
         plan(&id, &Object::read(id.kind, &object).unwrap(), &facts)
     }
 
@@ -170,7 +184,7 @@ fn what_it_names_is_found() {
         ("abc--p", dataset("notes", json!({"volume": {"size": "1Gi"}}))),
     ];
     let plan = scene.plan();
-    assert!(detail(&plan).wanted && detail(&plan).owner_named && plan.draft.write);
+    assert!(detail(&plan).wanted && detail(&plan).owner == Some(OwnerMembership::ByName) && plan.draft.write);
     let workbench = plan.draft.work.workbench.as_ref().unwrap();
     assert_eq!(workbench.image, "quay.io/jupyter/scipy-notebook:1");
     assert_eq!(workbench.sized.resources["requests"]["cpu"], "500m");
@@ -218,43 +232,44 @@ fn unresolvable_workbench_is_stopped_only_if_unwanted() {
     assert!(hold.message.contains("scypy") && hold.message.contains("scipy"), "{}", hold.message);
     let foreign = scene(NAMED).set("image", json!("docker.example.com/anything:1")).plan().hold.unwrap();
     assert!(foreign.message.contains("allows no registries"), "{}", foreign.message);
-    let plan = missing.set("running", json!(false)).plan();
+    let plan = missing.set("desiredState", json!("Stopped")).plan();
     assert_eq!((plan.hold.as_ref(), plan.draft.write, detail(&plan).wanted), (None, false, false));
 }
 
 #[test]
 fn an_idle_end_holds_it_down_until_another_start() {
-    let running = scene(NAMED).set("start", json!("a")).with_pods(&[idle()]);
+    let running = scene(NAMED).with_pods(&[idle()]);
     let ended = running.detail();
     assert_eq!((ended.wanted, why(&ended)), (false, Some(Reason::Idle)));
-    assert_eq!(ended.ended_at_start.as_deref(), Some("a"));
+    let said = ended.down.clone().unwrap().message;
+    assert!(said.contains("kubectl annotate") && said.contains(STARTED_AT), "{said}");
     let down = running.recorded(&ended).with_pods(&[]);
     assert_eq!(why(&down.detail()), Some(Reason::Idle));
-    let again = down.set("start", json!("b"));
-    let up = again.detail();
-    assert_eq!((up.wanted, up.ended_at_start.as_ref()), (true, None));
+    let up = down.started(200).detail();
+    assert_eq!((up.wanted, why(&up)), (true, None));
 }
 
 #[test]
-fn another_start_waits_for_the_pod_of_the_one_before() {
+fn stopped_and_running_again_in_the_spec_clears_an_idle_end() {
     let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    assert_eq!(ended.ended_at_start.as_deref(), Some(""));
-    let asked = scene(NAMED).recorded(&ended).set("start", json!("b")).with_pods(&[idle()]);
-    let waits = asked.detail();
-    assert_eq!((waits.wanted, why(&waits)), (false, Some(Reason::Progressing)));
-    assert_eq!(waits.ended_at_start.as_deref(), Some(""), "the wish that it ended under, not the new one");
-    assert!(asked.recorded(&waits).with_pods(&[]).detail().wanted);
-}
-
-#[test]
-fn running_off_and_on_clears_an_idle_end() {
-    let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    let off = scene(NAMED).recorded(&ended).set("running", json!(false));
+    let mut off = scene(NAMED).recorded(&ended).set("desiredState", json!("Stopped"));
+    off.now = 110;
     let stopped = off.detail();
-    assert_eq!((stopped.wanted, why(&stopped), stopped.ended_at_start.as_ref()), (false, None, None));
-    let mut going = idle();
-    going.deleting = true;
-    assert!(off.recorded(&stopped).set("running", json!(true)).with_pods(&[going]).detail().wanted);
+    assert_eq!((stopped.wanted, why(&stopped)), (false, None));
+    let mut on = off.recorded(&stopped).set("desiredState", json!("Running"));
+    on.now = 120;
+    assert!(on.detail().wanted);
+}
+
+#[test]
+fn a_server_stopped_by_its_annotation_says_how_to_start_it() {
+    let mut scene = scene(NAMED);
+    scene.annotations[STOPPED_AT] = json!(at(50));
+    let stopped = scene.detail();
+    assert_eq!((stopped.wanted, why(&stopped)), (false, Some(Reason::Stopped)));
+    let said = stopped.down.clone().unwrap().message;
+    assert!(said.contains(STOPPED_AT) && said.contains("kubectl annotate"), "{said}");
+    assert!(scene.recorded(&stopped).started(60).detail().wanted);
 }
 
 #[test]
@@ -273,45 +288,55 @@ fn only_the_servers_own_word_is_an_idle_end() {
 #[test]
 fn the_server_of_an_owner_who_is_no_longer_named_stops() {
     let named = scene(NAMED).detail();
-    assert!(named.owner_named);
+    assert_eq!(named.owner, Some(OwnerMembership::ByName));
     for members in [GROUP, "[{role: ProjectManager, users: [ana@example.com]}]", "[{role: DataScientist, users: [bo]}]"]
     {
         let left = scene(members).recorded(&named).detail();
-        assert_eq!((left.wanted, why(&left), left.owner_named), (false, Some(Reason::OwnerLeft), true), "{members}");
+        assert_eq!((left.wanted, why(&left)), (false, Some(Reason::OwnerLeft)), "{members}");
+        assert_eq!((left.owner, left.owner_left.as_ref()), (Some(OwnerMembership::Left), Some(&at(100))), "{members}");
         assert_eq!(why(&scene(members).recorded(&left).detail()), Some(Reason::OwnerLeft));
         let back = scene(NAMED).recorded(&left).detail();
-        assert_eq!((back.wanted, back.ended_at_start.as_ref()), (true, None), "{members}");
+        assert_eq!((back.wanted, back.owner_left), (true, None), "{members}");
     }
 }
 
 #[test]
-fn an_owner_who_stays_through_a_group_says_so_by_another_start() {
+fn an_owner_who_stays_through_a_group_starts_it_again() {
     let named = scene(NAMED).detail();
     let left = scene(GROUP).recorded(&named).detail();
-    let asked = scene(GROUP).recorded(&left).set("start", json!("b"));
+    let asked = scene(GROUP).recorded(&left).started(200);
     let accepted = asked.detail();
-    assert_eq!((accepted.wanted, accepted.owner_named), (true, false));
+    assert_eq!((accepted.wanted, accepted.owner), (true, Some(OwnerMembership::ByGroup)));
     assert!(asked.recorded(&accepted).detail().wanted);
     let nobody = "[{role: DataScientist, users: [bo]}]";
-    assert_eq!(why(&scene(nobody).recorded(&left).set("start", json!("b")).detail()), Some(Reason::OwnerLeft));
+    assert_eq!(why(&scene(nobody).recorded(&left).started(200).detail()), Some(Reason::OwnerLeft));
+    // A start before that does not confirm anything.
+    assert_eq!(why(&scene(GROUP).recorded(&named).started(50).detail()), Some(Reason::OwnerLeft));
 }
 
 #[test]
-fn leaving_forgets_an_earlier_wish() {
-    let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    let left = scene(GROUP).recorded(&ended).set("start", json!("b")).detail();
-    assert_eq!((why(&left), left.ended_at_start.as_deref()), (Some(Reason::OwnerLeft), Some("b")));
+fn an_owner_who_had_left_before_an_upgrade_is_not_let_in() {
+    let upgraded = |members| {
+        let mut scene = scene(members);
+        scene.status = json!({"state": "Stopped", "image": "scipy:1", "conditions": [{"type": "Ready", "status": "False",
+            "reason": "OwnerLeft", "message": "", "lastTransitionTime": at(40)}]});
+        scene
+    };
+    let left = upgraded(GROUP).detail();
+    assert_eq!((why(&left), left.owner_left.as_ref()), (Some(Reason::OwnerLeft), Some(&at(40))));
+    assert!(upgraded(NAMED).detail().wanted);
+    assert!(upgraded(GROUP).started(50).detail().wanted);
 }
 
 #[test]
 fn a_group_may_hold_the_owner_and_without_one_nobody_does() {
     let by_group = scene(GROUP).detail();
-    assert_eq!((by_group.wanted, by_group.owner_named), (true, false));
+    assert_eq!((by_group.wanted, by_group.owner), (true, Some(OwnerMembership::ByGroup)));
     for members in
         ["[]", "[{role: ProjectManager, groups: [office]}]", "[{role: DataScientist, users: ['oidc:ana@example.com']}]"]
     {
         let nobody = scene(members).detail();
-        assert_eq!(why(&nobody), Some(Reason::OwnerLeft), "{members}");
+        assert_eq!((why(&nobody), nobody.owner), (Some(Reason::OwnerLeft), None), "{members}");
         assert!(nobody.down.as_ref().unwrap().message.contains("ana@example.com"));
         assert!(scene(GROUP).recorded(&nobody).detail().wanted);
     }
@@ -418,8 +443,8 @@ fn nobody_has_more_workbenches_than_the_site_allows() {
     }
     let said = "ana@example.com already has 5 older workbenches in abc--p, the most that Blueprint default allows \
                 (limits.workbenchesPerPerson). Delete one";
-    for running in [true, false] {
-        let plan = crowded(5, Some(5)).set("running", json!(running)).plan();
+    for running in ["Running", "Stopped"] {
+        let plan = crowded(5, Some(5)).set("desiredState", json!(running)).plan();
         let hold = plan.hold.unwrap();
         assert_eq!((hold.reason, hold.message.as_str()), (Reason::Invalid, said), "{running}");
         assert!(plan.objects.is_empty() && !plan.draft.write, "{running}");

@@ -177,7 +177,7 @@ fn names_any(object: &Object, id: &WorkId, shared: &str, named: &Named) -> bool 
 /// Whether a run has not begun: what it names may still change what it becomes.
 fn is_waiting(run: &Known<Object>) -> bool {
     let Ok(Object::Run(run)) = run.as_deref() else { return false };
-    run.status.as_ref().is_none_or(|status| status.job.is_none() && status.finished.is_none())
+    run.status.as_ref().is_none_or(|status| status.job.is_none() && status.end().is_none())
 }
 
 /// The runs whose Job may now be beyond `keep`, because another run of the pipeline ended
@@ -214,7 +214,7 @@ fn provided_by(engines: &BTreeSet<String>, plan: Option<&Plan>, of: &Of<'_>) -> 
         found.extend(of(*kind).into_iter().filter_map(|(id, object)| {
             let object = object.ok()?;
             let recorded = object.recorded_engine().map(|engine| engines.contains(&engine.name));
-            let begun = matches!(&*object, Object::Run(run) if run.status.as_ref().is_some_and(|status| status.finished.is_some()));
+            let begun = matches!(&*object, Object::Run(run) if run.status.as_ref().is_some_and(|status| status.end().is_some()));
             (recorded.unwrap_or(would) && !begun).then_some(id)
         }));
     }

@@ -27,7 +27,7 @@ fn team() -> Vec<(WorkId, Known<Object>)> {
     };
     let service = |monitor: &str| {
         json!({"model": {"name": "m", "version": "1"}, "runtime": "mlflow",
-            "monitor": {"component": monitor, "every": "1h"}})
+            "monitor": {"component": monitor, "everyMinutes": 60}})
     };
     let uri = || json!({"uri": "s3://x"});
     vec![

@@ -200,7 +200,7 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
     let triggers = triggers();
     let kind = WorkKind::Run;
     let spec = json!({"pipeline": "p"});
-    let over = json!({"observedGeneration": 1, "state": "Succeeded", "finished": "2026-11-01T00:00:00Z"});
+    let over = json!({"observedGeneration": 1, "state": "Succeeded", "completionTime": "2026-11-01T00:00:00Z"});
     let over = object(kind, 1, &spec, &over);
     triggers.0.store.work_objects(kind).set("a--p/x", over.clone());
     triggers.work(kind, &change("a--p/x", None, Some(&over)));

@@ -53,7 +53,7 @@ fn ended(context: &Context, name: &str, annotations: &Value) -> WorkId {
         "metadata": {"name": name, "namespace": "abc--p", "uid": name, "resourceVersion": "1", "generation": 1,
             "annotations": annotations},
         "spec": {"pipeline": "x", "ttlSecondsAfterFinished": 0},
-        "status": {"state": "Succeeded", "finished": "2020-01-01T00:00:00Z", "observedGeneration": 1},
+        "status": {"state": "Succeeded", "completionTime": "2020-01-01T00:00:00Z", "observedGeneration": 1},
     });
     let known = Ok(Arc::new(Object::read(WorkKind::Run, &run).unwrap()));
     let key = format!("abc--p/{name}");

@@ -14,22 +14,26 @@ mod teardown;
 pub mod written;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Issue, ObjectKey, Reason};
-use crate::cluster::apply::outcome::merged;
+use crate::cluster::apply::outcome::{merged, soonest};
 use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
 use crate::plan::volume;
+use crate::plan::work::decision::decide;
+use crate::plan::work::workbench::WorkbenchDetail;
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
 use crate::reconcile::finalizer;
+use crate::reconcile::report::now;
 use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::Planned;
 use crate::reconcile::target::Target;
@@ -37,6 +41,9 @@ use crate::reconcile::triggers::has_ended;
 use crate::status::work::{Judged, status};
 use observe::{Observed, Standing};
 use written::written_for;
+
+/// The longest wait for a time in the future: a day later it is looked at again.
+const FAR: Duration = Duration::from_hours(24);
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
@@ -81,7 +88,9 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
-    if workbench.spec.running || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
+    let observed = Observed::of(context, id, workbench.metadata.uid.as_deref())?;
+    let runs = decide(workbench, &observed.pods, &now()).runs();
+    if runs || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
         return Ok(object);
     }
     let mut outcome = Outcome::default();
@@ -121,7 +130,7 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     // 5 judge
     let status = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
     // 6 report
-    let awaited = awaits_its_pods(&plan, &observed, &status);
+    let awaited = soonest([awaits_its_pods(&plan, &observed, &status), starts_later(&plan)]);
     report::report(context, id, object, status).await?;
     next(context, id, &plan, &outcome, awaited)
 }
@@ -143,6 +152,7 @@ fn plan_of(
         neighbours: &observe::InStore(&context.store),
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,
+        now: &now(),
     };
     Some(plan(id, object, &facts))
 }
@@ -208,10 +218,11 @@ async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
 }
 
 /// Restores a serving model that was scaled to zero, even while it is held: an autoscaler
-/// never scales up from zero.
+/// never scales up from zero, and without one nothing is written while the service is held.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = written_for(context, id);
-    if !there.iter().any(|(key, _)| key.built_in() == "HorizontalPodAutoscaler") {
+    let scaled_by_us = matches!(object, Object::ModelService(service) if service.spec.replicas.max.is_none());
+    if !scaled_by_us && !there.iter().any(|(key, _)| key.built_in() == "HorizontalPodAutoscaler") {
         return;
     }
     let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
@@ -268,7 +279,7 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
         refused: observed.refused.clone(),
         ungrown: ungrown.first().map(|(_, failure)| failure.message.clone()),
         autoscalers: &observed.autoscalers,
-        now: &crate::reconcile::report::now(),
+        now: &now(),
     };
     status(object, &judged)
 }
@@ -295,7 +306,15 @@ fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, status: &Value) -> Requ
     let live = observed.live("Job", &run.job)?;
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
     let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
-    (complete && status["finished"].is_null()).then_some(RECHECK)
+    (complete && status["completionTime"].is_null()).then_some(RECHECK)
+}
+
+/// A workbench with an annotation that lies in the future: until then.
+fn starts_later(plan: &WorkPlan) -> RequeueAfter {
+    let Detail::Workbench(WorkbenchDetail { due: Some(due), .. }) = &plan.draft.detail else { return None };
+    let wait = due.0.duration_since(now().0);
+    // The next second begins at the end of this one.
+    Some(wait.unsigned_abs().min(FAR) + Duration::from_secs(1))
 }
 
 fn next(context: &Context, id: &WorkId, plan: &WorkPlan, outcome: &Outcome, awaited: RequeueAfter) -> Pass {

@@ -223,7 +223,7 @@ impl ObjectLookup for InStore<'_> {
     }
 
     fn ended_after(&self, namespace: &str, run: &Run, number: usize) -> bool {
-        let Some(finished) = run.status.as_ref().and_then(|status| status.finished.as_ref()) else { return false };
+        let Some(finished) = run.status.as_ref().and_then(|status| status.end()) else { return false };
         let own = (finished, run.metadata.name.as_deref().unwrap_or_default());
         self.0.work.newer_ended(namespace, &run.spec.pipeline, own, number) >= number
     }

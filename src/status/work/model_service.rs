@@ -7,7 +7,7 @@ use crate::api::reason::Class;
 use crate::api::status::Finding;
 use crate::api::work::ModelService;
 use crate::api::work::dataset::UsedBy;
-use crate::api::work::model_service::{MONITOR_PASSING, ModelServiceStatus, Release};
+use crate::api::work::model_service::{MONITOR_PASSING, ModelServiceStatus, Release, Requested};
 use crate::api::{Issue, Reason};
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::release::{DIGEST, VERSION};
@@ -29,9 +29,12 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, more),
         wanted: wanted(object, &releases),
+        requested: Some(requested(object, &releases)),
         serving: answers.version,
         digest: answers.digest,
         replicas: answers.replicas,
+        ready_replicas: answers.ready_replicas,
+        selector: selector(judged).or(before.selector),
         endpoint: endpoint(&releases, judged).or(before.endpoint).filter(|_| !is_taken(judged)),
         releases,
         monitor: verdict,
@@ -57,8 +60,8 @@ fn releases(before: &[Release], judged: &Judged<'_>) -> Vec<Release> {
         let same = |old: &&Release| {
             old.model == release.model && old.version == release.version && old.digest == release.digest
         };
-        let time = before.iter().find(same).map_or_else(|| judged.now.clone(), |old| old.time.clone());
-        Release { time, ..release.clone() }
+        let known = before.iter().find(same).and_then(|old| old.release_time.clone());
+        Release { release_time: known.or_else(|| Some(judged.now.clone())), ..release.clone() }
     });
     timed.collect()
 }
@@ -69,6 +72,22 @@ fn wanted(object: &ModelService, releases: &[Release]) -> Option<String> {
     let Some(alias) = &model.alias else { return model.version.clone() };
     let found = releases.first().filter(|first| first.model == model.name && first.alias.as_ref() == Some(alias));
     Some(found.map_or_else(|| alias.clone(), |found| format!("{alias} ({})", found.version)))
+}
+
+/// The version that is asked for, and the alias by which it is.
+fn requested(object: &ModelService, releases: &[Release]) -> Requested {
+    let model = &object.spec.model;
+    let found = releases.first().filter(|first| first.model == model.name && first.alias == model.alias);
+    let resolved = found.filter(|_| model.alias.is_some()).map(|found| found.version.clone());
+    Requested { version: model.version.clone().or(resolved), alias: model.alias.clone() }
+}
+
+/// The labels of the pods that serve, as a selector.
+fn selector(judged: &Judged<'_>) -> Option<String> {
+    let live = (judged.live)("Deployment", &format!("service-{}", judged.plan.id.name))?;
+    let labels = live["spec"]["selector"]["matchLabels"].as_object()?;
+    let all = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    Some(all.collect::<Vec<_>>().join(","))
 }
 
 /// The version or the alias that the spec asks for.
@@ -85,7 +104,8 @@ fn asked(object: &ModelService) -> String {
 struct Answers {
     version: Option<String>,
     digest: Option<String>,
-    replicas: Option<String>,
+    replicas: Option<i32>,
+    ready_replicas: Option<i32>,
 }
 
 /// Read off the pods that are ready. While one version takes the place of another,
@@ -95,23 +115,23 @@ fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_
         return elsewhere(releases, judged);
     };
     let count = |field: &str| live["status"][field].as_i64().unwrap_or(0);
-    let least = judged.plan.draft.work.service.as_ref().map_or(1, |service| i64::from(service.replicas.min));
-    let wanted = live["spec"]["replicas"].as_i64().unwrap_or(1).max(least);
-    let replicas = Some(format!("{}/{wanted}", count("readyReplicas")));
+    let number = |field: &str| i32::try_from(count(field)).ok();
+    let (replicas, ready_replicas) = (number("replicas"), number("readyReplicas"));
+    let of = |version, digest| Answers { version, digest, replicas, ready_replicas };
     if let Some((version, digest)) = of_pods(before, judged) {
-        return Answers { version: Some(version), digest, replicas };
+        return of(Some(version), digest);
     }
     if count("availableReplicas") == 0 {
-        return Answers { replicas, ..Answers::default() };
+        return of(None, None);
     }
     let observed = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
     let through = observed && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
     if !through {
-        return Answers { version: before.serving.clone(), digest: before.digest.clone(), replicas };
+        return of(before.serving.clone(), before.digest.clone());
     }
     let annotations = &live["spec"]["template"]["metadata"]["annotations"];
     let text = |name: &str| annotations[name].as_str().map(str::to_owned);
-    Answers { version: text(VERSION), digest: text(DIGEST), replicas }
+    of(text(VERSION), text(DIGEST))
 }
 
 /// What the pods that are ready were made to serve: what answered before if any of
@@ -141,7 +161,7 @@ fn elsewhere(releases: &[Release], judged: &Judged<'_>) -> Answers {
     let writes = judged.plan.objects.iter().any(|made| made.object["kind"] == "Deployment");
     match releases.first() {
         Some(first) if !writes && judged.trouble().is_none() => {
-            Answers { version: Some(first.version.clone()), digest: first.digest.clone(), replicas: None }
+            Answers { version: Some(first.version.clone()), digest: first.digest.clone(), ..Answers::default() }
         }
         _ => Answers::default(),
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::ObjectKey;
-use crate::api::work::model_service::Verdict;
+use crate::api::work::model_service::{Outcome, Verdict};
 use crate::engine::Verdict as Judgement;
 use crate::plan::work::autoscaler::Autoscaler;
 use crate::plan::work::pod_state::{Container, Ended, Pod};
@@ -13,7 +13,7 @@ use crate::plan::work::serving_stage::{DIGEST, OTHER, Stage, at, service};
 
 const SEVEN: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, replicas: {min: 2}}";
 const EIGHT: &str = "{model: {name: fraud, version: '8'}, runtime: mlflow}";
-const WATCHED: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, monitor: {component: drift, every: 5m}}";
+const WATCHED: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, monitor: {component: drift, everyMinutes: 5}}";
 
 fn said(stage: &Stage, service: &ModelService, verdict: Judgement) -> ModelServiceStatus {
     let plan = stage.plan(service);
@@ -68,18 +68,18 @@ fn from_the_first_release_to_serving() {
 
     stage.ended(&job(&stage, &service), "release", 0, &json!({"version": "7", "digest": DIGEST}).to_string());
     let status = said(&stage, &service, Judgement::waiting("Deployment (server) does not exist yet"));
-    assert_eq!((status.releases[0].version.as_str(), &status.releases[0].time), ("7", &at(100)));
+    assert_eq!((status.releases[0].version.as_str(), status.releases[0].release_time.as_ref()), ("7", Some(&at(100))));
     assert_eq!(status.endpoint.as_deref(), Some("http://score.abc--p--live.svc:8080"));
     assert_eq!(ready(&status).1, "Progressing");
 
     let service = later(&service, status);
     stage.deployed("7", 1, 1, 1);
     let status = said(&stage, &service, Judgement::waiting("score is brought up to 2 pods"));
-    assert_eq!((status.serving.as_deref(), status.replicas.as_deref()), (Some("7"), Some("1/2")));
+    assert_eq!((status.serving.as_deref(), status.ready_replicas), (Some("7"), Some(1)));
     stage.deployed("7", 2, 2, 2);
     let status = said(&stage, &service, Judgement::Ready);
     assert_eq!(ready(&status), (json!("True"), "Ready".to_owned(), "version 7 of fraud is serving".to_owned()));
-    assert_eq!((status.digest.as_deref(), status.replicas.as_deref()), (Some(DIGEST), Some("2/2")));
+    assert_eq!((status.digest.as_deref(), status.ready_replicas), (Some(DIGEST), Some(2)));
     assert_eq!(condition(&status, "MonitorPassing"), None);
 }
 
@@ -308,12 +308,12 @@ fn a_monitor_tells_drift_from_its_own_failure() {
     let service = service(WATCHED, 1, &[("7", DIGEST, None)]);
     assert_eq!(said(&stage(), &service, Judgement::Ready).monitor, None);
     for (code, message, verdict, reason) in [
-        (0, r#"{"verdict": "ok"}"#, "ok", "Ready"),
-        (0, r#"{"verdict": "drift", "message": "amount is up"}"#, "drift", "Drift"),
-        (0, r#"{"verdict": "fine"}"#, "failed", "MonitorFailed"),
-        (0, "", "failed", "MonitorFailed"),
-        (1, r#"{"verdict": "drift"}"#, "failed", "MonitorFailed"),
-        (137, "", "failed", "MonitorFailed"),
+        (0, r#"{"verdict": "ok"}"#, Outcome::Ok, "Ready"),
+        (0, r#"{"verdict": "drift", "message": "amount is up"}"#, Outcome::Drift, "Drift"),
+        (0, r#"{"verdict": "fine"}"#, Outcome::Failed, "MonitorFailed"),
+        (0, "", Outcome::Failed, "MonitorFailed"),
+        (1, r#"{"verdict": "drift"}"#, Outcome::Failed, "MonitorFailed"),
+        (137, "", Outcome::Failed, "MonitorFailed"),
     ] {
         let mut stage = stage();
         // An older run, and a Job of somebody with a longer name.
@@ -322,10 +322,10 @@ fn a_monitor_tells_drift_from_its_own_failure() {
         stage.ended("service-score-monitor-x", "drift", 0, r#"{"verdict": "other"}"#);
         let status = said(&stage, &service, Judgement::Ready);
         assert_eq!(status.monitor.as_ref().unwrap().verdict, verdict, "{message}");
-        assert_eq!(status.monitor.as_ref().unwrap().since, at(1));
+        assert_eq!(status.monitor.as_ref().unwrap().last_transition_time, Some(at(1)));
         let (holds, found, words) = condition(&status, "MonitorPassing").unwrap();
-        assert_eq!((holds, found.as_str()), (json!(if verdict == "ok" { "True" } else { "False" }), reason));
-        assert!(verdict != "drift" || words == "the model drifts and is still serving: amount is up", "{words}");
+        assert_eq!((holds, found.as_str()), (json!(if verdict == Outcome::Ok { "True" } else { "False" }), reason));
+        assert!(verdict != Outcome::Drift || words == "the model drifts and is still serving: amount is up", "{words}");
         assert_eq!(ready(&status).0, json!("True"), "a model that drifts still serves");
     }
 }
@@ -334,7 +334,7 @@ fn a_monitor_tells_drift_from_its_own_failure() {
 fn a_verdict_keeps_its_time_and_outlives_its_pod() {
     let mut stage = Stage::new().with_component("abc--shared/drift", "{image: scipy}");
     let mut service = service(WATCHED, 1, &[("7", DIGEST, None)]);
-    let drift = |since| Verdict { verdict: "drift".to_owned(), message: None, since };
+    let drift = |since| Verdict { verdict: Outcome::Drift, message: None, last_transition_time: Some(since) };
     service.status.as_mut().unwrap().monitor = Some(drift(at(50)));
     assert_eq!(said(&stage, &service, Judgement::Ready).monitor, Some(drift(at(50))));
     stage.ended("service-score-monitor-29000001", "drift", 0, r#"{"verdict": "drift"}"#);
@@ -342,6 +342,23 @@ fn a_verdict_keeps_its_time_and_outlives_its_pod() {
     let unwatched =
         ModelService { status: service.status.clone(), ..crate::plan::work::serving_stage::service(SEVEN, 1, &[]) };
     assert_eq!(said(&stage, &unwatched, Judgement::Ready).monitor, None);
+}
+
+#[test]
+fn a_status_of_an_earlier_form_is_read() {
+    let earlier = json!({
+        "replicas": "2/2", "serving": "7", "monitor": {"verdict": "drift"},
+        "releases": [{"model": "fraud", "version": "7", "generation": 1, "digest": DIGEST}],
+    });
+    let read: ModelServiceStatus = serde_json::from_value(earlier).unwrap();
+    assert_eq!((read.replicas, read.monitor.unwrap().verdict), (None, Outcome::Drift));
+    let mut stage = Stage::new();
+    stage.deployed("7", 2, 2, 2);
+    let mut service = service(SEVEN, 1, &[]);
+    service.status = Some(ModelServiceStatus { releases: read.releases, ..ModelServiceStatus::default() });
+    let status = said(&stage, &service, Judgement::Ready);
+    assert_eq!((ready(&status).0, status.releases.len()), (json!("True"), 1), "it is released again");
+    assert_eq!(status.requested, Some(Requested { version: Some("7".to_owned()), alias: None }));
 }
 
 #[test]

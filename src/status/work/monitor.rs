@@ -5,14 +5,10 @@ use serde::Deserialize;
 use super::Judged;
 use crate::api::status::Finding;
 use crate::api::work::ModelService;
-use crate::api::work::model_service::{MONITOR_PASSING, Verdict};
+use crate::api::work::model_service::{MONITOR_PASSING, Outcome, Verdict};
 use crate::api::{Reason, text};
 use crate::plan::work::pod_state::{Ended, Pod};
 
-/// The verdicts.
-const OK: &str = "ok";
-const DRIFT: &str = "drift";
-const FAILED: &str = "failed";
 /// The longest recorded message.
 const SAID: usize = 900;
 
@@ -22,7 +18,7 @@ pub fn verdict(object: &ModelService, before: Option<&Verdict>, judged: &Judged<
     object.spec.monitor.as_ref()?;
     let newest = pods(judged).max_by_key(|pod| pod.created.as_ref().map(|time| time.0));
     let (verdict, message, time) = if let Some(stuck) = newest.and_then(stuck) {
-        (FAILED, Some(text::message(&stuck, SAID)), None)
+        (Outcome::Failed, Some(text::message(&stuck, SAID)), None)
     } else if let Some(ended) = ended(judged) {
         let (verdict, message) = read(&ended);
         (verdict, message, ended.finished)
@@ -30,24 +26,25 @@ pub fn verdict(object: &ModelService, before: Option<&Verdict>, judged: &Judged<
         return before.cloned();
     };
     let since = match before.filter(|before| before.verdict == verdict) {
-        Some(before) => before.since.clone(),
-        None => time.unwrap_or_else(|| judged.now.clone()),
+        Some(before) => before.last_transition_time.clone(),
+        None => None,
     };
-    Some(Verdict { verdict: verdict.to_owned(), message, since })
+    let since = since.or(time).unwrap_or_else(|| judged.now.clone());
+    Some(Verdict { verdict, message, last_transition_time: Some(since) })
 }
 
 /// The verdict as a condition.
 #[must_use]
 pub fn finding(verdict: &Verdict) -> Finding {
     let said = verdict.message.clone();
-    match verdict.verdict.as_str() {
-        OK => Finding::new(
+    match verdict.verdict {
+        Outcome::Ok => Finding::new(
             MONITOR_PASSING,
             true,
             Reason::Ready,
             said.unwrap_or_else(|| "the model behaves as expected".to_owned()),
         ),
-        DRIFT => {
+        Outcome::Drift => {
             let message = said.map_or_else(String::new, |said| format!(": {said}"));
             Finding::new(
                 MONITOR_PASSING,
@@ -56,7 +53,7 @@ pub fn finding(verdict: &Verdict) -> Finding {
                 format!("the model drifts and is still serving{message}"),
             )
         }
-        _ => {
+        Outcome::Failed => {
             let message = said.unwrap_or_default();
             Finding::new(
                 MONITOR_PASSING,
@@ -97,19 +94,19 @@ struct Said {
 }
 
 /// Whatever is no verdict is a monitor that failed, never drift.
-fn read(ended: &Ended) -> (&'static str, Option<String>) {
+fn read(ended: &Ended) -> (Outcome, Option<String>) {
     let said: Option<Said> = serde_json::from_str(&ended.message).ok();
     let bounded = |message: String| text::message(&message, SAID);
     match said.as_ref().map(|said| said.verdict.as_str()).filter(|_| ended.exit_code == 0) {
-        Some(OK) => (OK, said.and_then(|said| said.message).map(bounded)),
-        Some(DRIFT) => (DRIFT, said.and_then(|said| said.message).map(bounded)),
+        Some("ok") => (Outcome::Ok, said.and_then(|said| said.message).map(bounded)),
+        Some("drift") => (Outcome::Drift, said.and_then(|said| said.message).map(bounded)),
         _ => {
             // Other output may contain data of customers: it is only in the log.
             let message = format!(
                 "the pod of the monitor ended with {} and exit code {} and without a verdict. See its log",
                 ended.reason, ended.exit_code
             );
-            (FAILED, Some(bounded(message)))
+            (Outcome::Failed, Some(bounded(message)))
         }
     }
 }

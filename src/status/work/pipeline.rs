@@ -25,14 +25,14 @@ pub fn status(object: &Pipeline, judged: &Judged<'_>) -> PipelineStatus {
     let newest = newest(before.last.as_ref(), judged);
     let last = last(object, before.last.as_ref(), newest.as_ref(), judged);
     let ready = ready(object, &before, last.as_ref(), newest.as_ref().map(|(_, progress)| progress), judged);
-    let order = match &judged.plan.draft.detail {
-        Detail::Pipeline { order, .. } => Some(order.clone()),
-        _ => before.order,
+    let steps = match &judged.plan.draft.detail {
+        Detail::Pipeline { order, .. } => order.clone(),
+        _ => before.steps,
     };
     PipelineStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
-        order,
+        steps,
         last,
         engine: judged.engine(),
     }
@@ -77,11 +77,11 @@ fn last(
         RunState::Running => progress.started(),
         RunState::Pending => progress.pod.and_then(|pod| pod.created.clone()),
     };
-    let same = known.filter(|before| before.state == state).map(|before| before.since.clone());
+    let same = known.filter(|before| before.state == state).and_then(|before| before.last_transition_time.clone());
     Some(Execution {
         job: (*job).to_owned(),
         state,
-        since: same.or(when).unwrap_or_else(|| judged.now.clone()),
+        last_transition_time: same.or(when).or_else(|| Some(judged.now.clone())),
         reason: failure.as_ref().map(|failure| failure.reason.name().to_owned()),
         message: failure.map(|failure| text::message(&failure.message, 1024)),
     })
@@ -99,14 +99,14 @@ fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution
     let ended_well = schedule["status"]["lastSuccessfulTime"]
         .as_str()
         .and_then(|text| text.parse().ok().map(Time))
-        .filter(|ended: &Time| ended.0 >= before.since.0);
-    if let Some(since) = ended_well {
-        return Execution { state: RunState::Succeeded, since, reason: None, message: None, ..before.clone() };
+        .filter(|ended: &Time| before.last_transition_time.as_ref().is_none_or(|since| ended.0 >= since.0));
+    if ended_well.is_some() {
+        return Execution { state: RunState::Succeeded, last_transition_time: ended_well, reason: None, message: None, ..before.clone() };
     }
     let message = "the Job is gone and its result is not known: it was deleted, or ended while Strata was not running";
     Execution {
         state: RunState::Failed,
-        since: judged.now.clone(),
+        last_transition_time: Some(judged.now.clone()),
         reason: Some(Reason::JobLost.name().to_owned()),
         message: Some(message.to_owned()),
         ..before.clone()

@@ -48,7 +48,7 @@ fn a_pipeline_says_in_which_order_it_runs_and_who_runs_it() {
         (NIGHTLY, "train, report", "True Ready runs at '0 3 * * *' Europe/Berlin; no run yet"),
     ] {
         let found = observed(&scene(), spec, None, &[], None);
-        assert_eq!((found.order.as_deref(), found.last.clone()), (Some(order), None));
+        assert_eq!((found.steps.join(", ").as_str(), found.last.clone()), (order, None));
         assert_eq!(ready(&found.conditions), said);
     }
     let paused = NIGHTLY.replacen('{', "{suspend: true, ", 1);
@@ -79,7 +79,7 @@ fn the_last_execution_is_that_of_the_newest_job() {
     let execution = Execution {
         job: "pipeline-nightly-100".to_owned(),
         state: RunState::Running,
-        since: at(100),
+        last_transition_time: Some(at(100)),
         reason: None,
         message: None,
     };
@@ -112,7 +112,7 @@ fn a_failed_execution_is_reported_until_one_succeeds() {
     let expected = Execution {
         job: "pipeline-nightly-1".to_owned(),
         state: RunState::Failed,
-        since: at(120),
+        last_transition_time: Some(at(120)),
         reason: Some("StepFailed".to_owned()),
         message: Some(said.to_owned()),
     };
@@ -190,7 +190,7 @@ fn a_pipeline_that_cannot_run_keeps_what_was_reported() {
     let before =
         observed(&scene(), NIGHTLY, None, &[pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])], None);
     let found = observed(&Scene::new(), NIGHTLY, Some(before.clone()), &[], None);
-    assert_eq!((found.order, found.last), (before.order, before.last));
+    assert_eq!((found.steps, found.last), (before.steps, before.last));
     let said = "False Invalid step train names component train, which fraud--shared does not have; available: none";
     assert_eq!(ready(&found.conditions), said);
 }

@@ -83,7 +83,7 @@ fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> RunReport {
     let status = RunStatus {
         state: Some(RunState::Failed),
         steps: before.steps.iter().map(stopped).collect(),
-        finished: Some(judged.now.clone()),
+        completion_time: Some(judged.now.clone()),
         job: None,
         logs: None,
         ..before.clone()
@@ -100,7 +100,7 @@ fn stopped(step: &StepStatus) -> StepStatus {
 
 /// With how long it took, once that is known.
 fn timed(status: RunStatus) -> RunStatus {
-    let duration = match (&status.started, &status.finished) {
+    let duration = match (&status.start_time, &status.completion_time) {
         (Some(started), Some(finished)) => Some(execution::duration(started, finished)),
         _ => None,
     };
@@ -119,7 +119,7 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
         steps = steps.iter().map(stopped).collect();
     }
     let ended = matches!(progress.state, RunState::Succeeded | RunState::Failed);
-    let finished = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
+    let completion_time = ended.then(|| progress.finished().unwrap_or_else(|| judged.now.clone()));
     let step = current(&progress, &steps);
     let shown = step.clone().or_else(|| steps.last().map(|step| step.name.clone()));
     let logs = shown
@@ -133,8 +133,8 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
     let status = timed(RunStatus {
         state: Some(progress.state),
         step,
-        started: before.started.clone().or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
-        finished,
+        start_time: before.start_time.clone().or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
+        completion_time,
         steps,
         job: Some(name.to_owned()),
         logs,
@@ -160,7 +160,7 @@ fn is_overdue(progress: &Progress<'_>, judged: &Judged<'_>) -> bool {
 fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> RunReport {
     let status = RunStatus {
         state: Some(RunState::Failed),
-        finished: Some(judged.now.clone()),
+        completion_time: Some(judged.now.clone()),
         steps,
         job: Some(name.to_owned()),
         ..before.clone()

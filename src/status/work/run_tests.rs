@@ -102,7 +102,7 @@ fn a_run_that_goes_on_says_where_it_is() {
         assert_eq!((found.state, found.step.as_deref()), (Some(state), step), "{said}");
         assert_eq!(ready(&found.conditions), format!("False Progressing {said}"));
         assert_eq!(found.conditions[1].type_, "Reconciling");
-        assert_eq!((found.job.as_deref(), found.finished, found.duration), (Some("run-first"), None, None));
+        assert_eq!((found.job.as_deref(), found.completion_time, found.duration), (Some("run-first"), None, None));
         let logs = step.map(|step| format!("{LOGS} {step}"));
         assert_eq!(found.logs, logs.or_else(|| (!pods.is_empty()).then(|| format!("{LOGS} evaluate"))));
     }
@@ -131,7 +131,7 @@ fn a_run_that_succeeded_says_how_long_it_took() {
     assert_eq!(ready(&found.conditions), "True Succeeded all 3 steps succeeded after 30s");
     assert_eq!((found.state, found.step.as_deref()), (Some(RunState::Succeeded), None));
     assert_eq!(states(&found), [RunState::Succeeded; 3]);
-    assert_eq!((found.started, found.finished, found.duration.as_deref()), (Some(at(100)), Some(at(130)), Some("30s")));
+    assert_eq!((found.start_time, found.completion_time, found.duration.as_deref()), (Some(at(100)), Some(at(130)), Some("30s")));
     assert_eq!(found.logs, Some(format!("{LOGS} evaluate")));
     assert_eq!(found.steps[1].image, "train:1");
 }
@@ -142,7 +142,7 @@ fn the_end_of_a_job_counts_only_with_pods_of_its_own() {
     let waits = pod("run-first", "Pending", &["generate", "train", "evaluate"]);
     for pods in [vec![waits.clone()], vec![]] {
         let found = of(&complete(990), &pods);
-        assert_eq!((found.state, found.finished), (Some(RunState::Pending), None));
+        assert_eq!((found.state, found.completion_time), (Some(RunState::Pending), None));
         let message = "False Progressing Job run-first is complete; the result of its pod is not known yet";
         assert_eq!(ready(&found.conditions), message);
         let found = of(&complete(900), &pods);
@@ -265,7 +265,7 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
             (ends(&found), found.logs.is_some()),
             (vec!["Failed DeadlineExceeded".to_owned()], !pods.is_empty())
         );
-        assert!(found.finished.is_some() && found.conditions.iter().any(|one| one.type_ == "Stalled"));
+        assert!(found.completion_time.is_some() && found.conditions.iter().any(|one| one.type_ == "Stalled"));
     }
 }
 
@@ -278,7 +278,7 @@ fn a_run_whose_job_is_gone_is_lost_and_not_started_again() {
     assert_eq!(states(&found), [RunState::Succeeded, RunState::Failed, RunState::Pending]);
     assert_eq!((found.state, found.step.as_deref()), (Some(RunState::Failed), Some("train")));
     assert_eq!(
-        (found.finished, found.duration.as_deref(), found.job, found.logs),
+        (found.completion_time, found.duration.as_deref(), found.job, found.logs),
         (Some(at(1000)), Some("15m0s"), None, None)
     );
 }

@@ -1,6 +1,7 @@
 //! The status of a `Workbench`.
 
 use super::Judged;
+use crate::api::labels::{STARTED_AT, STOPPED_AT};
 use crate::api::reason::Class;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
@@ -44,14 +45,26 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
         image: Some(detail.image.clone()).filter(|image| !image.is_empty()),
         claim: there.then(|| detail.claim.clone()),
         pending: pending(detail, judged),
-        ended_at_start: detail.ended_at_start.clone(),
-        owner_named: Some(detail.owner_named),
+        decision: detail.decision.clone(),
+        observed_desired_state: object.spec.desired_state,
+        owner_membership: detail.owner,
+        owner_left_time: detail.owner_left.clone(),
         engine: judged.engine(),
     }
 }
 
-/// The readiness: running or stopped as wanted, or the reason why not.
+/// The readiness, and what does not count for it.
 fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Issue> {
+    let with_ignored =
+        |message: String| std::iter::once(message).chain(detail.ignored.iter().cloned()).collect::<Vec<_>>().join(". ");
+    match is_as_wanted(detail, has_home, judged) {
+        Ok((reason, message)) => Ok((reason, with_ignored(message))),
+        Err(issue) => Err(Issue { message: with_ignored(issue.message.clone()), ..issue }),
+    }
+}
+
+/// The readiness: running or stopped as wanted, or the reason why not.
+fn is_as_wanted(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Result<(Reason, String), Issue> {
     if let Some(down) = &detail.down
         && down.reason.class() == Class::Invalid
     {
@@ -78,7 +91,7 @@ fn ready(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -> Resul
         Some(down) => Err(down.clone()),
         None => {
             let home = if has_home { "; the home volume is kept" } else { "" };
-            Ok((Reason::Stopped, with_advice(&format!("the server is stopped by spec.running{home}"), detail)))
+            Ok((Reason::Stopped, with_advice(&format!("the server is stopped by spec.desiredState{home}"), detail)))
         }
     }
 }
@@ -124,9 +137,11 @@ fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
     let live = (judged.live)("StatefulSet", &format!("workbench-{}", judged.plan.id.name))?;
     let older = detail.wanted && runs_as_before(&live);
     older.then(|| {
-        "restart pending: the settings changed since the server started. To restart it, set spec.running to false and \
-         then to true; running kernels end"
-            .to_owned()
+        format!(
+            "restart pending: the settings changed since the server started. To restart it, which ends running \
+             kernels, write the annotation {STOPPED_AT}, wait until it is down, and write {STARTED_AT}, each with the \
+             time of then"
+        )
     })
 }
 

@@ -9,6 +9,7 @@ use crate::api::identity::WorkId;
 use crate::api::status::READY;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
+use crate::api::work::workbench::OwnerMembership;
 use crate::engine::Verdict;
 use crate::plan::work::{ResolvedSpec, WorkPlan};
 
@@ -89,7 +90,7 @@ impl Case {
         };
         let object: Workbench = serde_json::from_value(json!({
             "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Workbench", "metadata": {"name": "ana", "generation": 2},
-            "spec": {"owner": "ana", "image": "scipy"}, "status": {"image": "before", "endedAtStart": "x"},
+            "spec": {"owner": "ana", "image": "scipy"}, "status": {"image": "before", "ownerMembership": "ByGroup"},
         }))
         .unwrap();
         status(&object, &judged)
@@ -192,7 +193,7 @@ fn a_home_is_reported_where_there_is_one() {
     let status = case(false).status();
     assert!(status.claim.is_some() && ready(&status).2.ends_with("the home volume is kept"), "{status:?}");
     let status = Case { home: None, ..case(false) }.status();
-    assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.running"));
+    assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.desiredState"));
 }
 
 #[test]
@@ -215,9 +216,19 @@ fn home_of_another_size_is_reported_and_blocks_nothing() {
 }
 
 #[test]
+fn ignored_annotations_are_reported_whatever_the_server_does() {
+    for mut case in [case(true).pod(&up()), case(true), case(false), down(Reason::Idle), down(Reason::OwnerLeft)] {
+        let plain = ready(&case.status());
+        case.detail.as_mut().unwrap().ignored = vec!["annotation x is no time".to_owned()];
+        let status = ready(&case.status());
+        assert_eq!(status, (plain.0, plain.1, format!("{}. annotation x is no time", plain.2)));
+    }
+}
+
+#[test]
 fn what_is_held_keeps_what_was_known() {
     let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
     let status = Case { detail: None, failure, ..case(true) }.pod(&up()).status();
-    assert_eq!((status.image.as_deref(), status.ended_at_start.as_deref()), (Some("before"), Some("x")));
+    assert_eq!((status.image.as_deref(), status.owner_membership), (Some("before"), Some(OwnerMembership::ByGroup)));
     assert_eq!((status.state, ready(&status).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
 }

@@ -1,0 +1,15 @@
+//! What changed in Blueprints: devices and storage of sizes and budgets are resources
+//! like the others.
+
+use super::draft::{Draft, below};
+use super::team::resources;
+
+/// Migrates a Blueprint.
+pub fn migrate(draft: &mut Draft) {
+    for name in draft.keys("/spec/sizes") {
+        resources(draft, &below("/spec/sizes", &name));
+    }
+    for place in ["/spec/budget/default", "/spec/budget/maximum"] {
+        resources(draft, place);
+    }
+}

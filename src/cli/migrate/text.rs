@@ -1,0 +1,331 @@
+//! Edits of a document's text that leave everything else as it is: the comments,
+//! the order, the way of writing. Each is checked by [`super::draft`] against the
+//! value that it should have made, so a form of YAML that is not foreseen here
+//! costs an edit and never a wrong manifest.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::tree::{Content, Node, Tree, steps};
+
+/// A text with its parts.
+pub struct Text {
+    text: String,
+    tree: Tree,
+}
+
+/// An entry of a mapping that was cut out.
+pub struct Cut {
+    /// Comment lines above it, and within it where it can take none along.
+    above: Vec<String>,
+    value: Piece,
+    /// The comment behind it on its line.
+    right: Option<String>,
+}
+
+enum Piece {
+    /// A scalar, or what is written in braces.
+    Inline(String),
+    /// Lines without their common indentation, and the same value in braces.
+    Block(Vec<String>),
+}
+
+/// A mapping, its entry, and where the entry is in it.
+struct Place<'a> {
+    flow: bool,
+    entries: &'a [(Node, Node)],
+    index: usize,
+    map: &'a Node,
+}
+
+impl Place<'_> {
+    fn key(&self) -> &Node {
+        &self.entries[self.index].0
+    }
+
+    fn value(&self) -> &Node {
+        &self.entries[self.index].1
+    }
+}
+
+impl Text {
+    /// The parts of the text; none if it is no YAML.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        Some(Self { tree: Tree::of(text)?, text: text.to_owned() })
+    }
+
+    /// Gives the entry at the pointer another key.
+    #[must_use]
+    pub fn rename(&self, pointer: &str, key: &str) -> Option<String> {
+        let place = self.place(pointer)?;
+        Some(self.with(place.key().start..place.key().end, &self.key(key)))
+    }
+
+    /// Replaces the scalar at the pointer.
+    #[must_use]
+    pub fn set(&self, pointer: &str, value: &Value) -> Option<String> {
+        let node = self.tree.root.at(pointer)?;
+        let empty = if node.start == node.end { " " } else { "" };
+        (!node.is_block()).then(|| self.with(node.start..node.end, &format!("{empty}{}", self.inline(value))))
+    }
+
+    /// Puts the entry at the pointer into a new mapping in its place.
+    #[must_use]
+    pub fn wrap(&self, pointer: &str, key: &str) -> Option<String> {
+        let place = self.place(pointer)?;
+        let (from, to) = (place.key().start, place.value().end);
+        let inner = &self.text[from..to];
+        (!place.value().is_block()).then(|| self.with(from..to, &format!("{}: {{{inner}}}", self.key(key))))
+    }
+
+    /// Removes the entry at the pointer; comments in it stay.
+    #[must_use]
+    pub fn remove(&self, pointer: &str) -> Option<String> {
+        let place = self.place(pointer)?;
+        let region = self.region(&place);
+        let indent = self.column(self.line_start(region.start));
+        let comments = self.comments(&(place.key().start..region.end));
+        let mut kept: String = comments.iter().map(|comment| format!("{indent}{comment}\n")).collect();
+        if !self.begins_a_line(place.key()) {
+            // It shares its line with a dash or a brace: comments go above that line.
+            let start = self.line_start(region.start);
+            kept.push_str(&self.text[start..region.start]);
+            return Some(self.with(start..region.end, &kept));
+        }
+        Some(self.with(region, &kept))
+    }
+
+    /// Cuts the entry at the pointer out, with its comments.
+    #[must_use]
+    pub fn cut(&self, pointer: &str) -> Option<(String, Cut)> {
+        let place = self.place(pointer)?;
+        let mut region = self.region(&place);
+        let (key, value) = (place.key(), place.value());
+        let mut above = Vec::new();
+        if !place.flow && self.begins_a_line(key) {
+            let (start, comments) = self.comments_above(key);
+            (region.start, above) = (start, comments);
+        }
+        let cut = if value.is_block() {
+            let first = self.line_end(key.end) + 1;
+            let right = self.comments(&(key.end..first)).pop();
+            let column = value.start - self.line_start(value.start);
+            let lines = shifted(&format!("\n{}", self.text.get(first..self.line_end(value.end))?), column, "");
+            Cut { above, value: Piece::Block(lines.lines().skip(1).map(str::to_owned).collect()), right }
+        } else {
+            let right = self.comments(&(value.end..region.end.max(value.end))).pop().filter(|_| !place.flow);
+            above.extend(if place.flow { self.comments(&region) } else { self.comments(&(key.end..value.start)) });
+            let column = key.start - self.line_start(key.start);
+            Cut { above, value: Piece::Inline(shifted(&self.text[value.start..value.end], column, "")), right }
+        };
+        Some((self.with(region, ""), cut))
+    }
+
+    /// Puts an entry into the mapping at the pointer. `value` is that of the entry.
+    #[must_use]
+    pub fn put(&self, pointer: &str, key: &str, cut: Cut, value: &Value) -> Option<String> {
+        let map = if pointer.is_empty() { &self.tree.root } else { self.tree.root.at(pointer)? };
+        let Content::Map { flow, entries } = &map.content else { return None };
+        match (entries.last(), &cut.value) {
+            (Some((last, end)), _) if !flow => {
+                let indent = " ".repeat(entries[0].0.start - self.line_start(entries[0].0.start));
+                let at = self.line_end(end.end.max(last.end));
+                let lines = cut.lines(&self.key(key), &indent);
+                Some(self.with(at..at, &format!("\n{}", lines.trim_end_matches('\n'))))
+            }
+            (None, Piece::Block(_)) if self.place(pointer).is_some_and(|place| !place.flow) => {
+                let parent = self.place(pointer)?;
+                let column = parent.key().start - self.line_start(parent.key().start);
+                let lines = cut.lines(&self.key(key), &" ".repeat(column + 2));
+                let colon = self.text[..map.start].trim_end().len();
+                let rest = self.text[map.end..self.line_end(map.end)].trim_end();
+                let whole = format!("{rest}\n{}", lines.trim_end_matches('\n'));
+                Some(self.with(colon..self.line_end(map.end), &whole))
+            }
+            _ => Some(self.put_in_braces(map, entries, key, cut, value)),
+        }
+    }
+
+    /// An entry in a mapping in braces: its comments go above the line.
+    fn put_in_braces(&self, map: &Node, entries: &[(Node, Node)], key: &str, cut: Cut, value: &Value) -> String {
+        let Cut { mut above, value: piece, right } = cut;
+        let column = self.column(self.line_start(map.start));
+        let inline = match piece {
+            Piece::Inline(text) => shifted(&text, 0, &column),
+            Piece::Block(lines) => {
+                let text = lines.join("\n");
+                let comments = Tree::of(&text).map(|tree| tree.comments).unwrap_or_default();
+                above.extend(comments.into_iter().map(|comment| text[comment].to_owned()));
+                self.inline(value)
+            }
+        };
+        above.extend(right);
+        let entry = format!("{}: {inline}", self.key(key));
+        let text = match entries.last() {
+            None => self.with(map.start..map.end, &format!("{{{entry}}}")),
+            Some((name, last)) => {
+                let own_line = self.begins_a_line(name);
+                let column = self.column(self.line_start(name.start));
+                let between = if own_line { format!(",\n{column}") } else { ", ".to_owned() };
+                self.with(last.end..last.end, &format!("{between}{entry}"))
+            }
+        };
+        let line = self.line_start(map.start);
+        let comments: String = above.iter().map(|comment| format!("{column}{comment}\n")).collect();
+        format!("{}{comments}{}", &text[..line], &text[line..])
+    }
+
+    /// The entry at the pointer.
+    fn place(&self, pointer: &str) -> Option<Place<'_>> {
+        let (parent, _) = pointer.rsplit_once('/')?;
+        let key = steps(pointer).last()?;
+        let map = if parent.is_empty() { &self.tree.root } else { self.tree.root.at(parent)? };
+        let Content::Map { flow, entries } = &map.content else { return None };
+        let (index, _, value) = map.entry(&key)?;
+        (!matches!(value.content, Content::Alias)).then_some(Place { flow: *flow, entries, index, map })
+    }
+
+    /// The text that goes with an entry: whole lines where it has them for itself.
+    fn region(&self, place: &Place<'_>) -> Range<usize> {
+        let (key, value) = (place.key(), place.value());
+        let next = place.entries.get(place.index + 1).map(|(key, _)| key.start);
+        let before = place.index.checked_sub(1).map(|index| place.entries[index].1.end);
+        match (place.flow, next, before) {
+            (true, Some(next), _) => key.start..next,
+            (true, None, Some(before)) => before..value.end,
+            (true, None, None) => place.map.start + 1..place.map.end - 1,
+            (false, Some(next), _) if !self.begins_a_line(key) => key.start..next,
+            _ => self.line_start(key.start)..(self.line_end(value.end) + 1).min(self.text.len()),
+        }
+    }
+
+    /// The comment lines right above a key, at its own indentation.
+    fn comments_above(&self, key: &Node) -> (usize, Vec<String>) {
+        let mut start = self.line_start(key.start);
+        let indent = &self.text[start..key.start];
+        let mut lines = Vec::new();
+        while start > 0 {
+            let above = self.line_start(start - 1);
+            let line = &self.text[above..start - 1];
+            if !line.strip_prefix(indent).is_some_and(|rest| rest.starts_with('#')) {
+                break;
+            }
+            lines.insert(0, line.trim().to_owned());
+            start = above;
+        }
+        (start, lines)
+    }
+
+    fn comments(&self, range: &Range<usize>) -> Vec<String> {
+        let within = self.tree.comments.iter().filter(|comment| range.contains(&comment.start));
+        within.map(|comment| self.text[comment.clone()].trim_end().to_owned()).collect()
+    }
+
+    fn with(&self, range: Range<usize>, text: &str) -> String {
+        format!("{}{text}{}", &self.text[..range.start], &self.text[range.end..])
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        self.text[..at].rfind('\n').map_or(0, |end| end + 1)
+    }
+
+    fn line_end(&self, at: usize) -> usize {
+        self.text[at..].find('\n').map_or(self.text.len(), |end| at + end)
+    }
+
+    /// The blanks at the beginning of a line.
+    fn column(&self, line: usize) -> String {
+        self.text[line..].chars().take_while(|c| *c == ' ').collect()
+    }
+
+    fn begins_a_line(&self, node: &Node) -> bool {
+        self.text[self.line_start(node.start)..node.start].trim().is_empty()
+    }
+
+    /// Whether the document is JSON, where each key and text has quotes.
+    fn is_json(&self) -> bool {
+        let Content::Map { flow: true, entries } = &self.tree.root.content else { return false };
+        entries.first().is_some_and(|(key, _)| self.text[key.start..].starts_with('"'))
+    }
+
+    fn key(&self, key: &str) -> String {
+        self.inline(&Value::from(key))
+    }
+
+    /// A value on one line.
+    fn inline(&self, value: &Value) -> String {
+        if self.is_json() {
+            return value.to_string();
+        }
+        match value {
+            Value::String(text) if is_plain(text) => text.clone(),
+            Value::Array(items) => format!("[{}]", self.joined(items.iter().map(|item| self.inline(item)))),
+            Value::Object(fields) => {
+                let entry = |(key, value): (&String, &Value)| format!("{}: {}", self.key(key), self.inline(value));
+                format!("{{{}}}", self.joined(fields.iter().map(entry)))
+            }
+            _ => value.to_string(),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "it belongs to `inline`")]
+    fn joined(&self, parts: impl Iterator<Item = String>) -> String {
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The text with the lines after its first one moved to another indentation.
+fn shifted(text: &str, less: usize, more: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut moved = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        let blank = line.len() - line.trim_start_matches(' ').len();
+        moved.push('\n');
+        moved.push_str(more);
+        moved.push_str(&line[blank.min(less)..]);
+    }
+    moved
+}
+
+/// Whether a text stands for itself without quotes, in braces as well.
+fn is_plain(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "./-_".contains(c);
+    let read = serde_saphyr::from_str::<Value>(text);
+    text.chars().all(known)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && matches!(read, Ok(Value::String(_)))
+}
+
+impl Cut {
+    /// An entry that was nowhere before.
+    #[must_use]
+    pub const fn new(inline: String) -> Self {
+        Self { above: Vec::new(), value: Piece::Inline(inline), right: None }
+    }
+
+    /// The lines of the entry in a mapping with this indentation.
+    fn lines(&self, key: &str, indent: &str) -> String {
+        let right = self.right.as_ref().map_or_else(String::new, |comment| format!("  {comment}"));
+        let mut lines: Vec<String> = self.above.iter().map(|comment| format!("{indent}{comment}")).collect();
+        match &self.value {
+            Piece::Inline(text) if text.is_empty() => lines.push(format!("{indent}{key}:{right}")),
+            Piece::Inline(text) => lines.push(format!("{indent}{key}: {}{right}", shifted(text, 0, indent))),
+            Piece::Block(block) => {
+                lines.push(format!("{indent}{key}:{right}"));
+                let deeper = |line: &String| if line.is_empty() { String::new() } else { format!("{indent}  {line}") };
+                lines.extend(block.iter().map(deeper));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+impl Text {
+    /// A value as an entry that was nowhere before.
+    #[must_use]
+    pub fn new_entry(&self, value: &Value) -> Cut {
+        Cut::new(self.inline(value))
+    }
+}
