@@ -8,9 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::decision::{self, Decided};
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
-use crate::api::status::READY;
 use crate::api::labels::{STARTED_AT, STOPPED_AT};
-use crate::api::quantity::Amount;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{Cause, Decision, DesiredState, OwnerMembership};
@@ -53,7 +51,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
     let mut standing = standing(workbench, &claim, facts);
-    if workbench.spec.running && standing.down.is_none() {
+    if standing.decided.runs() && standing.down.is_none() {
         // A server with the claim of another owner does not go on either.
         standing.down = data::conflict(&workbench.spec.datasets, facts);
     }
