@@ -53,8 +53,8 @@ async fn explain(plane: &ControlPlane, path: &str) -> BTreeMap<String, Said> {
             if let Some(words) = line.strip_prefix("  enum: ") {
                 said.2 = words.split(", ").map(str::to_owned).collect();
             } else if !line.trim().is_empty() {
-                let space = if said.3.is_empty() { "" } else { " " };
-                said.3 += &format!("{space}{}", line.trim());
+                said.3.extend((!said.3.is_empty()).then_some(' '));
+                said.3.push_str(line.trim());
             }
         }
     }
