@@ -15,7 +15,10 @@ async fn the_plain_table_tells_where_to_look() {
     create(&client, "AITeam", &object("AITeam", "columns", &json!({}))).await.unwrap();
     let plane = PLANE.get().unwrap();
     let table = plane.kubectl(["get", "ait", "columns"]).await.unwrap();
-    assert_eq!(columns(&table), ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "AGE", "MESSAGE"]);
+    assert_eq!(
+        columns(&table),
+        ["NAME", "READY", "TYPE", "PROJECTS", "PRODUCTION", "FAILING", "SINCE", "AGE", "MESSAGE"]
+    );
     let everything = plane.kubectl(["get", "ai", "-o", "name"]).await.unwrap();
     assert!(everything.contains("aiteam.strata-operator.dev/columns"), "{everything}");
     api(client, "AITeam").delete("columns", &DeleteParams::default()).await.unwrap();

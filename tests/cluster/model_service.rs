@@ -270,9 +270,10 @@ async fn scaling_a_model_sets_how_many_serve() {
     let refused = team.admin.merge(&scale, &json!({"spec": {"replicas": 0}})).await.expect_err("none at all");
     assert!(refused.message.contains("at least one pod"), "{refused:?}");
     // Who writes ModelServices scales them; somebody else does not.
-    let (mia, bo) = (team.stage.somebody("mia@example.com", &[]).await, team.stage.somebody("bo@example.com", &[]).await);
+    let mia = team.stage.somebody("mia@example.com", &[]).await;
+    let zoe = team.stage.somebody("zoe@example.com", &[]).await;
     let two = json!({"spec": {"replicas": 2}});
-    assert_eq!(bo.merge(&scale, &two).await.expect_err("bo writes nothing in Live").code, 403);
+    assert_eq!(zoe.merge(&scale, &two).await.expect_err("zoe is nobody here").code, 403);
     mia.merge(&scale, &two).await.expect("mia writes in Live");
     work.until_there("Deployment", "service-scaled", |now| now["spec"]["replicas"] == 2).await;
     // With a most, the number is the autoscaler's, and nothing is disturbed.

@@ -110,11 +110,14 @@ fn has_runtime(engine: &CompiledEngine, runtime: &str) -> bool {
 
 /// No engine that could serve it has the runtime, or the one that serves it does not.
 fn no_runtime(runtime: &str, engine: &CompiledEngine, facts: &WorkFacts<'_>) -> Issue {
-    let compiled = |name: &str| facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok().map(Arc::as_ref));
+    let compiled =
+        |name: &str| facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok().map(Arc::as_ref));
     let others = candidates(facts.plan, Capability::Serving).into_iter().filter_map(compiled);
     let known: std::collections::BTreeSet<&str> =
         others.chain([engine]).flat_map(|engine| engine.spec().runtimes.iter().map(String::as_str)).collect();
-    let elsewhere = if known.contains(runtime) { format!("which engine {} does not have", engine.name()) } else {
+    let elsewhere = if known.contains(runtime) {
+        format!("which engine {} does not have", engine.name())
+    } else {
         "which no engine for Serving has here".to_owned()
     };
     let known: Vec<&str> = known.into_iter().collect();

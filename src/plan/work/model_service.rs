@@ -86,7 +86,11 @@ fn decide(service: &ModelService, sized: &SizedInputs, facts: &WorkFacts<'_>) ->
 fn served(service: &ModelService, decision: &Decision) -> ServiceInputs {
     let asked = &service.spec.model.name;
     let Some(first) = decision.releases.first() else {
-        return ServiceInputs { runtime: service.spec.runtime.clone(), model: ModelInputs { name: asked.clone() }, ..ServiceInputs::default() };
+        return ServiceInputs {
+            runtime: service.spec.runtime.clone(),
+            model: ModelInputs { name: asked.clone() },
+            ..ServiceInputs::default()
+        };
     };
     let image = release::is_image(first).then(|| first.model.clone());
     let name = if image.is_some() { asked.clone() } else { first.model.clone() };

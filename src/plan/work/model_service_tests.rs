@@ -73,8 +73,13 @@ fn requests_are_captured_on_a_volume_that_can_be_written_to() {
         .with_dataset("abc--p--live/away", "{uri: 's3://b/c'}")
         .with_dataset("abc--shared/elsewhere", "{volume: {size: 1Gi}}");
     let capture = |name: &str| format!("capture: {{percent: 10, dataset: {name}, retentionDays: 30}}");
-    let expected =
-        CaptureInputs { percent: 10, retention_days: Some(30), path: "/data/calls".to_owned(), claim: "dataset-calls".to_owned(), one_node: true };
+    let expected = CaptureInputs {
+        percent: 10,
+        retention_days: Some(30),
+        path: "/data/calls".to_owned(),
+        claim: "dataset-calls".to_owned(),
+        one_node: true,
+    };
     assert_eq!(inputs(&stage, &capture("calls")).capture, Some(expected));
     assert!(!inputs(&stage, &capture("many")).capture.unwrap().one_node);
     assert!(held(&stage, &capture("old")).contains("is read-only"));

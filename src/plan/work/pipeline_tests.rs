@@ -20,7 +20,10 @@ fn without_a_schedule_nothing_is_written_and_what_was_goes() {
     for namespace in ["fraud--chargeback", "fraud--chargeback--live"] {
         let draft = drafted(&scene(), namespace, &spec).unwrap();
         assert!(draft.write && draft.work == WorkInputs::default());
-        assert_eq!(draft.detail, Detail::Pipeline { order: vec!["train".to_owned(), "report".to_owned()], advice: None });
+        assert_eq!(
+            draft.detail,
+            Detail::Pipeline { order: vec!["train".to_owned(), "report".to_owned()], advice: None }
+        );
     }
 }
 
@@ -85,5 +88,8 @@ fn parallel_branches_are_reported_as_run_in_turn() {
     let spec = "{steps: [{name: a, component: report}, {name: b, component: report, after: [a]}, {name: c, component: report, after: [a]}]}";
     let draft = drafted(&scene(), "fraud--chargeback", spec).unwrap();
     let advice = "b and c could run at the same time, but run one after another on plain Kubernetes";
-    assert_eq!(draft.detail, Detail::Pipeline { order: ["a", "b", "c"].map(str::to_owned).to_vec(), advice: Some(advice.to_owned()) });
+    assert_eq!(
+        draft.detail,
+        Detail::Pipeline { order: ["a", "b", "c"].map(str::to_owned).to_vec(), advice: Some(advice.to_owned()) }
+    );
 }

@@ -216,3 +216,15 @@ fn size_with_ungranted_devices_starts_nothing_and_says_why() {
         assert!(hold.message.ends_with(&expected), "{}", hold.message);
     }
 }
+
+/// An earlier form of the status had the end under another name, which is dropped.
+#[test]
+fn a_run_of_an_earlier_form_ended_when_that_was_reported() {
+    let mut ended = run("old", "{pipeline: experiment, ttlSecondsAfterFinished: 60}");
+    let status = json!({"state": "Failed", "conditions": [{"type": "Failed", "status": "True", "reason": "StepFailed",
+        "message": "", "lastTransitionTime": "1970-01-01T00:01:40Z"}]});
+    ended.status = Some(serde_json::from_value(status).unwrap());
+    assert_eq!(expires(&ended, None), Some(160));
+    ended.status.as_mut().unwrap().state = Some(RunState::Running);
+    assert_eq!((expires(&ended, None), ended.status.unwrap().end()), (None, None));
+}

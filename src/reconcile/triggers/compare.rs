@@ -109,8 +109,7 @@ pub(super) fn has_dependents(kind: WorkKind, change: &Change<'_, Object>) -> boo
         WorkKind::Dataset => concerns_others(change) || owned_by(change.before) != owned_by(change.after),
         // One that ended may make an older one's Job one too many.
         WorkKind::Run => {
-            let ended =
-                |known: Option<&Known<Object>>| run(known).and_then(|run| run.status.as_ref()?.end().cloned());
+            let ended = |known: Option<&Known<Object>>| run(known).and_then(|run| run.status.as_ref()?.end().cloned());
             change.after.is_some() && ended(change.before) != ended(change.after)
         }
         WorkKind::Workbench | WorkKind::ModelService => false,

@@ -88,8 +88,8 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
-    let observed = Observed::of(context, id, workbench.metadata.uid.as_deref())?;
-    let runs = decide(workbench, &observed.pods, &now()).runs();
+    // An idle end is recorded once the team is held no more.
+    let runs = decide(workbench, &[], &now()).runs();
     if runs || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
         return Ok(object);
     }

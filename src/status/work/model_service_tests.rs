@@ -13,7 +13,8 @@ use crate::plan::work::serving_stage::{DIGEST, OTHER, Stage, at, service};
 
 const SEVEN: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, replicas: {min: 2}}";
 const EIGHT: &str = "{model: {name: fraud, version: '8'}, runtime: mlflow}";
-const WATCHED: &str = "{model: {name: fraud, version: '7'}, runtime: mlflow, monitor: {component: drift, everyMinutes: 5}}";
+const WATCHED: &str =
+    "{model: {name: fraud, version: '7'}, runtime: mlflow, monitor: {component: drift, everyMinutes: 5}}";
 
 fn said(stage: &Stage, service: &ModelService, verdict: Judgement) -> ModelServiceStatus {
     let plan = stage.plan(service);

@@ -101,7 +101,13 @@ fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution
         .and_then(|text| text.parse().ok().map(Time))
         .filter(|ended: &Time| before.last_transition_time.as_ref().is_none_or(|since| ended.0 >= since.0));
     if ended_well.is_some() {
-        return Execution { state: RunState::Succeeded, last_transition_time: ended_well, reason: None, message: None, ..before.clone() };
+        return Execution {
+            state: RunState::Succeeded,
+            last_transition_time: ended_well,
+            reason: None,
+            message: None,
+            ..before.clone()
+        };
     }
     let message = "the Job is gone and its result is not known: it was deleted, or ended while Strata was not running";
     Execution {

@@ -133,7 +133,10 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
     let status = timed(RunStatus {
         state: Some(progress.state),
         step,
-        start_time: before.start_time.clone().or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
+        start_time: before
+            .start_time
+            .clone()
+            .or_else(|| progress.started().filter(|_| progress.state != RunState::Pending)),
         completion_time,
         steps,
         job: Some(name.to_owned()),

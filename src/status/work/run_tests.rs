@@ -131,7 +131,10 @@ fn a_run_that_succeeded_says_how_long_it_took() {
     assert_eq!(ready(&found.conditions), "True Succeeded all 3 steps succeeded after 30s");
     assert_eq!((found.state, found.step.as_deref()), (Some(RunState::Succeeded), None));
     assert_eq!(states(&found), [RunState::Succeeded; 3]);
-    assert_eq!((found.start_time, found.completion_time, found.duration.as_deref()), (Some(at(100)), Some(at(130)), Some("30s")));
+    assert_eq!(
+        (found.start_time, found.completion_time, found.duration.as_deref()),
+        (Some(at(100)), Some(at(130)), Some("30s"))
+    );
     assert_eq!(found.logs, Some(format!("{LOGS} evaluate")));
     assert_eq!(found.steps[1].image, "train:1");
 }
