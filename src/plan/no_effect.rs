@@ -8,7 +8,7 @@ use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
 #[must_use]
 pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, instances: &[Instance]) -> Vec<Problem> {
     let counted = site.budget.as_ref().is_some_and(|budget| budget.cpu_limits);
-    let limited = spec.budget.as_ref().and_then(|budget| budget.limits.as_ref()?.cpu.as_ref());
+    let limited = spec.budget.as_ref().and_then(|budget| budget.limits.get("cpu"));
     let cpu = limited.filter(|_| !counted).map(|_| {
         format!(
             "spec.budget.limits.cpu has no effect: Blueprint {} does not count cpu limits. Remove it",

@@ -77,7 +77,7 @@ const fn yes() -> bool {
 }
 
 fn home() -> Quantity {
-    Quantity("10Gi".to_owned())
+    Quantity::from("10Gi")
 }
 
 /// The handling of a home volume.

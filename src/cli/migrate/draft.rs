@@ -236,6 +236,9 @@ mod tests {
         ] {
             assert_eq!(edited(text, |d| d.carry("/b", "/a", "b")).trim_end(), expected.trim_end(), "{text}");
         }
+        let only = "a: {}\nc:\n  # two\n  b:\n    d: 2\n";
+        assert_eq!(edited(only, |d| d.carry("/c/b", "/a", "b")), "a:\n  # two\n  b:\n    d: 2\nc:\n  {}\n");
+        assert_eq!(edited("c:\n  b: 2  # two\n", |d| d.remove("/c/b")), "c:\n  # two\n  {}\n");
         let item = "- b: {z: 1}\n  # x\n  x: {}\n";
         assert_eq!(edited(item, |d| d.carry("/0/b", "/0/x", "b")), "# x\n- x: {b: {z: 1}}\n");
     }

@@ -209,7 +209,7 @@ fn namesakes(key: &str) -> Vec<String> {
 /// change of an existing one stays.
 fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Issue> {
     let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
-    let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
+    let (mut wanted, mode) = (volume.size.text().into_owned(), volume.access_mode.name());
     let mut advice = None;
     if let Some(size) = live["resources"]["requests"]["storage"].as_str()
         && let (Ok(has), Ok(asked)) = (Amount::parse(size), Amount::parse(&wanted))
