@@ -140,6 +140,15 @@ async fn what_is_wrong_once_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_fraction_that_is_no_text_is_told_once() {
+    let client = client().await;
+    let spec = json!({"budget": {"requests": {"cpu": 0.5}}});
+    let text = complaint(create(&client, "AITeam", &object("AITeam", "told-once", &spec)).await);
+    assert!(text.contains("spec.budget.requests.cpu") && text.contains("integer,string"), "{text}");
+    assert_eq!(text.matches("Invalid value").count(), 1, "{text}");
+}
+
+#[tokio::test]
 async fn every_example_is_accepted() {
     let client = client().await;
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

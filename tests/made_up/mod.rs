@@ -137,7 +137,7 @@ fn share() -> BoxedStrategy<Resources> {
 }
 
 fn block() -> BoxedStrategy<CapabilityBlock> {
-    (of(any::<bool>()), of(1..40))
+    (of(any::<bool>()), of(1_i64..40))
         .prop_map(|(enabled, storage)| CapabilityBlock {
             enabled,
             storage: storage.map(|size| amount(size, "Gi")),

@@ -181,15 +181,12 @@ pub fn below(pointer: &str, key: &str) -> String {
 /// A pointer as people write it: `spec.projects[0].share`.
 #[must_use]
 pub fn dotted(pointer: &str) -> String {
-    let mut path = String::new();
-    for step in steps(pointer) {
-        match step.parse::<usize>() {
-            Ok(index) => path.push_str(&format!("[{index}]")),
-            Err(_) if path.is_empty() => path.push_str(&step),
-            Err(_) => path.push_str(&format!(".{step}")),
-        }
-    }
-    path
+    let join = |path: String, step: String| match step.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => step,
+        Err(_) => format!("{path}.{step}"),
+    };
+    steps(pointer).fold(String::new(), join)
 }
 
 #[cfg(test)]

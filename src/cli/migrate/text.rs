@@ -87,7 +87,7 @@ impl Text {
         let region = self.region(&place);
         let indent = self.column(self.line_start(region.start));
         let comments = self.comments(&(place.key().start..region.end));
-        let mut kept: String = comments.iter().map(|comment| format!("{indent}{comment}\n")).collect();
+        let mut kept = own_lines(&comments, &indent);
         let rest = self.rest(&place, &region);
         if !self.begins_a_line(place.key()) {
             // It shares its line with a dash or a brace: comments go above that line.
@@ -188,7 +188,7 @@ impl Text {
             }
         };
         let line = self.line_start(map.start);
-        let comments: String = above.iter().map(|comment| format!("{column}{comment}\n")).collect();
+        let comments = own_lines(&above, &column);
         format!("{}{comments}{}", &text[..line], &text[line..])
     }
 
@@ -290,6 +290,11 @@ impl Text {
     fn joined(&self, parts: impl Iterator<Item = String>) -> String {
         parts.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Comments, each on a line of its own.
+fn own_lines(comments: &[String], indent: &str) -> String {
+    comments.iter().fold(String::new(), |text, comment| text + indent + comment + "\n")
 }
 
 /// The text with the lines after its first one moved to another indentation.
