@@ -121,14 +121,17 @@ async fn one_mistake_is_reported_once() {
     let amounts = |amount: &str| json!({"budget": {"requests": {"memory": amount}, "limits": {"memory": "1Gi"}}});
     let share = json!({
         "budget": {"requests": {"memory": "1Gi"}},
-        "projects": [{"name": "p", "share": {"workspace": {"requests": {"memory": "16g"}}}}],
+        "projects": [{"name": "p", "workspace": {"share": {"requests": {"memory": "16g"}}}}],
     });
     for (kind, spec) in [
         ("AITeam", amounts("16g")),
         ("AITeam", amounts("-1")),
         ("AITeam", amounts("1e9")),
         ("AITeam", share),
-        ("Blueprint", json!({"budget": {"default": {"storage": "16g"}, "maximum": {"storage": "1Gi"}}})),
+        (
+            "Blueprint",
+            json!({"budget": {"default": {"requests": {"storage": "16g"}}, "maximum": {"requests": {"storage": "1Gi"}}}}),
+        ),
         ("Workbench", json!({"owner": "ana", "image": "scipy", "storage": "16g"})),
         ("Dataset", json!({"volume": {"size": "-1"}})),
     ] {
@@ -136,6 +139,15 @@ async fn one_mistake_is_reported_once() {
         assert!(text.contains("an amount is a number without a sign"), "{text}");
         assert_eq!(text.matches("Invalid value").count(), 1, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_fraction_that_is_no_text_is_told_once() {
+    let client = client().await;
+    let spec = json!({"budget": {"requests": {"cpu": 0.5}}});
+    let text = complaint(create(&client, "AITeam", &object("AITeam", "told-once", &spec)).await);
+    assert!(text.contains("spec.budget.requests.cpu") && text.contains("integer,string"), "{text}");
+    assert_eq!(text.matches("Invalid value").count(), 1, "{text}");
 }
 
 #[tokio::test]
@@ -186,11 +198,11 @@ async fn nobody_takes_a_new_object_for_ready() {
 #[tokio::test]
 async fn defaults_are_few_and_no_nulls() {
     let client = client().await;
-    let spec = json!({"backbone": {}, "projects": [{"name": "p", "purpose": null, "share": {}}]});
+    let spec = json!({"backbone": {}, "projects": [{"name": "p", "purpose": null, "workspace": {}}]});
     let created = create(&client, "AITeam", &object("AITeam", "defaults", &spec)).await.unwrap();
     let expected = json!({
         "type": "Applied", "blueprint": "default", "deletionPolicy": "Retain", "mode": "Enforce", "suspend": false,
-        "backbone": {}, "projects": [{"name": "p", "priority": "Normal", "share": {"weight": 1}}],
+        "backbone": {}, "projects": [{"name": "p", "priority": "Normal", "workspace": {"weight": 1}}],
     });
     assert_eq!(created.data["spec"], expected);
     api(client, "AITeam").delete("defaults", &DeleteParams::default()).await.unwrap();

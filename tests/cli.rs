@@ -65,6 +65,27 @@ fn a_missing_file_is_reported() {
 }
 
 #[test]
+fn manifests_are_migrated_on_the_way_or_in_place() {
+    let before = TEAM.replace("NAME", "fraud").replace("spec: {}", "spec: {budget: {devices: {nvidia.com/gpu: 2}}}");
+    let after = before.replace("devices", "requests");
+    let change = "document 1 (AITeam fraud): spec.budget.devices moved to spec.budget.requests";
+    let (code, text, told) = strata(&["migrate", "-"], &before);
+    assert_eq!((code, text, told), (0, after.clone(), format!("standard input, {change}\n")));
+    let file = std::env::temp_dir().join(format!("strata-migrate-{}.yaml", std::process::id()));
+    std::fs::write(&file, &before).unwrap();
+    let name = file.display().to_string();
+    for expected in [format!("{name}, {change}\n"), String::new()] {
+        let (code, text, told) = strata(&["migrate", "--write", &name], "");
+        assert_eq!((code, text.as_str(), told), (0, "", expected));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), after);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let aliased = before.replace("{budget: {", "{leads: &a {users: [zoe]}, budget: {storage: 1Ti, requests: *a, ");
+    let (code, text, told) = strata(&["migrate", "-"], &aliased);
+    assert!(code == 1 && text == aliased && told.contains("Edit it by hand"), "{told}");
+}
+
+#[test]
 fn other_objects_are_passed_over_aloud() {
     let (code, objects, errors) =
         strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");

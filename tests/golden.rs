@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use strata::api::Prefixes;
 use strata::api::kinds::{WriteStrategy, built_in};
-use strata::cli::manifest::{Manifests, yaml};
+use strata::cli::manifest::{Document, Manifests, documents, read_text, yaml};
+use strata::cli::migrate::{migrate, of_file};
 use strata::cli::render::{Team, teams};
 use strata::objects::Desired;
 
@@ -29,8 +30,11 @@ fn root() -> PathBuf {
 fn examples() -> Vec<Team> {
     let read = Manifests::read(&[root().join("deploy/examples")]);
     let manifests = read.unwrap_or_else(|errors| panic!("{errors:#?}"));
-    let prefixes = Prefixes { user: "oidc:".to_owned(), group: "oidc:".to_owned() };
-    teams(&manifests, &prefixes).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
+    teams(&manifests, &prefixes()).into_iter().map(|team| team.unwrap_or_else(|why| panic!("{why}"))).collect()
+}
+
+fn prefixes() -> Prefixes {
+    Prefixes { user: "oidc:".to_owned(), group: "oidc:".to_owned() }
 }
 
 /// The objects of a team, each under a line that says when and how it is kept.
@@ -111,6 +115,42 @@ fn examples_render_to_what_is_checked_in() {
         .chain(stale)
         .collect();
     assert!(stale.is_empty(), "{}\nIf the change is meant: {UPDATE}", stale.join("\n"));
+}
+
+/// The examples as they were in an earlier form of the API: `strata migrate` leaves the
+/// teams what they had.
+#[test]
+fn migrated_examples_render_to_the_same_objects() {
+    let before = root().join("tests/migrate/before");
+    let mut paths: Vec<PathBuf> = fs::read_dir(before).unwrap().map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let files = migrate(&paths).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    let left: Vec<&String> = files.iter().flat_map(|file| &file.left).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    let comments = |text: &str| text.lines().filter(|line| line.contains('#')).count();
+    let mut migrated = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(&file.path).unwrap();
+        assert!(file.changed(), "{} is no file of an earlier form", file.path.display());
+        assert_eq!(comments(&file.text), comments(&text), "{}", file.path.display());
+        let again = of_file(&file.path, &file.text);
+        assert!(!again.changed() && again.text == file.text, "{:#?}", again.changes);
+        migrated.extend(read_text(&file.path.display().to_string(), &file.text).unwrap());
+    }
+    let object = |document: &Document| {
+        (document.text("/kind").map(str::to_owned), document.text("/metadata/name").map(str::to_owned))
+    };
+    let renewed: BTreeSet<_> = migrated.iter().map(object).collect();
+    let present = documents(&[root().join("deploy/examples")]).unwrap();
+    let mut all: Vec<Document> = present.into_iter().filter(|document| !renewed.contains(&object(document))).collect();
+    all.extend(migrated);
+    let manifests = Manifests::of(&all).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    for team in teams(&manifests, &prefixes()) {
+        let team = team.unwrap_or_else(|why| panic!("{why}"));
+        let path = root().join(format!("tests/golden/{}.yaml", team.name));
+        let found = fs::read_to_string(path).unwrap();
+        assert!(found == golden(&team), "{}: {}", team.name, difference(&found, &golden(&team)));
+    }
 }
 
 #[test]

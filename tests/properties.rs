@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn a_new_project_changes_nobody_elses_rights(team in team(), site in blueprint(), more in project(), name in "new[a-z]{1,4}") {
         let mut larger = team.clone();
-        larger.spec.projects.push(strata::api::team::Project { name, share: None, ..more });
+        larger.spec.projects.push(strata::api::team::Project { name, workspace: None, live: None, ..more });
         let (Some((_, before)), Some((_, after))) = (all(&team, &site), all(&larger, &site)) else { return Ok(()) };
         for project in &team.spec.projects {
             prop_assert_eq!(bindings(&before, &project.name), bindings(&after, &project.name));

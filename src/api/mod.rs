@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod allowed;
+pub mod amounts;
 pub mod blueprint;
 pub mod content;
 pub mod crd;

@@ -3,6 +3,7 @@
 //! The text is kept as it was written, so that nothing rewrites what GitOps
 //! applied; arithmetic happens on [`Amount`], which is exact to a thousandth.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -10,20 +11,40 @@ use serde::{Deserialize, Serialize};
 
 /// An amount as it was written. The API server has checked the notation; use
 /// [`Quantity::amount`] where the object may have come from a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Quantity(pub String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// A whole number of units.
+    Number(i64),
+    /// Any other notation.
+    Text(String),
+}
 
 impl Quantity {
     /// The amount, or why the text is none.
     pub fn amount(&self) -> Result<Amount, QuantityError> {
-        Amount::parse(&self.0)
+        Amount::parse(&self.text())
+    }
+
+    /// The amount as it is written in an object of Kubernetes.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl Default for Quantity {
+    fn default() -> Self {
+        Self::Text(String::new())
     }
 }
 
 impl From<&str> for Quantity {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self::Text(text.to_owned())
     }
 }
 
@@ -34,7 +55,7 @@ impl JsonSchema for Quantity {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string", "minLength": 1, "maxLength": 24,
+            "x-kubernetes-int-or-string": true, "minLength": 1, "maxLength": 24,
             "pattern": PATTERN
         })
     }
@@ -236,6 +257,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(canonical(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_amount_stays_as_it_was_written() {
+        for (text, same) in [("4", "4"), ("\"4\"", "4"), ("\"0.5\"", "0.5"), ("0", "0")] {
+            let quantity: Quantity = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&quantity).unwrap(), text);
+            assert_eq!(quantity.text(), same);
+        }
+        assert!(serde_json::from_str::<Quantity>("0.5").is_err());
     }
 
     #[test]

@@ -6,8 +6,10 @@
 
 use serde_json::{Value, json};
 
-/// The three things a pod computes with, as their fields are spelled.
-const COMPUTE: [&str; 3] = ["cpu", "memory", "ephemeralStorage"];
+use super::amounts::{float, has_unit, sound};
+
+/// The three things a pod computes with.
+const COMPUTE: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// Where a rule on an object's own name is reported.
 const NAME: &str = ".metadata.name";
@@ -27,22 +29,22 @@ fn given(from: &str, path: &str) -> String {
     let mut place = from.to_owned();
     let steps = path.split('.').map(|step| {
         place = format!("{place}.{step}");
-        format!("has({place})")
+        // A block of a project may be null, for a policy to refuse.
+        let null = if step == "live" { format!(" && {place} != null") } else { String::new() };
+        format!("has({place}){null}")
     });
     format!("({})", steps.collect::<Vec<_>>().join(" && "))
 }
 
-/// Whether the amount is a quantity: any other text has a message of its own.
-pub(crate) fn sound(amount: &str) -> String {
-    format!("isQuantity({amount}) && !{amount}.startsWith('-')")
+/// `requests.cpu` to `limits.ephemeral-storage`: what budgets name, as side and resource.
+fn amounts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let requests = COMPUTE.iter().chain(&["storage"]).map(|name| ("requests", *name));
+    requests.chain(COMPUTE.iter().map(|name| ("limits", *name)))
 }
 
-/// `requests.cpu` to `limits.ephemeralStorage`, and `storage`.
-fn amounts() -> Vec<String> {
-    let mut paths: Vec<String> =
-        ["requests", "limits"].iter().flat_map(|side| COMPUTE.map(|name| format!("{side}.{name}"))).collect();
-    paths.push("storage".to_owned());
-    paths
+/// Whether the resource stands in the list at the path.
+fn named(from: &str, path: &str, resource: &str) -> String {
+    format!("({} && {resource} in {from}.{path})", given(from, path))
 }
 
 /// The name of a team.
@@ -97,69 +99,67 @@ pub(crate) fn short_name(kind: &str) -> Vec<Value> {
     )]
 }
 
+/// Where explicit shares are: the object and the place in it.
+const SHARES: [(&str, &str); 4] =
+    [("self", "backbone.share"), ("self", "shared.share"), ("p", "workspace.share"), ("p", "live.share")];
+
 /// The explicit shares never exceed the budget. Sums are made in floating point
 /// with a little room, so that `100m` three times fits into `300m`; the plan
 /// compares exactly.
 pub(crate) fn shares_within_budget() -> Vec<Value> {
-    let mut rules: Vec<Value> = amounts().iter().map(|path| share_rule(path)).collect();
+    let mut rules: Vec<Value> = amounts()
+        .map(|(side, name)| {
+            let budget = named("self", &format!("budget.{side}"), &format!("'{name}'"));
+            let message = format!(
+                "the shares of {side}.{name} exceed the budget: raise it in budget.{side}, or lower it in backbone.share, \
+                 shared.share or the share of a project's workspace or live"
+            );
+            let within = within(side, &format!("'{name}'"));
+            rule(&format!("!{budget} || {within}"), &message, &format!(".budget.{side}"))
+        })
+        .collect();
+    let [backbone, shared, workspace, live] = SHARES.map(|(from, share)| devices_known(from, share));
     rules.push(rule(
         &format!(
-            "!has(self.budget) || ({} && {} && (!has(self.projects) || self.projects.all(p, {} && {})))",
-            devices_known("self", "backbone.share"),
-            devices_known("self", "shared.share"),
-            devices_known("p", "share.workspace"),
-            devices_known("p", "share.live"),
+            "!has(self.budget) || ({backbone} && {shared} && (!has(self.projects) || self.projects.all(p, {workspace} && {live})))"
         ),
-        "a share names a device that the budget does not have: add it to budget.devices or remove it from the share",
+        "a share names a device that the budget does not have: add it to budget.requests or remove it from the share",
         ".budget",
     ));
     rules.push(rule(
         &format!(
-            "!{} || self.budget.devices.all(d, {} + {} + (has(self.projects) && size(self.projects) > 0 ? self.projects.map(p, {} + {}).sum() : 0) <= self.budget.devices[d])",
-            given("self", "budget.devices"),
-            devices_counted("self", "backbone.share"),
-            devices_counted("self", "shared.share"),
-            devices_counted("p", "share.workspace"),
-            devices_counted("p", "share.live"),
+            "!{} || self.budget.requests.all(d, !d.contains('/') || {})",
+            given("self", "budget.requests"),
+            within("requests", "d")
         ),
-        "the shares of a device exceed the budget: raise it in budget.devices, or lower it in backbone.share, shared.share or a project's share",
-        ".budget.devices",
+        "the shares of a device exceed the budget: raise it in budget.requests, or lower it in backbone.share, shared.share or the share of a project's workspace or live",
+        ".budget.requests",
     ));
     rules
 }
 
 /// Whether the share's devices all stand in the budget.
 fn devices_known(from: &str, share: &str) -> String {
-    let path = format!("{share}.devices");
-    format!("(!{} || (has(self.budget.devices) && {from}.{path}.all(d, d in self.budget.devices)))", given(from, &path))
+    let path = format!("{share}.requests");
+    let known =
+        format!("{from}.{path}.all(d, !d.contains('/') || (has(self.budget.requests) && d in self.budget.requests))");
+    format!("(!{} || {known})", given(from, &path))
 }
 
-/// How many of device `d` the share takes.
-fn devices_counted(from: &str, share: &str) -> String {
-    let path = format!("{share}.devices");
-    format!("({} && d in {from}.{path} ? {from}.{path}[d] : 0)", given(from, &path))
-}
-
-fn share_rule(path: &str) -> Value {
-    let amount = |from: &str, place: &str| {
-        let path = format!("{place}.{path}");
-        let amount = format!("{from}.{path}");
-        format!("({} && {} ? quantity({amount}).asApproximateFloat() : 0.0)", given(from, &path), sound(&amount))
-    };
-    let text = format!(
-        "!{} || !({}) || {} + {} + (has(self.projects) && size(self.projects) > 0 ? self.projects.map(p, {} + {}).sum() : 0.0) <= {} * 1.000000001",
-        given("self", &format!("budget.{path}")),
-        sound(&format!("self.budget.{path}")),
-        amount("self", "backbone.share"),
-        amount("self", "shared.share"),
-        amount("p", "share.workspace"),
-        amount("p", "share.live"),
-        amount("self", "budget"),
-    );
-    let message = format!(
-        "the shares of {path} exceed the budget: raise budget.{path}, or lower it in backbone.share, shared.share or a project's share"
-    );
-    rule(&text, &message, &format!(".budget.{path}"))
+/// Whether the shares of a resource that the budget names are not more than that.
+fn within(side: &str, resource: &str) -> String {
+    let [backbone, shared, workspace, live] = SHARES.map(|(from, share)| {
+        let path = format!("{share}.{side}");
+        let value = format!("{from}.{path}[{resource}]");
+        format!("({} && {} ? {} : 0.0)", named(from, &path, resource), sound(&value), float(&value))
+    });
+    let budget = format!("self.budget.{side}[{resource}]");
+    format!(
+        "!{} || {backbone} + {shared} + (has(self.projects) && size(self.projects) > 0 ? self.projects.map(p, \
+         {workspace} + {live}).sum() : 0.0) <= {} * 1.000000001",
+        sound(&budget),
+        float(&budget)
+    )
 }
 
 /// Nothing requests more than it may use.
@@ -167,49 +167,71 @@ pub(crate) fn requests_within_limits() -> Vec<Value> {
     COMPUTE
         .iter()
         .map(|name| {
+            let resource = format!("'{name}'");
             rule(
-                &format!(
-                    "!{} || !{} || !({}) || !({}) || quantity(self.requests.{name}).compareTo(quantity(self.limits.{name})) <= 0",
-                    given("self", &format!("requests.{name}")),
-                    given("self", &format!("limits.{name}")),
-                    sound(&format!("self.requests.{name}")),
-                    sound(&format!("self.limits.{name}")),
-                ),
+                &not_more(("requests", "self.requests"), ("limits", "self.limits"), &resource),
                 &format!("requests.{name} is more than limits.{name}: lower the request or raise the limit"),
-                &format!(".requests.{name}"),
+                ".requests",
             )
         })
         .collect()
 }
 
+/// That an amount of the first list is not more than that of the second, where both name
+/// it. A list is a path from the object, and the same with the object.
+fn not_more(less: (&str, &str), more: (&str, &str), resource: &str) -> String {
+    let (lower, higher) = (format!("{}[{resource}]", less.1), format!("{}[{resource}]", more.1));
+    format!(
+        "!{} || !{} || !{} || !{} || {} <= {} * 1.000000001",
+        named("self", less.0, resource),
+        named("self", more.0, resource),
+        sound(&lower),
+        sound(&higher),
+        float(&lower),
+        float(&higher)
+    )
+}
+
+/// That the size of a volume has a unit.
+pub(crate) fn size_of_volume() -> Vec<Value> {
+    vec![rule(&has_unit("self"), "a volume has at least 1Mi. If the unit is missing, write for example 10Gi", "")]
+}
+
+/// A device has one number, whatever side names it.
+pub(crate) fn size() -> Vec<Value> {
+    let mut rules = requests_within_limits();
+    rules.push(rule(
+        "!has(self.requests) || !has(self.limits) || self.requests.all(d, !d.contains('/') || !(d in self.limits) || self.limits[d] == self.requests[d])",
+        "requests and limits of a device are the same in a pod: write the device once, under requests",
+        ".limits",
+    ));
+    rules
+}
+
 /// The default budget is one that a team could ask for.
 pub(crate) fn default_within_maximum() -> Vec<Value> {
-    let both = |path: &str| {
-        let default = given("self", &format!("default.{path}"));
-        format!("!{default} || !{}", given("self", &format!("maximum.{path}")))
+    let lists = |side: &str| (format!("default.{side}"), format!("maximum.{side}"));
+    let not_more = |side: &str, resource: &str| {
+        let (default, maximum) = lists(side);
+        let (own_default, own_maximum) = (format!("self.{default}"), format!("self.{maximum}"));
+        not_more((&default, &own_default), (&maximum, &own_maximum), resource)
     };
     let mut rules: Vec<Value> = amounts()
-        .iter()
-        .map(|path| {
-            rule(
-                &format!(
-                    "{} || !({}) || !({}) || quantity(self.default.{path}).compareTo(quantity(self.maximum.{path})) <= 0",
-                    both(path),
-                    sound(&format!("self.default.{path}")),
-                    sound(&format!("self.maximum.{path}")),
-                ),
-                &format!("default.{path} is more than maximum.{path}, so no team could have it: lower the default or raise the maximum"),
-                &format!(".default.{path}"),
-            )
+        .map(|(side, name)| {
+            let message = format!(
+                "default.{side}.{name} is more than maximum.{side}.{name}, so no team could have it: lower the default or raise the maximum"
+            );
+            rule(&not_more(side, &format!("'{name}'")), &message, &format!(".default.{side}"))
         })
         .collect();
     rules.push(rule(
         &format!(
-            "{} || self.default.devices.all(d, !(d in self.maximum.devices) || self.default.devices[d] <= self.maximum.devices[d])",
-            both("devices")
+            "!{} || self.default.requests.all(d, !d.contains('/') || {})",
+            given("self", "default.requests"),
+            not_more("requests", "d")
         ),
         "the default has more of a device than the maximum, so no team could have it: lower the default or raise the maximum",
-        ".default.devices",
+        ".default.requests",
     ));
     rules
 }
@@ -234,15 +256,6 @@ pub(crate) fn offers() -> Vec<Value> {
         &format!("!has(self.offers) || self.offers.all(o, {any})"),
         "a team offers what its Shared layer has: add the capability's block beside `offers` (experiments, models, featureStore, pipelines, datasets or training), or remove the offer",
         ".offers",
-    )]
-}
-
-/// Production settings need a production side.
-pub(crate) fn live_share_needs_live() -> Vec<Value> {
-    vec![rule(
-        "!has(self.share) || !has(self.share.live) || has(self.live)",
-        "share.live needs a production side: add `live: {}` to the project, or remove share.live",
-        ".share.live",
     )]
 }
 

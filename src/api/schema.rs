@@ -271,18 +271,6 @@ pub(crate) fn name_keys(what: &str) -> Value {
     }])
 }
 
-/// Devices by resource name, counted in whole units.
-pub(crate) fn devices(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object", "maxProperties": 8,
-        "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000},
-        "x-kubernetes-validations": [{
-            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
-            "message": "a device is named as the node offers it, vendor first: nvidia.com/gpu"
-        }]
-    })
-}
-
 /// Numbers of objects by the plural of their kind.
 pub(crate) fn counts(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -208,11 +208,12 @@ fn what_pods_may_have_stands_on_each_namespace() {
     let site = blueprint(
         "{pods: {priorityClasses: [low, high], devices: [hugepages-2Mi, example.com/fpga],
            tolerations: [{key: pool, value: a, effect: NoSchedule}, {key: 'a,b', operator: Exists}]},
-          sizes: {gpu: {devices: {nvidia.com/mig: 1}, tolerations: [{key: gpu, operator: Exists},
+          sizes: {gpu: {requests: {nvidia.com/mig: 1}, tolerations: [{key: gpu, operator: Exists},
             {key: pool, value: a, effect: NoSchedule}]}}}",
     );
     let catalogue = Catalogue::builtin();
-    let team = team("{budget: {devices: {example.com/tpu: 1}}, shared: {models: {}}, projects: [{name: p, live: {}}]}");
+    let team =
+        team("{budget: {requests: {example.com/tpu: 1}}, shared: {models: {}}, projects: [{name: p, live: {}}]}");
     let desires = desired(&plan(&team, &Facts::offline(&site, &catalogue)).unwrap());
     for name in ["abc--backbone", "abc--shared", "abc--p", "abc--p--live"] {
         let of = |desires: &Desires, key: &str| {

@@ -206,14 +206,14 @@ mod tests {
                  Allowed: r/fraud/",
             ),
             (
-                "{budget: {requests: {cpu: '9'}}}",
+                "{budget: {requests: {cpu: 9}}}",
                 "{budget: {maximum: {requests: {cpu: '8'}}}}",
                 "spec.budget.requests.cpu is 9, more than the maximum 8 of Blueprint default. Lower it",
             ),
             (
-                "{budget: {devices: {nvidia.com/gpu: 2}}}",
-                "{budget: {maximum: {devices: {nvidia.com/gpu: 1}}}}",
-                "spec.budget.devices[nvidia.com/gpu] is 2, more than the maximum 1 of Blueprint default. Lower it",
+                "{budget: {requests: {nvidia.com/gpu: 2}}}",
+                "{budget: {maximum: {requests: {nvidia.com/gpu: 1}}}}",
+                "spec.budget.requests[nvidia.com/gpu] is 2, more than the maximum 1 of Blueprint default. Lower it",
             ),
             (
                 "{members: [{role: MLEngineer, groups: ['system:masters']}]}",

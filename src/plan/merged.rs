@@ -29,7 +29,7 @@ impl Merged {
             let parameters = want.parameters.into_iter().flatten();
             let mut values: Vec<(String, Value)> =
                 parameters.map(|(name, value)| (format!("parameters.{name}"), value.clone())).collect();
-            values.extend(want.storage.map(|size| ("storage".to_owned(), Value::from(size.0.clone()))));
+            values.extend(want.storage.map(|size| ("storage".to_owned(), Value::from(size.text()))));
             values.extend(want.secret.map(|secret| ("credentials.secret".to_owned(), Value::from(secret))));
             for (field, value) in values {
                 match said.get(&field) {

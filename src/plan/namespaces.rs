@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::settings::{self, Settings};
 use super::{Facts, Instance, NamespacePlan, budget};
 use crate::api::engine::PodSecurity;
-use crate::api::team::AITeam;
+use crate::api::team::{AITeam, Resources};
 use crate::api::vocabulary::Layer;
 use crate::api::{AITeamSpec, BlueprintSpec};
 
@@ -66,7 +66,7 @@ pub fn shared_is_on(spec: &AITeamSpec) -> bool {
 pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[Instance]) -> Vec<NamespacePlan> {
     let egress = team.spec.backbone.as_ref().map(|backbone| backbone.egress.clone()).unwrap_or_default();
     let team_name = team.metadata.name.clone().unwrap_or_default();
-    let devices: Vec<String> = team.spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned().collect();
+    let devices: Vec<String> = team.spec.budget.iter().flat_map(Resources::devices).cloned().collect();
     let wanted = places.iter().map(|place| {
         let (pod_security, pod_security_reason) = pod_security(&place.name, instances);
         NamespacePlan {

@@ -26,10 +26,9 @@ fn amounts(spec: &AITeamSpec) -> impl Iterator<Item = (String, &Resources)> {
         [("spec.budget", spec.budget.as_ref()), ("spec.backbone.share", backbone), ("spec.shared.share", shared)];
     let layers = layers.into_iter().filter_map(|(path, amounts)| Some((path.to_owned(), amounts?)));
     let projects = spec.projects.iter().flat_map(|project| {
-        let share = |side: &str, amounts| Some((format!("spec.projects[{}].share.{side}", project.name), amounts?));
-        let of = project.share.as_ref();
-        let workspace = share("workspace", of.and_then(|of| of.workspace.as_ref()));
-        workspace.into_iter().chain(share("live", of.and_then(|of| of.live.as_ref())))
+        let share = |side: &str, amounts| Some((format!("spec.projects[{}].{side}.share", project.name), amounts?));
+        let workspace = share("workspace", project.workspace.as_ref().and_then(|side| side.share.as_ref()));
+        workspace.into_iter().chain(share("live", project.live.as_ref().and_then(|side| side.share.as_ref())))
     });
     layers.chain(projects)
 }
@@ -39,7 +38,7 @@ fn cpu_limits(spec: &AITeamSpec, site: &BlueprintSpec) -> Option<String> {
     if site.budget.as_ref().is_some_and(|budget| budget.cpu_limits) {
         return None;
     }
-    let set = amounts(spec).filter(|(_, amounts)| amounts.limits.as_ref().is_some_and(|limits| limits.cpu.is_some()));
+    let set = amounts(spec).filter(|(_, amounts)| amounts.limits.contains_key("cpu"));
     let set: Vec<String> = set.map(|(path, _)| format!("{path}.limits.cpu")).collect();
     let (have, them) = if set.len() == 1 { ("has", "it") } else { ("have", "them") };
     (!set.is_empty()).then(|| {

@@ -3,6 +3,7 @@
 
 use crate::api::BlueprintSpec;
 use crate::api::blueprint::{PodRules, PriorityClasses};
+use crate::api::team::Resources;
 
 /// What pods may have by this Blueprint: what its sizes and budgets give them, and what
 /// it lists beside that. Each once, in order.
@@ -10,12 +11,12 @@ use crate::api::blueprint::{PodRules, PriorityClasses};
 pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
     let mut rules = blueprint.pods.clone().unwrap_or_default();
     for size in blueprint.sizes.values() {
-        rules.devices.extend(size.devices.keys().cloned());
+        rules.devices.extend(size.devices().into_keys());
         let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
         rules.tolerations.extend(new);
     }
     let budgets = blueprint.budget.iter().flat_map(|rules| rules.default.iter().chain(&rules.maximum));
-    rules.devices.extend(budgets.flat_map(|budget| budget.devices.keys()).cloned());
+    rules.devices.extend(budgets.flat_map(Resources::devices).cloned());
     let classes = blueprint.priority_classes.iter().flat_map(PriorityClasses::all);
     rules.priority_classes.extend(classes.cloned());
     for names in [&mut rules.devices, &mut rules.priority_classes] {

@@ -7,6 +7,8 @@ use crate::api::quantity::{Amount, Quantity};
 use crate::api::team::Resources;
 use crate::engine::{RenderedObject, pods};
 
+/// The resources that are counted in bytes.
+const BYTES: [&str; 3] = ["storage", "memory", "ephemeral-storage"];
 /// The least that anybody means.
 const LEAST: &str = "1Mi";
 
@@ -14,12 +16,10 @@ const LEAST: &str = "1Mi";
 #[must_use]
 pub fn missing(spec: &AITeamSpec) -> Vec<String> {
     let of_projects = spec.projects.iter().flat_map(|project| {
-        let share = project.share.as_ref();
-        let of = move |place: &str| format!("spec.projects[{}].share.{place}", project.name);
-        [
-            (of("workspace"), share.and_then(|share| share.workspace.as_ref())),
-            (of("live"), share.and_then(|share| share.live.as_ref())),
-        ]
+        let of = move |place: &str| format!("spec.projects[{}].{place}.share", project.name);
+        let workspace = project.workspace.as_ref().and_then(|workspace| workspace.share.as_ref());
+        let live = project.live.as_ref().and_then(|live| live.share.as_ref());
+        [(of("workspace"), workspace), (of("live"), live)]
     });
     let backbone = spec.backbone.as_ref().and_then(|backbone| backbone.share.as_ref());
     let shared = spec.shared.as_ref();
@@ -38,22 +38,18 @@ pub fn missing(spec: &AITeamSpec) -> Vec<String> {
 }
 
 fn of<'a>(path: &str, resources: &'a Resources) -> Vec<(String, &'a Quantity)> {
-    let mut all: Vec<(String, &Quantity)> =
-        resources.storage.iter().map(|amount| (format!("{path}.storage"), amount)).collect();
-    for (part, compute) in [("requests", &resources.requests), ("limits", &resources.limits)] {
-        let Some(compute) = compute else { continue };
-        let memory = compute.memory.iter().map(|amount| (format!("{path}.{part}.memory"), amount));
-        let scratch =
-            compute.ephemeral_storage.iter().map(|amount| (format!("{path}.{part}.ephemeralStorage"), amount));
-        all.extend(memory.chain(scratch));
-    }
-    all
+    let sides = [("requests", &resources.requests), ("limits", &resources.limits)];
+    let all = sides
+        .into_iter()
+        .flat_map(|(side, list)| BYTES.iter().filter_map(move |name| Some((side, name, list.get(*name)?))));
+    all.map(|(side, name, amount)| (format!("{path}.{side}.{name}"), amount)).collect()
 }
 
 fn unit_missing(path: &str, amount: &Quantity) -> Option<String> {
     let (Ok(bytes), Ok(least)) = (amount.amount(), Amount::parse(LEAST)) else { return None };
     let few = bytes > Amount::ZERO && bytes < least;
-    few.then(|| format!("{path} is {}, which is less than {LEAST}. {}", amount.0, meant(&amount.0)))
+    let text = amount.text();
+    few.then(|| format!("{path} is {text}, which is less than {LEAST}. {}", meant(&text)))
 }
 
 /// Advice on an amount of few bytes.
@@ -75,7 +71,7 @@ pub fn missing_in(objects: &[RenderedObject], parameters: &Value, path: &str) ->
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let of_object = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
         amounts(object).into_iter().find_map(|(what, amount)| {
-            let by = parameter(parameters, "", &amount.0);
+            let by = parameter(parameters, "", &amount.text());
             let place = by.map_or_else(
                 || format!("{path}: the {what} of {of_object}"),
                 |parameter| format!("{path}.parameters.{parameter}, the {what} of {of_object},"),
@@ -89,8 +85,8 @@ pub fn missing_in(objects: &[RenderedObject], parameters: &Value, path: &str) ->
 fn amounts(object: &Value) -> Vec<(String, Quantity)> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let quantity = |value: &Value| match value {
-        Value::String(text) => Some(Quantity(text.clone())),
-        Value::Number(number) => Some(Quantity(number.to_string())),
+        Value::String(text) => Some(Quantity::Text(text.clone())),
+        Value::Number(number) => Some(Quantity::Text(number.to_string())),
         _ => None,
     };
     let mut claims = list(&object["spec"]["volumeClaimTemplates"]);
@@ -126,16 +122,16 @@ mod tests {
     fn an_amount_of_bytes_has_a_unit() {
         for (spec, message) in [
             (
-                "{budget: {storage: '100'}}",
-                "spec.budget.storage is 100, which is less than 1Mi. If the unit is missing, write 100Gi",
+                "{budget: {requests: {storage: 100}}}",
+                "spec.budget.requests.storage is 100, which is less than 1Mi. If the unit is missing, write 100Gi",
             ),
             (
                 "{budget: {requests: {memory: '64'}}}",
                 "spec.budget.requests.memory is 64, which is less than 1Mi. If the unit is missing, write 64Gi",
             ),
             (
-                "{projects: [{name: p, share: {live: {limits: {ephemeralStorage: '8'}}}}]}",
-                "spec.projects[p].share.live.limits.ephemeralStorage is 8, which is less than 1Mi. If the unit is \
+                "{projects: [{name: p, live: {share: {limits: {ephemeral-storage: '8'}}}}]}",
+                "spec.projects[p].live.share.limits.ephemeral-storage is 8, which is less than 1Mi. If the unit is \
                  missing, write 8Gi",
             ),
             (
@@ -152,7 +148,7 @@ mod tests {
                 "spec.budget.requests.memory is 16k, which is less than 1Mi. If k is not the unit that was meant, \
                  write 16Mi or 16Gi",
             ),
-            ("{budget: {storage: 1Mi, requests: {memory: '0', cpu: '8'}}}", ""),
+            ("{budget: {requests: {storage: 1Mi, memory: 0, cpu: 8}}}", ""),
         ] {
             let spec: AITeamSpec = serde_saphyr::from_str(spec).unwrap();
             assert_eq!(missing(&spec).join("; "), message);

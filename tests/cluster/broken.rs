@@ -251,7 +251,7 @@ async fn a_new_team_that_is_invalid_says_nothing_of_bindings() {
     // What the Blueprint grants by default the operator alone compares with shares.
     let spec = json!({
         "members": [{"role": "DataScientist", "groups": ["science"]}],
-        "projects": [{"name": "p", "live": {}, "share": {"live": {"requests": {"cpu": "100000"}}}}],
+        "projects": [{"name": "p", "live": {"share": {"requests": {"cpu": 100_000}}}}],
     });
     let team = Team::create(stage().await, "misbegotten", spec).await;
     let seen = team.until_not_ready("Invalid", "the shares together need requests.cpu 100k").await;

@@ -9,7 +9,7 @@ fn spec(storage: &str) -> Value {
     json!({
         "members": [{"role": "DataScientist", "groups": ["science"]}],
         "projects": [{"name": "first"}],
-        "budget": {"requests": {"cpu": "8", "memory": "32Gi"}, "limits": {"memory": "64Gi"}, "storage": storage},
+        "budget": {"requests": {"cpu": 8, "memory": "32Gi", "storage": storage}, "limits": {"memory": "64Gi"}},
     })
 }
 

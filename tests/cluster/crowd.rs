@@ -48,7 +48,7 @@ async fn two_hundred_workbenches_and_five_hundred_runs() {
     let (_turn, stage) = alone().await;
     let mut spec = at_work();
     spec["budget"] =
-        json!({"requests": {"cpu": "250", "memory": "900Gi"}, "limits": {"memory": "1800Gi"}, "storage": "9Ti"});
+        json!({"requests": {"cpu": "250", "memory": "900Gi", "storage": "9Ti"}, "limits": {"memory": "1800Gi"}});
     // All of these workbenches are one person's, which no site would allow.
     let admin = stage.admin().await;
     let mut site = admin.get(&crate::actor::path("Blueprint", "", "default")).await.expect("the default Blueprint");

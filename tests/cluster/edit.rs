@@ -108,8 +108,8 @@ async fn a_capability_goes_and_its_data_stays() {
 async fn a_project_gets_a_production_side_later() {
     let team = Team::ready(stage().await, "produces", minimal()).await;
     assert!(team.admin.find(&team.space_path("first--live")).await.is_none());
-    let share = json!({"live": {"requests": {"cpu": "2", "memory": "8Gi"}}});
-    team.edit(json!({"projects": [{"name": "first", "live": {}, "share": share}]})).await;
+    let live = json!({"share": {"requests": {"cpu": 2, "memory": "8Gi"}}});
+    team.edit(json!({"projects": [{"name": "first", "live": live}]})).await;
     let ready = team.until_ready().await;
     let space = team.admin.get(&team.space_path("first--live")).await.expect("the namespace");
     assert_eq!(space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");

@@ -153,7 +153,7 @@ async fn guardrails_wait_for_no_question_about_engines() {
     let mark = team.mark();
     team.edit(json!({
         "shared": {"experiments": {"storage": "5Gi"}},
-        "budget": {"requests": {"cpu": "15", "memory": "60Gi"}, "storage": "400Gi"},
+        "budget": {"requests": {"cpu": 15, "memory": "60Gi", "storage": "400Gi"}},
     }))
     .await;
     team.until("has its experiments", |seen| component(seen, "Experiments")["state"] == "Ready").await;

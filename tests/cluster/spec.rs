@@ -19,7 +19,7 @@ pub fn everything() -> Value {
         "shared": {"experiments": {"storage": "5Gi"}, "models": {}, "featureStore": {"storage": "5Gi"}},
         "projects": [
             {
-                "name": "first", "live": {}, "share": {"live": {"requests": {"cpu": "2", "memory": "8Gi"}}},
+                "name": "first", "live": {"share": {"requests": {"cpu": 2, "memory": "8Gi"}}},
                 "members": [{"role": "CitizenDataScientist", "users": ["bo@example.com"]}],
             },
             {"name": "second"},
@@ -57,7 +57,7 @@ pub fn at_work() -> Value {
         ],
         "shared": {"models": {"storage": "5Gi"}},
         "projects": [
-            {"name": "first", "live": {}, "share": {"live": {"requests": {"cpu": "4", "memory": "16Gi"}, "storage": "20Gi"}}},
+            {"name": "first", "live": {"share": {"requests": {"cpu": "4", "memory": "16Gi", "storage": "20Gi"}}}},
         ],
     })
 }

@@ -95,7 +95,8 @@ async fn a_removed_production_side_keeps_serving() {
 async fn under_delete_a_removed_project_goes() {
     let mut spec = minimal();
     spec["deletionPolicy"] = json!("Delete");
-    spec["projects"] = json!([{"name": "first"}, {"name": "second", "live": {}, "share": {"live": {"requests": {"cpu": "1", "memory": "4Gi"}}}}]);
+    spec["projects"] =
+        json!([{"name": "first"}, {"name": "second", "live": {"share": {"requests": {"cpu": 1, "memory": "4Gi"}}}}]);
     let team = Team::ready(stage().await, "purges", spec).await;
     // What takes data along has to be meant: until then people go, and the rest stays.
     team.edit(json!({"projects": [{"name": "first"}]})).await;

@@ -135,7 +135,7 @@ async fn the_same_words_elsewhere_are_no_block() {
             "shared": null, "live": null, "list": [{"live": null}], "deep": {"projects": [{"live": null}], "shared": {"models": null}},
             "text": "\"spec\":{\"shared\":null}", "brackets": "}]}{[",
         }}},
-        "projects": [{"name": "p", "live": {}, "share": {"live": null}, "purpose": "\"live\":null"}],
+        "projects": [{"name": "p", "live": {"share": null}, "purpose": "\"live\":null"}],
         "shared": {
             "experiments": {"parameters": {"live": null, "models": null, "shared": {"training": null}}, "storage": null},
             "share": null,

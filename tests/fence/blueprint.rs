@@ -31,8 +31,8 @@ fn strict() -> Value {
         "images": {"scipy": "quay.io/jupyter/scipy-notebook:2026-07-20"},
         "egress": {"packages": {"cidrs": ["203.0.113.10/32"], "ports": [3128]}},
         "budget": {"maximum": {
-            "requests": {"cpu": "4", "memory": "16Gi"}, "limits": {"memory": "32Gi"}, "storage": "1Ti",
-            "devices": {"nvidia.com/gpu": 2},
+            "requests": {"cpu": 4, "memory": "16Gi", "storage": "1Ti", "nvidia.com/gpu": 2},
+            "limits": {"memory": "32Gi"},
         }},
     })
 }
@@ -59,7 +59,7 @@ fn cases() -> Vec<(Value, &'static str, Value)> {
     let own = |image: &str| json!({"shared": {"images": [{"name": "own", "image": image}]}});
     let budget = |budget: Value| json!({"budget": budget});
     let requests = |field: &str, amount: &str| budget(json!({"requests": {field: amount}}));
-    let device = |name: &str, count: i32| budget(json!({"devices": {name: count}}));
+    let device = |name: &str, count: i32| budget(json!({"requests": {name: count}}));
     vec![
         (
             json!({"labels": {"env": "prod"}}),
@@ -111,13 +111,13 @@ fn cases() -> Vec<(Value, &'static str, Value)> {
             budget(json!({"limits": {"memory": "32Gi", "cpu": "1000"}})),
         ),
         (
-            budget(json!({"storage": "1025Gi"})),
-            "spec.budget.storage is 1025Gi, more than the maximum 1Ti of Blueprint sentences. Lower it",
-            budget(json!({"storage": "1Ti"})),
+            budget(json!({"requests": {"storage": "1025Gi"}})),
+            "spec.budget.requests.storage is 1025Gi, more than the maximum 1Ti of Blueprint sentences. Lower it",
+            budget(json!({"requests": {"storage": "1Ti"}})),
         ),
         (
             device("nvidia.com/gpu", 3),
-            "spec.budget.devices[nvidia.com/gpu] is 3, more than the maximum 2 of Blueprint sentences. Lower it",
+            "spec.budget.requests[nvidia.com/gpu] is 3, more than the maximum 2 of Blueprint sentences. Lower it",
             device("nvidia.com/gpu", 2),
         ),
     ]
@@ -153,8 +153,8 @@ async fn a_team_asks_for_what_its_blueprint_allows() {
         }
     }
     // All problems are reported at once.
-    let all = json!({"labels": {"colour": "red"}, "backbone": {"egress": ["moon"]}, "budget": {"storage": "2Ti"}});
-    for says in ["lacks 'cost-center'", "has 'colour'", "has 'moon'", "spec.budget.storage is 2Ti"] {
+    let all = json!({"labels": {"colour": "red"}, "backbone": {"egress": ["moon"]}, "budget": {"requests": {"storage": "2Ti"}}});
+    for says in ["lacks 'cost-center'", "has 'colour'", "has 'moon'", "spec.budget.requests.storage is 2Ti"] {
         admin.post(TRY, complete(all.clone())).await.refused_by(BLUEPRINT, says);
     }
 }
@@ -167,7 +167,7 @@ async fn what_no_blueprint_speaks_of_is_free() {
     site(&admin, "open", &json!({})).await;
     let much = json!({
         "shared": {"images": [{"name": "own", "image": "anywhere.example.com/x:1"}]},
-        "budget": {"requests": {"cpu": "4000"}, "storage": "9Pi", "devices": {"nvidia.com/gpu": 3}},
+        "budget": {"requests": {"cpu": "4000", "storage": "9Pi", "nvidia.com/gpu": 3}},
     });
     let at = |site: &str| {
         let mut spec = much.clone();
@@ -202,7 +202,7 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
         "blueprint": "mild", "labels": {"colour": "red", "taste": "sour"}, "backbone": {"egress": ["moon"]},
         "members": [{"role": "MLEngineer", "users": ["ana", "bo"]}],
         "shared": {"images": [{"name": "cobol"}, {"name": "own", "image": "anywhere.example.com/x:1"}]},
-        "budget": {"requests": {"cpu": "9"}, "devices": {"nvidia.com/gpu": 9}},
+        "budget": {"requests": {"cpu": "9", "nvidia.com/gpu": 9}},
     });
     admin.post(&format!("{API}/aiteams"), team("veteran", &spec)).await.passes();
     let mut stricter = strict();
@@ -236,7 +236,7 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
             json!({"budget": {"requests": {"cpu": "10"}}}),
             "spec.budget.requests.cpu is 10, more than the maximum 4 of Blueprint mild. Lower it",
         ),
-        (json!({"budget": {"devices": {"nvidia.com/gpu": 10}}}), "spec.budget.devices[nvidia.com/gpu] is 10"),
+        (json!({"budget": {"requests": {"nvidia.com/gpu": 10}}}), "spec.budget.requests[nvidia.com/gpu] is 10"),
     ];
     for (spec, says) in worse {
         admin.patch(&one, json!({"spec": spec})).await.refused_by(BLUEPRINT, says);
@@ -245,7 +245,7 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
     for spec in [
         json!({"labels": {"colour": null, "env": "prod"}}),
         json!({"shared": {"images": [{"name": "scipy"}, {"name": "own", "image": "anywhere.example.com/x:1"}]}}),
-        json!({"budget": {"requests": {"cpu": "8"}, "devices": {"nvidia.com/gpu": 8}}}),
+        json!({"budget": {"requests": {"cpu": 8, "nvidia.com/gpu": 8}}}),
         json!({"labels": {"cost-center": "1"}}),
     ] {
         admin.patch(&one, json!({"spec": spec})).await.passes();

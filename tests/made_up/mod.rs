@@ -12,8 +12,8 @@ use serde_json::json;
 use strata::api::Quantity;
 use strata::api::blueprint::{Archetype, BlueprintSpec, Cell};
 use strata::api::team::{
-    AITeam, AITeamSpec, Backbone, CapabilityBlock, Compute, Customer, Delivery, Live, Member, Project, ProjectShare,
-    Resources, Shared, Subjects, TeamType,
+    AITeam, AITeamSpec, Backbone, CapabilityBlock, Customer, Delivery, Live, Member, Project, ResourceList, Resources,
+    Shared, Subjects, TeamType, Workspace,
 };
 use strata::api::vocabulary::{Layer, Level, Role};
 
@@ -98,26 +98,36 @@ fn customer() -> BoxedStrategy<Customer> {
         .boxed()
 }
 
-fn compute(cpu: i64, memory: i64) -> BoxedStrategy<Compute> {
-    (of(1..=cpu), of(1..=memory))
-        .prop_map(|(cpu, memory)| Compute {
-            cpu: cpu.map(|cpu| Quantity(format!("{}m", cpu * 250))),
-            memory: memory.map(|memory| Quantity(format!("{}Mi", memory * 300))),
-            ephemeral_storage: None,
+fn compute(cpu: i64, memory: i64) -> BoxedStrategy<ResourceList> {
+    let list = |(cpu, memory): (Option<i64>, Option<i64>)| {
+        let cpu = cpu.map(|cpu| ("cpu".to_owned(), amount(cpu * 250, "m")));
+        let memory = memory.map(|memory| ("memory".to_owned(), amount(memory * 300, "Mi")));
+        cpu.into_iter().chain(memory).collect()
+    };
+    (of(1..=cpu), of(1..=memory)).prop_map(list).boxed()
+}
+
+/// An amount, as a number where its unit allows that.
+fn amount(number: i64, unit: &str) -> Quantity {
+    if unit == "m" && number % 1000 == 0 {
+        return Quantity::Number(number / 1000);
+    }
+    Quantity::Text(format!("{number}{unit}"))
+}
+
+fn resources(cpu: i64, memory: i64, storage: i64, devices: i64) -> BoxedStrategy<Resources> {
+    let devices = btree_map(select(vec!["nvidia.com/gpu".to_owned()]), (0..=devices).prop_map(Quantity::Number), 0..2);
+    let storage = of((1..=storage).prop_map(|size| ("storage".to_owned(), amount(size, "Gi"))));
+    (compute(cpu, memory), storage, devices)
+        .prop_map(|(mut requests, storage, devices)| {
+            requests.extend(storage.into_iter().chain(devices));
+            Resources { requests, limits: ResourceList::new() }
         })
         .boxed()
 }
 
-fn resources(cpu: i64, memory: i64, storage: i64, devices: i64) -> BoxedStrategy<Resources> {
-    let devices = btree_map(select(vec!["nvidia.com/gpu".to_owned()]), 0..=devices, 0..2);
-    let storage = of((1..=storage).prop_map(|size| Quantity(format!("{size}Gi"))));
-    (of(compute(cpu, memory)), storage, devices)
-        .prop_map(|(requests, storage, devices)| Resources { requests, limits: None, storage, devices })
-        .boxed()
-}
-
 fn budget() -> BoxedStrategy<Resources> {
-    (resources(400, 2000, 4000, 16), of(compute(800, 4000)))
+    (resources(400, 2000, 4000, 16), compute(800, 4000))
         .prop_map(|(resources, limits)| Resources { limits, ..resources })
         .boxed()
 }
@@ -127,10 +137,10 @@ fn share() -> BoxedStrategy<Resources> {
 }
 
 fn block() -> BoxedStrategy<CapabilityBlock> {
-    (of(any::<bool>()), of(1..40))
+    (of(any::<bool>()), of(1_i64..40))
         .prop_map(|(enabled, storage)| CapabilityBlock {
             enabled,
-            storage: storage.map(|size| Quantity(format!("{size}Gi"))),
+            storage: storage.map(|size| amount(size, "Gi")),
             ..CapabilityBlock::default()
         })
         .boxed()
@@ -179,20 +189,17 @@ fn projects() -> BoxedStrategy<Vec<Project>> {
 
 /// A project; its name is given to it by others.
 pub fn project() -> BoxedStrategy<Project> {
-    let shares = (of(share()), of(share()), of(0..5)).prop_map(|(workspace, live, weight)| ProjectShare {
-        workspace,
-        live,
-        weight,
-    });
-    (members(), of(shares), any::<bool>())
-        .prop_map(|(members, share, live)| Project {
+    let workspace = (of(share()), of(0..5)).prop_map(|(share, weight)| Workspace { share, weight });
+    let live = (of(share()), of(0..5)).prop_map(|(share, weight)| Live { share, weight });
+    (members(), of(workspace), of(live))
+        .prop_map(|(members, workspace, live)| Project {
             name: "p".to_owned(),
             purpose: None,
             priority: strata::api::team::Priority::default(),
             members,
-            share: share.map(|share| ProjectShare { live: share.live.filter(|_| live), ..share }),
+            workspace,
             uses: Vec::new(),
-            live: live.then_some(Live {}),
+            live,
         })
         .boxed()
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::team::{Compute, Priority};
-use crate::api::{rules, schema};
+use crate::api::quantity::Amount;
+use crate::api::team::{Priority, ResourceList, devices};
+use crate::api::{amounts, rules, schema};
 
 /// Where images come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,18 +30,16 @@ pub struct Registries {
 /// How large a pod is and where it may run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::requests_within_limits()))]
+#[schemars(extend("x-kubernetes-validations" = rules::size()))]
 pub struct Size {
-    /// The requests of the pod.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<Compute>,
-    /// The limits of the pod.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Compute>,
-    /// Devices by resource name.
+    /// The requests of the pod, devices among them: `{cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::devices")]
-    pub devices: BTreeMap<String, i64>,
+    #[schemars(schema_with = "amounts::of_pod")]
+    pub requests: ResourceList,
+    /// The limits of the pod.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "amounts::of_pod")]
+    pub limits: ResourceList,
     /// Labels of the nodes it may run on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::strings")]
@@ -53,6 +52,14 @@ pub struct Size {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub runtime_class_name: Option<String>,
+}
+
+impl Size {
+    /// Its devices with their numbers.
+    #[must_use]
+    pub fn devices(&self) -> BTreeMap<String, Amount> {
+        devices(&self.requests, &self.limits)
+    }
 }
 
 /// The devices, tolerations and priorities of pods beside those of sizes.

@@ -88,7 +88,11 @@ fn answer(map: &mut Map<String, Value>) {
     let Some((pattern, message)) = ANSWERS.iter().find(|(known, _)| *known == pattern) else { return };
     // An empty text is already refused as too short.
     let empty = if map.get("minLength").and_then(Value::as_u64) > Some(0) { "self == '' || " } else { "" };
-    let rule = json!({"rule": format!("{empty}self.matches('{}')", pattern.replace('\\', "\\\\")), "message": message});
+    let mut rule = format!("{empty}self.matches('{}')", pattern.replace('\\', "\\\\"));
+    if map.contains_key("x-kubernetes-int-or-string") {
+        rule = format!("type(self) == int ? self >= 0 : ({rule})");
+    }
+    let rule = json!({"rule": rule, "message": message});
     map.remove("pattern");
     match map.get_mut("x-kubernetes-validations").and_then(Value::as_array_mut) {
         Some(rules) => rules.push(rule),

@@ -27,6 +27,7 @@ pub struct CapabilityBlock {
     pub parameters: BTreeMap<String, Value>,
     /// The size of the engine's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = rules::size_of_volume()))]
     pub storage: Option<Quantity>,
     /// The Secret with the engine's credentials, in the namespace where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

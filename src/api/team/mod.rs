@@ -21,9 +21,9 @@ use super::{rules, schema};
 
 pub use layers::{Backbone, CapabilityBlock, Credentials, Delivery, Image, Offer, Shared};
 pub use people::{Customer, Member, Subjects};
-pub use project::{Live, Priority, Project, ProjectShare, Use};
+pub use project::{Live, Priority, Project, Use, Workspace};
 pub use readable::Readable;
-pub use resources::{Compute, Resources};
+pub use resources::{ResourceList, Resources, devices, is_device};
 
 /// An AI team: its people, its budget, its three layers and its projects.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,12 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Member, Resources};
-use crate::api::rules;
 use crate::api::vocabulary::Capability;
 
 /// A project of the team.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = rules::live_share_needs_live()))]
 pub struct Project {
     /// The project's name; part of its namespaces' names.
     #[schemars(
@@ -34,9 +32,9 @@ pub struct Project {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
     pub members: Vec<Member>,
-    /// The share of the project in the budget.
+    /// The Workspace, where its people work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<ProjectShare>,
+    pub workspace: Option<Workspace>,
     /// Shared capabilities of other teams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -46,9 +44,39 @@ pub struct Project {
     pub live: Option<Live>,
 }
 
-/// The production side of a project. It has no settings of its own yet.
+/// The Workspace of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Live {}
+pub struct Workspace {
+    /// Its explicit share of the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Resources>,
+    /// Its weight in the part of the budget without explicit shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
+    pub weight: Option<i32>,
+}
+
+/// The production side of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Live {
+    /// Its explicit share of the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Resources>,
+    /// Its weight in the part of the budget without explicit shares. Where it is absent: 1;
+    /// or 0 if the share names requests of both cpu and memory, which then is all it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub weight: Option<i32>,
+}
+
+impl Live {
+    /// The weight, with its default.
+    #[must_use]
+    pub fn weight(&self) -> i32 {
+        let names = |resource: &str| self.share.as_ref().is_some_and(|share| share.requests.contains_key(resource));
+        self.weight.unwrap_or_else(|| i32::from(!(names("cpu") && names("memory")))).max(0)
+    }
+}
 
 /// Which project's jobs go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,21 +88,6 @@ pub enum Priority {
     Normal,
     /// After the others.
     Low,
-}
-
-/// What a project takes of the budget.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ProjectShare {
-    /// The Workspace's explicit share.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<Resources>,
-    /// The Live side's explicit share.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<Resources>,
-    /// The Workspace's weight in the part of the budget without explicit shares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
-    pub weight: Option<i32>,
 }
 
 /// A shared capability of another team.

@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::api::amounts::{float, sound};
+
 fn rule(rule: &str, message: &str, field: &str) -> Value {
     let mut value = json!({"rule": rule, "message": message});
     if !field.is_empty() {
@@ -55,6 +57,16 @@ pub(crate) fn component() -> Vec<Value> {
     ]
 }
 
+/// That a size is not less than the earlier one.
+fn grows(size: &str, earlier: &str) -> String {
+    format!("!{} || !{} || {} >= {}", sound(size), sound(earlier), float(size), float(earlier))
+}
+
+/// That a volume of this size holds anything.
+fn holds(size: &str) -> String {
+    format!("!{} || {} >= 1048576.0", sound(size), float(size))
+}
+
 /// Where a dataset's data is.
 pub(crate) fn dataset() -> Vec<Value> {
     vec![
@@ -75,12 +87,15 @@ pub(crate) fn dataset() -> Vec<Value> {
             "",
         ),
         rule(
-            "!has(self.volume) || !has(oldSelf.volume) || !isQuantity(self.volume.size) || !isQuantity(oldSelf.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity(oldSelf.volume.size)) >= 0",
+            &format!(
+                "!has(self.volume) || !has(oldSelf.volume) || {}",
+                grows("self.volume.size", "oldSelf.volume.size")
+            ),
             "a volume can only grow: set the earlier size, or more",
             ".volume.size",
         ),
         rule(
-            "!has(self.volume) || !isQuantity(self.volume.size) || self.volume.size.startsWith('-') || quantity(self.volume.size).compareTo(quantity('1Mi')) >= 0",
+            &format!("!has(self.volume) || {}", holds("self.volume.size")),
             "a volume has at least 1Mi. If the unit is missing, write for example 10Gi",
             ".volume.size",
         ),
@@ -96,12 +111,12 @@ pub(crate) fn dataset() -> Vec<Value> {
 pub(crate) fn workbench() -> Vec<Value> {
     vec![
         rule(
-            "!isQuantity(self.storage) || !isQuantity(oldSelf.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0",
+            &grows("self.storage", "oldSelf.storage"),
             "a home volume can only grow: set the earlier size, or more",
             ".storage",
         ),
         rule(
-            "!isQuantity(self.storage) || self.storage.startsWith('-') || quantity(self.storage).compareTo(quantity('1Mi')) >= 0",
+            &holds("self.storage"),
             "a home volume has at least 1Mi. If the unit is missing, write for example 10Gi",
             ".storage",
         ),

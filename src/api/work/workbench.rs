@@ -80,7 +80,7 @@ pub struct WorkbenchSpec {
 }
 
 fn home() -> Quantity {
-    Quantity("10Gi".to_owned())
+    Quantity::from("10Gi")
 }
 
 /// The state that a server should be in.

@@ -10,10 +10,10 @@ use jsonschema::error::ValidationErrorKind;
 use kube_cel::{CompiledSchema, compile_schema};
 use serde_json::Value;
 
-use crate::api::crd;
 use crate::api::team::blocks::{BLOCKS, refusal};
 use crate::api::work::WorkKind;
 use crate::api::work::schema::NO_ZONE;
+use crate::api::{amounts, crd};
 
 /// A kind's schema, compiled once.
 struct Kind {
@@ -27,8 +27,9 @@ static KINDS: LazyLock<BTreeMap<String, Kind>> = LazyLock::new(|| {
         .iter()
         .map(|definition| {
             let schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-            let structure = jsonschema::options().offline().build(&schema).ok();
-            let rules = compile_schema(&schema);
+            let offline = amounts::offline(&schema);
+            let structure = jsonschema::options().offline().build(&offline).ok();
+            let rules = compile_schema(&offline);
             let kind = definition["spec"]["names"]["kind"].as_str().unwrap_or_default();
             (kind.to_owned(), Kind { schema, structure, rules })
         })
@@ -46,13 +47,13 @@ pub fn errors(name: &str, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     unknown("", &kind.schema, value, &mut found);
     duplicates("", &kind.schema, value, &mut found);
-    let value = kube_cel::apply_defaults(&kind.schema, value);
+    let value = amounts::as_texts(&kind.schema, &kube_cel::apply_defaults(&kind.schema, value));
     if let Some(structure) = &kind.structure {
-        found.extend(
-            structure
-                .iter_errors(&value)
-                .map(|error| at(&dotted(&error.instance_path().to_string()), &sentence(&error))),
-        );
+        found.extend(structure.iter_errors(&value).map(|error| {
+            let place = error.instance_path().to_string();
+            let is_amount = schema_at(&kind.schema, &place).is_some_and(amounts::is_amount);
+            at(&dotted(&place), &sentence(&error, is_amount))
+        }));
     }
     found.sort();
     if found.is_empty() {
@@ -62,6 +63,15 @@ pub fn errors(name: &str, value: &Value) -> Vec<String> {
         found.extend(unknown_zone(&value));
     }
     found
+}
+
+/// The schema of the value at a JSON pointer.
+fn schema_at<'a>(schema: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(schema, |schema, step| {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let field = schema["properties"].get(&name).or_else(|| schema.get("additionalProperties"));
+        field.or_else(|| schema.get("items"))
+    })
 }
 
 fn broken_rules(kind: &Kind, value: &Value) -> Vec<String> {
@@ -84,12 +94,15 @@ fn unknown_zone(value: &Value) -> Option<String> {
 
 /// What is wrong with one value. All the words that would do are named: there
 /// are never many.
-fn sentence(error: &ValidationError<'_>) -> String {
+fn sentence(error: &ValidationError<'_>, is_amount: bool) -> String {
     let place = dotted(&error.instance_path().to_string());
     if let Some(block) = BLOCKS.iter().find(|block| error.instance().is_null() && is_at(&place, block)) {
         return refusal(block);
     }
     match error.kind() {
+        ValidationErrorKind::Type { .. } if is_amount => {
+            format!("{} is neither an integer nor a text. Write a fraction as text: \"0.5\", or 500m", error.instance())
+        }
         ValidationErrorKind::Enum { options } => {
             let words = options.as_array().into_iter().flatten();
             let words: Vec<String> =
@@ -218,8 +231,13 @@ mod tests {
         assert_eq!(team(&json!({"sharde": {}})), ["spec.sharde: the field does not exist"]);
         let twice = json!({"projects": [{"name": "a"}, {"name": "a"}]});
         assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is a duplicate"]);
-        let share = json!({"projects": [{"name": "a", "share": {"live": {"storage": "1Gi"}}}]});
-        assert!(team(&share)[0].contains("add `live: {}`"), "{:?}", team(&share));
+        let share = json!({"budget": {"requests": {"cpu": 4, "memory": 0.5}}});
+        assert_eq!(
+            team(&share),
+            [
+                "spec.budget.requests.memory: 0.5 is neither an integer nor a text. Write a fraction as text: \"0.5\", or 500m"
+            ]
+        );
     }
 
     #[test]

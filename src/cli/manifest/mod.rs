@@ -18,7 +18,7 @@ use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
-pub use read::{Document, documents, files, whole};
+pub use read::{Document, documents, files, split as read_text, whole};
 pub use work::WorkManifest;
 pub use write::{generated, yaml};
 

@@ -97,7 +97,7 @@ fn is_manifest(path: &Path) -> bool {
 
 /// The documents of a text. It is parted here, so that an error can say which
 /// document it is in; a line that begins with `---` always ends a document.
-pub(super) fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>> {
+pub fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>> {
     let mut documents = Vec::new();
     let mut errors = Vec::new();
     for (index, (line, part)) in parts(text).iter().enumerate() {

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(workbench.value["spec"], serde_json::json!({"owner": "ana", "image": "scipy"}));
         let workbench: Workbench = workbench.object().unwrap();
         // Defaults of the API server are filled in while reading.
-        assert_eq!((workbench.spec.size.as_str(), workbench.spec.storage.0.as_str()), ("small", "10Gi"));
+        assert_eq!((workbench.spec.size.as_str(), workbench.spec.storage.text().as_ref()), ("small", "10Gi"));
         assert_eq!(workbench.spec.desired_state, None);
     }
 

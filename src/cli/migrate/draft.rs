@@ -181,15 +181,12 @@ pub fn below(pointer: &str, key: &str) -> String {
 /// A pointer as people write it: `spec.projects[0].share`.
 #[must_use]
 pub fn dotted(pointer: &str) -> String {
-    let mut path = String::new();
-    for step in steps(pointer) {
-        match step.parse::<usize>() {
-            Ok(index) => path.push_str(&format!("[{index}]")),
-            Err(_) if path.is_empty() => path.push_str(&step),
-            Err(_) => path.push_str(&format!(".{step}")),
-        }
-    }
-    path
+    let join = |path: String, step: String| match step.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => step,
+        Err(_) => format!("{path}.{step}"),
+    };
+    steps(pointer).fold(String::new(), join)
 }
 
 #[cfg(test)]
@@ -236,6 +233,9 @@ mod tests {
         ] {
             assert_eq!(edited(text, |d| d.carry("/b", "/a", "b")).trim_end(), expected.trim_end(), "{text}");
         }
+        let only = "a: {}\nc:\n  # two\n  b:\n    d: 2\n";
+        assert_eq!(edited(only, |d| d.carry("/c/b", "/a", "b")), "a:\n  # two\n  b:\n    d: 2\nc:\n  {}\n");
+        assert_eq!(edited("c:\n  b: 2  # two\n", |d| d.remove("/c/b")), "c:\n  # two\n  {}\n");
         let item = "- b: {z: 1}\n  # x\n  x: {}\n";
         assert_eq!(edited(item, |d| d.carry("/0/b", "/0/x", "b")), "# x\n- x: {b: {z: 1}}\n");
     }

@@ -5,7 +5,7 @@
 
 mod blueprint;
 mod documents;
-mod draft;
+pub mod draft;
 mod model_service;
 mod team;
 mod text;

@@ -87,14 +87,28 @@ impl Text {
         let region = self.region(&place);
         let indent = self.column(self.line_start(region.start));
         let comments = self.comments(&(place.key().start..region.end));
-        let mut kept: String = comments.iter().map(|comment| format!("{indent}{comment}\n")).collect();
+        let mut kept = own_lines(&comments, &indent);
+        let rest = self.rest(&place, &region);
         if !self.begins_a_line(place.key()) {
             // It shares its line with a dash or a brace: comments go above that line.
             let start = self.line_start(region.start);
             kept.push_str(&self.text[start..region.start]);
+            kept.push_str(&rest);
             return Some(self.with(start..region.end, &kept));
         }
+        kept.push_str(&rest);
         Some(self.with(region, &kept))
+    }
+
+    /// What stands where the only entry of a block was: without it, that would be nothing.
+    fn rest(&self, place: &Place<'_>, region: &Range<usize>) -> String {
+        if place.flow || place.entries.len() > 1 {
+            return String::new();
+        }
+        let own_line = self.begins_a_line(place.key());
+        let indent = if own_line { self.column(self.line_start(place.key().start)) } else { String::new() };
+        let end = if self.text[..region.end].ends_with('\n') { "\n" } else { "" };
+        format!("{indent}{{}}{end}")
     }
 
     /// Cuts the entry at the pointer out, with its comments.
@@ -120,7 +134,8 @@ impl Text {
             let column = key.start - self.line_start(key.start);
             Cut { above, value: Piece::Inline(shifted(&self.text[value.start..value.end], column, "")), right }
         };
-        Some((self.with(region, ""), cut))
+        let rest = self.rest(&place, &region);
+        Some((self.with(region, &rest), cut))
     }
 
     /// Puts an entry into the mapping at the pointer. `value` is that of the entry.
@@ -173,7 +188,7 @@ impl Text {
             }
         };
         let line = self.line_start(map.start);
-        let comments: String = above.iter().map(|comment| format!("{column}{comment}\n")).collect();
+        let comments = own_lines(&above, &column);
         format!("{}{comments}{}", &text[..line], &text[line..])
     }
 
@@ -197,6 +212,7 @@ impl Text {
             (true, None, Some(before)) => before..value.end,
             (true, None, None) => place.map.start + 1..place.map.end - 1,
             (false, Some(next), _) if !self.begins_a_line(key) => key.start..next,
+            (false, None, _) if !self.begins_a_line(key) => key.start..value.end,
             _ => self.line_start(key.start)..(self.line_end(value.end) + 1).min(self.text.len()),
         }
     }
@@ -274,6 +290,11 @@ impl Text {
     fn joined(&self, parts: impl Iterator<Item = String>) -> String {
         parts.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Comments, each on a line of its own.
+fn own_lines(comments: &[String], indent: &str) -> String {
+    comments.iter().fold(String::new(), |text, comment| text + indent + comment + "\n")
 }
 
 /// The text with the lines after its first one moved to another indentation.

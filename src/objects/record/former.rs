@@ -29,7 +29,7 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
     let prefix = |key: &str| identity[key].as_str().unwrap_or_default().to_owned();
     // Whoever wrote it left out what was empty.
     let prefixes = Prefixes { user: prefix("userPrefix"), group: prefix("groupPrefix") };
-    let site = serde_json::from_value::<BlueprintSpec>(value["site"].clone());
+    let site = serde_json::from_value::<BlueprintSpec>(with_devices(value["site"].clone()));
     let of = |site: &BlueprintSpec| {
         let backbone = Some(Backbone { egress: team.egress.clone(), ..Backbone::default() });
         let spec = AITeamSpec { backbone, ..AITeamSpec::default() };
@@ -42,6 +42,19 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
         team: team.clone(),
         ..format::read(&renewed)?
     })
+}
+
+/// The Blueprint with devices where they are now: among the requests of a size or a budget.
+fn with_devices(mut site: Value) -> Value {
+    let budgets = ["default", "maximum"].map(|name| format!("/budget/{name}"));
+    let sizes = site["sizes"].as_object().into_iter().flatten().map(|(name, _)| format!("/sizes/{name}"));
+    for place in sizes.chain(budgets).collect::<Vec<_>>() {
+        let Some(list) = site.pointer_mut(&place).and_then(Value::as_object_mut) else { continue };
+        let Some(Value::Object(devices)) = list.remove("devices") else { continue };
+        let requests = list.entry("requests").or_insert_with(|| json!({}));
+        requests.as_object_mut().into_iter().for_each(|requests| requests.extend(devices.clone()));
+    }
+    site
 }
 
 /// The team's name, which is how its namespaces begin.

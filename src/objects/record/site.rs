@@ -15,7 +15,7 @@ use crate::api::blueprint::{
     EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses, Toleration,
     TolerationOperator, pod_security_version,
 };
-use crate::api::team::{self, Backbone};
+use crate::api::team::{self, Backbone, Resources};
 use crate::api::{AITeamSpec, BlueprintSpec};
 use crate::plan::check::allowed_registries;
 use crate::plan::cidr;
@@ -197,7 +197,7 @@ impl Site {
 
 /// The devices, tolerations and priorities of pods, with the devices of the team's budget.
 fn of_team(mut rules: PodRules, spec: &AITeamSpec) -> PodRules {
-    rules.devices.extend(spec.budget.iter().flat_map(|budget| budget.devices.keys()).cloned());
+    rules.devices.extend(spec.budget.iter().flat_map(Resources::devices).cloned());
     rules.devices.sort_unstable();
     rules.devices.dedup();
     rules

@@ -13,7 +13,8 @@ const SITE: &str = "{archetype: Division, podSecurityVersion: v1.35,
     rights: [{role: DataScientist, layer: Live, level: Use, pipelines: true}],
     registries: {team: 'r.example.com/${team}/', mirrors: {quay.io: 'r.example.com/quay'}}, images: {scipy: x/y:1},
     egress: {objects: {cidrs: [10.0.0.0/8], ports: [9000], env: {A: b}}, web: {cidrs: [0.0.0.0/0]}},
-    ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: {small: {}}}";
+    ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: {small: {}, gpu: {requests: {nvidia.com/gpu: 1}}},
+    budget: {maximum: {requests: {cpu: 64, nvidia.com/mig: 4}}}}";
 
 fn identity() -> Identity {
     Identity { name: "abc".to_owned(), uid: "u".to_owned() }
@@ -106,7 +107,7 @@ fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
     let before = text(&site);
     let mut other = site.clone();
     other.images.insert("more".to_owned(), "x/more:1".to_owned());
-    other.sizes.clear();
+    other.sizes.remove("small");
     other.egress.remove("web");
     other.parameters.insert("mlflow".to_owned(), [("image".to_owned(), json!("x"))].into());
     assert_eq!(text(&other), before);
@@ -192,6 +193,8 @@ fn the_former_record_is_read() {
     spec.members.clear();
     let mut site = json!(site);
     site["identity"] = json!({"userPrefix": "oidc:"});
+    site["sizes"]["gpu"] = json!({"devices": {"nvidia.com/gpu": 1}});
+    site["budget"] = json!({"maximum": {"requests": {"cpu": "64"}, "devices": {"nvidia.com/mig": 4}}});
     let former = json!({
         "uid": "u", "withdrawn": true, "spec": spec, "site": site, "blueprint": {"name": "site", "generation": 4},
         "namespaces": {"abc--backbone": "1"},
@@ -206,4 +209,17 @@ fn the_former_record_is_read() {
     assert_eq!((read.site, read.rights), (None, None));
     assert_eq!(read.prefixes.unwrap().user, "oidc:");
     assert_eq!(read.choices, record().choices);
+}
+
+/// The text that the program wrote which knew devices beside the requests of a budget.
+#[test]
+fn record_of_an_earlier_form_of_the_api_reads_and_stays() {
+    let text = include_str!("../../../tests/records/v1.json");
+    let read = Record::read(&entry(text)).unwrap();
+    let (team, site) = read.guarded("fraud").unwrap();
+    assert_eq!(site.pods.unwrap().devices, ["nvidia.com/gpu", "nvidia.com/mig"]);
+    assert_eq!(team.spec.customers[0].namespaces, ["checkout-prod"]);
+    // What is written is what that program reads: the same to the byte.
+    let again = read.desired(&Identity { name: "fraud".to_owned(), uid: "u".to_owned() }).object;
+    assert_eq!(again["data"][ENTRY], text.trim_end());
 }

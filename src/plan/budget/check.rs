@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn shares_stay_within_the_budget() {
         let spec: AITeamSpec = serde_saphyr::from_str(
-            "{budget: {requests: {cpu: '4'}}, projects: [{name: p, live: {}, share: {live: {requests: {cpu: '5'}}}}]}",
+            "{budget: {requests: {cpu: '4'}}, projects: [{name: p, live: {share: {requests: {cpu: 5}}}}]}",
         )
         .unwrap();
         let budget = super::super::budget(&spec, &BlueprintSpec::default()).unwrap();

@@ -9,8 +9,8 @@ pub mod shares;
 use std::collections::BTreeMap;
 
 use super::Usage;
-use crate::api::quantity::{Amount, Quantity, QuantityError};
-use crate::api::team::{Compute, Resources};
+use crate::api::quantity::{Amount, QuantityError};
+use crate::api::team::Resources;
 use crate::api::vocabulary::Layer;
 use crate::api::{AITeamSpec, BlueprintSpec, GROUP};
 
@@ -44,15 +44,12 @@ const FALLBACK: &[(&str, &str)] = &[(REQUESTS_CPU, "8"), (REQUESTS_MEMORY, "32Gi
 pub(super) const PAIRS: &[(&str, &str)] =
     &[(REQUESTS_CPU, LIMITS_CPU), (REQUESTS_MEMORY, LIMITS_MEMORY), (REQUESTS_EPHEMERAL, LIMITS_EPHEMERAL)];
 
-/// A resource's name in the spec: `requests.cpu`, `storage`, `devices.nvidia.com/gpu`.
+/// A resource's name in the spec: `requests.cpu`, `requests[nvidia.com/gpu]`.
 #[must_use]
 pub fn field(resource: &str) -> String {
-    match resource {
-        STORAGE => "storage".to_owned(),
-        REQUESTS_EPHEMERAL => "requests.ephemeralStorage".to_owned(),
-        LIMITS_EPHEMERAL => "limits.ephemeralStorage".to_owned(),
-        device if is_device(device) => format!("devices[{}]", device.trim_start_matches("requests.")),
-        other => other.to_owned(),
+    match resource.split_once('.') {
+        Some((side, device)) if is_device(resource) => format!("{side}[{device}]"),
+        _ => resource.to_owned(),
     }
 }
 
@@ -93,25 +90,9 @@ pub fn device(name: &str) -> String {
 
 /// The amounts of the resources, by the quota's names.
 pub fn amounts(resources: &Resources) -> Result<Amounts, QuantityError> {
-    let mut amounts = Amounts::new();
-    let mut put = |name: &str, quantity: &Option<Quantity>| -> Result<(), QuantityError> {
-        if let Some(quantity) = quantity {
-            amounts.insert(name.to_owned(), quantity.amount()?);
-        }
-        Ok(())
-    };
-    let none = Compute::default();
-    let requests = resources.requests.as_ref().unwrap_or(&none);
-    let limits = resources.limits.as_ref().unwrap_or(&none);
-    put(REQUESTS_CPU, &requests.cpu)?;
-    put(REQUESTS_MEMORY, &requests.memory)?;
-    put(REQUESTS_EPHEMERAL, &requests.ephemeral_storage)?;
-    put(LIMITS_CPU, &limits.cpu)?;
-    put(LIMITS_MEMORY, &limits.memory)?;
-    put(LIMITS_EPHEMERAL, &limits.ephemeral_storage)?;
-    put(STORAGE, &resources.storage)?;
-    amounts.extend(resources.devices.iter().map(|(name, count)| (device(name), Amount::whole(*count))));
-    Ok(amounts)
+    let sides = [("requests", &resources.requests), ("limits", &resources.limits)];
+    let all = sides.into_iter().flat_map(|(side, list)| list.iter().map(move |(name, amount)| (side, name, amount)));
+    all.map(|(side, name, amount)| Ok((format!("{side}.{name}"), amount.amount()?))).collect()
 }
 
 /// The amounts that the Blueprint's budget names, or none where it names none.
@@ -173,12 +154,11 @@ fn fill_scratch_and_limits(budget: &mut Amounts, named: &Amounts, default: &Amou
 /// Every device that the Blueprint speaks of, and the well-known ones.
 fn known_devices(blueprint: &BlueprintSpec) -> Vec<String> {
     let rules = blueprint.budget.iter();
-    let budgets =
-        rules.flat_map(|rules| rules.default.iter().chain(&rules.maximum)).flat_map(|budget| budget.devices.keys());
-    let sizes = blueprint.sizes.values().flat_map(|size| size.devices.keys());
+    let budgets = rules.flat_map(|rules| rules.default.iter().chain(&rules.maximum)).flat_map(Resources::devices);
+    let sizes = blueprint.sizes.values().flat_map(|size| size.devices().into_keys());
     let pods = blueprint.pods.iter().flat_map(|pods| &pods.devices).filter(|name| name.contains('/'));
     let known = KNOWN_DEVICES.iter().map(|name| device(name));
-    budgets.chain(sizes).chain(pods).map(|name| device(name)).chain(known).collect()
+    budgets.chain(pods).map(|name| device(name)).chain(sizes.map(|name| device(&name))).chain(known).collect()
 }
 
 /// `amount * numerator / denominator`, rounded down as a share is.

@@ -93,7 +93,7 @@ fn nothing(spec: &AITeamSpec, place: &Place, wanted: &Amounts) -> Option<Problem
     let side = if place.layer == Layer::Live { "live" } else { "workspace" };
     let whose = if spec.budget.is_some() { "spec.budget" } else { "the Blueprint's budget" };
     let message = format!(
-        "{} gets no {} from {whose}, so no pod can start there. Set spec.projects[{project}].share.{side}",
+        "{} gets no {} from {whose}, so no pod can start there. Set spec.projects[{project}].{side}.share",
         place.name,
         none.join(" and no ")
     );

@@ -264,8 +264,8 @@ fn queueing(engine: &str, state: &str) -> AITeam {
     let mut team = AITeam::new(
         "abc",
         serde_saphyr::from_str(
-            "{budget: {devices: {nvidia.com/gpu: 2}}, backbone: {queue: {}}, \
-              projects: [{name: p, share: {workspace: {devices: {nvidia.com/gpu: 1}}}}]}",
+            "{budget: {requests: {nvidia.com/gpu: 2}}, backbone: {queue: {}}, \
+              projects: [{name: p, workspace: {share: {requests: {nvidia.com/gpu: 1}}}}]}",
         )
         .unwrap(),
     );

@@ -17,19 +17,19 @@ use crate::plan::{ExtraObject, Facts, Plan, ServedKinds, plan};
 const SITE: &str = "
 images: {python: registry.example.com/python:1}
 sizes:
-  small: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, ephemeralStorage: 4Gi}}
-  large: {requests: {cpu: '8', memory: 32Gi}, limits: {memory: 64Gi, ephemeralStorage: 64Gi}}
-  gpu: {devices: {nvidia.com/gpu: 1}, nodeSelector: {pool: a100}, tolerations: [{key: gpu, operator: Exists}], runtimeClassName: nvidia}
+  small: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, ephemeral-storage: 4Gi}}
+  large: {requests: {cpu: '8', memory: 32Gi}, limits: {memory: 64Gi, ephemeral-storage: 64Gi}}
+  gpu: {requests: {nvidia.com/gpu: 1}, nodeSelector: {pool: a100}, tolerations: [{key: gpu, operator: Exists}], runtimeClassName: nvidia}
   other: {nodeSelector: {pool: cpu}}
 storageClasses: {home: gp3, shared: efs}
 ";
 const TEAM: &str = "
-budget: {devices: {nvidia.com/gpu: 3}}
+budget: {requests: {nvidia.com/gpu: 3}}
 shared: {pipelines: {}, datasets: {}, images: [{name: train, image: registry.example.com/own/train:2}]}
 projects:
 - name: chargeback
-  live: {}
-  share: {workspace: {devices: {nvidia.com/gpu: 2}}, live: {devices: {nvidia.com/gpu: 1}}}
+  workspace: {share: {requests: {nvidia.com/gpu: 2}}}
+  live: {share: {requests: {nvidia.com/gpu: 1}}}
 ";
 
 /// A team called fraud, with a project chargeback that has a production side.

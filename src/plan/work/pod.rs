@@ -7,7 +7,7 @@ use super::{WorkFacts, invalid};
 use crate::api::Issue;
 use crate::api::blueprint::Size;
 use crate::api::quantity::Amount;
-use crate::api::team::Compute;
+use crate::api::team::{ResourceList, is_device};
 use crate::api::vocabulary::Layer;
 use crate::engine::work::{SizedInputs, labels};
 use crate::plan::budget;
@@ -57,22 +57,23 @@ pub fn sized(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInpu
 fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let (here, plan) = (facts.namespace, facts.plan);
     let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
-    let mut devices = plan.site.sizes.get(name).into_iter().flat_map(|size| &size.devices);
-    let missing = |(device, count): &(&String, &i64)| {
+    let mut devices = plan.site.sizes.get(name).into_iter().flat_map(Size::devices);
+    let missing = |(device, count): &(String, Amount)| {
         // Resources of a queue are in no quota.
         let granted = share.granted.get(&budget::device(device));
-        granted.filter(|granted| **granted < Amount::whole(**count)).copied()
+        granted.filter(|granted| *granted < count).copied()
     };
-    let Some(((device, count), granted)) = devices.find_map(|size| Some((size, missing(&size)?))) else {
+    let Some(((device, count), granted)) = devices.find_map(|size| missing(&size).map(|granted| (size, granted)))
+    else {
         return Ok(());
     };
     let side = if here.layer == Layer::Live { "live" } else { "workspace" };
     let field_of = here
         .project
         .as_ref()
-        .map_or_else(|| "spec.shared.share".to_owned(), |project| format!("spec.projects[{project}].share.{side}"));
+        .map_or_else(|| "spec.shared.share".to_owned(), |project| format!("spec.projects[{project}].{side}.share"));
     Err(invalid(format!(
-        "{field} '{name}' needs {count} of {device}, but {} has {granted}. Raise {field_of}.devices[{device}] of the \
+        "{field} '{name}' needs {count} of {device}, but {} has {granted}. Raise {field_of}.requests[{device}] of the \
          team, or choose another size",
         here.name
     )))
@@ -121,8 +122,7 @@ pub fn listed(words: &[&str]) -> String {
 /// A container's resources: those of the size, the site's defaults for the rest,
 /// and each limit that quotas count.
 fn resources(size: &Size, facts: &WorkFacts<'_>) -> Value {
-    let mut requests = compute(size.requests.as_ref());
-    let mut limits = compute(size.limits.as_ref());
+    let (mut requests, mut limits) = (compute(&size.requests), compute(&size.limits));
     for (resource, amount) in DEFAULTS {
         let (part, name) = resource.split_once('.').unwrap_or(("requests", resource));
         let (own, other) = if part == "requests" { (&mut requests, &limits) } else { (&mut limits, &requests) };
@@ -139,17 +139,15 @@ fn resources(size: &Size, facts: &WorkFacts<'_>) -> Value {
     if counts_cpu && !limits.contains_key("cpu") {
         limits.insert("cpu".to_owned(), requests["cpu"].clone());
     }
-    for (device, count) in &size.devices {
+    for (device, count) in size.devices() {
         requests.insert(device.clone(), Value::from(count.to_string()));
-        limits.insert(device.clone(), Value::from(count.to_string()));
+        limits.insert(device, Value::from(count.to_string()));
     }
     serde_json::json!({"requests": requests, "limits": limits})
 }
 
-fn compute(compute: Option<&Compute>) -> Map<String, Value> {
-    let Some(compute) = compute else { return Map::new() };
-    let all = [("cpu", &compute.cpu), ("memory", &compute.memory), ("ephemeral-storage", &compute.ephemeral_storage)];
-    all.into_iter()
-        .filter_map(|(name, amount)| Some((name.to_owned(), Value::from(amount.as_ref()?.0.clone()))))
-        .collect()
+/// What the size names, without devices: those are on both sides.
+fn compute(list: &ResourceList) -> Map<String, Value> {
+    let own = list.iter().filter(|(name, _)| !is_device(name));
+    own.map(|(name, amount)| (name.clone(), Value::from(amount.text()))).collect()
 }

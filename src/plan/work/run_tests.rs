@@ -210,7 +210,7 @@ fn size_with_ungranted_devices_starts_nothing_and_says_why() {
         let hold = scene(Some(0)).facts(namespace, |facts| draft(&run, facts)).unwrap_err();
         let expected = format!(
             "'gpu' needs 1 of nvidia.com/gpu, but {namespace} has 0. Raise \
-             spec.projects[chargeback].share.{field}.devices[nvidia.com/gpu] of the team, or choose another size"
+             spec.projects[chargeback].{field}.share.requests[nvidia.com/gpu] of the team, or choose another size"
         );
         assert_eq!(hold.reason, Reason::Invalid);
         assert!(hold.message.ends_with(&expected), "{}", hold.message);

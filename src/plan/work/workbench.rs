@@ -98,7 +98,7 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>)
         owner: spec.owner.clone(),
         image: pod::image("spec.image", &spec.image, facts)?,
         sized: pod::sized("spec.size", &spec.size, facts)?,
-        storage: storage(claim, &spec.storage.0, facts),
+        storage: storage(claim, &spec.storage.text(), facts),
         idle_timeout_minutes: spec.idle_timeout_minutes,
         datasets: data::given("spec.datasets", &spec.datasets, data::User::Person, facts)?,
     })
@@ -148,7 +148,7 @@ fn unresolved(name: &str, workbench: &Workbench) -> WorkbenchInputs {
         name: name.to_owned(),
         owner: spec.owner.clone(),
         image: image.unwrap_or_else(|| spec.image.clone()),
-        storage: spec.storage.0.clone(),
+        storage: spec.storage.text().into_owned(),
         idle_timeout_minutes: spec.idle_timeout_minutes,
         ..WorkbenchInputs::default()
     }

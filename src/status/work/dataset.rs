@@ -90,7 +90,7 @@ fn reached(object: &Dataset, connections: &BTreeMap<String, String>, reach: &Rea
 fn fine(object: &Dataset, settings: &BTreeMap<String, String>) -> String {
     let names = settings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match &object.spec.volume {
-        Some(volume) => format!("volume of {}; pods find it by {names}", volume.size.0),
+        Some(volume) => format!("volume of {}; pods find it by {names}", volume.size.text()),
         None => format!("found by {names}"),
     }
 }

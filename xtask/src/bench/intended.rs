@@ -35,7 +35,7 @@ pub fn team(number: usize) -> Value {
             },
             "shared": {"experiments": {"storage": "5Gi"}, "models": {}, "featureStore": {"storage": "5Gi"}},
             "projects": [
-                {"name": "first", "live": {}, "share": {"live": {"requests": {"cpu": "2", "memory": "8Gi"}}}},
+                {"name": "first", "live": {"share": {"requests": {"cpu": 2, "memory": "8Gi"}}}},
                 {"name": "second"},
                 {"name": "third"},
             ],

@@ -2,11 +2,12 @@
 //!
 //! Explicit shares first, the rest by weight:
 //!
-//! - a Workspace has the weight that its project's share names, 1 where it
-//!   names none; Shared has the weight 1, and at least what its engines need;
+//! - a Workspace and a Live side have the weight that the project names, 1 where
+//!   it names none; a Live side whose share names processors and memory has that
+//!   alone; Shared has the weight 1, and at least what its engines need;
 //! - the Backbone has no weight: nobody runs anything there, so it gets what
 //!   its engines need, and more only by an explicit share;
-//! - Live and devices only by explicit share. Limits that an explicit share
+//! - devices only by explicit share. Limits that an explicit share
 //!   leaves out follow its requests in the budget's own ratio, and scratch
 //!   space its memory: a pod without either would be refused by the quota.
 //!
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::api::AITeamSpec;
 use crate::api::quantity::{Amount, QuantityError};
-use crate::api::team::Resources;
+use crate::api::team::{Live, Project, Resources};
 use crate::api::vocabulary::Layer;
 use crate::plan::namespaces::Place;
 use crate::plan::{Share, Usage, namespaces};
@@ -36,13 +37,6 @@ pub struct Party {
     pub weight: i32,
     /// The needs of its engines, with or without an explicit share.
     pub needs: Amounts,
-}
-
-impl Party {
-    /// Whether it gets anything but by an explicit share.
-    fn only_explicit(&self, resource: &str) -> bool {
-        is_device(resource) || self.place.layer == Layer::Live
-    }
 }
 
 /// The parties to the division, with their explicit shares and weights. `needs`
@@ -67,23 +61,25 @@ pub fn parties(
 /// The explicit share of a namespace.
 #[must_use]
 pub fn explicit_share<'a>(spec: &'a AITeamSpec, place: &Place) -> Option<&'a Resources> {
-    let project = || spec.projects.iter().find(|project| Some(&project.name) == place.project.as_ref())?.share.as_ref();
     match place.layer {
         Layer::Backbone => spec.backbone.as_ref()?.share.as_ref(),
         Layer::Shared => spec.shared.as_ref()?.share.as_ref(),
-        Layer::Workspace => project()?.workspace.as_ref(),
-        Layer::Live => project()?.live.as_ref(),
+        Layer::Workspace => project(spec, place)?.workspace.as_ref()?.share.as_ref(),
+        Layer::Live => project(spec, place)?.live.as_ref()?.share.as_ref(),
     }
 }
 
+fn project<'a>(spec: &'a AITeamSpec, place: &Place) -> Option<&'a Project> {
+    spec.projects.iter().find(|project| Some(&project.name) == place.project.as_ref())
+}
+
 fn weight(spec: &AITeamSpec, place: &Place) -> i32 {
+    let project = project(spec, place);
     match place.layer {
-        Layer::Backbone | Layer::Live => 0,
+        Layer::Backbone => 0,
         Layer::Shared => 1,
-        Layer::Workspace => {
-            let project = spec.projects.iter().find(|project| Some(&project.name) == place.project.as_ref());
-            project.and_then(|project| project.share.as_ref()?.weight).unwrap_or(1).max(0)
-        }
+        Layer::Workspace => project.and_then(|project| project.workspace.as_ref()?.weight).unwrap_or(1).max(0),
+        Layer::Live => project.and_then(|project| project.live.as_ref()).map_or(0, Live::weight),
     }
 }
 
@@ -120,9 +116,8 @@ fn divide_one(resource: &str, total: Amount, budget: &Amounts, parties: &[Party]
             give(share, amount);
         }
     }
-    let open: Vec<usize> = (0..parties.len())
-        .filter(|index| shares[*index].is_none() && !parties[*index].only_explicit(resource))
-        .collect();
+    let open: Vec<usize> =
+        (0..parties.len()).filter(|index| shares[*index].is_none() && !is_device(resource)).collect();
     for (index, amount) in by_weight(resource, rest, open, parties) {
         shares[index] = Some(amount);
     }

@@ -35,11 +35,26 @@ fn division(team: &str, resource: &str, needs: &[(&str, &str, &str)]) -> Vec<Str
 #[test]
 fn explicit_shares_first_the_rest_by_weight() {
     let team = "{budget: {requests: {cpu: 10}}, shared: {models: {}}, projects: [
-        {name: a, share: {workspace: {requests: {cpu: 4}}}}, {name: b, share: {weight: 2}}, {name: c, live: {}}]}"
-        .replace("cpu: 10", "cpu: '10'")
-        .replace("cpu: 4", "cpu: '4'");
+        {name: a, workspace: {share: {requests: {cpu: '4'}}}}, {name: b, workspace: {weight: 2}}, {name: c, live: {weight: 0}}]}";
     let expected = ["backbone 0", "shared 1500m", "a 4", "b 3", "c 1500m", "c--live 0"];
-    assert_eq!(division(&team, REQUESTS_CPU, &[]), expected);
+    assert_eq!(division(team, REQUESTS_CPU, &[]), expected);
+}
+
+#[test]
+fn live_takes_its_part_by_weight_beside_its_share() {
+    let of = |live: &str, resource: &str| {
+        let team = format!(
+            "{{budget: {{requests: {{cpu: 8, memory: 8Gi, storage: 8Gi}}}}, projects: [{{name: a, live: {live}}}]}}"
+        );
+        division(&team, resource, &[])[2].clone()
+    };
+    assert_eq!(of("{}", REQUESTS_CPU), "a--live 4");
+    assert_eq!(of("{weight: 3}", STORAGE), "a--live 6Gi");
+    assert_eq!(of("{share: {requests: {cpu: 2}}}", REQUESTS_MEMORY), "a--live 4Gi");
+    let both = "{share: {requests: {cpu: 2, memory: 2Gi}}}";
+    assert_eq!((of(both, REQUESTS_CPU).as_str(), of(both, STORAGE).as_str()), ("a--live 2", "a--live 0"));
+    assert_eq!(of("{weight: 1, share: {requests: {cpu: 2, memory: 2Gi}}}", STORAGE), "a--live 4Gi");
+    assert_eq!(of("{weight: 1, share: {requests: {cpu: 2}}}", "requests.nvidia.com/gpu"), "a--live 0");
 }
 
 #[test]
@@ -57,7 +72,7 @@ fn engines_get_what_they_need_before_weights_count() {
 #[test]
 fn limits_follow_the_requests_of_an_explicit_share() {
     let team = "{budget: {requests: {memory: 10Gi}, limits: {memory: 15Gi}},
-        projects: [{name: a, live: {}, share: {live: {requests: {memory: 4Gi}}}}]}";
+        projects: [{name: a, live: {weight: 0, share: {requests: {memory: 4Gi}}}}]}";
     assert_eq!(division(team, LIMITS_MEMORY, &[]), ["backbone 0", "a 9Gi", "a--live 6Gi"]);
     assert_eq!(division(team, REQUESTS_EPHEMERAL, &[]), ["backbone 0", "a 6Gi", "a--live 4Gi"]);
     assert_eq!(division(team, LIMITS_EPHEMERAL, &[]), ["backbone 0", "a 12Gi", "a--live 8Gi"]);
@@ -66,8 +81,8 @@ fn limits_follow_the_requests_of_an_explicit_share() {
 
 #[test]
 fn devices_only_by_explicit_share_and_known_ones_are_bounded() {
-    let team = "{budget: {devices: {nvidia.com/gpu: 3}}, projects: [
-        {name: a, share: {workspace: {devices: {nvidia.com/gpu: 2}}}}, {name: b}]}";
+    let team = "{budget: {requests: {nvidia.com/gpu: 3}}, projects: [
+        {name: a, workspace: {share: {requests: {nvidia.com/gpu: 2}}}}, {name: b}]}";
     assert_eq!(division(team, "requests.nvidia.com/gpu", &[]), ["backbone 0", "a 2", "b 0"]);
     assert_eq!(division(team, "requests.amd.com/gpu", &[]), ["backbone 0", "a 0", "b 0"]);
 }
@@ -75,8 +90,8 @@ fn devices_only_by_explicit_share_and_known_ones_are_bounded() {
 #[test]
 fn budget_defaults_to_the_blueprint_within_its_maximum() {
     let site = blueprint(
-        "{budget: {default: {requests: {cpu: '2', memory: 8Gi}, limits: {memory: 12Gi}, storage: 1Ti},
-          maximum: {storage: 500Gi, limits: {memory: 20Gi}}}}",
+        "{budget: {default: {requests: {cpu: 2, memory: 8Gi, storage: 1Ti}, limits: {memory: 12Gi}},
+          maximum: {requests: {storage: 500Gi}, limits: {memory: 20Gi}}}}",
     );
     let own = |yaml: &str, resource: &str| budget(&spec(yaml), &site).unwrap()[resource].canonical();
     assert_eq!(own("{}", LIMITS_MEMORY), "12Gi");
