@@ -249,7 +249,7 @@ fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<VolumeI
              give the dataset another name"
         )));
     }
-    let size = volume::kept(&volume.size.0, &there);
+    let size = volume::kept(&volume.size.text(), &there);
     Ok(VolumeInputs { size, class, access_mode: mode.to_owned() })
 }
 

@@ -71,7 +71,7 @@ fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option
 
 /// The difference between the size of the volume and the size that is asked for.
 fn size(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> Option<String> {
-    let (claim, wanted) = (claim?, &object.spec.volume.as_ref()?.size.0);
+    let (claim, wanted) = (claim?, &object.spec.volume.as_ref()?.size.text());
     let live = (judged.live)("PersistentVolumeClaim", claim)?;
     difference("spec.volume.size", wanted, claim, &live, judged.ungrown.as_deref())
 }

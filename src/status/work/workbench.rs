@@ -33,7 +33,7 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
     let home = (judged.live)("PersistentVolumeClaim", &detail.claim);
     let there = home.is_some();
     let size = home.and_then(|home| {
-        difference("spec.storage", &object.spec.storage.0, &detail.claim, &home, judged.ungrown.as_deref())
+        difference("spec.storage", &object.spec.storage.text(), &detail.claim, &home, judged.ungrown.as_deref())
     });
     let size = size.map(|advice| format!("; {advice}")).unwrap_or_default();
     let ready = ready(detail, there, judged).map(|(reason, message)| (reason, format!("{message}{size}")));
