@@ -1,13 +1,15 @@
 //! The definitions of the kinds on a real API server: that it takes them, what
 //! it refuses and how it says so, and what it puts into a new object.
 
-#[path = "admission/daily.rs"]
-mod daily;
+#[path = "admission/explain.rs"]
+mod explain;
 mod samples;
 #[path = "admission/schedules.rs"]
 mod schedules;
 #[path = "admission/tables.rs"]
 mod tables;
+#[path = "admission/work.rs"]
+mod work;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ fn plural(kind: &str) -> String {
     WorkKind::of(kind).map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned())
 }
 
-/// The objects of the kind, those of daily work in `default`.
+/// The objects of the kind, those of members in `default`.
 fn api(client: Client, kind: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("strata-operator.dev", "v1alpha1", kind),
@@ -106,7 +108,7 @@ async fn what_is_wrong_is_refused_with_field_and_rule() {
     for case in samples::refused() {
         let object = object(&case.kind, &case.name, &case.spec);
         let text = complaint(create(&client, &case.kind, &object).await);
-        if !case.is_told_by(&text) {
+        if !case.is_reported_by(&text) {
             wrong.push(format!("{}: expected {} {:?}, found {text}", case.what, case.field, case.message));
         }
     }
@@ -114,7 +116,7 @@ async fn what_is_wrong_is_refused_with_field_and_rule() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_once_is_told_once() {
+async fn one_mistake_is_reported_once() {
     let client = client().await;
     let amounts = |amount: &str| json!({"budget": {"requests": {"memory": amount}, "limits": {"memory": "1Gi"}}});
     let share = json!({

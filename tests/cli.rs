@@ -32,10 +32,10 @@ fn definitions_are_printed_by_any_of_their_names() {
     }
     let (code, one, _) = strata(&["crd", "wb"], "");
     assert!(code == 0 && one.contains("name: workbenches.strata-operator.dev"), "{one}");
-    let (code, nothing, told) = strata(&["crd", "pod"], "");
+    let (code, nothing, errors) = strata(&["crd", "pod"], "");
     assert_eq!((code, nothing.as_str()), (1, ""));
     assert_eq!(
-        told,
+        errors,
         "error: 'pod' is no kind of Strata. Available: aiteam, blueprint, engine, component, dataset, workbench, \
          pipeline, run, modelservice\n"
     );
@@ -43,38 +43,38 @@ fn definitions_are_printed_by_any_of_their_names() {
 
 #[test]
 fn a_team_is_rendered_from_standard_input() {
-    let (code, objects, told) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "fraud"));
-    assert_eq!((code, told.as_str()), (0, ""));
+    let (code, objects, errors) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "fraud"));
+    assert_eq!((code, errors.as_str()), (0, ""));
     assert!(objects.starts_with("# team fraud: "), "{objects}");
 }
 
 #[test]
-fn what_is_refused_is_told_and_nothing_is_printed() {
-    let (code, objects, told) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "a--b"));
+fn a_refused_team_is_reported_and_nothing_is_printed() {
+    let (code, objects, errors) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "a--b"));
     assert_eq!((code, objects.as_str()), (1, ""));
     let expected = "error: standard input, document 1 (AITeam a--b) is refused: metadata.name: ";
-    assert!(told.starts_with(expected) && told.lines().count() == 1, "{told}");
+    assert!(errors.starts_with(expected) && errors.lines().count() == 1, "{errors}");
 }
 
 #[test]
-fn what_is_not_there_is_told() {
-    let (code, _, told) = strata(&["render", "-f", "no-such-file.yaml"], "");
-    assert!(code == 1 && told.starts_with("error: cannot read no-such-file.yaml: "), "{told}");
-    let (code, _, told) = strata(&["render", "-f", "src/api"], "");
-    assert!(code == 1 && told.starts_with("error: src/api has no manifests"), "{told}");
+fn a_missing_file_is_reported() {
+    let (code, _, errors) = strata(&["render", "-f", "no-such-file.yaml"], "");
+    assert!(code == 1 && errors.starts_with("error: cannot read no-such-file.yaml: "), "{errors}");
+    let (code, _, errors) = strata(&["render", "-f", "src/api"], "");
+    assert!(code == 1 && errors.starts_with("error: src/api has no manifests"), "{errors}");
 }
 
 #[test]
 fn other_objects_are_passed_over_aloud() {
-    let (code, objects, told) =
+    let (code, objects, errors) =
         strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");
     assert_eq!((code, objects.as_str()), (0, ""));
-    assert!(told.contains("warning: standard input, document 1 (ConfigMap a) is skipped"), "{told}");
-    assert!(told.contains("warning: the files have no AITeam"), "{told}");
+    assert!(errors.contains("warning: standard input, document 1 (ConfigMap a) is skipped"), "{errors}");
+    assert!(errors.contains("warning: the files have no AITeam"), "{errors}");
 }
 
 #[test]
-fn wrong_usage_is_told_apart_from_an_error() {
+fn wrong_usage_and_errors_have_different_exit_codes() {
     for arguments in [&["render"][..], &["paint"], &["run", "--concurrency", "0"], &[]] {
         assert_eq!(strata(arguments, "").0, 2, "{arguments:?}");
     }
@@ -85,6 +85,6 @@ fn wrong_usage_is_told_apart_from_an_error() {
 
 #[test]
 fn no_cluster_is_one_sentence() {
-    let (code, _, told) = strata(&["run", "--kubeconfig", "no-such-file"], "");
-    assert!(code == 1 && told.contains("error: ") && told.contains("no-such-file"), "{told}");
+    let (code, _, errors) = strata(&["run", "--kubeconfig", "no-such-file"], "");
+    assert!(code == 1 && errors.contains("error: ") && errors.contains("no-such-file"), "{errors}");
 }

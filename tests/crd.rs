@@ -2,9 +2,9 @@
 //! types say, that nothing in them makes trouble on an API server, and that the
 //! rules refuse what they should and accept every example.
 
-#[path = "crd/daily.rs"]
-mod daily;
 mod samples;
+#[path = "crd/work.rs"]
+mod work;
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,8 +50,8 @@ fn each_kind_is_named_and_shown_as_people_expect() {
         ]
     );
     for definition in definitions() {
-        let daily = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
-        assert_eq!(definition["spec"]["scope"], if daily.is_some() { "Namespaced" } else { "Cluster" });
+        let work_kind = definition["spec"]["names"]["kind"].as_str().and_then(WorkKind::of);
+        assert_eq!(definition["spec"]["scope"], if work_kind.is_some() { "Namespaced" } else { "Cluster" });
         let version = &definition["spec"]["versions"][0];
         let mut subresources = json!({"status": {}});
         if daily == Some(WorkKind::ModelService) {
@@ -117,10 +117,10 @@ fn every_word_of_a_closed_set_says_what_it_means() {
         let text = schema["description"].as_str().unwrap_or_default();
         // An amount of time says itself what it means.
         let amounts = words.iter().all(|word| word.as_str().unwrap().starts_with(|c: char| c.is_ascii_digit()));
-        let told = words.len() < 2
+        let described = words.len() < 2
             || amounts
             || words.iter().all(|word| text.contains(&format!("{}: ", word.as_str().unwrap())));
-        (!told).then_some("does not say what each of its words means")
+        (!described).then_some("does not say what each of its words means")
     });
     assert_eq!(found, NONE);
 }
@@ -204,7 +204,7 @@ fn what_is_wrong_is_refused_with_field_and_rule() {
     let mut wrong = Vec::new();
     for case in cases {
         let found = errors(&case.kind, &samples::object(&case.kind, &case.name, &case.spec));
-        if !found.iter().any(|text| case.is_told_by(text)) {
+        if !found.iter().any(|text| case.is_reported_by(text)) {
             wrong.push(format!("{}: expected {} {:?}, found {found:?}", case.what, case.field, case.message));
         }
     }
@@ -220,7 +220,7 @@ fn every_example_is_accepted_and_rendered() {
     assert_eq!(rendered.refused, NONE);
     // The same twice, to the byte.
     assert!(rendered.text == render(&manifests, &Prefixes::default()).text);
-    // Whatever is told of an example is told of what waits, not of a mistake.
+    // A problem of an example may be that something is missing, never a mistake.
     let mistakes: Vec<&String> =
         rendered.warnings.iter().filter(|text| !text.ends_with("yet") && !text.contains("no effect yet")).collect();
     assert!(mistakes.is_empty(), "{mistakes:?}");

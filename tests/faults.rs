@@ -209,7 +209,7 @@ async fn a_lost_answer_is_found_out_by_trying_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_as_what_it_is_and_tried_once() {
+async fn a_refusal_is_reported_as_such_and_tried_once() {
     for (code, reason) in [(422, Reason::Refused), (500, Reason::ApiFailing), (404, Reason::Progressing)] {
         let api = Api::new(&[(1, code)]);
         let failure = api.writer.create(&kind(), &key(), &labelled("a", &json!({}))).await.unwrap_err();
@@ -220,7 +220,7 @@ async fn a_refusal_is_told_as_what_it_is_and_tried_once() {
 }
 
 #[tokio::test]
-async fn a_change_by_somebody_in_between_is_not_overwritten_unseen() {
+async fn a_change_made_in_between_is_not_overwritten() {
     let api = Api::new(&[(2, 409)]).holds(&live("a", &json!({"k": "old"})));
     let failure = api.writer.replace(&kind(), &key(), &labelled("a", &json!({"k": "v"}))).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Progressing, "it passes by itself");

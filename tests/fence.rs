@@ -39,14 +39,14 @@ mod namespaces;
 mod objects;
 #[path = "fence/operator.rs"]
 mod operator;
-#[path = "fence/operator_daily.rs"]
-mod operator_daily;
 #[path = "fence/operator_people.rs"]
 mod operator_people;
 #[path = "fence/operator_places.rs"]
 mod operator_places;
 #[path = "fence/operator_rights.rs"]
 mod operator_rights;
+#[path = "fence/operator_work.rs"]
+mod operator_work;
 #[path = "fence/owners.rs"]
 mod owners;
 #[path = "fence/pods.rs"]

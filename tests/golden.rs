@@ -5,8 +5,8 @@
 //! shows up there, to be read before it is released. Written anew by
 //! `UPDATE_GOLDEN=1 cargo test --test golden`.
 //!
-//! `tests/golden/<team>.daily.yaml` holds what is written first for each object
-//! of its daily work there. `tests/golden/<team>.status.yaml` is the status of the same team once all of
+//! `tests/golden/<team>.work.yaml` holds what is written first for each object
+//! of its members there. `tests/golden/<team>.status.yaml` is the status of the same team once all of
 //! it is ready; it is compared where the status is computed.
 
 use std::collections::BTreeSet;
@@ -43,11 +43,14 @@ fn golden(team: &Team) -> String {
     text
 }
 
-/// The daily work of a team: what is written for each object of it first.
-fn golden_daily(team: &Team) -> String {
-    let mut text =
-        format!("# The daily work of team {}, {} objects of it. Written by `{UPDATE}`.\n", team.name, team.daily.len());
-    for work in &team.daily {
+/// The objects of a team's members: what is written first for each.
+fn golden_work(team: &Team) -> String {
+    let mut text = format!(
+        "# The objects of members of team {}, {} objects. Written by `{UPDATE}`.\n",
+        team.name,
+        team.work.len()
+    );
+    for work in &team.work {
         let _ = writeln!(text, "---\n# {}: {} objects", work.id, work.objects.len());
         if let Some(why) = &work.held {
             let _ = writeln!(text, "# held: {why}");
@@ -102,9 +105,9 @@ fn examples_render_to_what_is_checked_in() {
     assert!(teams.len() >= 4, "deploy/examples holds the teams that teach");
     let stale: Vec<String> =
         teams.iter().filter_map(|team| compare(&folder.join(format!("{}.yaml", team.name)), &golden(team))).collect();
-    let with_work = teams.iter().filter(|team| !team.daily.is_empty());
+    let with_work = teams.iter().filter(|team| !team.work.is_empty());
     let stale: Vec<String> = with_work
-        .filter_map(|team| compare(&folder.join(format!("{}.daily.yaml", team.name)), &golden_daily(team)))
+        .filter_map(|team| compare(&folder.join(format!("{}.work.yaml", team.name)), &golden_work(team)))
         .chain(stale)
         .collect();
     assert!(stale.is_empty(), "{}\nIf the change is meant: {UPDATE}", stale.join("\n"));
@@ -117,7 +120,7 @@ fn nothing_is_checked_in_for_a_team_that_is_gone() {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
         .filter(|file| {
-            !names.contains(file.trim_end_matches(".yaml").trim_end_matches(".status").trim_end_matches(".daily"))
+            !names.contains(file.trim_end_matches(".yaml").trim_end_matches(".status").trim_end_matches(".work"))
         })
         .collect();
     assert_eq!(left, Vec::<String>::new(), "remove these from tests/golden");
@@ -125,6 +128,6 @@ fn nothing_is_checked_in_for_a_team_that_is_gone() {
 
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
-    let text = |teams: &[Team]| teams.iter().map(|team| golden(team) + &golden_daily(team)).collect::<String>();
+    let text = |teams: &[Team]| teams.iter().map(|team| golden(team) + &golden_work(team)).collect::<String>();
     assert_eq!(text(&examples()), text(&examples()));
 }

@@ -220,10 +220,10 @@ fn a_private_registry_provides_everything() {
     let [team] = &teams(&manifests, &strata::api::Prefixes::default())[..] else { panic!("one team") };
     let team = team.as_ref().unwrap();
     assert_eq!(team.warnings, Vec::<String>::new());
-    let held: Vec<_> = team.daily.iter().filter_map(|work| work.held.as_ref()).collect();
+    let held: Vec<_> = team.work.iter().filter_map(|work| work.held.as_ref()).collect();
     assert!(held.is_empty(), "{held:?}");
     let mut found = BTreeSet::new();
-    let all = team.objects.iter().chain(team.daily.iter().flat_map(|work| &work.objects));
+    let all = team.objects.iter().chain(team.work.iter().flat_map(|work| &work.objects));
     all.for_each(|desired| images(&desired.object, &mut found));
     assert_eq!(found, harness::image::NAMES.map(str::to_owned).into());
 }

@@ -1,6 +1,6 @@
 //! Isolation on real packets and processes: who reaches whom, held against what the
 //! design says; and what pods run into (limits, quotas, Pod Security, a full volume,
-//! an image that is not there, a crash, a node that goes away), each told in a status
+//! an image that is not there, a crash, a node that goes away), each reported in a status
 //! and recovered from without help.
 //!
 //! One test, because a machine has room for one node. It needs what a node needs
@@ -14,10 +14,10 @@ mod footprint;
 mod matrix;
 #[path = "isolation/places.rs"]
 mod places;
+#[path = "isolation/reports.rs"]
+mod reports;
 #[path = "isolation/stage.rs"]
 mod stage;
-#[path = "isolation/told.rs"]
-mod told;
 #[path = "isolation/work.rs"]
 mod work;
 
@@ -28,7 +28,7 @@ use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: cargo xtask test --node"]
-async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
+async fn nobody_reaches_too_much_and_every_failure_is_reported() {
     let (begun, before) = (Instant::now(), Footprint::look());
     let stage = Stage::start().await;
     let said = |what: &str| println!("{:>6.1} s  {what}", begun.elapsed().as_secs_f32());
@@ -44,10 +44,10 @@ async fn nobody_reaches_more_than_they_should_and_trouble_is_told() {
     said("without enforcement everything connects");
 
     tokio::join!(components::of_red(&stage), components::of_blue(&stage), work::of_red(&stage));
-    said("what components and daily work run into is told, and passes");
+    said("failures of components and members' objects are reported, and pass");
     components::a_node_that_goes_away(&stage).await;
     said("a node went away and came back");
-    stage.told.print();
+    stage.reports.print();
     let folder = stage.node.directory().to_path_buf();
     // What listens in the node's network would keep that.
     drop(matrix);

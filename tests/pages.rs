@@ -1,6 +1,9 @@
 //! The pages that people read, against the source tree: what is generated is current,
 //! what they say of versions and of the minimal team is so.
 
+#[path = "pages/monitoring.rs"]
+mod monitoring;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -20,6 +23,7 @@ fn are_current(files: Vec<Generated>) {
 #[test]
 fn generated_pages_are_current() {
     are_current(generated::pages().unwrap());
+    are_current(vec![generated::reference().unwrap()]);
 }
 
 #[test]

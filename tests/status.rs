@@ -20,7 +20,7 @@ use strata::cluster::cache::ObjectCache;
 use strata::engine::Catalogue;
 use strata::objects::{Desires, desired};
 use strata::plan::{Facts, Plan, plan};
-use strata::status::health::{Seen, Trouble, health};
+use strata::status::health::{LiveState, Trouble, health};
 use strata::status::team::{Live, held, status};
 
 const UPDATE: &str = "UPDATE_GOLDEN=1 cargo test --test status";
@@ -84,7 +84,7 @@ fn report(team: &AITeam, plan: &Plan, troubles: Vec<Trouble>, change: impl Fn(&O
         plan,
         &desires,
         &Outcome::default(),
-        &Seen { live: &live, troubles, daily: Vec::new(), waiting: Vec::new() },
+        &LiveState { live: &live, troubles, work: Vec::new(), waiting: Vec::new() },
     );
     status(team, plan, &found, &Live { cache: &cache }, &Time(Timestamp::UNIX_EPOCH))
 }
@@ -161,11 +161,11 @@ fn unchecked_fields_are_not_reported_as_honored() {
     team.status = Some(report(&team, &plan, Vec::new(), |_| {}));
     let now = Time(Timestamp::UNIX_EPOCH);
     let before = team.status.clone().unwrap();
-    let told = |team: &AITeam, reason: Reason| held(team, &Issue::new(reason, "a is not b"), &now);
+    let held_by = |team: &AITeam, reason: Reason| held(team, &Issue::new(reason, "a is not b"), &now);
     let honored = |status: &AITeamStatus| condition(status, "Honored").cloned().unwrap();
-    let as_it_was = told(&team, Reason::ApiFailing);
+    let as_it_was = held_by(&team, Reason::ApiFailing);
     assert_eq!(honored(&as_it_was), honored(&before));
-    let invalid = told(&team, Reason::Invalid);
+    let invalid = held_by(&team, Reason::Invalid);
     assert_eq!((honored(&invalid).status, honored(&invalid).reason.as_str()), (ConditionStatus::Unknown, "Invalid"));
     assert!(honored(&invalid).message.contains("is not known: a is not b"), "{}", honored(&invalid).message);
     assert_eq!(condition(&invalid, "RolesCovered"), condition(&before, "RolesCovered"));
@@ -178,5 +178,5 @@ fn unchecked_fields_are_not_reported_as_honored() {
     once.dedup();
     assert_eq!(types(&invalid), once);
     team.metadata.generation = Some(2);
-    assert_eq!(honored(&told(&team, Reason::ApiFailing)).status, ConditionStatus::Unknown);
+    assert_eq!(honored(&held_by(&team, Reason::ApiFailing)).status, ConditionStatus::Unknown);
 }

@@ -78,7 +78,7 @@ def look_up(mlflow):
     client = mlflow.MlflowClient()
     model = ask(
         lambda: client.get_registered_model(MODEL),
-        lambda: f"the registry has no model {MODEL}: register it, or mend spec.model.name",
+        lambda: f"the registry has no model {MODEL}: register it, or fix spec.model.name",
     )
     version = VERSION
     if not version:

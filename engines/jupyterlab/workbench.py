@@ -243,14 +243,14 @@ class Watch:
 
 def keep(token, bare):
     """Runs a server to its end: why it ended, and with what."""
-    told = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, told | {signal.SIGCHLD})
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops | {signal.SIGCHLD})
     server, watch, reason, late = start(bare), Watch(token), None, None
     look = time.monotonic()
     while (code := ended(server)) is None:
-        got = signal.sigtimedwait(told | {signal.SIGCHLD}, max(0, look - time.monotonic()))
-        if got and got.si_signo in told:
-            reason, late = reason or "told", late or time.monotonic() + GRACE
+        got = signal.sigtimedwait(stops | {signal.SIGCHLD}, max(0, look - time.monotonic()))
+        if got and got.si_signo in stops:
+            reason, late = reason or "signal", late or time.monotonic() + GRACE
             os.kill(server, signal.SIGTERM)
         now = time.monotonic()
         if now < look:
@@ -280,7 +280,7 @@ def main():
     os.chdir(HOME)
     reason, code = keep(token, bare=False)
     if reason in ("early", "open"):
-        # Who cannot start a server cannot mend their home either.
+        # An owner without a server could not repair their home either.
         say("the server did not start as it should: trying without the configuration in ~/.jupyter")
         reason, code = keep(token, bare=True)
     if reason == "open":

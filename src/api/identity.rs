@@ -4,11 +4,10 @@
 use std::fmt;
 
 use super::ObjectKey;
-use super::kinds::is_only_read;
 use super::labels::RESERVED_PREFIX;
 use super::work::WorkKind;
 
-/// One object of daily work.
+/// One object of a namespaced kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkId {
     /// Its kind.
@@ -54,11 +53,11 @@ pub fn team_of(namespace: &str) -> Option<&str> {
 /// labels say. `service-a-monitor` is the monitor of `a`, or the server of `a-monitor`.
 #[must_use]
 pub fn named_in(key: &ObjectKey) -> Vec<WorkId> {
-    let Some(namespace) = key.namespace.as_ref().filter(|_| !is_only_read(&key.kind)) else { return Vec::new() };
+    let Some(namespace) = key.namespace.as_ref().filter(|_| !key.is_only_read()) else { return Vec::new() };
     let id = |kind: WorkKind, name: &str| WorkId { kind, namespace: namespace.clone(), name: name.to_owned() };
     let name = key.name.strip_prefix(RESERVED_PREFIX).unwrap_or(&key.name);
     let mut found = Vec::new();
-    if key.kind == "Service" {
+    if key.built_in() == "Service" {
         found.push(id(WorkKind::ModelService, &key.name));
     }
     for kind in WorkKind::ALL {

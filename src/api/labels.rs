@@ -54,6 +54,8 @@ pub const STARTED_AT: &str = "strata-operator.dev/started-at";
 pub const STOPPED_AT: &str = "strata-operator.dev/stopped-at";
 /// On an object of an engine: additions of others to its content are removed.
 pub const OWNED_WHOLE: &str = "strata-operator.dev/owned-whole";
+/// On a Job: the fields of its spec that may change later, as it was created.
+pub const CREATED_AS: &str = "strata-operator.dev/created-as";
 /// Holds an `AITeam` until its objects are deleted or retained.
 pub const FINALIZER: &str = "strata-operator.dev/teardown";
 

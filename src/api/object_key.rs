@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::kinds::built_in;
+
 /// Which object. The version is left out: it is a way of writing, not an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
@@ -32,6 +34,18 @@ impl ObjectKey {
     pub fn of(group: &str, kind: &str, object: &Value) -> Self {
         let metadata = &object["metadata"];
         Self::new(group, kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
+    }
+
+    /// The built-in kind; empty for a kind of another group, whatever its name.
+    #[must_use]
+    pub fn built_in(&self) -> &'static str {
+        built_in(&self.group, &self.kind).map_or("", |known| known.kind)
+    }
+
+    /// Whether the object is only read: workload controllers make and remove it.
+    #[must_use]
+    pub fn is_only_read(&self) -> bool {
+        matches!(self.built_in(), "Pod" | "ReplicaSet")
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the API server puts before the names of people and groups: one fact of the
-//! cluster, told to the operator and written on each namespace of a team.
+//! cluster, set by flags of the operator and written on each namespace of a team.
 
 use std::fmt;
 
@@ -24,6 +24,13 @@ impl fmt::Display for Prefixes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "user={},group={}", self.user, self.group)
     }
+}
+
+/// The name behind the prefix, if it begins with one: the API server would put the prefix
+/// before it once more.
+#[must_use]
+pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
+    name.strip_prefix(prefix).filter(|rest| !prefix.is_empty() && !rest.is_empty())
 }
 
 /// Parses one prefix of the command line; the error is the reason for a refusal.

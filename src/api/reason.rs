@@ -74,8 +74,8 @@ reasons! {
     /// Somebody gets into namespaces of teams beside what AITeams say. Advice: it blocks
     /// nothing.
     ForeignAccess: Fine,
-    /// The operator was told other prefixes of people and groups than those that are
-    /// written on the team's namespaces. These stay until the team accepts the others.
+    /// The operator is configured with other prefixes of people and groups than those on
+    /// the team's namespaces. The latter stay until the team accepts the others.
     PrefixNotAccepted: Fine,
     /// A newer revision of the engine is available. What runs is left as it is
     /// until moving is asked for.

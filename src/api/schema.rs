@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::addresses::METADATA;
 use super::image;
-use super::text::hidden_class;
+use super::text::{HIDDEN_SPACES, hidden_but_spaces, hidden_in_lines, hidden_pattern};
 
 /// The most people or groups that one entry may name.
 pub const SUBJECTS: usize = 64;
@@ -20,7 +20,7 @@ const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator
 
 /// That a text hides nothing: columns of kubectl show it as it is.
 pub(crate) fn visible() -> String {
-    format!("!self.matches('{}')", hidden_class())
+    format!("!self.matches('{}')", hidden_pattern())
 }
 /// The message for a text that does.
 pub(crate) const HIDDEN: &str = "the text has an invisible character (a line break, a tab, one without width or that \
@@ -45,7 +45,8 @@ pub(crate) fn repository(_: &mut SchemaGenerator) -> Schema {
              "message": "a repository is written https://, ssh:// or oci://, without a password or token (over ssh \
                          with the user: ssh://git@git.example.com/a/b): put credentials into a Secret"},
             {"rule": "!self.matches('^[a-z]+://') || (self.matches('^[a-z]+://([^\\\\s@/:]+(:[^\\\\s@/]*)?@)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[\\\\[][0-9A-Fa-f:.]+[\\\\]])(:[0-9]{1,5})?(/[^?#\\\\\\\\]*)?$') && !self.substring(self.indexOf('://') + 3).matches('//|/([.]|%2[eE]){1,2}(/|$)|%2[fF]'))",
-             "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"}
+             "message": "a repository is a host, a port of digits where it needs one, and a path without '..', '//', '?' or '#': https://git.example.com/ai/fraud"},
+            {"rule": visible(), "message": HIDDEN}
         ]
     })
 }
@@ -82,7 +83,8 @@ pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
                  "message": "system:* subjects belong to Kubernetes itself: name people or groups of your identity provider"},
                 {"rule": "self.trim() == self && self != '*'",
                  "message": "name one person or group as the identity provider spells it: no spaces around it, no '*'"},
-                {"rule": visible(), "message": HIDDEN}
+                {"rule": format!("!self.matches('{}')", hidden_but_spaces()), "message": HIDDEN},
+                {"rule": format!("!self.matches('{HIDDEN_SPACES}')"), "message": HIDDEN}
             ]
         }
     })
@@ -186,7 +188,9 @@ pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
             "type": "string", "maxLength": 1024,
             "x-kubernetes-validations": [
                 {"rule": "!self.matches('(^|[/ ,;=])[^/ ,;=@:]*:[^/ ,;=@]*@|://[^/?#@ ]*@') || self.matches('^(wasbs?|abfss?|ssh)://[^/?#@:% ]+@[^@ ]+$')", "message": OPEN_SETTING},
-                {"rule": "!self.matches('(?i)[?&;#].*(\\\\bpass|passw(or)?d|phrase|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING}
+                {"rule": "!self.matches('(?i)[?&;#].*(\\\\bpass|passw(or)?d|phrase|pwd|secret|token|sig(nature)?|credentials?|key|auth)=')", "message": OPEN_SETTING},
+                {"rule": "!self.matches('(?i)[?&;#][^=&;#]*(%[^=&;#]*|_pass)=')", "message": OPEN_SETTING},
+                {"rule": format!("!self.matches('{}')", hidden_in_lines()), "message": HIDDEN}
             ]
         },
         "x-kubernetes-validations": [{

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::{Condition, time};
+use super::status::{Condition, ConditionStatus, READY, RECONCILING, STALLED, time};
 use super::vocabulary::{Capability, Layer};
 
 /// The Backbone is as the team asks.
@@ -22,6 +22,23 @@ pub const PROJECTS_READY: &str = "ProjectsReady";
 pub const PRODUCTION_READY: &str = "ProductionReady";
 /// Every layer has members with the roles it needs. Advice: it never blocks.
 pub const ROLES_COVERED: &str = "RolesCovered";
+/// Every field of the spec has an effect. Advice: it never blocks.
+pub const HONORED: &str = "Honored";
+/// The conditions of a team, in the order of docs/status.md.
+pub const CONDITIONS: [&str; 9] = [
+    READY,
+    RECONCILING,
+    STALLED,
+    BACKBONE_READY,
+    SHARED_READY,
+    PROJECTS_READY,
+    PRODUCTION_READY,
+    ROLES_COVERED,
+    HONORED,
+];
+/// The status of each condition of a team, in the order of [`CONDITIONS`]; none of one that it
+/// does not have.
+pub type Conditions = [Option<ConditionStatus>; CONDITIONS.len()];
 
 /// The state of a team.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +60,7 @@ pub struct AITeamStatus {
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub namespaces: Vec<NamespaceStatus>,
     /// What provides the team's capabilities, worst first; after it, at most 100
-    /// objects of daily work that are not ready.
+    /// members' objects that are not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
     pub components: Vec<ComponentStatus>,
@@ -135,7 +152,7 @@ pub struct ComponentStatus {
     pub project: Option<String>,
     /// The capability it provides.
     pub capability: Capability,
-    /// The object of daily work that it is, if it is one: `Workbench ana`.
+    /// The member's object that it is, if it is one: `Workbench ana`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub object: Option<String>,

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The text on one line, with what cannot be seen escaped as in JSON: `\n`, `\u202e`.
+/// The text on one line, with invisible characters escaped as in JSON: `\n`, `\u202e`.
 /// Escaped text is kept.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -58,25 +58,44 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     Cow::Owned(all)
 }
 
-/// Invisible characters, and one that looks like a plain space, beyond Unicode's category C
-/// of control and format characters: fillers, a joiner, a space and ends of lines, as ranges.
-/// The cost of an API server's rule grows with its pattern: the rules of members have no room
-/// for more.
-const UNSEEN: &[(char, char)] = &[
-    ('\u{a0}', '\u{a0}'),
+/// Invisible characters beyond Unicode's categories C, of control and format characters, and
+/// Z, of spaces and ends of lines: fillers and a joiner, as ranges. The cost of an API server's
+/// rule grows with its pattern: one rule of members has no room for more.
+const FILLERS: &[(char, char)] = &[
     ('\u{34f}', '\u{34f}'),
     ('\u{115f}', '\u{1160}'),
     ('\u{17b4}', '\u{17b5}'),
-    ('\u{2028}', '\u{2029}'),
     ('\u{2800}', '\u{2800}'),
     ('\u{3164}', '\u{3164}'),
     ('\u{ffa0}', '\u{ffa0}'),
 ];
 
-/// The class of invisible characters, for a pattern in a text of CEL.
-pub(crate) fn hidden_class() -> String {
-    let mut class = r"[\\pC".to_owned();
-    for (first, last) in UNSEEN {
+/// The pattern of invisible characters, in a text of CEL.
+pub(crate) fn hidden_pattern() -> String {
+    pattern(r"\\pC")
+}
+
+/// The part of the pattern for spaces and ends of lines, without the plain space.
+pub(crate) const HIDDEN_SPACES: &str = r"[^\\PZ ]";
+
+/// The pattern without that part: two short rules pass the bound on the cost of one where a long
+/// rule does not.
+pub(crate) fn hidden_but_spaces() -> String {
+    class(r"\\pC")
+}
+
+/// The pattern of invisible characters for a text of several lines: control characters are allowed.
+pub(crate) fn hidden_in_lines() -> String {
+    pattern(r"\\p{Cf}")
+}
+
+fn pattern(category: &str) -> String {
+    format!("{}|{HIDDEN_SPACES}", class(category))
+}
+
+fn class(category: &str) -> String {
+    let mut class = format!("[{category}");
+    for (first, last) in FILLERS {
         let hyphen = if u32::from(*last) - u32::from(*first) > 1 { "-" } else { "" };
         let ends = if first == last { vec![first] } else { vec![first, last] };
         let ends: Vec<String> = ends.into_iter().map(|c| format!("\\u{:04x}", u32::from(*c))).collect();
@@ -85,14 +104,21 @@ pub(crate) fn hidden_class() -> String {
     class + "]"
 }
 
-/// Whether the character is invisible, a control character or one of Unicode's formats: it
-/// has no width, or changes the place of others.
+/// Whether the character is invisible, a control character, another space than the plain one
+/// or one of Unicode's formats: it has no width, or changes the place of others.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
-        || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
+        || FILLERS.iter().any(|(first, last)| (*first..=*last).contains(&c))
         || matches!(
             c,
-            '\u{ad}'
+            '\u{a0}'
+                | '\u{1680}'
+                | '\u{2000}'..='\u{200a}'
+                | '\u{2028}'..='\u{2029}'
+                | '\u{202f}'
+                | '\u{205f}'
+                | '\u{3000}'
+                | '\u{ad}'
                 | '\u{61c}'
                 | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
@@ -110,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_escaped() {
+    fn invisible_characters_are_escaped() {
         for (text, shown) in [
             ("as it is: äöü 日本 \\n", "as it is: äöü 日本 \\n"),
             ("\u{1b}[2Jgone\u{7}", "\\u001b[2Jgone\\u0007"),
@@ -120,12 +146,29 @@ mod tests {
             ("tag\u{e0041}", "tag\\udb40\\udc41"),
             ("a\u{a0}b\u{34f}\u{2800}\u{3164}\u{ffa0}", "a\\u00a0b\\u034f\\u2800\\u3164\\uffa0"),
             ("\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180e}", "\\u115f\\u1160\\u17b4\\u17b5\\u180e"),
+            ("\u{1680}\u{2000}\u{200a}\u{202f}\u{205f}\u{3000}", "\\u1680\\u2000\\u200a\\u202f\\u205f\\u3000"),
         ] {
             assert_eq!(visible(text), shown);
             assert_eq!(visible(&visible(text)), shown, "once is enough");
         }
         assert_eq!(visible_lines("a\n\tb\u{1b}"), "a\n\tb\\u001b");
         assert_eq!(message("the end\u{1b}\n", 100), "the end\\u001b");
+    }
+
+    #[test]
+    fn rules_and_messages_know_the_same_characters() {
+        let rule = regex::Regex::new(&hidden_pattern().replace(r"\\", r"\")).unwrap();
+        let spaces = regex::Regex::new(r"\pZ").unwrap();
+        for c in (' '..=char::MAX).filter(|c| *c != ' ') {
+            let text = c.to_string();
+            // They choose the form of the letter before them: messages escape them all the same.
+            let is_variation = matches!(c, '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}');
+            assert!(!is_hidden(c) || is_variation || rule.is_match(&text), "no rule refuses {c:?}");
+            assert!(!spaces.is_match(&text) || is_hidden(c), "a message shows {c:?} as it is");
+        }
+        for seen in [" ", "a b", "äöü", "日本", "한글", "ខ្មែរ"] {
+            assert!(!rule.is_match(seen) && !seen.contains(is_hidden), "{seen}");
+        }
     }
 
     #[test]

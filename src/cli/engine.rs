@@ -72,8 +72,8 @@ pub fn roles(documents: &[Document]) -> Answer {
     answer
 }
 
-/// The engines that the API server would take, each with where it stands; the
-/// others are told as problems.
+/// The engines that the API server would accept, each with its place in the files; the
+/// others are reported as problems.
 fn engines(documents: &[Document]) -> (Answer, Vec<(&Document, String, Engine)>) {
     let mut answer = Answer::default();
     let ours = |document: &&Document| {

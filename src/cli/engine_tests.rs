@@ -24,7 +24,7 @@ fn the_engines_that_come_along_are_sound() {
 }
 
 #[test]
-fn every_problem_is_told_with_file_and_path() {
+fn every_problem_is_reported_with_file_and_path() {
     let template = |value: &str| MAP.replace("VALUE", value);
     let spec = format!(
         "{{capabilities: [Data], revision: '1', objects: [{{id: a, template: {}}}, {{id: b, template: {}}}], \
@@ -108,7 +108,7 @@ fn connections_that_cost_too_much_together_are_refused() {
 }
 
 #[test]
-fn what_only_the_whole_shows_is_told_too() {
+fn a_problem_of_the_whole_engine_is_reported_too() {
     let template = MAP.replace("VALUE", "b");
     let spec = format!(
         "{{capabilities: [Data], revision: '1', objects: [{{id: a, template: {}}}]}}",

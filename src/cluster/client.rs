@@ -1,9 +1,8 @@
-//! How the program reaches a cluster: by a kubeconfig that is named, else as
-//! `kubectl` would, else by the identity of its pod.
+//! The connection to a cluster: by the named kubeconfig, else as `kubectl` does, else by
+//! the identity of the pod.
 //!
-//! A connection whose other end went away without a word is noticed: by probes of
-//! TCP where the machine is gone, by silence where something in between swallows
-//! what is sent.
+//! Dead connections are detected: by TCP probes if the machine is gone, by silence if
+//! something in between drops the packets.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,13 +21,14 @@ use tower::{BoxError, ServiceBuilder};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection may be silent where nothing says otherwise.
 const SILENCE: Duration = Duration::from_secs(90);
-/// How much longer than a watch lasts a connection may be silent: a kind of which nothing
-/// changes has neither events nor, before its first change, bookmarks; Events have none at all.
+/// How much longer than a watch a connection may be silent. The watch of a kind without
+/// changes has no events, and no bookmarks before its first change; Events have no
+/// bookmarks at all.
 const BEYOND_A_WATCH: Duration = Duration::from_secs(30);
 /// How long a connection that nobody uses is kept for the next request.
 const UNUSED: Duration = Duration::from_secs(30);
-/// How much of what comes is held unread by a connection, which keeps that room; every
-/// watch has one. The head of an answer must fit: the API server bounds its warnings.
+/// The size of a connection's read buffer, which is allocated for each watch. The head of
+/// an answer must fit: the API server bounds its warnings.
 const BUFFER: usize = 16 * 1024;
 /// After how much silence the other end is asked whether it is there, ...
 const PROBE_AFTER: Duration = Duration::from_secs(15);
@@ -51,8 +51,8 @@ pub enum ConnectError {
     Client(#[from] kube::Error),
 }
 
-/// A client for the cluster of this kubeconfig, or of whatever is configured, with
-/// connections of its own. Nothing is asked of the cluster yet.
+/// A client for the cluster of this kubeconfig, or of the configured one, with connections
+/// of its own. It sends no request yet.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
     connect_with(kubeconfig, SILENCE).await
 }
@@ -72,8 +72,8 @@ async fn connect_with(kubeconfig: Option<&Path>, silence: Duration) -> Result<Cl
     Ok(through(config, silence)?)
 }
 
-/// The client that kube makes of a configuration, on connections that are probed:
-/// kube offers no way to say so.
+/// The client that kube makes of a configuration, on connections with probes: kube has no
+/// option for them.
 fn through(mut config: Config, silence: Duration) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(silence);

@@ -1,7 +1,7 @@
-//! What can go wrong, classed once.
+//! Failures of requests, classed once.
 //!
-//! All that the API server can say is turned into an [`Issue`], whose reason decides
-//! what happens next.
+//! Every error of the API server becomes an [`Issue`], whose reason decides what happens
+//! next.
 
 use kube::core::Status;
 use kube::runtime::watcher;
@@ -29,7 +29,12 @@ pub fn of_request(error: &kube::Error, action: &str) -> Issue {
         404 | 409 | 410 => Reason::Progressing,
         _ => Reason::ApiFailing,
     };
-    Issue::new(reason, format!("failed to {action}: {said}"))
+    let remedy = if said.contains("must support resize") {
+        ". Use a storage class that expands volumes (allowVolumeExpansion), or ask for the present size"
+    } else {
+        ""
+    };
+    Issue::new(reason, format!("failed to {action}: {said}{remedy}"))
 }
 
 /// What the end of a watch means. Nothing but rights refuses a read.
@@ -72,10 +77,10 @@ fn has_cause(status: &Status, reason: &str) -> bool {
     status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
 }
 
-/// Whether a 403 is for want of rights. The API server gives the same reason and the
-/// same details where a quota or admission forbids something; only its own sentence
-/// tells them apart. It is read from where that sentence begins, so that what a webhook
-/// or a quota says cannot look like it.
+/// Whether a 403 is for missing rights. The API server gives the same reason and details
+/// if a quota or admission forbids something; only its own sentence distinguishes them.
+/// The sentence is read from its beginning, so that the text of a webhook or a quota
+/// cannot imitate it.
 fn is_of_rights(message: &str) -> bool {
     let Some((what, said)) = message.split_once(" is forbidden: ") else { return false };
     let is_webhooks = what.starts_with("admission webhook ");
@@ -118,6 +123,20 @@ mod tests {
         status.details = serde_json::from_value(details).unwrap();
         let failure = of_request(&kube::Error::Api(Box::new(status)), "create x");
         assert_eq!(failure.reason, Reason::Terminating);
+    }
+
+    #[test]
+    fn volume_that_cannot_grow_is_refused_with_what_to_do() {
+        let said = "persistentvolumeclaims \"x\" is forbidden: only dynamically provisioned pvc can be resized and the \
+                    storageclass that provisions the pvc must support resize";
+        let mut status = Status::failure(said, "Forbidden");
+        status.code = 403;
+        let failure = of_request(&kube::Error::Api(Box::new(status)), "apply x");
+        assert_eq!(failure.reason, Reason::Refused);
+        assert!(
+            failure.message.ends_with("must support resize. Use a storage class that expands volumes (allowVolumeExpansion), or ask for the present size"),
+            "{failure}"
+        );
     }
 
     #[test]

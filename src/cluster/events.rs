@@ -1,7 +1,7 @@
-//! Events for people: passes hand them in and never wait, a task of its own posts
-//! them one by one. So a slow API server delays Events and nothing else.
+//! Posts Events for people: passes hand them over and never wait, and one task posts them
+//! one by one. So a slow API server delays only Events.
 //!
-//! Bounded: where more come than can be posted, the oldest go, and are counted.
+//! The queue is bounded: if it is full, the oldest Events are dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,8 +53,8 @@ impl Events {
         self.add(Waiting { about, event, repeats: false });
     }
 
-    /// An Event that may come often: one of the same reason about the same objects
-    /// is counted up.
+    /// Records an Event that may repeat: for the same reason and objects its count is
+    /// raised.
     pub fn record_repeating(&self, about: ObjectReference, event: Event) {
         self.add(Waiting { about, event, repeats: true });
     }
@@ -96,8 +96,8 @@ impl Events {
         let _ = timeout(at_most, empty).await;
     }
 
-    /// Whether it is about something in a team's namespace that goes, or is gone: the API
-    /// server takes nothing new there.
+    /// Whether the Event is about an object in a team's namespace that is being deleted or
+    /// gone: the API server accepts nothing new there.
     fn has_no_place(&self, next: &Waiting) -> bool {
         let namespace = next.about.namespace.as_deref().filter(|namespace| team_of(namespace).is_some());
         namespace.is_some_and(|namespace| {
@@ -143,24 +143,24 @@ impl Events {
 #[derive(Default)]
 struct Failures {
     logged: Option<Instant>,
-    untold: usize,
+    omitted: usize,
 }
 
 impl Failures {
     fn log(&mut self, reason: &str, error: &str) {
-        if let Some(untold) = self.tell() {
-            warn!(reason, error, untold, "an event could not be posted");
+        if let Some(omitted) = self.tell() {
+            warn!(reason, error, omitted, "an event could not be posted");
         }
     }
 
-    /// How many were not told since the last line, if it is time for the next.
+    /// How many were not logged since the last line, if it is time for the next.
     fn tell(&mut self) -> Option<usize> {
         if self.logged.is_some_and(|logged| logged.elapsed() < LOG) {
-            self.untold += 1;
+            self.omitted += 1;
             return None;
         }
         self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.omitted))
     }
 }
 
@@ -238,8 +238,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_that_fail_are_one_line_of_the_log() {
         let mut failures = Failures::default();
-        let told: Vec<_> = (0..8524).filter_map(|_| failures.tell()).collect();
-        assert_eq!(told, [0]);
+        let counts: Vec<_> = (0..8524).filter_map(|_| failures.tell()).collect();
+        assert_eq!(counts, [0]);
         tokio::time::advance(LOG).await;
         assert_eq!((failures.tell(), failures.tell()), (Some(8523), None));
     }

@@ -1,5 +1,5 @@
-//! An API server made of a function, for tests: a client whose requests that
-//! function answers, late or never if it likes.
+//! An API server for tests: a client whose requests a function answers, late or never if
+//! it chooses.
 
 use std::future::Future;
 

@@ -1,10 +1,10 @@
-//! What keeps a namespace from going: the objects in it that somebody's finalizer
-//! holds, and the pods that have long to end, by name.
+//! Names what blocks the deletion of a namespace: the objects that somebody's finalizer
+//! holds, and the pods that take long to end.
 //!
-//! Kubernetes tells the kinds and finalizers in the namespace's conditions, but no
-//! names, and of pods nothing while there are any: those go first. So the metadata of
-//! pods is listed in that one namespace, and of the kinds that the conditions name, if
-//! they are among those that the operator may list anyway.
+//! The namespace's conditions have kinds and finalizers, but no names, and no pods while
+//! there are any, because pods are deleted first. So the metadata of pods is listed in
+//! that one namespace, and of the kinds in the conditions, if the operator may list them
+//! anyway.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +24,10 @@ const LISTED: usize = 4;
 const NAMED: usize = 3;
 /// How many seconds a pod may take to end without being named.
 const LONG: i64 = 60;
-/// The most that is told of a name.
+/// The longest part of a name that is reported.
 const LENGTH: usize = 128;
 
-/// What keeps the namespace from going, one sentence each. `entry` is of a namespace
+/// What blocks the deletion of the namespace, one sentence each. `entry` is of a namespace
 /// that is being deleted.
 pub async fn holders(client: &Client, requests: &Requests, namespace: &str, entry: &Entry) -> Vec<String> {
     let messages = remaining(entry);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_going_and_held_is_told() {
+    fn only_objects_in_deletion_with_finalizers_are_reported() {
         let object = |deleting: bool, finalizers: &[&str]| ObjectMeta {
             name: Some("stuck".to_owned()),
             deletion_timestamp: deleting.then(crate::reconcile::report::now),

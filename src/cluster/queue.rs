@@ -1,21 +1,20 @@
 //! The queue of requests.
 //!
-//! A key is never worked on twice at once, however often it is added; what is
-//! added while it is worked on is worked on once more. Teams take turns, so that
-//! hundreds of runs of one hold up nobody of another. It holds keys and times only.
+//! A key has at most one pass at a time, however often it is added; if it is added during
+//! a pass, it has another one. Teams take turns, so that hundreds of runs of one team do
+//! not delay another team. The queue holds only keys and times.
 //!
-//! One rule says when a key that failed is worked on again: after its backoff,
-//! which grows alone and with jitter; sooner if its pass wished so or something
-//! was added meanwhile; never before the shortest pause, so that events which its
-//! own failure causes make no tight loop.
+//! A key that failed is retried after its backoff, which grows per key and with jitter;
+//! sooner if its pass asked for that or the key was added meanwhile; never before the
+//! shortest pause, so that events of its own failure make no tight loop.
 //!
-//! The runtime's `Controller` is not used: it keys by the objects of one store,
-//! while a team that was taken away still has guardrails to repair; it shares
-//! one backoff between all of its triggers; and its error policy knows no count.
+//! kube's `Controller` is not used: its keys are the objects of one store, while a deleted
+//! team still has guardrails to repair; it shares one backoff between all of its triggers;
+//! and its error policy does not count failures.
 //!
-//! tokio-util's `DelayQueue` is not used for what waits: it wakes the last of the workers that
-//! polled it, gives out what is due in one millisecond last in, first out, and panics at a wish of
-//! more than two years.
+//! tokio-util's `DelayQueue` is not used for waiting keys: it wakes the last of the workers
+//! that polled it, returns keys that are due in one millisecond last in, first out, and
+//! panics at a delay of more than two years.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::pin;
@@ -27,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::api::identity::{Request, team_of};
 
-/// When to look again at the latest, if nothing happens before.
+/// The time until the next pass at the latest, if no event comes before.
 pub type RequeueAfter = Option<Duration>;
 
 /// The first pause after a failure, and the shortest.
@@ -40,13 +39,13 @@ const SETTLE: Duration = Duration::from_millis(20);
 const COUNTING: Duration = Duration::from_millis(200);
 /// How long changes of work are collected before its dependents are looked for.
 const GATHERING: Duration = Duration::from_millis(50);
-/// How long changes of what datasets give are collected before a team writes them: those of
-/// one file come together.
+/// How long changes of dataset settings are collected before a team writes them: those of
+/// one file arrive together.
 const PLACING: Duration = Duration::from_millis(200);
 /// How long changes of work are collected before a team tells of them.
 const SUMMING: Duration = Duration::from_secs(2);
 
-/// A team, or what belongs to none.
+/// A team, or the keys of no team.
 type Lane = Option<String>;
 
 /// The failures of a key since it was last worked on without one.
@@ -74,7 +73,7 @@ struct State {
     /// When a team is, or was, to look at the settings of its datasets.
     settings: HashMap<String, Instant>,
     counter: u64,
-    /// Whether nothing is taken.
+    /// Whether new keys are ignored.
     closed: bool,
 }
 
@@ -114,18 +113,18 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Takes nothing until it is opened: whoever waits for another replica to end
-    /// would only collect what is looked at anyway once it works.
+    /// Accepts nothing until it is opened: a replica that waits for the Lease would only
+    /// collect requests that it enqueues anyway once it works.
     pub fn close(&self) {
         self.lock().closed = true;
     }
 
-    /// Takes what is added from now on.
+    /// Accepts new keys from now on.
     pub fn open(&self) {
         self.lock().closed = false;
     }
 
-    /// Whether what is added is taken.
+    /// Whether new keys are accepted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.lock().closed
@@ -154,7 +153,7 @@ impl Queue {
         }
     }
 
-    /// Has a Blueprint or an Engine told how many teams use it, after a burst.
+    /// Has the number of teams that use a Blueprint or an Engine reported, after a burst.
     pub fn add_count(&self, key: Request) {
         self.add_after(key, COUNTING);
     }
@@ -164,18 +163,18 @@ impl Queue {
         self.add_after(Request::Readiness, COUNTING);
     }
 
-    /// Has those looked for who depend on what changed in a team, after a burst.
+    /// Enqueues the dependents of changes in a team, after a burst.
     pub fn add_dependents(&self, team: &str) {
         self.add_after(Request::Dependents(team.to_owned()), GATHERING);
     }
 
-    /// Has the runs of a team looked for that are to be deleted, after a burst.
+    /// Enqueues the search for a team's expired runs, after a burst.
     pub fn add_expiry(&self, team: &str) {
         self.add_after(Request::Expiry(team.to_owned()), GATHERING);
     }
 
-    /// Has a team put what its datasets give where it is found: soon, and in a burst at
-    /// the pace at which it tells of its work.
+    /// Has a team write its datasets' settings into `connections`: soon, and during a
+    /// burst at the pace of its status.
     pub fn add_settings(&self, team: &str) {
         if !self.is_open() {
             return;
@@ -216,8 +215,8 @@ impl Queue {
         }
     }
 
-    /// The key was worked on, or it failed and backs off: either with the wish when
-    /// to look again at the latest.
+    /// Ends the work on a key, after success or failure, with the time of the next pass at
+    /// the latest.
     pub fn done(&self, key: &Request, outcome: Result<RequeueAfter, RequeueAfter>) {
         let now = Instant::now();
         let mut state = self.lock();
@@ -245,8 +244,8 @@ impl Queue {
 }
 
 impl State {
-    /// Has the key worked on at this time, or sooner if it is due sooner, but not
-    /// while it rests after a failure.
+    /// Schedules a key for this time, or sooner if it is due sooner, but never during its
+    /// backoff.
     fn schedule(&mut self, key: Request, at: Instant) {
         let rests_until = self.failures.get(&key).map_or(at, |failing| failing.rests_until);
         let before = self.due.get(&key).copied();
@@ -263,8 +262,8 @@ impl State {
         self.waiting.insert(due, key);
     }
 
-    /// When a team looks at the settings of its datasets that changed now: a while after
-    /// the last time at the earliest.
+    /// The time of the pass for settings of datasets that changed now: a pause after the
+    /// last one at the earliest.
     fn settings_due(&mut self, team: &str, now: Instant) -> Instant {
         let soon = now + PLACING;
         let due = match self.settings.get(team) {
@@ -301,8 +300,8 @@ impl State {
         }
     }
 
-    /// Puts a key at the end of its lane; a team before its own work, which
-    /// stands on its plan.
+    /// Appends a key to its lane; a team goes before its members' objects, which depend on
+    /// its plan.
     fn line_up(&mut self, key: Request) {
         let lane = lane(&key);
         let waiting = self.lanes.entry(lane.clone()).or_default();
@@ -340,8 +339,8 @@ fn lane(key: &Request) -> Lane {
     }
 }
 
-/// The pause after so many failures in a row: doubled each time, and spread so
-/// that teams which failed together do not come back together.
+/// The pause after so many failures in a row: doubled each time, with jitter, so that
+/// teams which failed together do not retry together.
 fn backoff(failures: u32) -> Duration {
     let doubled = FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
     doubled.min(LONGEST).mul_f64(0.75 + spread() / 2.0)

@@ -36,7 +36,7 @@ async fn a_failing_key_holds_up_nobody() {
 #[tokio::test]
 async fn the_work_of_one_team_does_not_wait_for_that_of_another() {
     let queue = Queue::default();
-    let daily = |namespace: &str, number: usize| {
+    let work = |namespace: &str, number: usize| {
         let id = WorkId {
             kind: crate::api::work::WorkKind::Run,
             namespace: namespace.to_owned(),
@@ -44,12 +44,12 @@ async fn the_work_of_one_team_does_not_wait_for_that_of_another() {
         };
         Request::Work(id)
     };
-    (0..1000).for_each(|number| queue.add(daily("crowd--p", number)));
-    queue.add(daily("other--p", 0));
+    (0..1000).for_each(|number| queue.add(work("crowd--p", number)));
+    queue.add(work("other--p", 0));
     queue.add(team("crowd"));
     tokio::time::sleep(SETTLE * 2).await;
     assert_eq!(queue.next().await, team("crowd"));
-    assert_eq!(queue.next().await, daily("other--p", 0));
+    assert_eq!(queue.next().await, work("other--p", 0));
     assert_eq!(queue.depth(), 1000);
 }
 

@@ -1,6 +1,5 @@
-//! One request to the API server, outside of applying: counted, and given up when
-//! no answer comes. A pass has a deadline of its own; what hangs here leaves it time
-//! to say so.
+//! One request to the API server, outside of applying: counted, with a deadline. The
+//! deadline of a pass is longer, so a pass can still report a request that hangs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -39,6 +38,16 @@ impl RequestError {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Answered(kube::Error::Api(status)) if status.code == 404)
+    }
+}
+
+impl RequestError {
+    /// Whether a `test` of a JSON patch failed: the object is another one. What is invalid in
+    /// an object comes with the kind of that object.
+    #[must_use]
+    pub fn is_another(&self) -> bool {
+        let Self::Answered(kube::Error::Api(status)) = self else { return false };
+        status.code == 422 && status.details.as_ref().is_none_or(|details| details.kind.is_empty())
     }
 }
 

@@ -1,6 +1,5 @@
-//! Tasks that have no end: watches, the posting of Events. One that ends all the
-//! same, by a panic or otherwise, leaves the program blind or mute in one place;
-//! that is noticed here, so that it does not go on as if nothing had happened.
+//! Tasks that have no end: watches, the posting of Events. If one ends after all, by a
+//! panic or otherwise, the program stops, instead of continuing without it.
 
 use std::future::Future;
 

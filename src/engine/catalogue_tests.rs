@@ -214,7 +214,7 @@ fn mlflow_on_a_database_and_an_object_store_needs_no_volume() {
 }
 
 #[test]
-fn mlflow_without_its_secret_is_told_so() {
+fn mlflow_without_its_secret_is_reported() {
     let inputs = inputs(Layer::Shared, &[Capability::Experiments], json!({"database": "Secret"}));
     let verdict = builtin("mlflow").judge(&inputs.with_objects(json!({})));
     assert!(matches!(verdict, Verdict::Failing { reason, .. } if reason == "Invalid"));

@@ -355,14 +355,14 @@ fn check_judgeable(spec: &EngineSpec, templates: &[Template], spoken_for: &BTree
 
 /// Two templates, or two items of one, that make the same object.
 fn twice(objects: &[RenderedObject]) -> Option<Fault> {
-    let mut seen = BTreeSet::new();
+    let mut keys = BTreeSet::new();
     objects.iter().find_map(|rendered| {
         let object = &rendered.object;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let metadata = &object["metadata"];
         let key = [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]].map(text);
         let name = key[3].clone();
-        let fresh = seen.insert(key);
+        let fresh = keys.insert(key);
         (!fresh).then(|| Fault::at("objects", format!("{} makes {name} a second time", rendered.id)))
     })
 }

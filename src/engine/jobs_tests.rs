@@ -210,7 +210,7 @@ fn a_schedule_runs_the_same_job() {
 }
 
 #[test]
-fn a_job_ends_and_goes_when_it_is_told_to() {
+fn a_job_ends_and_goes_at_the_times_in_its_spec() {
     let timed = |schedule| RunInputs {
         active_deadline_seconds: Some(60),
         ttl_seconds_after_finished: Some(0),

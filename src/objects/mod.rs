@@ -148,10 +148,10 @@ pub fn desired(plan: &Plan) -> Desires {
 
 /// Keeps each object for its first owner, and reports the others.
 fn only_once(objects: &mut Vec<Desired>) -> Vec<Problem> {
-    let mut seen = BTreeSet::new();
+    let mut keys = BTreeSet::new();
     let mut problems = Vec::new();
     objects.retain(|desired| {
-        let fresh = seen.insert(desired.key.clone());
+        let fresh = keys.insert(desired.key.clone());
         if !fresh {
             let scope = desired.component.clone().map_or(Scope::Team, Scope::Component);
             let ObjectKey { kind, name, namespace, .. } = &desired.key;

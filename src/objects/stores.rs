@@ -73,7 +73,7 @@ fn is_accepted(claim: &Claim) -> bool {
 
 /// The claim of a component, as `namespace/name`.
 fn path(desired: &Desired) -> Option<String> {
-    desired.component.as_ref().filter(|_| desired.key.kind == "PersistentVolumeClaim")?;
+    desired.component.as_ref().filter(|_| desired.key.built_in() == "PersistentVolumeClaim")?;
     Some(format!("{}/{}", desired.key.namespace.as_deref()?, desired.key.name))
 }
 
@@ -122,10 +122,10 @@ mod tests {
         assert!(problems(&Volumes::new(), &|| claim("one", "")).is_empty());
         assert!(problems(&known("one"), &|| claim("one", "")).is_empty());
         assert!(problems(&known("one"), &|| None).is_empty());
-        let told = problems(&known("one"), &|| claim("two", "one"));
-        assert_eq!(told.len(), 1);
-        assert_eq!((told[0].issue.reason, told[0].blocking), (Reason::VolumeReplaced, true));
-        assert!(told[0].issue.message.contains("accept-volume=two"), "{}", told[0].issue.message);
+        let found = problems(&known("one"), &|| claim("two", "one"));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].issue.reason, found[0].blocking), (Reason::VolumeReplaced, true));
+        assert!(found[0].issue.message.contains("accept-volume=two"), "{}", found[0].issue.message);
         assert!(problems(&known("one"), &|| claim("two", "two")).is_empty());
         assert_eq!(remembered(&known("one"), &all, |_| claim("two", "two"), |_| true), known("two"));
     }

@@ -9,35 +9,31 @@ use serde_json::{Value, json};
 use super::Desired;
 use crate::api::Reason;
 use crate::api::quantity::Amount;
+use crate::plan::volume::difference;
 use crate::plan::{Plan, Problem, Scope};
 
-/// Leaves volumes that are there as large as they are, unless more is asked for. Says
-/// where less is.
+/// Leaves volumes that exist as large as they are, unless more is asked for. The problems
+/// name volumes that are larger or smaller than is asked for.
 pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Option<Value>) -> Vec<Problem> {
-    let mut smaller = Vec::new();
-    for desired in objects.iter_mut().filter(|desired| desired.key.kind == "PersistentVolumeClaim") {
-        let Some(there) = live(desired).and_then(|live| size(&live)) else { continue };
+    let mut problems = Vec::new();
+    for desired in objects.iter_mut().filter(|desired| desired.key.built_in() == "PersistentVolumeClaim") {
+        let claim = live(desired).unwrap_or_default();
+        let Some(there) = size(&claim) else { continue };
         let Some(wanted) = size(&desired.object) else { continue };
         let component = desired.component.as_ref();
         let asked = plan.instances.iter().any(|instance| {
             Some(&instance.id) == component && instance.inputs.storage.as_deref() == Some(wanted.0.as_str())
         });
-        if wanted.1 == there.1 || wanted.1 > there.1 && asked {
-            continue;
+        if asked && wanted.1 <= there.1 {
+            let name = format!("{} of {}", desired.key.name, desired.key.namespace.as_deref().unwrap_or_default());
+            let message = difference("storage", &wanted.0, &name, &claim, None);
+            problems.extend(message.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)));
         }
-        desired.object["spec"]["resources"]["requests"]["storage"] = json!(there.0);
-        if asked {
-            let message = format!(
-                "storage {} is less than that of volume {} of {} ({}), which is kept: a volume can only grow",
-                wanted.0,
-                desired.key.name,
-                desired.key.namespace.as_deref().unwrap_or_default(),
-                there.0
-            );
-            smaller.push(Problem::advice(Scope::Team, Reason::Invalid, message));
+        if wanted.1 != there.1 && !(asked && wanted.1 > there.1) {
+            desired.object["spec"]["resources"]["requests"]["storage"] = json!(there.0);
         }
     }
-    smaller
+    problems
 }
 
 /// The size that a claim asks for, as it is written and as an amount.
@@ -56,14 +52,18 @@ mod tests {
     use crate::plan::{Facts, plan};
 
     fn written(shared: &str, there: Option<&str>) -> (String, Vec<String>) {
+        let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
+        written_over(shared, live.as_ref())
+    }
+
+    fn written_over(shared: &str, live: Option<&Value>) -> (String, Vec<String>) {
         let spec = serde_saphyr::from_str(&format!("{{shared: {shared}}}")).unwrap();
         let (site, catalogue) = (BlueprintSpec::default(), Catalogue::builtin());
         let plan = plan(&AITeam::new("abc", spec), &Facts::offline(&site, &catalogue)).unwrap();
         let mut objects = desired(&plan).objects;
-        let live = there.map(|size| json!({"spec": {"resources": {"requests": {"storage": size}}}}));
-        let told = keep(&plan, &mut objects, |_| live.clone());
-        let claim = objects.iter().find(|desired| desired.key.kind == "PersistentVolumeClaim").unwrap();
-        (size(&claim.object).unwrap().0, told.into_iter().map(|problem| problem.issue.message).collect())
+        let problems = keep(&plan, &mut objects, |_| live.cloned());
+        let claim = objects.iter().find(|desired| desired.key.built_in() == "PersistentVolumeClaim").unwrap();
+        (size(&claim.object).unwrap().0, problems.into_iter().map(|problem| problem.issue.message).collect())
     }
 
     #[test]
@@ -80,14 +80,20 @@ mod tests {
         ] {
             assert_eq!(written(shared, there), (size.to_owned(), Vec::new()), "{shared} {there:?}");
         }
-        let (size, told) = written(asked, Some("50Gi"));
+        let (size, messages) = written(asked, Some("50Gi"));
         assert_eq!(size, "50Gi");
         assert_eq!(
-            told,
-            [
-                "storage 20Gi is less than that of volume mlflow of abc--shared (50Gi), which is kept: a volume can only \
-              grow"
-            ]
+            messages,
+            ["storage is 20Gi, less than the 50Gi of volume mlflow of abc--shared, which is kept: a volume can only \
+                 grow. Set storage to 50Gi"]
+        );
+        // It was asked to grow, and did not yet.
+        let live = json!({"spec": {"resources": {"requests": {"storage": "20Gi"}}}, "status": {"capacity": {"storage": "5Gi"}}});
+        let (_, messages) = written_over(asked, Some(&live));
+        assert_eq!(
+            messages,
+            ["storage is 20Gi, but volume mlflow of abc--shared still has 5Gi. If it does not grow, the Events of \
+                 the claim say why"]
         );
     }
 }

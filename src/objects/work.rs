@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::components::{Fitting, stage};
 use super::{Desired, TemplateId, network};
+use crate::api::kinds::JOB_MUTABLE as MUTABLE;
 use crate::api::work::WorkKind;
-use crate::api::{GROUP, VERSION};
+use crate::api::{GROUP, VERSION, labels};
 use crate::engine::Place;
 use crate::plan::work::WorkPlan;
 use crate::plan::{InstanceId, Plan};
@@ -34,6 +35,9 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
         if plan.id.kind == WorkKind::Run {
             belongs_to_run(&mut object, plan);
         }
+        if object["kind"] == "Job" {
+            says_how_it_was_created(&mut object);
+        }
         Desired {
             component: component.clone(),
             template: Some(TemplateId { id: rendered.id.clone(), index: rendered.index }),
@@ -47,6 +51,15 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
     }
     objects.sort_by(|left, right| (left.stage, &left.key).cmp(&(right.stage, &right.key)));
     objects
+}
+
+/// A Job that exists is never written again: how it was created, it says itself.
+fn says_how_it_was_created(job: &mut Value) {
+    let mut spec = job["spec"].clone();
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|name, value| MUTABLE.contains(&name.as_str()) && !value.is_null());
+    }
+    job["metadata"]["annotations"][labels::CREATED_AS] = Value::from(spec.to_string());
 }
 
 /// What executes a run goes with it, and nothing else does so: a run is over

@@ -17,16 +17,16 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Returns once the fence refused a write.
 pub async fn wait_until_it_stands(client: &Client) {
-    let mut told = String::new();
+    let mut reported = String::new();
     loop {
         let doubt = match tokio::time::timeout(ATTEMPT, attempt(client)).await {
             Ok(Ok(())) => return info!("the fence is in force: a write outside of it was refused"),
             Ok(Err(doubt)) => doubt,
             Err(_) => format!("the API server did not answer within {} s", ATTEMPT.as_secs()),
         };
-        if doubt != told {
+        if doubt != reported {
             warn!("nothing is written before the fence is in force: {doubt}");
-            told = doubt;
+            reported = doubt;
         }
         tokio::time::sleep(PAUSE).await;
     }

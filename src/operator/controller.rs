@@ -17,7 +17,7 @@ use crate::reconcile::context::Context;
 use crate::reconcile::requeue::Pass;
 use crate::reconcile::team::{reconcile, report_failure};
 use crate::reconcile::{triggers, usage, work};
-use crate::telemetry::metrics::{Reconcile, Teams};
+use crate::telemetry::metrics::Reconcile;
 
 /// The time for a cancelled pass to end.
 const STOPPING: Duration = Duration::from_secs(1);
@@ -232,7 +232,7 @@ fn measure(context: &Context, key: &Request, result: &Pass, begun: Instant) {
         Request::Readiness => "readiness",
         Request::Dependents(_) => "dependents",
         Request::Expiry(_) => "expiry",
-        Request::Work(_) => "daily",
+        Request::Work(_) => "work",
     };
     let result = result.as_ref().map_or_else(|failure| failure.issue.class().name(), |_| "fine");
     context.metrics.reconciles.get_or_create(&Reconcile { kind, result }).inc();
@@ -242,13 +242,8 @@ fn measure(context: &Context, key: &Request, result: &Pass, begun: Instant) {
 
 /// Once per burst of changes, because it looks at every team.
 fn count_teams(context: &Context) {
-    let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
-    for (_, team) in context.store.teams.forms() {
-        counts.iter_mut().filter(|(word, _)| *word == team.ready).for_each(|(_, count)| *count += 1);
-    }
-    for (ready, count) in counts {
-        context.metrics.teams.get_or_create(&Teams { ready }).set(count);
-    }
+    let teams = context.store.teams.forms().into_iter();
+    context.metrics.teams.set(teams.map(|(name, team)| (name, team.conditions)).collect());
 }
 
 #[cfg(test)]

@@ -47,9 +47,10 @@ pub struct LeaderElector {
     written: Option<Lease>,
     /// When the write was sent by which this replica holds the Lease.
     renewed: Instant,
-    /// What was seen of a foreign holder, and since when on our own clock: clocks
-    /// of machines differ, so only a Lease that stands still is taken over.
-    seen: Option<(String, Option<MicroTime>, Instant)>,
+    /// The holder and renewal time of another replica's Lease, and since when they are
+    /// unchanged on our own clock: clocks of machines differ, so only a Lease that no
+    /// longer changes is taken over.
+    observed: Option<(String, Option<MicroTime>, Instant)>,
 }
 
 impl LeaderElector {
@@ -57,7 +58,7 @@ impl LeaderElector {
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: String) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, identity, written: None, renewed: Instant::now(), seen: None }
+        Self { api, identity, written: None, renewed: Instant::now(), observed: None }
     }
 
     /// Waits until the Lease is held.
@@ -168,10 +169,10 @@ impl LeaderElector {
         let Some(spec) = spec.filter(|_| !holder.is_empty() && holder != self.identity) else { return true };
         let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let held = seconds.map_or(LEASE_DURATION, Duration::from_secs);
-        match &self.seen {
+        match &self.observed {
             Some((known, renewed, since)) if *known == holder && *renewed == spec.renew_time => since.elapsed() > held,
             _ => {
-                self.seen = Some((holder, spec.renew_time.clone(), Instant::now()));
+                self.observed = Some((holder, spec.renew_time.clone(), Instant::now()));
                 false
             }
         }

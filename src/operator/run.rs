@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whatever_ends_without_being_told_is_a_failure() {
+    async fn a_task_that_ends_by_itself_is_a_failure() {
         assert!(matches!(served(Ok(Ok(()))), RunError::Defect(_)));
         assert!(matches!(early(Ok(Ok(()))), RunError::Worker(WorkerError::Ended)));
         let panicked = async || tokio::spawn(async { panic!("a defect") }).await;

@@ -36,7 +36,7 @@ fn check_names(team: &AITeam, findings: &mut Findings) {
              and is not 'backbone' or 'shared'"
         ));
     }
-    let mut seen = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for project in &team.spec.projects {
         let name = &project.name;
         if name.len() > 24 || !is_name(name) || ["backbone", "shared", "live"].contains(&name.as_str()) {
@@ -45,7 +45,7 @@ fn check_names(team: &AITeam, findings: &mut Findings) {
                  hyphens, and is not 'backbone', 'shared' or 'live'"
             ));
         }
-        if !seen.insert(name) {
+        if !names.insert(name) {
             findings.invalid(format!("spec.projects has '{name}' twice. Rename or remove one"));
         }
     }

@@ -1,7 +1,7 @@
 //! The facts of the cluster for planning, passed in by the caller.
 //!
-//! Nothing here asks a cluster. Whoever calls [`plan`](super::plan()) says what
-//! was seen: the kinds that are served, what was chosen before, what is in use.
+//! Nothing here asks a cluster. The caller of [`plan`](super::plan()) passes in what it
+//! observed: the kinds that are served, the earlier choices, what is in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -40,7 +40,7 @@ pub struct Facts<'a> {
     /// The settings of the team's datasets, by the namespace of the dataset.
     pub datasets: &'a DatasetSettings,
     /// What the API server puts before the names of people and groups, as the
-    /// operator was told.
+    /// operator is configured.
     pub prefixes: &'a Prefixes,
     /// The prefixes written on the team's namespaces.
     pub written: &'a WrittenPrefixes,

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod stay;
 pub mod unimplemented;
 pub mod units;
+pub mod volume;
 pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,26 +1,64 @@
 //! Fields of the spec without effect because of other fields. They are reported and
 //! block nothing.
 
-use super::{Instance, Problem, Scope};
+use super::namespaces::shared_is_on;
+use super::{Instance, Problem, Scope, prefixes as names};
+use crate::api::team::Resources;
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
 
 /// One problem for each such field.
 #[must_use]
 pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, instances: &[Instance]) -> Vec<Problem> {
-    let counted = site.budget.as_ref().is_some_and(|budget| budget.cpu_limits);
-    let limited = spec.budget.as_ref().and_then(|budget| budget.limits.as_ref()?.cpu.as_ref());
-    let cpu = limited.filter(|_| !counted).map(|_| {
-        format!(
-            "spec.budget.limits.cpu has no effect: Blueprint {} does not count cpu limits. Remove it",
-            spec.blueprint
-        )
-    });
-    let without_effect = cpu
+    let without_effect = cpu_limits(spec, site)
         .into_iter()
+        .chain(share_of_nothing(spec))
         .chain(instances.iter().filter_map(storage))
         .chain(instances.iter().filter_map(replicas))
         .chain(doubled(spec, prefixes));
     without_effect.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
+}
+
+/// The fields of the budget and of its shares that exist, each with its path.
+fn amounts(spec: &AITeamSpec) -> impl Iterator<Item = (String, &Resources)> {
+    let backbone = spec.backbone.as_ref().and_then(|backbone| backbone.share.as_ref());
+    let shared = spec.shared.as_ref().and_then(|shared| shared.share.as_ref());
+    let layers =
+        [("spec.budget", spec.budget.as_ref()), ("spec.backbone.share", backbone), ("spec.shared.share", shared)];
+    let layers = layers.into_iter().filter_map(|(path, amounts)| Some((path.to_owned(), amounts?)));
+    let projects = spec.projects.iter().flat_map(|project| {
+        let share = |side: &str, amounts| Some((format!("spec.projects[{}].share.{side}", project.name), amounts?));
+        let of = project.share.as_ref();
+        let workspace = share("workspace", of.and_then(|of| of.workspace.as_ref()));
+        workspace.into_iter().chain(share("live", of.and_then(|of| of.live.as_ref())))
+    });
+    layers.chain(projects)
+}
+
+/// Limits of processors, where the Blueprint does not count them.
+fn cpu_limits(spec: &AITeamSpec, site: &BlueprintSpec) -> Option<String> {
+    if site.budget.as_ref().is_some_and(|budget| budget.cpu_limits) {
+        return None;
+    }
+    let set = amounts(spec).filter(|(_, amounts)| amounts.limits.as_ref().is_some_and(|limits| limits.cpu.is_some()));
+    let set: Vec<String> = set.map(|(path, _)| format!("{path}.limits.cpu")).collect();
+    let (have, them) = if set.len() == 1 { ("has", "it") } else { ("have", "them") };
+    (!set.is_empty()).then(|| {
+        format!(
+            "{} {have} no effect: Blueprint {} does not count cpu limits. Remove {them}",
+            set.join(", "),
+            spec.blueprint
+        )
+    })
+}
+
+/// The share of a Shared namespace that does not exist.
+fn share_of_nothing(spec: &AITeamSpec) -> Option<String> {
+    spec.shared.as_ref()?.share.as_ref()?;
+    (!shared_is_on(spec)).then(|| {
+        "spec.shared.share has no effect: without a capability in spec.shared there is no Shared namespace. Remove it, \
+         or add a capability"
+            .to_owned()
+    })
 }
 
 /// Storage for an engine that makes no volume, as it is asked for.
@@ -51,19 +89,20 @@ fn replicas(instance: &Instance) -> Option<String> {
 
 /// People and groups as the API server prints them: the prefix would stand there twice.
 fn doubled(spec: &AITeamSpec, prefixes: &Prefixes) -> Vec<String> {
-    let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
-    let mut found = Vec::new();
-    for member in members {
-        let groups = member.groups.iter().map(|name| (name, &prefixes.group));
-        let users = member.users.iter().map(|name| (name, &prefixes.user));
-        let doubled =
-            groups.chain(users).filter(|(name, prefix)| !prefix.is_empty() && name.starts_with(prefix.as_str()));
-        found.extend(doubled.map(|(name, prefix)| {
-            format!(
-                "'{name}' of role {} begins with the prefix {prefix}, which Strata adds itself. Remove the prefix",
-                member.role
-            )
-        }));
+    let (nobody, mut found) = (Vec::new(), Vec::new());
+    let mut look = |whose: &str, groups: &[String], users: &[String]| {
+        let groups = groups.iter().filter_map(|name| names::doubled(whose, name, &prefixes.group));
+        let users = users.iter().filter_map(|name| names::doubled(whose, name, &prefixes.user));
+        found.extend(groups.chain(users));
+    };
+    for member in spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members)) {
+        look(&format!("role {}", member.role), &member.groups, &member.users);
+    }
+    if let Some(leads) = &spec.leads {
+        look("leads", &leads.groups, &leads.users);
+    }
+    for customer in &spec.customers {
+        look(&format!("customer {}", customer.name), &customer.groups, &nobody);
     }
     found
 }
@@ -85,6 +124,26 @@ mod tests {
                 "spec.budget.limits.cpu has no effect: Blueprint default does not count cpu limits. Remove it",
             ),
             ("{budget: {limits: {cpu: '16'}}}", "{budget: {cpuLimits: true}}", ""),
+            (
+                "{shared: {models: {}, share: {limits: {cpu: '1'}}}, projects: [{name: p, live: {}, share: {workspace: \
+                 {limits: {cpu: '1', memory: 1Gi}}, live: {limits: {cpu: '2'}, requests: {cpu: '1'}}}}]}",
+                "{}",
+                "spec.shared.share.limits.cpu, spec.projects[p].share.workspace.limits.cpu, \
+                 spec.projects[p].share.live.limits.cpu have no effect: Blueprint default does not count cpu limits. \
+                 Remove them",
+            ),
+            (
+                "{backbone: {share: {limits: {cpu: '1'}}}}",
+                "{}",
+                "spec.backbone.share.limits.cpu has no effect: Blueprint default does not count cpu limits. Remove it",
+            ),
+            ("{backbone: {share: {limits: {cpu: '1'}}}}", "{budget: {cpuLimits: true}}", ""),
+            (
+                "{shared: {models: {enabled: false}, share: {requests: {cpu: '1'}}}}",
+                "{}",
+                "spec.shared.share has no effect: without a capability in spec.shared there is no Shared namespace. \
+                 Remove it, or add a capability",
+            ),
             ("{shared: {experiments: {storage: 50Gi}}}", "{}", ""),
             (
                 "{shared: {experiments: {parameters: {replicas: 3}}}}",
@@ -98,6 +157,23 @@ mod tests {
                 "{}",
                 "'oidc:acme-ml' of role MLEngineer begins with the prefix oidc:, which Strata adds itself. Remove the \
                  prefix",
+            ),
+            (
+                "{leads: {groups: ['oidc:leads'], users: ['oidc:bo', ana]}}",
+                "{}",
+                "'oidc:leads' of leads begins with the prefix oidc:, which Strata adds itself. Remove the prefix; \
+                 'oidc:bo' of leads begins with the prefix oidc:, which Strata adds itself. Remove the prefix",
+            ),
+            (
+                "{customers: [{name: bank, groups: ['oidc:tellers', 'oidc:']}]}",
+                "{}",
+                "'oidc:tellers' of customer bank begins with the prefix oidc:, which Strata adds itself. Remove the \
+                 prefix",
+            ),
+            (
+                "{projects: [{name: p, members: [{role: MLEngineer, users: ['oidc:ana']}]}]}",
+                "{}",
+                "'oidc:ana' of role MLEngineer begins with the prefix oidc:, which Strata adds itself. Remove the prefix",
             ),
         ] {
             let site: BlueprintSpec = serde_saphyr::from_str(site).unwrap();

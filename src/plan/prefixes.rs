@@ -1,10 +1,11 @@
 //! Which prefixes the names of people and groups have in a team: those that are
-//! written on its namespaces, until the team accepts what the operator was told.
+//! written on its namespaces, until the team accepts those of the operator's flags.
 //!
 //! Another prefix renames everybody who is bound, so a wrong flag must not take
 //! effect without consent.
 
 use super::{Problem, Scope};
+use crate::api::prefixes::behind;
 use crate::api::{AITeam, Prefixes, Reason, labels};
 
 /// The prefixes on the namespaces of a team. `None` is not known, and
@@ -28,8 +29,8 @@ impl WrittenPrefixes {
     }
 }
 
-/// The prefixes that hold for the team, and what is to be said if they are not
-/// those that the operator was told.
+/// The prefixes that hold for the team, and the problem to report if they are not
+/// the configured ones.
 #[must_use]
 pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes) -> (Prefixes, Option<Problem>) {
     let stays = written.or(configured);
@@ -38,6 +39,24 @@ pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes
     }
     let problem = waits(team, &stays, configured);
     (stays, Some(problem))
+}
+
+/// The advice for a name that begins with its prefix already; `whose` says where it stands.
+#[must_use]
+pub fn doubled(whose: &str, name: &str, prefix: &str) -> Option<String> {
+    let said = format!("'{name}' of {whose} begins with the prefix {prefix}, which Strata adds itself");
+    behind(prefix, name).map(|_| format!("{said}. Remove the prefix"))
+}
+
+/// The same for the owner of a work object, who cannot be changed.
+#[must_use]
+pub fn doubled_owner(owner: &str, kind: &str, prefixes: &Prefixes) -> Option<String> {
+    let bare = behind(&prefixes.user, owner)?;
+    Some(format!(
+        "spec.owner '{owner}' begins with the prefix {}, which Strata adds itself, and cannot be changed. Create \
+         another {kind} with the owner {bare}, and delete this one",
+        prefixes.user
+    ))
 }
 
 /// Whether the team accepts a change of all names to exactly these prefixes.
@@ -94,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_team_and_one_that_is_as_told_wait_for_nothing() {
+    fn a_new_team_and_one_with_equal_prefixes_wait_for_nothing() {
         let configured = prefixes("oidc:", "");
         for known in [written(None, None), written(Some("oidc:"), None), written(Some("oidc:"), Some(""))] {
             assert_eq!(in_effect(&team(None), &known, &configured), (configured.clone(), None), "{known:?}");

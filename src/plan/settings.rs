@@ -2,7 +2,9 @@
 //!
 //! A namespace's own dataset goes before that of Shared, whichever is older: a
 //! newcomer in Shared takes no address away from what works. All of them together
-//! are bounded, and the oldest stay: what does not fit is left out whole.
+//! are bounded, and what does not fit is left out whole. Half of the room is kept for
+//! each side, so neither the members of a namespace nor those of Shared fill it for
+//! the others; the rest is for the oldest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +13,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// The most bytes, names and values, that datasets put into the `connections` of one
 /// namespace: a ConfigMap holds 1 MiB, and engines and profiles have their part of it.
 pub const LARGEST: usize = 640 * 1024;
+
+/// The bytes of it that the namespace's own datasets have in any case, and those of Shared.
+pub const KEPT: usize = LARGEST / 2;
+
+/// Whose the datasets are that a namespace finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those of the namespace itself.
+    Own,
+    /// Those of Shared.
+    Shared,
+}
 
 /// The settings of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +56,39 @@ pub struct Settings {
     pub values: BTreeMap<String, String>,
     /// The datasets that are left out: namespace and name, and why.
     pub left_out: BTreeMap<(String, String), LeftOut>,
+    /// The bytes of the namespace's own datasets.
+    pub own: usize,
+    /// The bytes of those of Shared.
+    pub shared: usize,
+}
+
+impl Settings {
+    /// The bytes that the datasets of a side may have: its half, or what the other leaves.
+    #[must_use]
+    pub fn room(&self, side: Side) -> usize {
+        KEPT.max(LARGEST.saturating_sub(match side {
+            Side::Own => self.shared,
+            Side::Shared => self.own,
+        }))
+    }
+
+    /// The bytes that the datasets of a side have.
+    #[must_use]
+    pub const fn taken(&self, side: Side) -> usize {
+        match side {
+            Side::Own => self.own,
+            Side::Shared => self.shared,
+        }
+    }
+
+    fn take(&mut self, side: Side, dataset: &Given) {
+        let of_side = match side {
+            Side::Own => &mut self.own,
+            Side::Shared => &mut self.shared,
+        };
+        *of_side += bytes(&dataset.settings);
+        self.values.extend(dataset.settings.clone());
+    }
 }
 
 /// The bytes that settings take.
@@ -62,7 +109,7 @@ pub fn of(here: &str, shared: &str, given: &DatasetSettings) -> Settings {
         answers.extend(dataset.settings.keys().map(|setting| (setting.as_str(), dataset.name.as_str())));
     }
     let mut found = Settings::default();
-    let mut all: Vec<(&Given, &str)> = own.iter().map(|dataset| (dataset, here)).collect();
+    let mut all: Vec<(&Given, &str, Side)> = own.iter().map(|dataset| (dataset, here, Side::Own)).collect();
     for dataset in list(shared).iter().filter(|_| here != shared) {
         let by_name = names.get(dataset.name.as_str()).copied();
         match by_name.or_else(|| dataset.settings.keys().find_map(|setting| answers.get(setting.as_str()).copied())) {
@@ -70,19 +117,23 @@ pub fn of(here: &str, shared: &str, given: &DatasetSettings) -> Settings {
                 let key = (shared.to_owned(), dataset.name.clone());
                 found.left_out.insert(key, LeftOut::Shadowed(by.to_owned()));
             }
-            None => all.push((dataset, shared)),
+            None => all.push((dataset, shared, Side::Shared)),
         }
     }
-    all.sort_by_key(|(dataset, place)| (dataset.created.clone(), dataset.name.clone(), *place));
-    let mut room = LARGEST;
-    for (dataset, place) in all {
-        let size = bytes(&dataset.settings);
-        if size > room {
-            found.left_out.insert((place.to_owned(), dataset.name.clone()), LeftOut::TooLarge);
-            continue;
+    all.sort_by_key(|(dataset, place, _)| (dataset.created.clone(), dataset.name.clone(), *place));
+    all.retain(|(dataset, _, side)| {
+        let fits = found.taken(*side) + bytes(&dataset.settings) <= KEPT;
+        if fits {
+            found.take(*side, dataset);
         }
-        room -= size;
-        found.values.extend(dataset.settings.clone());
+        !fits
+    });
+    for (dataset, place, side) in all {
+        if found.own + found.shared + bytes(&dataset.settings) <= LARGEST {
+            found.take(side, dataset);
+        } else {
+            found.left_out.insert((place.to_owned(), dataset.name.clone()), LeftOut::TooLarge);
+        }
     }
     found
 }
@@ -129,14 +180,45 @@ mod tests {
         assert_eq!(found(Vec::new(), vec![newcomer.clone()]).values, newcomer.settings);
     }
 
+    fn large(name: &str, second: i64, share: usize) -> Given {
+        given(name, second, &[(name, &"x".repeat(LARGEST / share - 100))])
+    }
+
     #[test]
     fn what_does_not_fit_is_left_out_and_the_oldest_stay() {
-        let long = "x".repeat(LARGEST / 2 - 100);
-        let large = |name: &str, second: i64| given(name, second, &[(name, &long)]);
-        let settings =
-            found(vec![large("own", 3), given("small", 9, &[("s", "v")])], vec![large("a", 2), large("b", 1)]);
-        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["a", "b", "s"]);
-        assert_eq!(left(&settings), [("own", &LeftOut::TooLarge)]);
+        let settings = found(
+            vec![large("own", 3, 4), given("small", 9, &[("s", "v")]), large("last", 8, 4), large("newest", 9, 4)],
+            vec![large("a", 2, 4), large("b", 1, 4)],
+        );
+        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["a", "b", "last", "own", "s"]);
+        assert_eq!(left(&settings), [("newest", &LeftOut::TooLarge)]);
+        assert_eq!(bytes(&settings.values), settings.own + settings.shared);
         assert!(bytes(&settings.values) <= LARGEST);
+        // What one side leaves is for the other.
+        let settings = found(vec![large("one", 1, 3), large("two", 2, 3), large("three", 3, 3)], Vec::new());
+        assert_eq!(left(&settings), []);
+    }
+
+    #[test]
+    fn each_side_has_its_half_whatever_the_other_fills() {
+        let four = |of: &str, second: i64| -> Vec<Given> {
+            (0..4).map(|number| large(&format!("{of}{number}"), second + number, 4)).collect()
+        };
+        // Members filled their namespace: a newcomer in Shared is found all the same, and
+        // their newest is not.
+        let settings = found(four("own", 0), vec![large("new", 9, 4)]);
+        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["new", "own0", "own1", "own2"]);
+        assert_eq!(left(&settings), [("own3", &LeftOut::TooLarge)]);
+        // So the other way round.
+        let settings = found(vec![large("new", 9, 4)], four("shared", 0));
+        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["new", "shared0", "shared1", "shared2"]);
+        assert_eq!(left(&settings), [("shared3", &LeftOut::TooLarge)]);
+        // Both filled it: each has its oldest.
+        let settings = found(four("own", 5), four("shared", 0));
+        assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["own0", "own1", "shared0", "shared1"]);
+        assert_eq!(
+            (settings.room(Side::Own), settings.room(Side::Shared)),
+            (LARGEST - settings.shared, LARGEST - settings.own)
+        );
     }
 }

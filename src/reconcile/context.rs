@@ -53,8 +53,8 @@ pub struct Context {
     pub events: Arc<Events>,
     reporter: Reporter,
     pub(super) tasks: Tasks,
-    /// What the API server puts before the names of people and groups, as this
-    /// program was told; where it was not, what is written on namespaces holds.
+    /// What the API server puts before the names of people and groups, as configured;
+    /// without configuration, the prefixes on namespaces hold.
     pub prefixes: Option<Prefixes>,
     /// Counts.
     pub metrics: Arc<Metrics>,
@@ -166,8 +166,8 @@ impl Context {
         self.metrics.text()
     }
 
-    /// Watches the kinds of all engines and of these objects, as far as they are served,
-    /// and no kind that is served no more.
+    /// Watches the kinds of all engines and of these objects that are served, and ends the
+    /// watches of kinds that no longer are.
     pub fn follow_kinds(&self, objects: &[Desired]) {
         self.watches.end_unserved(|watched| engine_kinds::is_served(&self.store, watched));
         for kind in engine_kinds::wanted(&self.store, objects) {
@@ -175,8 +175,8 @@ impl Context {
         }
     }
 
-    /// Watches the kinds that the records of teams name: an engine may be gone that wrote
-    /// some of them.
+    /// Watches the kinds in the records of teams: an engine that wrote some of them may be
+    /// gone.
     pub fn follow_recorded(&self) {
         let teams = self.cache.works().into_iter().filter_map(|work| match work {
             Request::Team(team) => Some(team),

@@ -1,12 +1,12 @@
-//! Which kinds are watched because engines write them: those of every engine there is,
-//! in the versions that the cluster serves, whether a team uses the engine or not. What
-//! an engine wrote for a team is known also while it is held, or was taken out of the
-//! team's spec before this program started.
+//! The kinds that are watched because engines write them: those of every engine, in the
+//! versions that the cluster serves, whether a team uses the engine or not. So the objects
+//! of an engine are known also while it is held, or was removed from the spec before this
+//! program started.
 //!
-//! An engine may be gone from the catalogue, while what it wrote is there: the records of
+//! An engine may be gone from the catalogue while its objects still exist: the records of
 //! teams name its kinds.
 //!
-//! It reads what the store knows and starts no watch.
+//! It reads the store and starts no watch.
 
 use std::collections::BTreeSet;
 
@@ -57,8 +57,8 @@ pub fn recorded(store: &Store, record: &Record) -> Vec<Watched> {
     kinds.filter_map(|kind| served_as(store, &served, &kind.group, &kind.kind, served.instead(kind)?)).collect()
 }
 
-/// The kinds, beside Kubernetes' own, of which there may be objects of the team: those
-/// of these objects, of what these engines write, and those that were recorded before.
+/// The kinds, beside Kubernetes' own, of which the team may have objects: those of these
+/// objects, of these engines, and those in the record.
 #[must_use]
 pub fn to_record<'a>(
     store: &Store,

@@ -20,8 +20,8 @@ pub struct EngineUses {
 }
 
 impl EngineUses {
-    /// The engines of the team: by its record, or by its status where that cannot
-    /// be read.
+    /// The engines of the team: by its record, or by its status if the record is
+    /// unreadable.
     pub fn of(&self, cache: &ObjectCache, store: &Store, team: &str) -> Arc<BTreeSet<String>> {
         let key = ObjectKey::new("", "ConfigMap", Some(&format!("{team}--backbone")), labels::RECORD);
         let Some(entry) = cache.get(&key) else { return Arc::default() };

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::api::{AITeam, Reason};
     use crate::cluster::fake_api::client;
-    use crate::reconcile::status_writer::apply;
+    use crate::reconcile::status_writer::replace;
 
     #[tokio::test]
     async fn a_gone_object_gets_no_finalizer_and_waits_for_nothing() {
@@ -73,6 +73,6 @@ mod tests {
             Issue::new(Reason::Progressing, "failed to set the finalizer of AITeam a: answered with 404")
         );
         assert_eq!(remove(&context, &target).await, Ok(()));
-        assert_eq!(apply(&context, &target, &Value::Null).await, Ok(None));
+        assert_eq!(replace(&context, &target, &Value::Null).await, Ok(None));
     }
 }

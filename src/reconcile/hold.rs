@@ -1,5 +1,5 @@
-//! Holds a team: nothing of it can be planned, or nothing may be written. Rights go
-//! all the same, as far as it is known who was meant.
+//! Holds a team: it cannot be planned, or nothing may be written. Rights are still
+//! revoked, as far as the people are known.
 
 use crate::api::kinds::RBAC;
 use crate::api::team::Readable;
@@ -45,13 +45,13 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> P
 async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failure: &Issue) -> Pass {
     let name = team.name();
     let mut outcome = Outcome::default();
-    let mut told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+    let mut remaining = revoke_who_left(context, name, people, failure, &mut outcome).await;
     // The fence refuses it where a namespace lost its label.
     if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
         outcome.not_removed.clear();
-        told = revoke_who_left(context, name, people, failure, &mut outcome).await;
+        remaining = revoke_who_left(context, name, people, failure, &mut outcome).await;
     }
-    let failure = told;
+    let failure = remaining;
     publish(context, name, TeamSnapshot::held(&failure));
     let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
@@ -89,7 +89,7 @@ async fn revoke_who_left(
             let revocations = revoke::revocations(&stay, context.cache.bindings(name));
             context.applier.revoke(revocations, outcome).await;
         }
-        // Of a team that has no bindings there is nothing to say.
+        // A team without bindings needs no message.
         Err(why) if may_have_bindings(context, name) => {
             failure = failure.and(&format!("No person is removed from bindings meanwhile, because {why}"));
         }

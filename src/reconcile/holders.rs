@@ -1,6 +1,6 @@
-//! Who holds namespaces that are being deleted: the answers of the API server, and when
-//! it is asked again. That is after a pause that grows with the age of the deletion, or
-//! sooner if the namespace itself says something else.
+//! What blocks the deletion of namespaces: the answers of the API server, and when to ask
+//! again. That is after a pause that grows with the age of the deletion, or sooner if the
+//! namespace itself changes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,8 +14,8 @@ use crate::cluster::cache::Entry;
 use crate::cluster::holders::holders;
 use crate::telemetry::requests::Requests;
 
-/// How long the deletion of a namespace takes before anybody is asked what holds it,
-/// and the least time between two such questions.
+/// How long the deletion of a namespace takes before the API server is asked what blocks
+/// it, and the least time between two such questions.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest time between two questions.
 const LONGEST: Duration = Duration::from_secs(600);

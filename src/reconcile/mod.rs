@@ -1,7 +1,6 @@
 //! The reconcile of one team ([`team`]) and of one object of its members ([`work`]), in
-//! the same six steps: observe, plan, make objects, apply, judge, report. Beside them
-//! stand the ways out ([`teardown`], [`retained`], [`revoke`]) and who looks again
-//! ([`triggers`]).
+//! the same six steps: observe, plan, make objects, apply, judge, report. The special
+//! cases are [`teardown`], [`retained`] and [`revoke`]; [`triggers`] enqueues requests.
 
 pub mod context;
 pub mod engine_kinds;

@@ -1,5 +1,5 @@
-//! Hands a team as it was planned to the objects of its members, and has those looked at
-//! for whom something changed.
+//! Publishes the plan of a team to the objects of its members, and enqueues those for
+//! which something changed.
 
 use super::context::Context;
 use super::snapshot::{SnapshotChange, TeamSnapshot};

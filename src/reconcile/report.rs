@@ -1,5 +1,5 @@
-//! Writes what was found: a team's status, and Events where a person should
-//! notice. Unchanged facts are not written again.
+//! Writes the status of a team, and Events for changes that a person should notice.
+//! Unchanged facts are not written again.
 
 use std::collections::BTreeSet;
 
@@ -37,8 +37,7 @@ pub fn with_newest_status(context: &Context, mut team: AITeam) -> AITeam {
     team
 }
 
-/// Writes the status of a team, if it changed, and Events for
-/// turned.
+/// Writes the status of a team, if it changed, and Events for the conditions that turned.
 pub async fn report(context: &Context, team: &AITeam, status: AITeamStatus) -> Result<(), Issue> {
     let target = Target::of::<AITeam>(&team.metadata);
     let writer = StatusWriter { target, before: team.status.clone().unwrap_or_default(), turns };
@@ -121,20 +120,22 @@ pub fn tell_of_repairs(context: &Context, team: &AITeam, outcome: &crate::cluste
         context.metrics.repairs.inc();
         let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
         info!(team = name, object = %key, "put back{by}");
-        let told = Event {
+        let recorded = Event {
             secondary: Some(reference(key)),
             ..event(EventType::Normal, "Repaired", format!("put back {key}{by}"))
         };
-        context.events.record_repeating(team.object_ref(&()), told);
+        context.events.record_repeating(team.object_ref(&()), recorded);
     }
     tell_of_left(context, &team.object_ref(&()), outcome);
-    for key in
-        outcome.removed.iter().filter(|key| key.kind == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
+    for key in outcome
+        .removed
+        .iter()
+        .filter(|key| key.built_in() == "RoleBinding" && !crate::cluster::apply::has_reserved_name(key))
     {
         let note = format!("removed {key}: only the AITeam gives rights to people");
-        let told =
+        let recorded =
             Event { secondary: Some(reference(key)), ..event(EventType::Warning, "ForeignBindingRemoved", note) };
-        context.events.record_repeating(team.object_ref(&()), told);
+        context.events.record_repeating(team.object_ref(&()), recorded);
     }
 }
 
@@ -147,15 +148,15 @@ pub fn tell_of_losses(context: &Context, team: &AITeam, left: &[Retained], outco
         (key, EventType::Warning, "LeftSpec", note)
     });
     let stores = |key: &&ObjectKey| {
-        matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment")
+        matches!(key.built_in(), "Namespace" | "PersistentVolumeClaim" | "StatefulSet" | "Deployment")
     };
     let gone = outcome.removed.iter().filter(stores);
     let gone = gone.map(|key| {
         (key.clone(), EventType::Warning, "Removed", format!("removed {key}: the spec no longer asks for it"))
     });
     for (key, type_, reason, note) in kept.chain(gone) {
-        let told = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
-        context.events.record(team.object_ref(&()), told);
+        let recorded = Event { secondary: Some(reference(&key)), ..event(type_, reason, note) };
+        context.events.record(team.object_ref(&()), recorded);
     }
 }
 
@@ -165,8 +166,8 @@ pub fn tell_of_left(context: &Context, about: &ObjectReference, outcome: &crate:
         let fields = fields.join(", ");
         info!(object = %key, fields, "admission adds fields, which are kept");
         let note = format!("admission adds fields to {key}, which are kept: {fields}");
-        let told = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
-        context.events.record_repeating(about.clone(), told);
+        let recorded = Event { secondary: Some(reference(key)), ..event(EventType::Normal, "AdditionLeft", note) };
+        context.events.record_repeating(about.clone(), recorded);
     }
 }
 
@@ -200,7 +201,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn three_hundred_events_do_not_delay_a_status() {
         let client = crate::cluster::fake_api::client(|asked| async move {
-            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, asked.body) }
+            let team =
+                serde_json::json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {}});
+            if asked.path.ends_with("/events") { std::future::pending().await } else { (200, team) }
         });
         let context =
             Context::new(client, "test".to_owned(), Arc::default(), std::time::Duration::from_secs(200), None);
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_turned_is_told() {
+    fn only_turned_conditions_are_reported() {
         let progressing = status(Reason::Progressing, "a");
         assert!(turns(&AITeamStatus::default(), &progressing).is_empty());
         assert!(turns(&progressing, &status(Reason::Progressing, "b")).is_empty());

@@ -10,7 +10,7 @@ use crate::cluster::apply::outcome::soonest;
 use crate::cluster::queue::RequeueAfter;
 
 /// The pause before another look at something that a person has to fix and that no watch
-/// shows.
+/// reports.
 pub const RECHECK: Duration = Duration::from_secs(60);
 
 /// The result of a pass: the time of the next pass, or the failure.
@@ -32,9 +32,9 @@ impl From<Issue> for Failure {
     }
 }
 
-/// After a pass that wrote: as soon as the objects wish, or `wish`. What fails and
-/// passes by itself backs off, but no longer than that; without it, what a person
-/// has to fix is looked at again after `recheck`.
+/// The requeue after a pass that wrote: when the objects ask for it, or `wish`. A
+/// transient failure backs off, but no longer than that; without one, an issue for a
+/// person is checked again after `recheck`.
 pub fn written(outcome: &Outcome, wish: RequeueAfter, recheck: RequeueAfter) -> Pass {
     let again = soonest([outcome.again, wish]);
     ended(outcome.failures().map(|(_, issue)| issue).find(|issue| passes(issue)), again, recheck)

@@ -1,7 +1,6 @@
-//! Keeps the guardrails of a team that is no longer there, from its record:
-//! nobody has rights in its namespaces, what serves keeps serving, what stores
-//! keeps its data, and nothing new starts. What the record does not know is left as
-//! it is.
+//! Keeps the guardrails of a deleted team, from its record: nobody has rights in its
+//! namespaces, models keep serving, stores keep their data, and nothing new starts.
+//! Objects that the record does not have are left as they are.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +30,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Pass {
         }
         return unrecorded(context, name).await;
     };
-    // The team's object may be gone because its kind is being removed, or be on
-    // its way back: only a withdrawal that was recorded takes rights away.
+    // The team's object may be missing because its kind is being deleted, or is not yet
+    // restored: only a recorded withdrawal removes rights.
     if !record.withdrawn {
         return Ok(None);
     }
@@ -58,8 +57,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Pass {
     guarded(&outcome, None)
 }
 
-/// Without a record nobody knows what its policies and quotas were, so these stay as they
-/// are. That it was withdrawn is still written on its namespaces, so nobody gets in.
+/// Without a record the policies and quotas are unknown, so they stay as they are. The
+/// namespaces are still marked as withdrawn, so nobody gets in.
 async fn unrecorded(context: &Context, name: &str) -> Pass {
     let namespaces = observe::namespaces(name, &context.cache);
     let is_left = |entry: &Entry| entry.state.namespace().is_ok_and(|state| state.is_retained());

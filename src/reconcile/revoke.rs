@@ -1,8 +1,8 @@
-//! Takes rights away while nothing else may be written: under `suspend`, or with
-//! the Blueprint missing. Revoking is never stopped; nothing is added.
+//! Revokes rights while nothing else may be written: under `suspend`, or with the
+//! Blueprint missing. Revoking never stops; nothing is added.
 //!
-//! Who may stay is decided by the plan's own grants ([`crate::plan::stay`]); here
-//! it is gathered what is known for that, and said what the bindings shrink to.
+//! The plan's own grants decide who may stay ([`crate::plan::stay`]); this module gathers
+//! the facts for that, and shrinks the bindings.
 
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::json;
@@ -17,20 +17,20 @@ use crate::plan::roles::rights;
 use crate::plan::stay::{KnownPrefixes, Stay};
 use crate::reconcile::observe;
 
-/// Who may stay in a team's bindings, by its Blueprint, or else by its record; or
-/// why that is not known, so that nobody leaves.
+/// Decides who may stay in a team's bindings, by its Blueprint, or else by its record; or
+/// the reason why that is not known, so that nobody is removed.
 pub fn staying(
     team: &str,
     people: &Readable,
     site: Option<&BlueprintSpec>,
     record: Option<&Record>,
     cache: &ObjectCache,
-    told: Option<&Prefixes>,
+    configured: Option<&Prefixes>,
 ) -> Result<Stay, String> {
     if let Some(field) = people.lost {
         return Err(format!("{field} cannot be read at all"));
     }
-    let prefixes = written_prefixes(team, cache, record, told);
+    let prefixes = written_prefixes(team, cache, record, configured);
     if prefixes.users.is_empty() && prefixes.groups.is_empty() {
         return Err("the prefixes of people's names are not known".to_owned());
     }
@@ -42,14 +42,14 @@ pub fn staying(
     Ok(Stay::of(team, people, &|role, layer| table.rights(role, layer), prefixes))
 }
 
-/// What stood before names when bindings were written: as the namespaces say, on
-/// which Strata writes it, and as the record does; and once that is known, what the
-/// operator was told, for a change of prefixes may be half written.
+/// The prefixes with which bindings may have been written: those on the namespaces, and
+/// those in the record. Once any is known, the configured ones too, because a change of
+/// prefixes may be half written.
 fn written_prefixes(
     team: &str,
     cache: &ObjectCache,
     record: Option<&Record>,
-    told: Option<&Prefixes>,
+    configured: Option<&Prefixes>,
 ) -> KnownPrefixes {
     let mut known = KnownPrefixes::default();
     for entry in observe::namespaces(team, cache).values() {
@@ -61,11 +61,12 @@ fn written_prefixes(
         known.users.insert(recorded.user.clone());
         known.groups.insert(recorded.group.clone());
     }
-    for (known, told) in
-        [(&mut known.users, told.map(|told| &told.user)), (&mut known.groups, told.map(|told| &told.group))]
-    {
+    for (known, configured) in [
+        (&mut known.users, configured.map(|configured| &configured.user)),
+        (&mut known.groups, configured.map(|configured| &configured.group)),
+    ] {
         if !known.is_empty() {
-            known.extend(told.cloned());
+            known.extend(configured.cloned());
         }
     }
     known

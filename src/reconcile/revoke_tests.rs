@@ -98,7 +98,8 @@ fn the_record_tells_the_prefix_that_namespaces_do_not() {
 #[test]
 fn a_half_written_change_of_prefixes_costs_nobody() {
     let cache = cluster(&oidc(), &json!([user("new:ana")]));
-    let told = Prefixes { user: "new:".to_owned(), group: String::new() };
-    let stay = staying("abc", &people(&["ana"]), Some(&BlueprintSpec::default()), None, &cache, Some(&told)).unwrap();
+    let configured = Prefixes { user: "new:".to_owned(), group: String::new() };
+    let stay =
+        staying("abc", &people(&["ana"]), Some(&BlueprintSpec::default()), None, &cache, Some(&configured)).unwrap();
     assert!(revocations(&stay, cache.bindings("abc")).is_empty());
 }

@@ -1,10 +1,10 @@
-//! The snapshot that the work objects of a team are planned from: the team as it was planned last, or
-//! why nothing may be written for it now.
+//! The snapshot from which a team's members' objects are planned: the last plan of the
+//! team, or the reason why nothing may be written for it now.
 //!
-//! Handed from the reconcile of the team to those of its work, so that
-//! hundreds of them do not plan the team hundreds of times. Engines and served
-//! kinds are no part of it: whoever plans takes them as they are then, and is
-//! woken when they change ([`crate::reconcile::triggers`]).
+//! The reconcile of the team publishes it for its members' objects, so that hundreds of
+//! them do not plan the team hundreds of times. Engines and served kinds are not part of
+//! it: each pass reads the present ones, and [`crate::reconcile::triggers`] enqueues it
+//! when they change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -93,9 +93,9 @@ pub struct Planned {
     pub plan: Plan,
     /// Namespaces that nothing is written into, and why.
     pub blocked: BTreeMap<String, Issue>,
-    /// What of the record is in neither: choices of engines that this program cannot
-    /// read, volumes, and kinds of engines; or all of it, of a team of which only the
-    /// record is left.
+    /// The parts of the record that are in neither: choices of engines that this program
+    /// cannot read, volumes, and kinds of engines; or all of it, for a team of which only
+    /// the record is left.
     recorded: Recorded,
 }
 
@@ -182,8 +182,8 @@ impl TeamSnapshot {
         self
     }
 
-    /// What the record of this team said, as far as it is needed, where somebody took it
-    /// away or damaged it since the team was planned.
+    /// The needed parts of this team's record, if it was deleted or damaged since the team
+    /// was planned.
     #[must_use]
     pub fn remembered(&self, uid: &str) -> Option<Record> {
         let planned = self.planned.as_ref().filter(|planned| planned.uid.as_deref() == Some(uid))?;
@@ -289,7 +289,7 @@ fn for_work(plan: Plan) -> Plan {
     }
 }
 
-/// What a namespace is granted of devices, which is what a size is held against.
+/// The devices that a namespace is granted, with which the devices of a size are compared.
 fn of_devices_alone(mut share: Share) -> Share {
     // A map that was emptied keeps its room; a new one takes none.
     let devices = share.granted.iter().filter(|(resource, _)| is_device(resource));

@@ -11,8 +11,8 @@ use crate::plan::{Problem, Scope};
 use crate::reconcile::context::Context;
 use crate::reconcile::observe;
 
-/// Why a namespace is still there, one text; nothing if it takes its time, or is not
-/// being deleted.
+/// Why a namespace still exists, as one text; nothing if its deletion is young, or if it
+/// is not being deleted.
 pub async fn why(context: &Context, name: &str, entry: &Entry) -> Option<String> {
     let why = match (entry.deleting, is_slow(entry)) {
         (false, _) => Vec::new(),
@@ -22,8 +22,8 @@ pub async fn why(context: &Context, name: &str, entry: &Entry) -> Option<String>
     (!why.is_empty()).then(|| format!("{name}: {}", why.join("; ")))
 }
 
-/// What is told of the team's namespaces that do not go, and when to look again: what
-/// holds them may change without a word.
+/// The problems of the team's namespaces that stay in deletion, and when to look again:
+/// no watch reports a change of what holds them.
 pub async fn of_team(context: &Context, team: &str) -> (Vec<Problem>, RequeueAfter) {
     let namespaces = observe::namespaces(team, &context.cache);
     let deleting = || namespaces.iter().filter(|(_, entry)| entry.deleting);

@@ -1,4 +1,4 @@
-//! Starts what reconciles live on: the watches that are always there, and the posting of
+//! Starts the prerequisites of every reconcile: the permanent watches, and the posting of
 //! Events.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The statuses last written that no watch has given back yet: until it does,
-//! what it gave before is older than what is known.
+//! The last written statuses that no watch has delivered yet: until then, the watch's
+//! state is older.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ impl StatusCache {
         self.lock().get(uid(metadata)).filter(|(written, _)| *written > read).map(|(_, status)| status.clone())
     }
 
-    /// Remembers a status that was written, unless the watch was quicker or the object is
-    /// gone: `known` says which version the watch gave last.
+    /// Remembers a written status, unless the watch was faster or the object is gone:
+    /// `known` returns the version that the watch delivered last.
     pub fn remember(&self, written: &ObjectMeta, status: Value, known: impl FnOnce() -> Option<u64>) {
         let mut all = self.lock();
         // Asked under the lock, so that it cannot pass by between the two.

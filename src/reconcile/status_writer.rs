@@ -1,12 +1,12 @@
-//! Writes the statuses of teams and work objects: by server-side apply, only if they
-//! changed, and with an Event for each transition.
+//! Writes the statuses of teams and work objects: only if they changed, only on the very
+//! object that was read, and with an Event for each transition.
 
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::Event;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::{GROUP, Issue, VERSION, labels};
+use crate::api::{Issue, Reason, labels};
 use crate::cluster::request::request;
 use crate::reconcile::context::Context;
 use crate::reconcile::target::Target;
@@ -30,7 +30,7 @@ impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
         }
         let value = json!(status);
         // A deleted object needs no status.
-        let Some(written) = apply(context, &self.target, &value).await? else { return Ok(()) };
+        let Some(written) = replace(context, &self.target, &value).await? else { return Ok(()) };
         context.statuses.remember(&written, value, read);
         for event in (self.turns)(&self.before, status) {
             context.events.record(self.target.reference(), event);
@@ -39,25 +39,56 @@ impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
     }
 }
 
-/// Writes a status by server-side apply: fields that it no longer has are removed. Returns
-/// the new metadata of the object, or nothing if the object is gone.
-pub async fn apply(context: &Context, target: &Target<'_>, status: &Value) -> Result<Option<ObjectMeta>, Issue> {
+/// Writes a status in place of the earlier one. Returns the new metadata of the object, or
+/// nothing if the object is gone or another one has its name: the API server compares the UID
+/// itself, in the same request, because the watch may not have given the new one yet. A status
+/// that is applied cannot do that: there the API server ignores metadata.
+pub async fn replace(context: &Context, target: &Target<'_>, status: &Value) -> Result<Option<ObjectMeta>, Issue> {
     let (api, key) = (target.api(context), &target.key);
-    let metadata = ObjectMeta {
-        name: Some(key.name.clone()),
-        namespace: key.namespace.clone(),
-        uid: target.metadata.uid.clone(),
-        ..ObjectMeta::default()
-    };
-    let patch = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": key.kind, "metadata": metadata, "status": status,
-    });
-    let parameters = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
-    let patch = Patch::Apply(&patch);
+    let patch = serde_json::from_value(operations(target.metadata, status))
+        .map_err(|error| Issue::new(Reason::Invalid, format!("failed to write the status of {key}: {error}")))?;
+    let manager = Some(labels::STATUS_FIELD_MANAGER.to_owned());
+    let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
+    let patch = Patch::<()>::Json(patch);
     let write = api.patch_status(&key.name, &parameters, &patch);
-    match request(&context.metrics.requests, "apply status", &key.kind, write).await {
+    match request(&context.metrics.requests, "patch status", &key.kind, write).await {
         Ok(written) => Ok(Some(written.metadata)),
-        Err(error) if error.is_missing() => Ok(None),
+        Err(error) if error.is_missing() || error.is_another() => Ok(None),
         Err(error) => Err(error.failure(&format!("write the status of {key}"))),
+    }
+}
+
+/// The JSON patch: it sets the whole status of the object with this UID, and of no other.
+fn operations(metadata: &ObjectMeta, status: &Value) -> Value {
+    let is_it = metadata.uid.iter().map(|uid| json!({"op": "test", "path": "/metadata/uid", "value": uid}));
+    is_it.chain([json!({"op": "add", "path": "/status", "value": status})]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api::AITeam;
+    use crate::cluster::fake_api::client;
+
+    #[tokio::test]
+    async fn a_status_is_for_the_very_object_that_was_read() {
+        let client = client(|asked| async move {
+            let known = |uid: &str| asked.body[0] == json!({"op": "test", "path": "/metadata/uid", "value": uid});
+            assert_eq!((asked.method.as_str(), asked.body[1]["path"].as_str()), ("PATCH", Some("/status")));
+            let object =
+                json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "AITeam", "metadata": {"name": "a"}});
+            if known("now") { (200, object) } else { (422, Value::Null) }
+        });
+        let context = Context::new(client, "test".to_owned(), Arc::default(), Duration::from_secs(200), None);
+        let of =
+            |uid: &str| ObjectMeta { name: Some("a".to_owned()), uid: Some(uid.to_owned()), ..ObjectMeta::default() };
+        for (uid, is_written) in [("now", true), ("before", false)] {
+            let metadata = of(uid);
+            let written = replace(&context, &Target::of::<AITeam>(&metadata), &json!({"teams": 1})).await;
+            assert_eq!(written.map(|written| written.is_some()), Ok(is_written), "{uid}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Brings the objects of one team to the state of its spec, in six steps: observe,
 //! plan, desire, apply, judge, report.
 //!
-//! Level-triggered: it is not told why it was called, assumes nothing, and may
-//! be stopped after any step.
+//! Level-triggered: it does not know why it was called, assumes nothing, and may be
+//! stopped after any step.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::reconcile::target::Target;
 use crate::reconcile::work::written::of_work;
 use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
 use crate::status::health::summary::WorkHealth;
-use crate::status::health::{Health, Missing, Seen, health, summary, troubles};
+use crate::status::health::{Health, LiveState, Missing, health, summary, troubles};
 use crate::status::team::{Live, status};
 
 /// Reconciles the team of this name, whether its object exists or not.
@@ -61,7 +61,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
         return hold(context, team, &failure).await;
     }
     if team.spec.mode == Mode::Observe {
-        // Whoever asks to be observed does not ask to be changed.
+        // A team in mode Observe must not be changed.
         let message = "spec.mode Observe: only removals of rights are written, and changes are not reported yet. \
                        `strata render` shows what Enforce would write";
         return hold(context, team, &Issue::new(Reason::NotYet, message)).await;
@@ -74,7 +74,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
         Ok(observed) => observed,
         Err(failure) => return hold(context, team, &failure).await,
     };
-    // A record that is not seen because nothing is seen is not a record that is not there.
+    // While no ConfigMap can be watched, a missing record proves nothing.
     if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
         return hold(context, team, &failure).await;
     }
@@ -101,12 +101,12 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     // 5 judge
     let health = judge(context, name, &plan, &desires, &outcome);
     // 6 report
-    let told = status(team, &plan, &health, &Live { cache: &context.cache }, &now());
+    let new_status = status(team, &plan, &health, &Live { cache: &context.cache }, &now());
     let dealt = shares::deals_out_devices(team, &plan.instances);
-    let judged = AITeam { status: Some(told.clone()), ..AITeam::new(name, AITeamSpec::default()) };
-    report(context, team, told).await?;
+    let judged = AITeam { status: Some(new_status.clone()), ..AITeam::new(name, AITeamSpec::default()) };
+    report(context, team, new_status).await?;
     if dealt != shares::deals_out_devices(&judged, &plan.instances) {
-        // Quotas count the devices until the queue is seen to deal them out, and again once it is not.
+        // Quotas count the devices until the queue is ready to hand them out, and again when it is not.
         context.queue.add(Request::Team(name.to_owned()));
     }
     next(context, name, &plan, &health, &outcome, later)
@@ -116,8 +116,8 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
 pub(crate) fn desires(cache: &ObjectCache, plan: &mut Plan) -> Desires {
     let mut desires = desired(plan);
     let live = |desired: &Desired| cache.get(&desired.key)?.live();
-    let told = sizes::keep(plan, &mut desires.objects, live);
-    plan.problems.extend(told);
+    let problems = sizes::keep(plan, &mut desires.objects, live);
+    plan.problems.extend(problems);
     desires
 }
 
@@ -134,8 +134,8 @@ fn claim(context: &Context, desired: &Desired) -> Option<Claim> {
     Some(Claim { accepted, uid: entry.uid })
 }
 
-/// Publishes the snapshot of the team. What changed of engines since the plan looked at
-/// them woke nobody who was not known to look, so that is caught up with here.
+/// Publishes the snapshot of the team. Engines that changed since the plan read them
+/// enqueued nobody who was not known to use them, so those are enqueued here.
 fn publish_snapshot(
     context: &Context,
     team: &AITeam,
@@ -160,8 +160,8 @@ fn is_built_in(desired: &Desired) -> bool {
     built_in(&desired.key.group, &desired.key.kind).is_some()
 }
 
-/// Whether the namespaces were retained from an earlier team of the name, and
-/// the Blueprint wants that team named before they are taken over.
+/// Whether the namespaces were retained from an earlier team of this name, and the
+/// Blueprint requires that the AITeam names that team before it takes them over.
 fn taken(context: &Context, team: &AITeam, observed: &Observed) -> Option<Issue> {
     if observed.blueprint.reclaim != crate::api::blueprint::Reclaim::Explicit {
         return None;
@@ -191,7 +191,7 @@ pub(crate) fn planned(context: &Context, team: &AITeam, observed: &mut Observed)
         .filter(|(name, entry)| !wanted.contains(name) && !entry.deleting);
     let (deletes, allowed) = (team.spec.deletion_policy == DeletionPolicy::Delete, Allowed::of(team));
     for (name, entry) in leftover {
-        // What was taken away under `Retain` stays, whatever the policy says now.
+        // Namespaces that were retained under `Retain` stay, whatever the policy is now.
         let left_before = entry.state.namespace()?.is_retained();
         if allowed.namespace(&name) && !left_before {
             observed.going.push(name);
@@ -224,7 +224,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     let owner = Request::Team(name.to_owned());
     context.follow_kinds(&desires.objects);
     let mut keep = keep(team, plan, desires);
-    // Whoever lost a right loses it before anything else happens.
+    // Rights are revoked before anything else happens.
     context.applier.prune_bindings(name, &keep, &mut outcome).await;
     // The fence refuses it where a namespace lost its label.
     if outcome.failures().next().is_some() && context.applier.relabel_namespaces(name, &mut outcome).await {
@@ -242,7 +242,7 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
         Some(failure) => drop(outcome.results.insert(record.key.clone(), Written::Failed(failure))),
         None => context.applier.apply(&owner, &[record], &[Stage::Guardrail], &mut outcome).await,
     }
-    // Guardrails have names that nobody else may use: they wait for no question.
+    // The names of guardrails are reserved, so they need no look at other owners first.
     context.applier.apply(&owner, &desires.objects, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &desires.objects, &mut outcome).await;
     let free = context.applier.without_conflicts(&desires.objects, &outcome);
@@ -263,8 +263,8 @@ async fn write(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires,
     outcome
 }
 
-/// A namespace of the team by its recorded UID that lost our label is no
-/// stranger's, but the fence keeps us from writing it.
+/// Explains failures of namespaces that are the team's by their recorded UID and lost our
+/// label: the fence refuses their writes.
 fn explain_lost_labels(context: &Context, team: &str, observed: &Observed, outcome: &mut Outcome) {
     for (namespace, uid) in observed.record.iter().flat_map(|record| &record.namespaces) {
         let key = ObjectKey::new("", "Namespace", None, namespace);
@@ -282,7 +282,7 @@ fn known_bindings<'a>(context: &Context, objects: &'a [Desired]) -> Vec<&'a Desi
 
 /// The objects that must stay.
 pub(crate) fn keep(team: &AITeam, plan: &Plan, desires: &Desires) -> PruneScope {
-    // Of a held component what runs stays, of the engine before as well.
+    // The objects of a held component stay, also those of its previous engine.
     let held = plan.instances.iter().filter(|instance| instance.hold.is_some()).flat_map(|instance| {
         let before = instance.choice.iter().map(|choice| choice.engine.clone());
         let engines = before.chain([instance.id.engine.clone()]);
@@ -318,8 +318,8 @@ fn record(context: &Context, team: &AITeam, plan: &Plan, desires: &Desires, obse
     .with_unread(observed.record.as_ref())
 }
 
-/// The claims of its stores. A claim that is there may be asked for again, and the
-/// claims of an instance that is held may be unknown now.
+/// The claims of the team's stores. A recorded claim stays recorded while it exists, and
+/// while an instance there is held, because its claims are then unknown.
 fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observed) -> Volumes {
     let before = observed.record.as_ref().map(|record| record.volumes.clone()).unwrap_or_default();
     let unknown = |namespace: &str| {
@@ -336,17 +336,17 @@ fn volumes(context: &Context, plan: &Plan, desires: &Desires, observed: &Observe
 /// Judges a team by the cache.
 #[must_use]
 pub fn judge(context: &Context, name: &str, plan: &Plan, desires: &Desires, outcome: &Outcome) -> Health {
-    let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.kind == "Pod");
+    let pods = context.cache.team(name).into_iter().filter(|(key, _)| key.built_in() == "Pod");
     let probes = &context.watches.probes;
-    let seen = Seen {
+    let live_state = LiveState {
         live: &|key| context.cache.get(key)?.live(),
         troubles: pods
             .flat_map(|(key, entry)| troubles(&key, &entry.state.pod().unwrap_or_default(), probes.of(&entry.uid)))
             .collect(),
-        daily: work_healths(context, plan),
+        work: work_healths(context, plan),
         waiting: context.cache.work_pods(name).iter().flat_map(|(_, entry)| waiting(entry)).collect(),
     };
-    health(plan, desires, outcome, &seen)
+    health(plan, desires, outcome, &live_state)
 }
 
 /// The work in the team's namespaces, as it reports itself; runs never.

@@ -1,6 +1,6 @@
-//! Takes a deleted team away. Its people lose their rights first, whatever else is
-//! there or not; then under `Retain` everything else stays, and under `Delete` its
-//! namespaces go, in order.
+//! Removes a deleted team. Its people lose their rights first, whatever else exists or
+//! not. Then under `Retain` everything else stays, and under `Delete` its namespaces are
+//! deleted, in order.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
@@ -22,16 +22,16 @@ use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::target::Target;
 use crate::reconcile::{finalizer, observe, retained, stalled};
 
-/// Takes the team away and lets its object go once that is done.
+/// Removes the team's objects, and then its finalizer.
 pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     if !finalizer::is_set(&team.metadata) {
         return Ok(None);
     }
-    // A CRD's deletion takes its objects along, past every admission policy: that
-    // is nobody's wish for this team, so everything stays, whatever its policy.
+    // The deletion of a CRD deletes its objects without any admission check. Nobody wants
+    // that for this team, so everything stays, whatever its policy.
     let done = kind_is_going(context, "aiteams").await? || take_away(context, team).await?;
     if !done {
-        // What holds a namespace is watched as little as who lets it go.
+        // No watch reports what blocks the deletion of a namespace.
         let namespaces = observe::namespaces(team.name(), &context.cache);
         return Ok(namespaces
             .values()
@@ -44,8 +44,8 @@ pub async fn teardown(context: &Context, team: &AITeam) -> Pass {
     Ok(None)
 }
 
-/// Takes the people of a deleted team away and nothing else: what becomes of the rest
-/// cannot be read, so the team stays and says so.
+/// Removes the people of a deleted team and nothing else: its deletion policy is
+/// unreadable, so the team stays and says so.
 pub async fn take_people_away(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
     if kind_is_going(context, "aiteams").await? || !nobody_is_left(context, team).await? {
         return Ok(None);
@@ -84,15 +84,16 @@ async fn take_away(context: &Context, team: &AITeam) -> Result<bool, Failure> {
     }
 }
 
-/// Removes every binding of the team, wherever it is, and says whether none that
-/// names anybody is left. Needs neither Backbone nor record.
+/// Removes every binding of the team, in every namespace, and returns whether none is left
+/// that names anybody. It needs neither Backbone nor record.
 async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     let name = team.name();
     let mut outcome = Outcome::default();
     context.applier.relabel_namespaces(name, &mut outcome).await;
     let bound =
         || context.cache.bindings(name).into_iter().filter(|(_, entry)| entry.is_ours() && names_anybody(entry));
-    // What somebody's finalizer holds is emptied until they let it go.
+    // A binding that somebody's finalizer holds stays empty until the finalizer is
+    // removed.
     let kept = bound().filter(|(_, entry)| entry.deleting);
     let emptied = kept.map(|(key, entry)| (key, entry, Revocation::Keep(json!([]))));
     context.applier.revoke(emptied.collect(), &mut outcome).await;
@@ -103,7 +104,8 @@ async fn nobody_is_left(context: &Context, team: &AITeam) -> Result<bool, Issue>
         .into_iter()
         .find_map(|kind| observe::unwatched(context, "rbac.authorization.k8s.io", kind));
     let refused = || outcome.failures().next().map(|(_, failure)| failure.clone());
-    // Of a namespace without our label nothing can be removed: that says more than each refusal.
+    // Without our label the fence refuses every deletion in a namespace: this says more
+    // than each refusal.
     let failed = outcome.failures().next().and(lost(context, name)).or_else(refused).or(unknown);
     if let Some(failure) = failed {
         held(context, team, &failure).await?;
@@ -132,7 +134,7 @@ async fn withdraw(context: &Context, team: &AITeam) -> Result<(), Issue> {
     let desired = record.desired(&Identity { name: name.to_owned(), uid });
     context.applier.apply(&owner, &[desired], &[crate::objects::Stage::Guardrail], &mut outcome).await;
     outcome.failures().next().map_or(Ok(()), |(_, failure)| match failure.reason {
-        // There is no Backbone to keep the record in, and so nothing to retain.
+        // Without a Backbone the record cannot be kept, so nothing is retained.
         Reason::Terminating | Reason::Progressing | Reason::Conflict => Ok(()),
         _ => Err(failure.clone()),
     })
@@ -194,8 +196,8 @@ async fn delete(context: &Context, team: &AITeam) -> Result<bool, Issue> {
     Ok(false)
 }
 
-/// Why a namespace that is the team's own by its recorded UID cannot be removed: it
-/// lost our label.
+/// Why a namespace that is the team's by its recorded UID cannot be removed: it lost our
+/// label.
 fn lost(context: &Context, team: &str) -> Option<Issue> {
     let record = observe::record(team, &context.cache).ok().flatten()?;
     record.namespaces.iter().find_map(|(namespace, uid)| {

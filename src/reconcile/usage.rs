@@ -1,5 +1,5 @@
-//! Tells Blueprints and Engines how many teams use them, and whether they can
-//! be read. The deletion guard asks for that count.
+//! Reports on Blueprints and Engines how many teams use them, and whether they can be
+//! read. The deletion guard reads that count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::cluster::watch::State;
 use crate::plan::Choices;
 use crate::reconcile::context::Context;
 use crate::reconcile::report::now;
-use crate::reconcile::status_writer::apply;
+use crate::reconcile::status_writer::replace;
 use crate::reconcile::target::Target;
 
 /// Only AITeams give people access to namespaces of teams.
@@ -151,7 +151,7 @@ async fn tell(
     if *known == status {
         return Ok(());
     }
-    apply(context, target, &status).await.map(|_| ())
+    replace(context, target, &status).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ const PRODUCTION: usize = 128;
 
 /// Whether all models and schedules in production are as asked.
 #[must_use]
-pub fn ready(daily: &[WorkHealth]) -> Finding {
-    let production: Vec<&WorkHealth> = daily.iter().filter(|object| object.in_production()).collect();
+pub fn ready(work: &[WorkHealth]) -> Finding {
+    let production: Vec<&WorkHealth> = work.iter().filter(|object| object.in_production()).collect();
     let failing: Vec<&&WorkHealth> = production.iter().filter(|object| !object.ready).collect();
     let Some(first) = failing.first() else {
         let models = production.iter().filter(|object| object.id.kind == WorkKind::ModelService).count();
@@ -44,8 +44,8 @@ fn counted(number: usize, what: &str) -> String {
 
 /// Models and schedules in production that are ready, of all: `1/2`.
 #[must_use]
-pub fn ratio(daily: &[WorkHealth]) -> String {
-    let production: Vec<_> = daily.iter().filter(|object| object.in_production()).collect();
+pub fn ratio(work: &[WorkHealth]) -> String {
+    let production: Vec<_> = work.iter().filter(|object| object.in_production()).collect();
     if production.is_empty() {
         return "-".to_owned();
     }
@@ -54,15 +54,15 @@ pub fn ratio(daily: &[WorkHealth]) -> String {
 
 /// The worst object in production, if any is not ready.
 #[must_use]
-pub fn failing(daily: &[WorkHealth]) -> Option<String> {
-    let worst = daily.iter().find(|object| object.in_production() && !object.ready)?;
+pub fn failing(work: &[WorkHealth]) -> Option<String> {
+    let worst = work.iter().find(|object| object.in_production() && !object.ready)?;
     Some(format!("{} ({})", worst.id.name, worst.id.namespace))
 }
 
 /// The models in production, those that are not ready first.
 #[must_use]
-pub fn models(before: &[ProductionStatus], daily: &[WorkHealth], now: &Time) -> Vec<ProductionStatus> {
-    let models = daily.iter().filter(|object| object.id.kind == WorkKind::ModelService && object.layer == Layer::Live);
+pub fn models(before: &[ProductionStatus], work: &[WorkHealth], now: &Time) -> Vec<ProductionStatus> {
+    let models = work.iter().filter(|object| object.id.kind == WorkKind::ModelService && object.layer == Layer::Live);
     models
         .take(PRODUCTION)
         .map(|model| {
@@ -90,45 +90,45 @@ pub fn models(before: &[ProductionStatus], daily: &[WorkHealth], now: &Time) -> 
 
 /// The work objects that are not ready, and how many of them are left out.
 #[must_use]
-pub fn not_ready(before: &[ComponentStatus], daily: &[WorkHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
-    let failing: Vec<&WorkHealth> = daily.iter().filter(|object| !object.ready).collect();
+pub fn not_ready(before: &[ComponentStatus], work: &[WorkHealth], now: &Time) -> (Vec<ComponentStatus>, usize) {
+    let failing: Vec<&WorkHealth> = work.iter().filter(|object| !object.ready).collect();
     let listed = failing.iter().take(LISTED).map(|object| component(before, object, now)).collect();
     (listed, failing.len().saturating_sub(LISTED))
 }
 
-fn component(before: &[ComponentStatus], daily: &WorkHealth, now: &Time) -> ComponentStatus {
-    let object = Some(format!("{} {}", daily.id.kind, daily.id.name));
-    let state = if daily.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
+fn component(before: &[ComponentStatus], work: &WorkHealth, now: &Time) -> ComponentStatus {
+    let object = Some(format!("{} {}", work.id.kind, work.id.name));
+    let state = if work.class() == Class::Invalid { ComponentState::Failed } else { ComponentState::Progressing };
     let known =
-        before.iter().find(|old| old.object == object && old.namespace == daily.id.namespace && old.state == state);
+        before.iter().find(|old| old.object == object && old.namespace == work.id.namespace && old.state == state);
     ComponentStatus {
-        layer: daily.layer,
-        project: daily.project.clone(),
-        capability: daily.id.kind.capability(),
+        layer: work.layer,
+        project: work.project.clone(),
+        capability: work.id.kind.capability(),
         object,
-        engine: daily.engine.clone(),
+        engine: work.engine.clone(),
         revision: None,
-        namespace: daily.id.namespace.clone(),
+        namespace: work.id.namespace.clone(),
         state,
-        since: known.map(|old| old.since.clone()).or_else(|| daily.since.clone()).unwrap_or_else(|| now.clone()),
-        reason: daily.reason.clone(),
-        message: Some(text::message(&daily.message, 256)),
+        since: known.map(|old| old.since.clone()).or_else(|| work.since.clone()).unwrap_or_else(|| now.clone()),
+        reason: work.reason.clone(),
+        message: Some(text::message(&work.message, 256)),
         endpoint: None,
     }
 }
 
 /// Gaps in production, as advice.
 #[must_use]
-pub fn lacking(plan: &Plan, daily: &[WorkHealth]) -> Vec<String> {
+pub fn lacking(plan: &Plan, work: &[WorkHealth]) -> Vec<String> {
     let live = plan.namespaces.iter().filter(|place| place.layer == Layer::Live && !place.retained);
     let empty =
-        live.filter(|place| !daily.iter().any(|object| object.id.namespace == place.name && object.in_production()));
+        live.filter(|place| !work.iter().any(|object| object.id.namespace == place.name && object.in_production()));
     let empty = empty.map(|place| {
         let project = place.project.as_deref().unwrap_or_default();
         format!("project {project} has a Live side without a model or a schedule")
     });
     let gateway = plan.site.ingress.as_ref().is_some_and(|ingress| ingress.gateway.is_some());
-    let uncalled = daily.iter().filter(move |object| {
+    let uncalled = work.iter().filter(move |object| {
         object.id.kind == WorkKind::ModelService && object.layer == Layer::Live && !object.called && !gateway
     });
     let uncalled = uncalled.map(|object| format!("{} has no customers, so no pod may call it", object.id));

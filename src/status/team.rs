@@ -9,17 +9,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
 use crate::api::team_status::{
-    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret, NamespaceStatus,
-    PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
+    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, HONORED, MissingSecret,
+    NamespaceStatus, PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
 };
 use crate::api::{AITeam, Condition, Issue, Layer, ObjectKey, Reason, text};
 use crate::cluster::cache::ObjectCache;
 use crate::cluster::cache::state::QuotaState;
 use crate::plan::Plan;
 use crate::status::health::{ComponentHealth, Health, NamespaceHealth};
-
-/// Every field of the spec has its effect. Advice: it never blocks.
-pub const HONORED: &str = "Honored";
 
 /// The most entries of a list of the status, as in the schema.
 const LISTED: usize = 128;
@@ -52,20 +49,20 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
     let worst = worst(health);
     let mut findings = vec![ready(plan, health, &worst)];
     findings.extend(layers(health));
-    findings.push(crate::status::production::ready(&health.daily));
-    findings.push(covered(&[plan.coverage.clone(), crate::status::production::lacking(plan, &health.daily)].concat()));
+    findings.push(crate::status::production::ready(&health.work));
+    findings.push(covered(&[plan.coverage.clone(), crate::status::production::lacking(plan, &health.work)].concat()));
     findings.push(honored(plan));
     findings.extend(progress(worst.first()));
-    let (daily, left_out) = crate::status::production::not_ready(&before.components, &health.daily, now);
+    let (work, left_out) = crate::status::production::not_ready(&before.components, &health.work, now);
     let omitted = health.components.len().saturating_sub(LISTED) + left_out;
     AITeamStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, &findings, generation, now),
         summary: Some(summary(health)),
         namespaces: health.namespaces.iter().take(LISTED).map(|namespace| namespace_status(namespace, live)).collect(),
-        components: [components(&before.components, &health.components, now), daily].concat(),
+        components: [components(&before.components, &health.components, now), work].concat(),
         components_omitted: i64::try_from(omitted).ok().filter(|more| *more > 0),
-        production: crate::status::production::models(&before.production, &health.daily, now),
+        production: crate::status::production::models(&before.production, &health.work, now),
         budget: plan.budget.iter().take(LISTED).map(|share| budget(share, live)).collect(),
         missing: missing(&before.missing, health, now),
         blueprint: Some(plan.blueprint.clone()),
@@ -91,8 +88,8 @@ pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
     // Findings on production, people and fields stay as they were.
     let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
-    let told = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
-    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !told(known));
+    let found = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
+    let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !found(known));
     conditions.extend(stays.cloned());
     AITeamStatus {
         observed_generation: Some(generation),
@@ -227,7 +224,7 @@ fn summary(health: &Health) -> Summary {
     let ready = projects.values().filter(|ready| **ready).count();
     Summary {
         projects: format!("{ready}/{}", projects.len()),
-        production: crate::status::production::ratio(&health.daily),
+        production: crate::status::production::ratio(&health.work),
         failing: failing(health),
     }
 }
@@ -239,7 +236,7 @@ fn failing(health: &Health) -> String {
     match (component, namespace) {
         (_, Some(namespace)) => namespace.name.clone(),
         (Some(component), None) => format!("{} ({})", component.engine, component.namespace),
-        (None, None) => crate::status::production::failing(&health.daily).unwrap_or_else(|| "-".to_owned()),
+        (None, None) => crate::status::production::failing(&health.work).unwrap_or_else(|| "-".to_owned()),
     }
 }
 

@@ -11,11 +11,12 @@ use prometheus_client::registry::Registry;
 
 use crate::telemetry::events::EventCounts;
 use crate::telemetry::requests::Requests;
+use crate::telemetry::teams::Teams;
 
 /// The labels of a reconcile.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Reconcile {
-    /// `team`, `daily`, `dependents`, `blueprint`, `engine` or `readiness`.
+    /// `team`, `work`, `dependents`, `blueprint`, `engine` or `readiness`.
     pub kind: &'static str,
     /// A class of reasons: `fine`, `waiting`, `transient`, `invalid`.
     pub result: &'static str,
@@ -33,8 +34,8 @@ pub struct Metrics {
     pub duration: Histogram,
     /// Repaired objects.
     pub repairs: Counter,
-    /// Teams by whether they are ready.
-    pub teams: Family<Teams, Gauge>,
+    /// The conditions of teams.
+    pub teams: Teams,
     /// Keys that wait to be reconciled.
     pub depth: Gauge,
     /// Whether this replica is the one that writes.
@@ -51,13 +52,6 @@ pub struct Watched {
     pub kind: String,
 }
 
-/// The labels of teams.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Teams {
-    /// `True`, `False` or `Unknown`, as in the condition `Ready`.
-    pub ready: &'static str,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
@@ -71,8 +65,8 @@ impl Default for Metrics {
         registry.register("strata_reconcile_duration_seconds", "Seconds that a reconcile takes", duration.clone());
         let repairs = Counter::<u64, AtomicU64>::default();
         registry.register("strata_repairs", "Objects put back after somebody changed them", repairs.clone());
-        let teams = Family::default();
-        registry.register("strata_teams", "Teams, by whether they are ready", teams.clone());
+        let teams = Teams::default();
+        teams.register(&mut registry);
         let depth = Gauge::default();
         registry.register("strata_queue_depth", "Keys that wait to be reconciled", depth.clone());
         let leader = Gauge::default();

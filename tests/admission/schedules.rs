@@ -33,13 +33,13 @@ async fn a_schedule_that_is_accepted_is_one_of_cron_job() {
         assert_eq!(against_cron_job(&client, schedule, None).await, None, "{schedule}");
     }
     for RefusedText { text, message } in &cases.refused {
-        let told = against_pipeline(&client, text, None).await.unwrap_or_default();
-        assert!(told.contains("spec.schedule") && told.contains(message), "{text}: {told}");
+        let answer = against_pipeline(&client, text, None).await.unwrap_or_default();
+        assert!(answer.contains("spec.schedule") && answer.contains(message), "{text}: {answer}");
         assert!(against_cron_job(&client, text, None).await.is_some(), "{text} is refused for nothing");
     }
     for RefusedText { text, message } in &cases.stricter {
-        let told = against_pipeline(&client, text, None).await.unwrap_or_default();
-        assert!(told.contains(message), "{text}: {told}");
+        let answer = against_pipeline(&client, text, None).await.unwrap_or_default();
+        assert!(answer.contains(message), "{text}: {answer}");
         assert_eq!(against_cron_job(&client, text, None).await, None, "{text} belongs to those that CronJob refuses");
     }
 }
@@ -53,8 +53,8 @@ async fn a_time_zone_that_is_accepted_is_one_of_cron_job() {
         assert_eq!(against_cron_job(&client, "@daily", Some(zone)).await, None, "{zone}");
     }
     for RefusedText { text, message } in cases.refused.iter().chain(&cases.stricter) {
-        let told = against_pipeline(&client, "@daily", Some(text)).await.unwrap_or_default();
-        assert!(told.contains("spec.timeZone") && told.contains(message), "{text}: {told}");
+        let answer = against_pipeline(&client, "@daily", Some(text)).await.unwrap_or_default();
+        assert!(answer.contains("spec.timeZone") && answer.contains(message), "{text}: {answer}");
     }
     // Whether CronJob takes `localtime` is a matter of the API server's machine.
     for RefusedText { text, .. } in &cases.refused {

@@ -24,7 +24,7 @@ async fn the_plain_table_tells_where_to_look() {
     api(client, "AITeam").delete("columns", &DeleteParams::default()).await.unwrap();
 }
 
-/// An object of each kind of daily work with a status, and the line of the plain
+/// An object of each namespaced kind with a status, and the line of the plain
 /// table that is made of it, less its age.
 fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
     let ready = json!([{"type": "Ready", "status": "True", "reason": "Ready", "message": "all is well",
@@ -78,7 +78,7 @@ fn rows() -> Vec<(WorkKind, Value, Value, &'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn the_tables_of_daily_work_answer_the_obvious_question() {
+async fn tables_of_namespaced_kinds_answer_the_obvious_question() {
     let client = client().await;
     let plane = PLANE.get().unwrap();
     for (kind, spec, status, head, line) in rows() {

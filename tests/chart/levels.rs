@@ -196,7 +196,7 @@ async fn owners_bind_where_they_make_accounts() {
     }
 }
 
-/// People and policies believe the status of daily work, and the policies leave
+/// People and policies believe the status of members' objects, and the policies leave
 /// that of pods and claims to rights.
 #[tokio::test]
 async fn no_level_writes_a_status() {
@@ -209,7 +209,7 @@ async fn no_level_writes_a_status() {
 }
 
 #[tokio::test]
-async fn daily_kinds_are_written_in_their_layers() {
+async fn namespaced_kinds_are_written_in_their_layers() {
     let kinds = [
         ("components", vec![("shared", "contribute"), ("workspace", "use")]),
         ("datasets", vec![("shared", "contribute"), ("workspace", "contribute"), ("live", "contribute")]),

@@ -25,10 +25,10 @@ fn binding(name: &str, role: &str, subject: (&str, &str)) -> Value {
 async fn until(admin: &Actor, status: &str, words: &[&str]) -> Value {
     wait::until(format!("the Blueprint says {status}: {words:?}"), PATIENCE, async || {
         let blueprint = admin.get(BLUEPRINT).await.map_err(|error| format!("{error:?}"))?;
-        let told = condition(&blueprint, "AccessByTeamsAlone").clone();
-        let message = told["message"].as_str().unwrap_or_default();
-        let good = told["status"] == status && words.iter().all(|word| message.contains(word));
-        if good { Ok(blueprint) } else { Err(told.to_string()) }
+        let reported = condition(&blueprint, "AccessByTeamsAlone").clone();
+        let message = reported["message"].as_str().unwrap_or_default();
+        let good = reported["status"] == status && words.iter().all(|word| message.contains(word));
+        if good { Ok(blueprint) } else { Err(reported.to_string()) }
     })
     .await
     .unwrap_or_else(|error| panic!("{error}"))
@@ -51,16 +51,16 @@ async fn cluster_role_bindings_into_teams_are_reported_once() {
         "1 ClusterRoleBinding lets people",
         "access-developers (group all-developers by ClusterRole edit: reads Secrets and writes)",
     ];
-    let told = until(&admin, "False", &words).await;
-    assert_eq!(condition(&told, "AccessByTeamsAlone")["reason"], "ForeignAccess");
-    assert_eq!(condition(&told, "Ready")["status"], "True", "{told}");
-    // The same is not told again.
+    let reported = until(&admin, "False", &words).await;
+    assert_eq!(condition(&reported, "AccessByTeamsAlone")["reason"], "ForeignAccess");
+    assert_eq!(condition(&reported, "Ready")["status"], "True", "{reported}");
+    // The same is not reported again.
     let at = path("ClusterRoleBinding", "", "access-developers");
     admin.merge(&at, &json!({"metadata": {"annotations": {"touched": "once"}}})).await.expect("touched");
     admin.delete(&path("ClusterRoleBinding", "", "access-viewers")).await.expect("deleted");
     tokio::time::sleep(Duration::from_secs(4)).await;
     let now = admin.get(BLUEPRINT).await.expect("the Blueprint");
-    assert_eq!(now["metadata"]["resourceVersion"], told["metadata"]["resourceVersion"], "{now}");
+    assert_eq!(now["metadata"]["resourceVersion"], reported["metadata"]["resourceVersion"], "{now}");
     // A role that changes counts as well, and one that is gone gives nothing.
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "access-auditor"},

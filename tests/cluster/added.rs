@@ -11,7 +11,7 @@ use crate::drift::{Change, are_undone, ours};
 use crate::spec::{at_work, everything, with_experiments};
 use crate::stage::{alone, stage};
 use crate::team::{Team, condition};
-use crate::work::{Work, component, of_ana, served};
+use crate::work::{Work, component, of_ana, pipeline, served};
 
 const LIVE: &str = "first--live";
 
@@ -44,6 +44,7 @@ async fn at_large(name: &str) -> Team {
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     work.until("serves", |seen| condition(seen, "Ready")["status"] == "True").await;
     Work::create(&team, "Workbench", "first", "ana", of_ana()).await.until_ready().await;
+    pipeline(&team, "nightly", &json!({"schedule": "0 3 1 1 *"})).await.until_ready().await;
     team
 }
 
@@ -57,7 +58,14 @@ fn additions(team: &Team) -> Vec<(&'static str, String, Vec<Change>)> {
         {"op": "add", "path": "/spec/template/spec/initContainers/0", "value": {"name": "before", "image": "evil.example.com/x:1"}},
         {"op": "add", "path": "/spec/template/spec/hostAliases", "value": [{"ip": "192.0.2.1", "hostnames": ["mlflow"]}]},
         {"op": "add", "path": "/spec/paused", "value": true},
+        {"op": "replace", "path": "/spec/progressDeadlineSeconds", "value": 7},
+        {"op": "add", "path": "/spec/minReadySeconds", "value": 3},
+        {"op": "replace", "path": "/spec/revisionHistoryLimit", "value": 0},
     ]);
+    let schedule = json!({"spec": {"suspend": true, "schedule": "@yearly", "timeZone": "Asia/Tokyo",
+        "concurrencyPolicy": "Replace", "startingDeadlineSeconds": 1, "failedJobsHistoryLimit": 0,
+        "successfulJobsHistoryLimit": 0,
+        "jobTemplate": {"spec": {"ttlSecondsAfterFinished": 0, "activeDeadlineSeconds": 7, "parallelism": 0}}}});
     let behavior = json!({"spec": {"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}});
     let budget = json!({"spec": {"selector": {"matchLabels": {"evil": "true"}}}});
     let service = json!({"spec": {"publishNotReadyAddresses": true, "sessionAffinity": "ClientIP"}});
@@ -86,9 +94,13 @@ fn additions(team: &Team) -> Vec<(&'static str, String, Vec<Change>)> {
             "a workbench's StatefulSet",
             team.object("StatefulSet", "first", "workbench-ana"),
             vec![Change::Merge(
-                json!({"spec": {"minReadySeconds": 9, "template": {"metadata": {"labels": {"evil": "x"}}}}}),
+                json!({"spec": {"minReadySeconds": 9, "template": {"metadata": {"labels": {"evil": "x"}}},
+                    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+                    "revisionHistoryLimit": 0,
+                    "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"}}}),
             )],
         ),
+        ("a pipeline's CronJob", team.object("CronJob", "first", "pipeline-nightly"), vec![Change::Merge(schedule)]),
     ]
 }
 

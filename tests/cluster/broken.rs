@@ -44,10 +44,10 @@ async fn a_broken_engine_breaks_its_component_alone() {
     let failed = component(&seen, "Experiments");
     assert_eq!((&failed["state"], &failed["reason"]), (&json!("Failed"), &json!("EngineInvalid")), "{failed}");
     team.until("has its features", |seen| component(seen, "FeatureStore")["state"] == "Ready").await;
-    let told = team
+    let reported = team
         .until_there(&path("Engine", "", "crooked"), |engine| condition(engine, "Ready")["status"] == "False")
         .await;
-    assert_eq!(condition(&told, "Ready")["reason"], "EngineInvalid", "{}", told["status"]);
+    assert_eq!(condition(&reported, "Ready")["reason"], "EngineInvalid", "{}", reported["status"]);
     // Others, with the built-in engine, are not held up.
     let other = Team::ready(stage, "straight", with_experiments(&json!({}))).await;
     assert_eq!(component(&other.get().await, "Experiments")["engine"], "mlflow");
@@ -222,7 +222,7 @@ async fn a_missing_secret_is_named_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_start_is_told_and_recovers() {
+async fn a_pod_that_does_not_start_is_reported_and_recovers() {
     let stage = stage().await;
     let team = Team::ready(stage, "crashes", with_experiments(&json!({}))).await;
     let pods = "/api/v1/namespaces/crashes--shared/pods";

@@ -92,6 +92,25 @@ async fn a_team_that_nobody_saw_yet_is_not_taken_for_ready() {
     assert_eq!(columns, ["unseen", "True", "Applied", "1/1", "-"], "{shown}");
 }
 
+/// The commands of the page for scripts, as it has them for the team `fraud`.
+fn waits() -> Vec<String> {
+    let page = std::fs::read_to_string(harness::repository().join("docs/status.md")).expect("docs/status.md");
+    page.lines().filter(|line| line.starts_with("kubectl wait aiteam/fraud ")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_waits_of_the_page_end_on_a_ready_team() {
+    let team = Team::ready(stage().await, "waited", everything()).await;
+    let waits = waits();
+    assert!(waits.len() > 4, "docs/status.md has {waits:?}");
+    for command in waits {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let words = words.into_iter().map(|word| if word == "aiteam/fraud" { "aiteam/waited" } else { word });
+        let waited = team.stage.plane.kubectl(words).await;
+        assert_eq!(waited.is_ok(), !command.contains("Stalled"), "{command}: {waited:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_team_runs_carries_its_labels_down_to_the_pods() {
     let team = Team::ready(stage().await, "labelled", everything()).await;

@@ -78,7 +78,7 @@ async fn two_hundred_workbenches_and_five_hundred_runs() {
     println!("measured: the team's status was written {} times meanwhile", of_team.count());
     println!("measured: a workbench of another team starts in {alone_takes:?}, among the crowd in {among_takes:?}");
     assert!(undone > RUNS / 10, "another team waited until all but {undone} runs of the crowd were done");
-    // What a burst changes is told together.
+    // A burst of changes is reported once.
     let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap_or(usize::MAX);
     assert!(of_team.count() <= seconds, "the team's status was written {} times", of_team.count());
 

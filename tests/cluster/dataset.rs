@@ -7,7 +7,7 @@ use crate::drift::{Change, are_undone};
 use crate::spec::at_work;
 use crate::stage::stage;
 use crate::team::{Team, condition};
-use crate::work::Work;
+use crate::work::{Work, of_ana};
 
 async fn team() -> Team {
     static READY: OnceCell<()> = OnceCell::const_new();
@@ -26,14 +26,14 @@ async fn an_address_reaches_everybody_who_may_use_it() {
     let spec = json!({"uri": "s3://cards/v7", "splits": {"train": "months/01", "test": "months/02"}});
     let work = Work::create(&team, "Dataset", "shared", "cards", spec).await;
     let seen = work.until_ready().await;
-    let told = seen["status"]["connections"].as_object().expect("what it gives").clone();
+    let given = seen["status"]["connections"].as_object().expect("what it gives").clone();
     for value in ["s3://cards/v7", "s3://cards/v7/months/01", "s3://cards/v7/months/02"] {
-        assert!(told.values().any(|told| told == value), "{value} is not among {told:?}");
+        assert!(given.values().any(|setting| setting == value), "{value} is not among {given:?}");
     }
     for end in ["first", "first--live"] {
         let settings = team.object("ConfigMap", end, "connections");
         let live = team.until_there(&settings, holds("s3://cards/v7/months/02")).await;
-        for (key, value) in &told {
+        for (key, value) in &given {
             assert_eq!(&live["data"][key], value, "{key} in {end}");
         }
     }
@@ -90,8 +90,14 @@ async fn a_claim_of_somebody_else_is_given_to_nobody() {
     let component = Work::create(&team, "Component", "shared", "takes", step).await;
     let pipeline = Work::create(&team, "Pipeline", "first", "takes", json!({"steps": [{"component": "takes"}]})).await;
     let run = Work::create(&team, "Run", "first", "takes", json!({"pipeline": "takes"})).await;
-    run.until_not_ready("Progressing", &["settings of dataset taken"]).await;
+    let conflict = ["datasets--first/taken is not mounted", "dataset-taken"];
+    run.until_not_ready("Conflict", &conflict).await;
     assert!(run.written("Job").await.is_empty(), "it runs on a stranger's claim");
+    let mut server = of_ana();
+    server["datasets"] = json!(["taken"]);
+    let bench = Work::create(&team, "Workbench", "first", "takes", server).await;
+    bench.until_not_ready("Conflict", &conflict).await;
+    assert!(bench.written("StatefulSet").await.is_empty(), "its server has a stranger's claim");
     // Once the claim is gone, there is one of its own.
     let at = work.child("PersistentVolumeClaim", "dataset-taken");
     let strangers = work.uid("PersistentVolumeClaim", "dataset-taken").await;
@@ -104,13 +110,14 @@ async fn a_claim_of_somebody_else_is_given_to_nobody() {
     work.edit(json!({"readOnly": true})).await;
     work.until_ready().await;
     run.until_there("Job", "run-takes", |_| true).await;
-    for work in [run, pipeline, component, work] {
+    bench.until_state("Running").await;
+    for work in [bench, run, pipeline, component, work] {
         work.delete().await;
     }
 }
 
 #[tokio::test]
-async fn a_volume_that_the_quota_does_not_take_is_told() {
+async fn a_volume_over_the_quota_is_reported() {
     let team = team().await;
     let spec = json!({"volume": {"size": "100Ti"}});
     let work = Work::create(&team, "Dataset", "first", "enormous", spec).await;
@@ -119,6 +126,38 @@ async fn a_volume_that_the_quota_does_not_take_is_told() {
     // It turns nobody else red.
     assert_eq!(condition(&team.get().await, "Ready")["status"], "True");
     work.delete().await;
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_grow_says_so_and_stays_in_use() {
+    let team = team().await;
+    let work = Work::create(&team, "Dataset", "first", "rigid", json!({"volume": {"size": "1Gi"}})).await;
+    work.until_ready().await;
+    // The quota has no room for more, as a class that does not expand would let no more in.
+    work.edit(json!({"volume": {"size": "100Ti"}})).await;
+    let words = ["spec.volume.size is 100Ti, but volume dataset-rigid keeps its 1Gi", "exceeded quota"];
+    let told = |seen: &Value| {
+        let ready = condition(seen, "Ready");
+        let message = ready["message"].as_str().unwrap_or_default();
+        ready["status"] == "True" && words.iter().all(|word| message.contains(word))
+    };
+    work.until("is in use as it is", told).await;
+    // A home that its owner takes back for less.
+    let mut spec = of_ana();
+    spec["storage"] = json!("2Gi");
+    let bench = Work::create(&team, "Workbench", "first", "roomy", spec).await;
+    bench.until_state("Running").await;
+    bench.delete().await;
+    let bench = Work::create(&team, "Workbench", "first", "roomy", of_ana()).await;
+    let less = "spec.storage is 1Gi, less than the 2Gi of volume workbench-roomy, which is kept";
+    let told = |seen: &Value| {
+        let ready = condition(seen, "Ready");
+        ready["status"] == "True" && ready["message"].as_str().is_some_and(|message| message.contains(less))
+    };
+    bench.until("runs with its larger home", told).await;
+    for work in [bench, work] {
+        work.delete().await;
+    }
 }
 
 #[tokio::test]
@@ -228,7 +267,7 @@ async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
     let long = |letter: &str| letter.repeat(500);
     let splits: serde_json::Map<String, Value> = (0..16).map(|split| (format!("s{split}"), json!(long("t")))).collect();
     let spec = json!({"uri": format!("s3://{}", long("b")), "splits": splits});
-    let mut refused = None;
+    let (mut refused, mut newest) = (None, None);
     for number in 0..60 {
         let work = Work::create(&team, "Dataset", "first", &format!("large-{number}"), spec.clone()).await;
         let settled =
@@ -238,6 +277,7 @@ async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
             refused = Some(seen);
             break;
         }
+        newest = Some(number);
     }
     let refused = refused.expect("there is a bound");
     let message = condition(&refused, "Ready")["message"].clone();
@@ -246,4 +286,32 @@ async fn a_dataset_that_does_not_fit_says_so_and_touches_nobody() {
     assert_eq!(condition(&Work::named(&team, "Dataset", "first", "large-0").get().await, "Ready")["status"], "True");
     let small = Work::create(&team, "Dataset", "first--live", "small", json!({"uri": "s3://small"})).await;
     small.until_ready().await;
+    // Shared has its half, there as elsewhere; the newest of the namespace gives way.
+    let shared = Work::create(&team, "Dataset", "shared", "of-all", spec).await;
+    let seen = shared.until_ready().await;
+    let told = seen["status"]["connections"]["DATASET_OF_ALL_URI"].clone();
+    for place in ["first", "first--live"] {
+        let found = team.object("ConfigMap", place, "connections");
+        team.until_there(&found, |map| map["data"]["DATASET_OF_ALL_URI"] == told).await;
+    }
+    let newest = Work::named(&team, "Dataset", "first", &format!("large-{}", newest.expect("one fits")));
+    newest
+        .until_not_ready("Invalid", &["`connections` of hoarders--first has no room", "datasets of hoarders--first"])
+        .await;
+    assert_eq!(condition(&shared.get().await, "Ready")["status"], "True");
+}
+
+#[tokio::test]
+async fn a_status_of_an_earlier_object_is_refused() {
+    let team = team().await;
+    let work = Work::create(&team, "Dataset", "first", "again", json!({"uri": "s3://again"})).await;
+    let seen = work.until_ready().await;
+    // As the operator writes it, and as the API server answers: see `is_another`.
+    let of = |uid: &Value| json!([{"op": "test", "path": "/metadata/uid", "value": uid}, {"op": "add", "path": "/status", "value": seen["status"]}]);
+    let at = format!("{}/status", work.path());
+    team.admin.patch(&at, &of(&seen["metadata"]["uid"])).await.expect("of the object itself");
+    let refused =
+        team.admin.patch(&at, &of(&json!("00000000-0000-4000-8000-000000000000"))).await.expect_err("of another");
+    assert_eq!(refused.code, 422, "{refused:?}");
+    work.delete().await;
 }

@@ -280,7 +280,7 @@ async fn a_namespace_without_any_word_of_whose_it_is() {
     let at = team.space_path("second");
     let label = |value: Value| json!({"metadata": {"labels": {"strata-operator.dev/team": value}}});
     // Not a label and not an annotation of ours is left: nothing in it tells the fence
-    // whose it is. An administrator has to put the label back, and is told how.
+    // whose it is. An administrator has to put the label back, and the message says how.
     let metadata = team.admin.get(&at).await.expect("it is there")["metadata"].clone();
     let mut without = json!({"metadata": {}});
     for part in ["labels", "annotations"] {

@@ -1,4 +1,4 @@
-//! What one object of daily work costs, to the last request, and that none is
+//! What one object of a member costs, to the last request, and that none is
 //! written when the operator starts anew or its definition goes.
 
 use std::time::Instant;
@@ -96,7 +96,7 @@ async fn writes(team: &Team, all: &[Work<'_>]) -> Writes {
 }
 
 #[tokio::test]
-async fn a_restart_writes_nothing_of_daily_work() {
+async fn a_restart_writes_no_object_of_members() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "restarts-too", at_work()).await;
     let all = everything_at_rest(&team).await;
@@ -120,26 +120,29 @@ async fn a_restart_writes_nothing_of_daily_work() {
 }
 
 #[tokio::test]
-async fn what_happens_while_the_operator_is_away_is_seen_afterwards() {
+async fn changes_while_the_operator_is_down_are_noticed_afterwards() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "unwatched", at_work()).await;
     let bench = Work::create(&team, "Workbench", "first", "ana", of_ana()).await;
     let slow = Work::named(&team, "Run", "first", "slow");
     pipeline(&team, "experiment", &json!({})).await.until_ready().await;
-    let told = [("simulate/duration", "3s"), ("simulate/exit-code", "4"), ("simulate/message", "too late")];
-    stage.plane.simulate(&slow.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/duration", "3s"), ("simulate/exit-code", "4"), ("simulate/message", "too late")];
+    stage.plane.simulate(&slow.pods_named(""), &annotations).await.unwrap();
     slow.write(&team.admin, json!({"pipeline": "experiment"})).await.expect("created");
     bench.until_state("Running").await;
     slow.until_state("Running").await;
     stage.operator.stop().await.expect("stopped");
     let idle = json!({"metadata": {"annotations": {"simulate/message": "{\"ended\": \"idle\"}"}}});
-    team.admin.merge(&bench.child("Pod", "workbench-ana-0"), &idle).await.expect("told");
+    team.admin.merge(&bench.child("Pod", "workbench-ana-0"), &idle).await.expect("the annotation is written");
     team.until_there(&slow.child("Job", "run-slow"), |job| job["status"]["failed"] == 1).await;
     let ended = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 1;
     team.until_there(&bench.child("Pod", "workbench-ana-0"), ended).await;
     stage.operator.resume().await.expect("started again");
     let seen = slow.until_state("Failed").await;
-    assert!(condition(&seen, "Ready")["message"].as_str().is_some_and(|told| told.contains("too late")), "{seen}");
+    assert!(
+        condition(&seen, "Ready")["message"].as_str().is_some_and(|message| message.contains("too late")),
+        "{seen}"
+    );
     let seen = bench.until_state("Stopped").await;
     assert_eq!(condition(&seen, "Ready")["reason"], "Idle", "{seen}");
 }

@@ -119,7 +119,7 @@ async fn a_project_gets_a_production_side_later() {
 }
 
 #[tokio::test]
-async fn a_blueprint_edit_that_changes_no_object_is_told_and_no_more() {
+async fn an_edit_of_a_blueprint_that_changes_no_object_is_reported() {
     let (_turn, stage) = alone().await;
     let admin = stage.admin().await;
     let default = admin.get(&path("Blueprint", "", "default")).await.expect("the default Blueprint");

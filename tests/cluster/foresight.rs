@@ -1,4 +1,4 @@
-//! `strata plan`: what would be changed is told, and nothing is.
+//! `strata plan`: it lists the changes, and writes nothing.
 
 use std::process::Output;
 
@@ -15,15 +15,15 @@ async fn plan(team: &Team, arguments: &[&str]) -> Output {
     command.output().await.expect("the program runs")
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test]
-async fn what_would_change_is_told_and_nothing_is_changed() {
+async fn a_plan_lists_the_changes_and_writes_nothing() {
     let team = Team::ready(stage().await, "foresight", minimal()).await;
-    let calm = told(&plan(&team, &["foresight", "--exit-code"]).await);
+    let calm = printed(&plan(&team, &["foresight", "--exit-code"]).await);
     assert!(calm.contains("none would be changed"), "{calm}");
 
     let mut more = minimal();
@@ -34,7 +34,7 @@ async fn what_would_change_is_told_and_nothing_is_changed() {
     let file = team.stage.plane.directory().join("foresight.yaml");
     std::fs::write(&file, manifest.to_string()).expect("written");
     let path = file.to_str().expect("a path");
-    let foreseen = told(&plan(&team, &["-f", path]).await);
+    let foreseen = printed(&plan(&team, &["-f", path]).await);
     assert!(foreseen.contains("+ Namespace foresight--second"), "{foreseen}");
     assert!(foreseen.contains("+ RoleBinding foresight--first/strata-ml-engineer-own"), "{foreseen}");
     assert!(foreseen.contains("- RoleBinding foresight--first/strata-data-scientist-contribute"), "{foreseen}");
@@ -45,7 +45,7 @@ async fn what_would_change_is_told_and_nothing_is_changed() {
     team.until_not_ready("Suspended", "spec.suspend").await;
     let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
     team.admin.merge(&policy, &json!({"spec": {"egress": [{}]}})).await.expect("changed");
-    let drifted = told(&plan(&team, &["foresight"]).await);
+    let drifted = printed(&plan(&team, &["foresight"]).await);
     assert!(drifted.contains("~ NetworkPolicy foresight--first/strata-default-deny"), "{drifted}");
 
     let unknown = plan(&team, &["nobody-here"]).await;

@@ -11,7 +11,7 @@ use crate::team::{Team, component, condition};
 use crate::work::{Work, served};
 
 #[tokio::test]
-async fn a_binding_by_hand_is_removed_and_told() {
+async fn a_binding_by_hand_is_removed_and_reported() {
     let team = Team::ready(stage().await, "byhand", everything()).await;
     let binding = |name: &str, subject: Value| {
         json!({
@@ -30,13 +30,13 @@ async fn a_binding_by_hand_is_removed_and_told() {
         "an account's went too"
     );
     let events = "/apis/events.k8s.io/v1/namespaces/default/events";
-    let told = wait::until("an Event tells of it", 30, async || {
+    let event = wait::until("an Event tells of it", 30, async || {
         let all = team.admin.list(events).await;
         let of_team = all.into_iter().filter(|event| event["regarding"]["name"] == "byhand");
         let reasons: Vec<_> = of_team.map(|event| event["reason"].clone()).collect();
         if reasons.contains(&json!("ForeignBindingRemoved")) { Ok(()) } else { Err(format!("{reasons:?}")) }
     });
-    told.await.unwrap();
+    event.await.unwrap();
 }
 
 #[tokio::test]
@@ -119,20 +119,20 @@ async fn ordinary_people_are_refused_by_the_guardrails() {
 }
 
 #[tokio::test]
-async fn a_guardrail_that_is_put_back_is_written_once_and_told() {
+async fn a_repaired_guardrail_is_written_once_and_reported() {
     let team = Team::ready(stage().await, "fixed", everything()).await;
     let quota = team.object("ResourceQuota", "shared", "strata-quota");
     let mark = team.mark();
     team.admin.merge(&quota, &json!({"spec": {"hard": {"pods": "1M"}}})).await.expect("raised");
     team.until_there(&quota, |now| now["spec"]["hard"]["pods"] != "1M").await;
-    let told = wait::until("an Event tells of it", 30, async || {
+    let event = wait::until("an Event tells of it", 30, async || {
         let all = team.admin.list("/apis/events.k8s.io/v1/namespaces/default/events").await;
         let of_team = all.into_iter().filter(|event| event["regarding"]["name"] == "fixed");
         let notes: Vec<_> = of_team.map(|event| (event["reason"].clone(), event["note"].to_string())).collect();
         let is_it = |(reason, note): &(Value, String)| reason == "Repaired" && note.contains("strata-quota");
         if notes.iter().any(is_it) { Ok(()) } else { Err(format!("{notes:?}")) }
     });
-    told.await.unwrap();
+    event.await.unwrap();
     let written = team.asked(mark).writes().filter(|request| {
         request.name == "strata-quota" && request.namespace == team.space("shared") && request.code < 300
     });

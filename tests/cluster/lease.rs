@@ -56,7 +56,7 @@ async fn of_two_operators_one_writes_and_the_other_takes_over() {
 
     stage.operator.resume().await.expect("started again");
     assert!(!writes(&stage.operator).await.unwrap(), "there are two");
-    second.stop().await.expect("it ends when it is told to");
+    second.stop().await.expect("it ends on request");
     until_it_writes(&stage.operator).await;
     is_repaired(stage, &team).await;
 }
@@ -86,6 +86,6 @@ async fn a_standby_whose_connections_hang_takes_over() {
     repaired.await.unwrap();
 
     stage.operator.resume().await.expect("started again");
-    standby.stop().await.expect("it ends when it is told to");
+    standby.stop().await.expect("it ends on request");
     until_it_writes(&stage.operator).await;
 }

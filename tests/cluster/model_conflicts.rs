@@ -141,3 +141,36 @@ async fn an_autoscaler_stays_over_a_workload_that_lost_its_labels() {
     assert_eq!(work.uid("Deployment", "service-bare").await, server);
     work.delete().await;
 }
+
+/// An autoscaler of this name over a Deployment.
+fn autoscaler(team: &Team, name: &str, target: &str, owner: &Value) -> Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": team.space(LIVE), "ownerReferences": owner},
+        "spec": {"maxReplicas": 5, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}}})
+}
+
+#[tokio::test]
+async fn another_autoscaler_over_a_model_is_named() {
+    let team = Team::ready(stage().await, "rivals", at_work()).await;
+    let work = Work::create(&team, "ModelService", LIVE, "rival", served("1")).await;
+    until_serving(&work, "1").await;
+    // Of another workload, and in another namespace.
+    team.admin.create(&autoscaler(&team, "elsewhere", "other", &json!([]))).await.expect("of another workload");
+    team.admin.create(&autoscaler(&team, "mine", "service-rival", &json!([]))).await.expect("a second one");
+    let words = [
+        "HorizontalPodAutoscaler mine scales Deployment service-rival beside that of Strata",
+        "kubectl delete horizontalpodautoscaler mine --namespace rivals--first--live",
+        "Version 1 is still serving",
+    ];
+    work.until_not_ready("Contested", &words).await;
+    let owner = json!([{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "s", "uid": "u", "controller": true}]);
+    team.admin
+        .merge(&work.child("HorizontalPodAutoscaler", "mine"), &json!({"metadata": {"ownerReferences": owner}}))
+        .await
+        .expect("owned");
+    work.until_not_ready("Contested", &["mine (made by ScaledObject s)", "kubectl delete scaledobject s"]).await;
+    team.admin.delete(&work.child("HorizontalPodAutoscaler", "mine")).await.expect("deleted");
+    let seen = work.until_ready().await;
+    assert!(!seen["status"].to_string().contains("elsewhere"), "{seen}");
+    work.delete().await;
+}

@@ -78,12 +78,12 @@ async fn a_release_is_pinned_and_going_back_needs_no_other() {
     let back = until_serving(&work, "1").await;
     assert_eq!(back["status"]["digest"], digest);
     assert_eq!(releases(&work, mark), 2, "a Job was made to go back");
-    let told = |team: &Value| {
+    let serves = |team: &Value| {
         let models = team["status"]["production"].as_array().into_iter().flatten();
         let mut score = models.filter(|model| model["name"] == "score");
         score.any(|model| (&model["serving"], &model["ready"]) == (&json!("1"), &json!(true)))
     };
-    team.until("tells what serves", told).await;
+    team.until("tells what serves", serves).await;
     // Only who deploys may: a data scientist does here, somebody else does not.
     let eve = team.stage.somebody("eve@example.com", &[]).await;
     let change = eve.merge(&work.path(), &json!({"spec": {"model": {"version": "2"}}})).await;
@@ -97,15 +97,15 @@ async fn a_release_that_fails_changes_nothing_that_serves() {
     until_serving(&work, "1").await;
     let before = team.admin.get(&work.child("Deployment", "service-steady")).await.unwrap();
     let pods = work.pods_named("service-steady-release-");
-    let told = [("simulate/exit-code", "1"), ("simulate/message", "model score has no version 9")];
-    team.stage.plane.simulate(&pods, &told).await.unwrap();
+    let annotations = [("simulate/exit-code", "1"), ("simulate/message", "model score has no version 9")];
+    team.stage.plane.simulate(&pods, &annotations).await.unwrap();
     work.edit(json!({"model": {"version": "9"}})).await;
     let seen = work.until_not_ready("ReleaseFailed", &["model score has no version 9"]).await;
     assert_eq!((&seen["status"]["wanted"], &seen["status"]["serving"]), (&json!("9"), &json!("1")), "{seen}");
     assert_eq!(condition(&seen, "Stalled")["status"], "True", "{seen}");
     let after = team.admin.get(&work.child("Deployment", "service-steady")).await.unwrap();
     assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"], "what serves was changed");
-    let red = team.until("is told", |team| condition(team, "ProductionReady")["status"] == "False").await;
+    let red = team.until("is reported", |team| condition(team, "ProductionReady")["status"] == "False").await;
     assert_eq!(condition(&red, "Ready")["status"], "True", "{}", red["status"]);
     // Back to what serves: nothing to release.
     let mark = team.mark();
@@ -294,7 +294,7 @@ async fn a_runtime_that_no_engine_has_is_refused_with_those_that_there_are() {
 }
 
 #[tokio::test]
-async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
+async fn a_service_scaled_to_zero_is_restored_and_reported() {
     let team = team().await;
     let mut spec = served("1");
     spec["replicas"] = json!({"min": 2, "max": 3});
@@ -305,13 +305,13 @@ async fn what_is_scaled_to_nothing_comes_back_and_is_told() {
     team.admin.merge(&at, &json!({"spec": {"replicas": 0}})).await.expect("scaled");
     work.until_there("Deployment", "service-woken", |now| now["spec"]["replicas"] == 2).await;
     until_serving(&work, "1").await;
-    let told = harness::wait::until("an Event tells it", 30, async || {
+    let event = harness::wait::until("an Event tells it", 30, async || {
         let events = team.admin.list("/api/v1/namespaces/models--first--live/events").await;
         let of_service = events.iter().filter(|event| event["involvedObject"]["name"] == "woken");
         let seen: Vec<_> = of_service.map(|event| (event["type"].clone(), event["reason"].clone())).collect();
         if seen.contains(&(json!("Warning"), json!("Repaired"))) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
-    told.await.unwrap();
+    event.await.unwrap();
     // So does one of which something else cannot be as it is asked.
     work.edit(json!({"customers": ["nobody"]})).await;
     work.until_not_ready("Invalid", &["'nobody'"]).await;
@@ -372,8 +372,8 @@ async fn a_monitor_speaks_and_the_model_goes_on_serving() {
     let seen = work.until("passes", passing("True", "")).await;
     assert_eq!(seen["status"]["monitor"]["verdict"], "Ok");
     let pods = work.pods_named("service-score-monitor-");
-    let told = [("simulate/message", "{\"verdict\": \"drift\", \"message\": \"amounts have doubled\"}")];
-    team.stage.plane.simulate(&pods, &told).await.unwrap();
+    let annotations = [("simulate/message", "{\"verdict\": \"drift\", \"message\": \"amounts have doubled\"}")];
+    team.stage.plane.simulate(&pods, &annotations).await.unwrap();
     look("2").await;
     let seen = work.until("drifts", passing("False", "Drift")).await;
     assert_eq!(seen["status"]["monitor"]["message"], "amounts have doubled");

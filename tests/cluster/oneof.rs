@@ -13,7 +13,7 @@ use crate::count::{is_quiet, of_work, settled};
 use crate::drift::ours;
 use crate::spec::{at_work, with_experiments};
 use crate::stage::{alone, stage};
-use crate::team::{Team, condition, told};
+use crate::team::{Team, condition, summary};
 use crate::work::{Work, component, of_ana, served};
 
 const LIVE: &str = "first--live";
@@ -252,7 +252,7 @@ async fn what_is_refused_either_way_is_no_contest() {
         }
     });
     in_force.await.unwrap_or_else(|error| panic!("{error}"));
-    // It is tried no more often than what is contested is, and told as what it is.
+    // It is tried no more often than a contested object, and reported as such.
     let mut tried = Vec::new();
     while tried.last() != Some(&0) && tried.len() < 12 {
         let mark = team.mark();
@@ -264,7 +264,7 @@ async fn what_is_refused_either_way_is_no_contest() {
     assert!(tried.len() > 1 && tried.last() == Some(&0), "{tried:?}");
     let seen = team.get().await;
     let ready = condition(&seen, "Ready");
-    assert_eq!(ready["reason"], "Refused", "{}", told(&seen));
+    assert_eq!(ready["reason"], "Refused", "{}", summary(&seen));
     assert!(ready["message"].as_str().is_some_and(|words| words.contains("not today")), "{ready}");
     for policy in policies.iter().rev() {
         team.admin.delete(policy).await.expect("deleted");

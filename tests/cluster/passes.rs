@@ -64,8 +64,8 @@ async fn what_nobody_uses_wakes_nobody() {
     let status = path("Blueprint", "", "quiet") + "/status";
     admin.merge(&status, &json!({"status": {"teams": 7}})).await.expect("the status is written");
     teams[0].until_there(&path("Blueprint", "", "quiet"), |seen| seen["status"]["teams"] == TEAMS).await;
-    let told = at_rest(stage).await;
-    let made = told.since(&after);
+    let counted = at_rest(stage).await;
+    let made = counted.since(&after);
     println!("measured: one status of a Blueprint, passes: {made}");
     assert!((1..=5).contains(&made.all()), "{made}");
 
@@ -77,7 +77,7 @@ async fn what_nobody_uses_wakes_nobody() {
     admin.create(&engine).await.expect("the engine is taken");
     let there = path("Engine", "", "unheard-of");
     teams[0].until_there(&there, |seen| seen["status"]["teams"] == 0).await;
-    let made = at_rest(stage).await.since(&told);
+    let made = at_rest(stage).await.since(&counted);
     println!("measured: a new Engine, passes: {made}");
     assert_eq!(made.all(), made.of("engine"), "{made}");
     assert!((1..=5).contains(&made.of("engine")), "{made}");
@@ -93,7 +93,7 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     let (_turn, stage) = alone().await;
     let team = Team::ready(stage, "overs", minimal()).await;
     at_rest(stage).await;
-    // Other tests may have left daily work behind: a start looks at that, too.
+    // Other tests may have left members' objects behind: a start looks at that, too.
     stage.operator.restart().await.expect("started again");
     let without = at_rest(stage).await;
     stage.operator.stop().await.expect("stopped");
@@ -113,13 +113,13 @@ async fn runs_that_are_over_cost_no_pass_at_a_start() {
     stage.operator.resume().await.expect("started again");
     let made = at_rest(stage).await;
     println!("measured: a start with {RUNS} runs that are over, passes: {made}");
-    assert!(made.of("team") > 0 && made.of("daily") <= without.of("daily") + RUNS / 4, "{made}; without: {without}");
+    assert!(made.of("team") > 0 && made.of("work") <= without.of("work") + RUNS / 4, "{made}; without: {without}");
     // They are not looked at when what they stand on changes, either.
     team.edit(json!({"description": "another"})).await;
     team.until_ready().await;
     let after = at_rest(stage).await.since(&made);
     println!("measured: another description of their team, passes: {after}");
-    assert!(after.of("team") > 0 && after.of("daily") == 0, "{after}");
+    assert!(after.of("team") > 0 && after.of("work") == 0, "{after}");
 }
 
 /// How long something takes in the middle of the times that were measured.
@@ -128,8 +128,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// What somebody waits for a dataset to be told of, and for a plain write of the
-/// same size, again and again until told to end.
+/// How long a dataset's first status takes, and a plain write of the
+/// same size, again and again until stopped.
 async fn waits(team: &Team, prefix: &str, mut more: impl FnMut(usize) -> bool) -> (Duration, Duration) {
     let (mut waited, mut plain) = (Vec::new(), Vec::new());
     let mut number = 0;
@@ -142,7 +142,7 @@ async fn waits(team: &Team, prefix: &str, mut more: impl FnMut(usize) -> bool) -
         plain.push(begun.elapsed());
         let begun = Instant::now();
         let dataset = Work::create(team, "Dataset", "first", &name, json!({"uri": "s3://one"})).await;
-        dataset.until("is told", |seen| !seen["status"]["conditions"].is_null()).await;
+        dataset.until("is reported", |seen| !seen["status"]["conditions"].is_null()).await;
         waited.push(begun.elapsed());
         number += 1;
     }
@@ -182,10 +182,10 @@ async fn a_flood_in_one_team_holds_up_no_other() {
     let ratio = |wait: Duration, plain: Duration| wait.as_secs_f64() / plain.as_secs_f64();
     let (alone, among) = (ratio(quiet, quiet_plain), ratio(busy, busy_plain));
     println!(
-        "measured: another team's dataset is told of after {quiet:?} ({alone:.1} plain writes), \
+        "measured: another team's dataset has a status after {quiet:?} ({alone:.1} plain writes), \
          while {DATASETS} datasets beside {COMPONENTS} components go after {busy:?} ({among:.1}); passes: {made}"
     );
     assert!(among <= 5.0 * alone.max(4.0), "{among:.1} plain writes instead of {alone:.1}");
     // Nothing names what went.
-    assert!(made.of("daily") <= DATASETS + 100, "{made}");
+    assert!(made.of("work") <= DATASETS + 100, "{made}");
 }

@@ -44,7 +44,7 @@ async fn steps_stand_in_the_order_in_which_they_run() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_together_is_told_with_both_sides() {
+async fn a_contradiction_of_two_objects_names_both_sides() {
     let team = team().await;
     let input = |step: &str, output: &str| json!([{"name": "data", "step": step, "output": output}]);
     let wrong = [
@@ -88,7 +88,7 @@ async fn what_does_not_fit_together_is_told_with_both_sides() {
 }
 
 #[tokio::test]
-async fn it_is_mended_by_what_it_waits_for() {
+async fn it_recovers_when_what_it_waits_for_is_there() {
     let team = team().await;
     let work = of_steps(&team, "early", json!([{"component": "late"}])).await;
     work.until_not_ready("Invalid", &["component late"]).await;
@@ -148,7 +148,7 @@ async fn a_schedule_rests_while_its_pipeline_says_so() {
     let rests = |seen: &Value| condition(seen, "Ready")["reason"] == "Stopped";
     let seen = work.until("says that it rests", rests).await;
     assert_eq!(condition(&seen, "Ready")["status"], "True", "{seen}");
-    // What ran stays, and so does what is told of it.
+    // What ran stays, and so does its status.
     assert_eq!(seen["status"]["last"]["state"], "Succeeded", "{seen}");
     assert!(team.admin.find(&work.child("Job", "pipeline-nightly-1")).await.is_some(), "its Job went");
     let resumed = Change::Merge(json!({"spec": {"suspend": false}}));
@@ -177,7 +177,7 @@ async fn due(work: &Work<'_>, job: &str) {
 }
 
 #[tokio::test]
-async fn a_schedule_that_fails_is_told_and_turns_production_red() {
+async fn a_failing_schedule_is_reported_and_turns_production_red() {
     let team = Team::ready(stage().await, "schedules", at_work()).await;
     component(&team, "first").await;
     component(&team, "second").await;
@@ -189,9 +189,10 @@ async fn a_schedule_that_fails_is_told_and_turns_production_red() {
     work.until("tells of success", |seen| seen["status"]["last"]["state"] == "Succeeded").await;
     team.until("has a production side", |team| condition(team, "ProductionReady")["status"] == "True").await;
 
-    let told = [("simulate/step", "first"), ("simulate/exit-code", "2"), ("simulate/message", "no payments today")];
+    let annotations =
+        [("simulate/step", "first"), ("simulate/exit-code", "2"), ("simulate/message", "no payments today")];
     let pods = work.pods_named("");
-    team.stage.plane.simulate(&pods, &told).await.unwrap();
+    team.stage.plane.simulate(&pods, &annotations).await.unwrap();
     due(&work, "pipeline-nightly-2").await;
     let seen = work.until("tells of failure", |seen| seen["status"]["last"]["state"] == "Failed").await;
     let last = &seen["status"]["last"];
@@ -205,10 +206,10 @@ async fn a_schedule_that_fails_is_told_and_turns_production_red() {
         cron.contains("\"terminationMessagePolicy\":\"File\"") && !cron.contains("FallbackToLogsOnError"),
         "{cron}"
     );
-    let red = team.until("is told", |team| condition(team, "ProductionReady")["status"] == "False").await;
+    let red = team.until("is reported", |team| condition(team, "ProductionReady")["status"] == "False").await;
     assert_eq!(condition(&red, "Ready")["status"], "True", "{}", red["status"]);
     assert!(
-        condition(&red, "ProductionReady")["message"].as_str().is_some_and(|told| told.contains("nightly")),
+        condition(&red, "ProductionReady")["message"].as_str().is_some_and(|message| message.contains("nightly")),
         "{red}"
     );
     assert!(!red["status"].to_string().contains("no payments today"), "{red}");

@@ -1,4 +1,4 @@
-//! What the API server puts before names: an operator that was told another prefix
+//! What the API server puts before names: an operator configured with another prefix
 //! renames nobody who did not agree.
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::spec::everything;
 use crate::stage::alone;
 use crate::team::{TEAM, Team, condition, is_ready};
 
-/// What an operator is told here, and as a team accepts it.
+/// The prefixes of the operator here, and as a team accepts them.
 const TOLD: [&str; 2] = ["--user-prefix=oidc:", "--group-prefix=corp/"];
 const ACCEPTED: &str = "user=oidc:,group=corp/";
 
@@ -45,8 +45,8 @@ async fn follows(team: &Team, new: &Team) {
     assert!(before.iter().any(|name| name == "ana@example.com") && before.iter().any(|name| name == "ml"));
     // Many passes, and nothing changes but what is said.
     team.edit(json!({"description": "edited"})).await;
-    let told = team.until("says that it waits", |team| is_ready(team) && waits(team)).await;
-    let message = condition(&told, "Honored")["message"].as_str().unwrap_or_default();
+    let waiting = team.until("says that it waits", |team| is_ready(team) && waits(team)).await;
+    let message = condition(&waiting, "Honored")["message"].as_str().unwrap_or_default();
     assert!(
         message.contains("(user=,group=)") && message.contains(&format!("accept-prefix='{ACCEPTED}'")),
         "{message}"

@@ -9,7 +9,7 @@ use crate::team::{Team, condition};
 use crate::work::{Work, component, of_ana};
 
 #[tokio::test]
-async fn a_server_that_the_quota_refuses_is_told_until_it_fits() {
+async fn a_server_over_the_quota_is_reported_until_it_fits() {
     let team = Team::ready(stage().await, "cramped", at_work()).await;
     let mut spec = of_ana();
     spec["size"] = json!("large");
@@ -22,7 +22,7 @@ async fn a_server_that_the_quota_refuses_is_told_until_it_fits() {
 }
 
 #[tokio::test]
-async fn a_step_that_the_quota_refuses_is_told() {
+async fn a_step_over_the_quota_is_reported() {
     let team = Team::ready(stage().await, "cramped-too", at_work()).await;
     component(&team, "huge").await.edit(json!({"size": "large"})).await;
     let steps = json!({"steps": [{"component": "huge"}]});

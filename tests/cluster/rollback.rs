@@ -96,7 +96,7 @@ async fn a_role_of_a_newer_blueprint_costs_nobody_their_rights() {
     let dreamer = json!({"spec": {"rights": [{"role": "Dreamer", "layer": "Live", "level": "Own"}]}});
     until_taken(stage, &at, &dreamer).await;
     team.until_not_ready("BlueprintInvalid", "newer").await;
-    // One that is started now, and was told no prefix, knows no more than the cluster says.
+    // One that is started now, and without a configured prefix, knows no more than the cluster says.
     stage.operator.stop().await.expect("stopped");
     stage.operator.resume().await.expect("started again");
     tokio::time::sleep(Duration::from_secs(3)).await;

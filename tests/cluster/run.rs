@@ -68,9 +68,9 @@ async fn a_run_says_how_far_it_came_and_what_it_was_made_of() {
 async fn a_run_that_fails_says_in_which_step_and_why() {
     let team = team().await;
     let work = Work::named(&team, "Run", "first", "bad");
-    let told =
+    let annotations =
         [("simulate/step", "train"), ("simulate/exit-code", "3"), ("simulate/message", "no such column: amount")];
-    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    team.stage.plane.simulate(&work.pods_named(""), &annotations).await.unwrap();
     work.write(&team.admin, json!({"pipeline": "experiment"})).await.expect("created");
     let seen = work.until_state("Failed").await;
     let ready = condition(&seen, "Ready");
@@ -83,13 +83,13 @@ async fn a_run_that_fails_says_in_which_step_and_why() {
     let train = &seen["status"]["steps"][1];
     assert_eq!((&train["exitCode"], &train["message"]), (&json!(3), &json!("no such column: amount")), "{train}");
     assert!(seen["status"]["logs"].as_str().is_some_and(|logs| logs.contains("train")), "{seen}");
-    let told = harness::wait::until("an Event tells it", 20, async || {
+    let event = harness::wait::until("an Event tells it", 20, async || {
         let events = team.admin.list("/api/v1/namespaces/runs--first/events").await;
         let of_run = events.iter().filter(|event| event["involvedObject"]["name"] == "bad");
         let seen: Vec<_> = of_run.map(|event| (event["type"].clone(), event["reason"].clone())).collect();
         if seen.contains(&(json!("Warning"), json!("StepFailed"))) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
-    told.await.unwrap();
+    event.await.unwrap();
     // It never turns the team red.
     assert_eq!(condition(&team.get().await, "Ready")["status"], "True");
 }
@@ -98,8 +98,8 @@ async fn a_run_that_fails_says_in_which_step_and_why() {
 async fn a_run_that_goes_on_says_where_it_is() {
     let team = team().await;
     let work = Work::named(&team, "Run", "first", "slow");
-    let told = [("simulate/step", "train"), ("simulate/duration", "4s")];
-    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/step", "train"), ("simulate/duration", "4s")];
+    team.stage.plane.simulate(&work.pods_named(""), &annotations).await.unwrap();
     work.write(&team.admin, json!({"pipeline": "experiment"})).await.expect("created");
     let seen =
         work.until("runs", |seen| seen["status"]["state"] == "Running" && seen["status"]["step"] == "train").await;
@@ -174,7 +174,7 @@ async fn a_run_of_the_same_name_is_another_run() {
 }
 
 #[tokio::test]
-async fn a_job_that_somebody_deletes_is_told_and_not_started_again() {
+async fn a_deleted_job_is_reported_and_not_started_again() {
     let team = team().await;
     let lost = Work::named(&team, "Run", "first", "lost");
     team.stage.plane.simulate(&lost.pods_named(""), &[("simulate/duration", "10m")]).await.unwrap();
@@ -209,8 +209,13 @@ async fn a_job_without_a_pod_gets_one_again() {
     work.until_state("Running").await;
     let job = work.child("Job", "run-emptied");
     let before = work.uid("Job", "run-emptied").await;
-    team.admin.merge(&job, &json!({"spec": {"parallelism": 0}})).await.expect("no pods");
-    work.until_there("Job", "run-emptied", |job| job["spec"]["parallelism"] == 1).await;
+    let created = team.admin.get(&job).await.expect("the Job")["spec"].clone();
+    let changed = json!({"parallelism": 0, "backoffLimit": 9, "activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 0,
+        "podReplacementPolicy": "TerminatingOrFailed"});
+    team.admin.merge(&job, &json!({"spec": changed})).await.expect("changed");
+    let fields = changed.as_object().unwrap().keys();
+    let is_back = |job: &Value| fields.clone().all(|field| job["spec"][field] == created[field]);
+    work.until_there("Job", "run-emptied", is_back).await;
     assert_eq!(work.uid("Job", "run-emptied").await, before);
     work.delete().await;
 }
@@ -245,8 +250,8 @@ async fn of_old_runs_the_word_stays_and_the_job_goes() {
 async fn a_run_past_its_deadline_is_stopped_and_says_what_to_do() {
     let team = team().await;
     let work = Work::named(&team, "Run", "first", "late");
-    let told = [("simulate/step", "train"), ("simulate/duration", "10m")];
-    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/step", "train"), ("simulate/duration", "10m")];
+    team.stage.plane.simulate(&work.pods_named(""), &annotations).await.unwrap();
     work.write(&team.admin, json!({"pipeline": "experiment", "activeDeadlineSeconds": 6})).await.expect("created");
     let seen = work.until_state("Failed").await;
     let ready = condition(&seen, "Ready");
@@ -343,8 +348,8 @@ async fn a_run_that_may_is_tried_again() {
     Work::create(&team, "Pipeline", "first", "again", spec).await.until_ready().await;
     let work = Work::named(&team, "Run", "first", "twice");
     let pods = work.pods_named("");
-    let told = [("simulate/exit-code", "1"), ("simulate/message", "try again"), ("simulate/duration", "1s")];
-    team.stage.plane.simulate(&pods, &told).await.unwrap();
+    let annotations = [("simulate/exit-code", "1"), ("simulate/message", "try again"), ("simulate/duration", "1s")];
+    team.stage.plane.simulate(&pods, &annotations).await.unwrap();
     work.write(&team.admin, json!({"pipeline": "again"})).await.expect("created");
     let failed = harness::wait::until("its first pod fails", 60, async || {
         let pods = work.written("Pod").await;

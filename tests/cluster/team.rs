@@ -116,7 +116,7 @@ impl Team {
         let waited = wait::until(format!("{}: {what}", self.name), PATIENCE, async || {
             self.stage.operator.check().map_err(|error| error.to_string())?;
             let team = self.get().await;
-            if good(&team) { Ok(team) } else { Err(told(&team)) }
+            if good(&team) { Ok(team) } else { Err(summary(&team)) }
         });
         waited.await.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -257,7 +257,7 @@ pub fn component<'a>(team: &'a Value, capability: &str) -> &'a Value {
 }
 
 /// What a status tells, for messages.
-pub fn told(team: &Value) -> String {
+pub fn summary(team: &Value) -> String {
     let conditions = team["status"]["conditions"].as_array().into_iter().flatten();
     let conditions: Vec<_> = conditions
         .map(|condition| {
@@ -272,26 +272,32 @@ pub fn told(team: &Value) -> String {
 pub fn obeys_the_rules(team: &Value) {
     let observed = &team["status"]["observedGeneration"];
     let is = |type_: &str| condition(team, type_)["status"] == "True";
-    let told = told(team);
-    assert!(!(is("Reconciling") && is("Stalled")), "both Reconciling and Stalled: {told}");
-    assert!(!is("Ready") || !(is("Reconciling") || is("Stalled")), "ready, and yet not: {told}");
+    let summary = summary(team);
+    assert!(!(is("Reconciling") && is("Stalled")), "both Reconciling and Stalled: {summary}");
+    assert!(!is("Ready") || !(is("Reconciling") || is("Stalled")), "ready, and yet not: {summary}");
     for type_ in ["Reconciling", "Stalled"] {
         let condition = condition(team, type_);
-        assert!(condition.is_null() || condition["status"] == "True", "{type_} stands only while it is true: {told}");
+        assert!(
+            condition.is_null() || condition["status"] == "True",
+            "{type_} stands only while it is true: {summary}"
+        );
     }
-    assert!(observed.is_i64(), "observedGeneration is always there: {told}");
-    assert!(observed.as_i64() <= team["metadata"]["generation"].as_i64(), "{told}");
+    assert!(observed.is_i64(), "observedGeneration is always there: {summary}");
+    assert!(observed.as_i64() <= team["metadata"]["generation"].as_i64(), "{summary}");
     for condition in team["status"]["conditions"].as_array().into_iter().flatten() {
         let of = &condition["observedGeneration"];
         // While a team is held, what was not judged anew keeps the generation of its judgement.
         let of_whole = ["Ready", "Reconciling", "Stalled"].iter().any(|type_| condition["type"] == *type_);
-        assert!(of.as_i64() <= observed.as_i64(), "a condition is ahead of the status: {told}");
-        assert!(of == observed || !(of_whole || is("Ready")), "a condition speaks of another generation: {told}");
+        assert!(of.as_i64() <= observed.as_i64(), "a condition is ahead of the status: {summary}");
+        assert!(of == observed || !(of_whole || is("Ready")), "a condition speaks of another generation: {summary}");
     }
     if *observed == json!(-1) {
-        assert!(condition(team, "Ready").is_null(), "unseen, and yet judged: {told}");
+        assert!(condition(team, "Ready").is_null(), "unseen, and yet judged: {summary}");
     } else {
-        assert!(!condition(team, "Ready").is_null(), "seen, and not judged: {told}");
-        assert!(is("Ready") || is("Reconciling") || is("Stalled"), "not ready, and no word on how it goes on: {told}");
+        assert!(!condition(team, "Ready").is_null(), "seen, and not judged: {summary}");
+        assert!(
+            is("Ready") || is("Reconciling") || is("Stalled"),
+            "not ready, and no word on how it goes on: {summary}"
+        );
     }
 }

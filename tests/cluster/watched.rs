@@ -91,7 +91,7 @@ async fn a_kind_that_cannot_be_watched_is_not_believed() {
 }
 
 /// Teams whose own kind cannot be watched: what people write is not seen, so nothing
-/// is written, and everybody who looks is told.
+/// is written, and every status says so.
 #[tokio::test]
 async fn teams_that_cannot_be_watched_are_held_and_say_so() {
     let (_turn, stage) = brief().await;
@@ -115,7 +115,7 @@ async fn teams_that_cannot_be_watched_are_held_and_say_so() {
     stage.operator.wait_ready(PATIENCE).await.expect("ready again");
 }
 
-/// A kind of daily work that cannot be watched: its objects say so, their team and the
+/// A namespaced kind that cannot be watched: its objects say so, their team and the
 /// settings that they gave stay.
 #[tokio::test]
 async fn work_that_cannot_be_watched_says_so() {

@@ -99,13 +99,13 @@ async fn under_delete_a_removed_project_goes() {
     let team = Team::ready(stage().await, "purges", spec).await;
     // What takes data along has to be meant: until then people go, and the rest stays.
     team.edit(json!({"projects": [{"name": "first"}]})).await;
-    let told = |team: &Value| {
+    let keeps = |team: &Value| {
         let honored = condition(team, "Honored");
         honored["message"]
             .as_str()
-            .is_some_and(|told| told.contains("purges--second ") && told.contains("allow-deletion"))
+            .is_some_and(|message| message.contains("purges--second ") && message.contains("allow-deletion"))
     };
-    team.until("says what it keeps", told).await;
+    team.until("says what it keeps", keeps).await;
     let space = team.admin.get(&team.space_path("second--live")).await.expect("it is there");
     assert!(space["metadata"]["deletionTimestamp"].is_null(), "{space}");
     let until = &space["metadata"]["annotations"]["strata-operator.dev/retained"];
@@ -114,11 +114,11 @@ async fn under_delete_a_removed_project_goes() {
     let allow = |names: &str| json!({"metadata": {"annotations": {"strata-operator.dev/allow-deletion": names}}});
     team.admin.merge(&team.path(), &allow("purges--second")).await.expect("allowed");
     team.until_missing(&team.space_path("second")).await;
-    let told = |team: &Value| {
+    let keeps = |team: &Value| {
         let message = condition(team, "Honored")["message"].as_str().unwrap_or_default().to_owned();
         message.contains("allow-deletion=purges--second--live") && !message.contains("purges--second ")
     };
-    team.until("says what it keeps still", told).await;
+    team.until("says what it keeps still", keeps).await;
     assert!(team.admin.find(&team.space_path("second--live")).await.is_some());
     // As a team, it is not deleted by that.
     let refused = team.admin.delete(&team.path()).await.expect_err("deleted");

@@ -1,4 +1,4 @@
-//! An object of daily work under test: its state, what was written for it, and
+//! A member's object under test: its state, what was written for it, and
 //! the small specs that several files ask for. Whatever is seen of its status on
 //! the way is held against the rules of status, in every test.
 
@@ -6,9 +6,9 @@ use harness::{Pods, wait};
 use serde_json::{Value, json};
 
 use crate::actor::{Actor, Answer, collection, path};
-use crate::team::{PATIENCE, Team, condition, is_observed, obeys_the_rules, told};
+use crate::team::{PATIENCE, Team, condition, is_observed, obeys_the_rules, summary};
 
-/// An object of daily work.
+/// A member's object.
 pub struct Work<'a> {
     pub team: &'a Team,
     pub kind: &'static str,
@@ -151,7 +151,7 @@ impl<'a> Work<'a> {
 fn seen(object: &Value) -> String {
     let mut status = object["status"].clone();
     status["conditions"] = Value::Null;
-    format!("{}; {status}", told(object))
+    format!("{}; {status}", summary(object))
 }
 
 /// A component of Shared that takes a parameter and nothing else.

@@ -92,7 +92,7 @@ async fn a_server_labelled_for_another_workbench_goes_on() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_and_starts_nothing() {
+async fn a_server_without_room_is_reported_and_not_started() {
     let team = team().await;
     let wrong = [
         ("no-image", json!({"image": "fortran"}), vec!["'fortran'", "Blueprint default", "scipy"]),
@@ -117,7 +117,7 @@ async fn what_does_not_fit_is_told_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn it_goes_down_and_comes_up_as_it_is_told_to() {
+async fn it_stops_and_starts_as_its_spec_says() {
     let team = team().await;
     let work = running(&team, "switched", &json!({})).await;
     let home = work.uid("PersistentVolumeClaim", "workbench-switched").await;
@@ -137,8 +137,8 @@ async fn falls_idle(work: &Work<'_>) {
     let pod = work.child("Pod", &format!("workbench-{}-0", work.name));
     // Nothing ends in the second in which it was started.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let told = json!({"metadata": {"annotations": {"simulate/message": "{\"ended\": \"idle\"}"}}});
-    work.team.admin.merge(&pod, &told).await.expect("told");
+    let annotations = json!({"metadata": {"annotations": {"simulate/message": "{\"ended\": \"idle\"}"}}});
+    work.team.admin.merge(&pod, &annotations).await.expect("the annotation is written");
     let seen = work.until_state("Stopped").await;
     assert_eq!(condition(&seen, "Ready")["reason"], "Idle", "{seen}");
     work.team.until_missing(&pod).await;
@@ -354,8 +354,8 @@ async fn it_stops_when_its_owner_leaves() {
 async fn a_broken_one_is_its_owners_trouble_alone() {
     let team = Team::ready(stage().await, "unpulled", at_work()).await;
     let work = Work::named(&team, "Workbench", "first", "broken");
-    let told = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
-    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
+    team.stage.plane.simulate(&work.pods_named(""), &annotations).await.unwrap();
     work.write(&team.admin, of_ana()).await.expect("created");
     work.until_not_ready("PodFailing", &["manifest unknown"]).await;
     let seen = team.until("lists it", |team| listed(team, "broken")).await;
@@ -379,8 +379,8 @@ async fn one_that_is_to_be_down_goes_down_while_its_team_is_held() {
 async fn one_that_never_came_up_takes_what_was_corrected() {
     let team = Team::ready(stage().await, "mistakes", at_work()).await;
     let work = Work::named(&team, "Workbench", "first", "mistaken");
-    let told = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
-    team.stage.plane.simulate(&work.pods_named(""), &told).await.unwrap();
+    let annotations = [("simulate/waiting", "ImagePullBackOff"), ("simulate/waiting-message", "manifest unknown")];
+    team.stage.plane.simulate(&work.pods_named(""), &annotations).await.unwrap();
     work.write(&team.admin, of_ana()).await.expect("created");
     work.until_not_ready("PodFailing", &["manifest unknown"]).await;
     let before = work.uid("Pod", "workbench-mistaken-0").await;

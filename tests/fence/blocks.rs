@@ -69,14 +69,14 @@ async fn a_block_without_braces_is_refused_however_it_is_sent() {
     admin.post(ALL, team("braces", &json!({}))).await.passes();
     for block in blocks::BLOCKS {
         let (null, yes) = (team("braces", &with(block, &Value::Null)), team("braces", &with(block, &json!({}))));
-        let told = &says(block);
+        let expected = &says(block);
         let new = |object: &Value| {
             let mut object = object.clone();
             object["metadata"]["name"] = "braces-new".into();
             object
         };
         let dry = &format!("{ALL}?dryRun=All");
-        admin.post(dry, new(&null)).await.refused_by(BLOCKS, told);
+        admin.post(dry, new(&null)).await.refused_by(BLOCKS, expected);
         admin.post(dry, new(&yes)).await.passes();
         admin
             .apply(&at("braces-applied"), {
@@ -85,17 +85,17 @@ async fn a_block_without_braces_is_refused_however_it_is_sent() {
                 object
             })
             .await
-            .refused_by(BLOCKS, told);
-        admin.apply(&at("braces"), null.clone()).await.refused_by(BLOCKS, told);
+            .refused_by(BLOCKS, expected);
+        admin.apply(&at("braces"), null.clone()).await.refused_by(BLOCKS, expected);
         admin.apply(&at("braces"), yes.clone()).await.passes();
         let mut whole = admin.get(&at("braces")).await.passes();
         whole["spec"] = null["spec"].clone();
-        admin.put(&at("braces"), whole.clone()).await.refused_by(BLOCKS, told);
+        admin.put(&at("braces"), whole.clone()).await.refused_by(BLOCKS, expected);
         // What `kubectl apply` sends of it: the block removed, and what was applied.
         let mut patch = applied(&null);
         patch["spec"] = with(block, &Value::Null);
-        let told = &format!("{block} is null, which removes");
-        admin.patch(&at("braces"), patch).await.refused_by(BLOCKS, told);
+        let expected = &format!("{block} is null, which removes");
+        admin.patch(&at("braces"), patch).await.refused_by(BLOCKS, expected);
         admin.patch(&at("braces"), applied(&yes)).await.passes();
         // Removed for good, by whatever patch.
         admin.patch(&at("braces"), json!({"spec": {"shared": null, "backbone": null, "projects": []}})).await.passes();

@@ -152,7 +152,7 @@ async fn a_team_asks_for_what_its_blueprint_allows() {
             admin.apply(&one, complete(refused)).await.refused_by(BLUEPRINT, says);
         }
     }
-    // Everything is told at once.
+    // All problems are reported at once.
     let all = json!({"labels": {"colour": "red"}, "backbone": {"egress": ["moon"]}, "budget": {"storage": "2Ti"}});
     for says in ["lacks 'cost-center'", "has 'colour'", "has 'moon'", "spec.budget.storage is 2Ti"] {
         admin.post(TRY, complete(all.clone())).await.refused_by(BLUEPRINT, says);

@@ -1,5 +1,5 @@
 //! Who gets into pods: `templates/admission/connect.yaml`. There is no kubelet:
-//! whoever gets through is told that there is no such pod, or no way to its node.
+//! a request that gets through is answered with "no such pod", or "no way to its node".
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ async fn enters(actor: &Actor, project: &Project<'_>, pod: &str, way: &str) -> A
 async fn with_workbenches(stage: &Stage, project: &Project<'_>) {
     let admin = stage.admin().await;
     for name in ["ana", "bo"] {
-        admin.post(&project.daily("workspace", "workbenches"), workbench(name, name)).await.passes();
+        admin.post(&project.work("workspace", "workbenches"), workbench(name, name)).await.passes();
     }
     let stranger = project.person("vera", "use").await;
     for name in ["ana", "bo"] {

@@ -97,7 +97,7 @@ async fn the_controllers_are_held_and_the_workbench_runs() {
     assert_eq!(all["items"].as_array().map(Vec::len), Some(0));
     // Nor is anything of it in the way when the whole namespace goes.
     let of_ana = workbench("ana", "ana");
-    stage.admin().await.post(&project.daily("workspace", "workbenches"), of_ana).await.passes();
+    stage.admin().await.post(&project.work("workspace", "workbenches"), of_ana).await.passes();
     let place = format!("/api/v1/namespaces/{}", project.namespace("workspace"));
     operator.delete(&place).await.passes();
     wait::until("the namespace is gone", 90, async || {

@@ -1,10 +1,10 @@
-//! The kinds of daily work stand only in their layers:
+//! The namespaced kinds are allowed only in their layers:
 //! `templates/admission/layers.yaml`. Who tries holds every right on them everywhere.
 
 use serde_json::{Value, json};
 
 use crate::objects::namespace;
-use crate::project::{Project, daily, object};
+use crate::project::{Project, object, work_path};
 use crate::stage::{LAYERS, stage};
 
 /// One object of every kind, with the layers that it may stand in.
@@ -31,10 +31,10 @@ async fn every_kind_in_its_layers() {
     let stage = stage().await;
     let project = Project::set(stage, "layer").await;
     // In a Workspace a Component without an owner is for contributors.
-    let writer = stage.somebody("oidc:wren@example.com", &["daily", "contribute"]).await;
+    let writer = stage.somebody("oidc:wren@example.com", &["work", "contribute"]).await;
     for (plural, object, layers) in kinds() {
         for layer in ["backbone", "shared", "workspace", "live"] {
-            let answer = writer.post(&dry(&project.daily(layer, plural)), object.clone()).await;
+            let answer = writer.post(&dry(&project.work(layer, plural)), object.clone()).await;
             if layers.contains(&layer) {
                 answer.passes();
             } else {
@@ -44,7 +44,7 @@ async fn every_kind_in_its_layers() {
     }
     // Whoever may override puts one anywhere.
     let (_, object, _) = kinds().swap_remove(2);
-    stage.admin().await.post(&dry(&daily("default", "workbenches")), object).await.passes();
+    stage.admin().await.post(&dry(&work_path("default", "workbenches")), object).await.passes();
 }
 
 /// Scaling changes the spec, so it is held like any other change of it.
@@ -95,13 +95,13 @@ async fn the_message_names_the_right_namespace() {
     ];
     for (place, plural, says) in cases {
         let (_, object, _) = kinds().into_iter().find(|(known, _, _)| *known == plural).expect("a kind");
-        writer.post(&daily(place, plural), object.clone()).await.refused_by(LAYERS, says);
-        writer.apply(&format!("{}/any", daily(place, plural)), object).await.refused_by(LAYERS, says);
+        writer.post(&work_path(place, plural), object.clone()).await.refused_by(LAYERS, says);
+        writer.apply(&format!("{}/any", work_path(place, plural)), object).await.refused_by(LAYERS, says);
     }
     // What stands in the wrong place all the same is not changed there, but can lose a finalizer.
     let mut stray = kinds().swap_remove(2).1;
     stray["metadata"]["finalizers"] = json!(["example.com/held"]);
-    let all = project.daily("live", "workbenches");
+    let all = project.work("live", "workbenches");
     admin.post(&all, stray).await.passes();
     let grown = json!({"spec": {"storage": "20Gi"}});
     writer.patch(&format!("{all}/any"), grown).await.refused_by(LAYERS, "Create it in right--pay");
@@ -125,9 +125,9 @@ async fn volumes_schedules_and_steps_where_they_fit() {
         ("pipelines", own, "live", "workspace", "so not mine of a Workspace. Create a Component in fits--shared"),
     ];
     for (plural, object, wrong, right, says) in cases {
-        writer.post(&project.daily(wrong, plural), object.clone()).await.refused_by(LAYERS, says);
-        writer.post(&project.daily(right, plural), object).await.passes();
-        writer.delete(&format!("{}/any", project.daily(right, plural))).await.passes();
+        writer.post(&project.work(wrong, plural), object.clone()).await.refused_by(LAYERS, says);
+        writer.post(&project.work(right, plural), object).await.passes();
+        writer.delete(&format!("{}/any", project.work(right, plural))).await.passes();
     }
     // Nor later, by a change.
     let plain = pipeline(json!({"steps": [{"component": "train"}]}));
@@ -139,8 +139,8 @@ async fn volumes_schedules_and_steps_where_they_fit() {
             "pipelines in Live use components of Shared only",
         ),
     ] {
-        writer.post(&project.daily(layer, "pipelines"), plain.clone()).await.passes();
-        let one = format!("{}/any", project.daily(layer, "pipelines"));
+        writer.post(&project.work(layer, "pipelines"), plain.clone()).await.passes();
+        let one = format!("{}/any", project.work(layer, "pipelines"));
         writer.patch(&one, json!({"spec": change})).await.refused_by(LAYERS, says);
         writer.patch(&one, json!({"spec": {"keep": 3}})).await.passes();
     }

@@ -49,7 +49,7 @@ async fn names_of_workbenches_are_the_operators() {
     for name in ["workbench", "workbench-ana", "workbench-ana-0"] {
         for (base, plural, object) in kinds(name) {
             let answer = owns.post(&path(base, plural), object).await;
-            // Of pods the policy on homes says so as well; which of two is told is not foreseeable.
+            // Of pods the policy on homes says so as well; which of the two answers is not foreseeable.
             if plural == "pods" && answer.by(HOMES) {
                 continue;
             }
@@ -59,13 +59,13 @@ async fn names_of_workbenches_are_the_operators() {
     for (base, plural, object) in kinds("my-workbench") {
         owns.post(&path(base, plural), object).await.passes();
     }
-    // The kinds of daily work have any name.
-    let components = &project.daily("workspace", "components");
+    // Objects of namespaced kinds may have any name.
+    let components = &project.work("workspace", "components");
     for name in ["workbench-ana", "strata-step", "connections"] {
         owns.post(&format!("{components}?dryRun=All"), component(name, Some("olga"))).await.passes();
     }
     let pipeline = object("Pipeline", "workbench-ana", &json!({"steps": [{"component": "train"}]}));
-    owns.post(&format!("{}?dryRun=All", project.daily("workspace", "pipelines")), pipeline).await.passes();
+    owns.post(&format!("{}?dryRun=All", project.work("workspace", "pipelines")), pipeline).await.passes();
 }
 
 #[tokio::test]

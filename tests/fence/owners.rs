@@ -11,7 +11,7 @@ use crate::stage::{FINALIZERS, OWNERS, RESERVED, stage};
 async fn a_workbench_is_written_by_its_owner_and_for_them() {
     let stage = stage().await;
     let project = Project::set(stage, "bench").await;
-    let all = project.daily("workspace", "workbenches");
+    let all = project.work("workspace", "workbenches");
     let (ana, bo) = (project.person("ana", "use").await, project.person("bo", "contribute").await);
     let says = "Workbench ana belongs to ana@example.com. Only the owner and members with Own";
     bo.post(&all, workbench("ana", "ana")).await.refused_by(OWNERS, says);
@@ -64,7 +64,7 @@ async fn a_workbench_is_written_by_its_owner_and_for_them() {
 async fn writing_for_an_owner_is_written_down() {
     let stage = stage().await;
     let project = Project::set(stage, "noted-wb").await;
-    let all = project.daily("workspace", "workbenches");
+    let all = project.work("workspace", "workbenches");
     let (ana, owns) = (project.person("ana", "use").await, project.person("olga", "own").await);
     ana.post(&all, workbench("ana", "ana")).await.passes();
     owns.patch(&format!("{all}/ana"), json!({"spec": {"desiredState": "Stopped"}})).await.passes();
@@ -86,10 +86,10 @@ async fn writing_for_an_owner_is_written_down() {
 }
 
 #[tokio::test]
-async fn nobody_owns_anything_where_the_prefix_is_not_told() {
+async fn nobody_owns_anything_where_the_prefix_is_unknown() {
     let stage = stage().await;
     let project = Project::set(stage, "prefix").await;
-    let all = project.daily("workspace", "workbenches");
+    let all = project.work("workspace", "workbenches");
     let ana = project.person("ana", "use").await;
     ana.post(&all, workbench("ana", "ana")).await.passes();
     let place = format!("/api/v1/namespaces/{}", project.namespace("workspace"));
@@ -124,7 +124,7 @@ async fn components_are_their_owners_or_the_contributors() {
     let project = Project::set(stage, "parts-of").await;
     let (ana, bo) = (project.person("ana", "use").await, project.person("bo", "contribute").await);
     let owns = project.person("olga", "own").await;
-    let all = &project.daily("workspace", "components");
+    let all = &project.work("workspace", "components");
     let smaller = json!({"spec": {"size": "tiny"}});
     // With an owner: theirs.
     bo.post(all, component("train", Some("ana")))
@@ -152,7 +152,7 @@ async fn components_are_their_owners_or_the_contributors() {
     deployer.delete(&format!("{all}/team")).await.passes();
     deployer.post(all, component("delivered", None)).await.passes();
     // In Shared rights decide, but for one with an owner.
-    let shared = &project.daily("shared", "components");
+    let shared = &project.work("shared", "components");
     ana.post(shared, component("team", None)).await.refused_by_rights();
     bo.post(shared, component("team", None)).await.passes();
     project.person("cy", "contribute").await.delete(&format!("{shared}/team")).await.passes();
@@ -171,7 +171,7 @@ async fn the_teardown_finalizer_is_the_operators_to_take_off() {
     let (ana, operator) = (project.person("ana", "contribute").await, stage.operator().await);
     let pipeline = object("Pipeline", "ana", &json!({"steps": [{"component": "train"}]}));
     for (plural, object) in [("workbenches", workbench("ana", "ana")), ("pipelines", pipeline)] {
-        let all = project.daily("workspace", plural);
+        let all = project.work("workspace", plural);
         let one = &format!("{all}/ana");
         ana.post(&all, object).await.passes();
         let held = json!({"metadata": {"finalizers": ["strata-operator.dev/teardown", "example.com/mine"]}});
@@ -198,11 +198,11 @@ async fn the_teardown_finalizer_is_the_operators_to_take_off() {
 }
 
 #[tokio::test]
-async fn labels_of_daily_kinds_and_their_status_are_the_operators() {
+async fn labels_and_status_of_namespaced_kinds_are_the_operators() {
     let stage = stage().await;
     let project = Project::set(stage, "marks").await;
     let (ana, owns) = (project.person("ana", "use").await, project.person("olga", "own").await);
-    let all = &project.daily("workspace", "workbenches");
+    let all = &project.work("workspace", "workbenches");
     for key in ["workbench", "run", "team", "component"] {
         let mut labelled = workbench("ana", "ana");
         labelled["metadata"]["labels"] = json!({format!("strata-operator.dev/{key}"): "bo"});

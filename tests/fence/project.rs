@@ -1,5 +1,5 @@
 //! A team with one project, as the operator would have made it, with people at
-//! every level in it, and the objects of their daily work. No sentence is tested here.
+//! every level in it, and the objects of its members. No sentence is tested here.
 
 use harness::wait;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl<'a> Project<'a> {
         }
         let viewer = project.person("vi", "view").await;
         wait::until("the bindings are known", 30, async || {
-            let answer = viewer.get(&project.daily("live", "runs")).await;
+            let answer = viewer.get(&project.work("live", "runs")).await;
             if answer.went_through() { Ok(()) } else { Err(format!("{answer:?}")) }
         })
         .await
@@ -75,9 +75,9 @@ impl<'a> Project<'a> {
         self.stage.somebody(&format!("system:serviceaccount:{}--backbone:deployer", self.team), &["contribute"]).await
     }
 
-    /// The path of a kind of daily work in a layer.
-    pub fn daily(&self, layer: &str, plural: &str) -> String {
-        daily(&self.namespace(layer), plural)
+    /// The path of a namespaced kind in a layer.
+    pub fn work(&self, layer: &str, plural: &str) -> String {
+        work_path(&self.namespace(layer), plural)
     }
 
     /// The path of a core kind in a layer.
@@ -101,12 +101,12 @@ pub fn owner(name: &str) -> String {
     format!("{name}@example.com")
 }
 
-/// The path of a kind of daily work in a namespace.
-pub fn daily(namespace: &str, plural: &str) -> String {
+/// The path of a namespaced kind in a namespace.
+pub fn work_path(namespace: &str, plural: &str) -> String {
     format!("/apis/strata-operator.dev/v1alpha1/namespaces/{namespace}/{plural}")
 }
 
-/// An object of daily work.
+/// A member's object.
 pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }

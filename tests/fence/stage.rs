@@ -191,10 +191,10 @@ impl Stage {
         Actor::with(self.plane.client_for("ana").await)
     }
 
-    /// Somebody with all rights on the kinds of daily work everywhere, but to
+    /// Somebody with all rights on the namespaced kinds everywhere, but to
     /// `enter`, and without `override`.
     pub async fn writer(&self) -> Actor {
-        self.somebody("oidc:wren@example.com", &["daily"]).await
+        self.somebody("oidc:wren@example.com", &["work"]).await
     }
 
     /// Anybody.
@@ -233,14 +233,14 @@ fn furniture() -> String {
         ],
         "resources": ["*"], "verbs": ["*"],
     });
-    let daily = json!({
+    let work = json!({
         "apiGroups": ["strata-operator.dev"],
         "resources": ["components", "datasets", "modelservices", "modelservices/scale", "pipelines", "runs", "workbenches"],
         "verbs": ["get", "list", "create", "update", "patch", "delete", "deletecollection"],
     });
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})];
     let roles =
-        [("fence-tests", Some(everything)), ("platform", Some(builtin)), ("daily", Some(daily)), ("keepers", None)];
+        [("fence-tests", Some(everything)), ("platform", Some(builtin)), ("work", Some(work)), ("keepers", None)];
     for (group, rule) in roles {
         let role = if rule.is_some() { group } else { "strata:break-glass" };
         if let Some(rule) = &rule {

@@ -17,7 +17,7 @@ async fn an_object_is_bounded_as_a_whole() {
     let stage = stage().await;
     let project = Project::set(stage, "weights").await;
     let actors = [project.person("uma", "use").await, stage.admin().await];
-    let all = &project.daily("workspace", "components");
+    let all = &project.work("workspace", "components");
     let dry = &format!("{all}?dryRun=All");
     for actor in &actors {
         let mine = component("long", Some("uma"));
@@ -69,7 +69,7 @@ async fn every_kind_is_weighed() {
     let project = Project::set(stage, "weighed").await;
     let admin = stage.admin().await;
     let step = json!({"component": "train"});
-    let daily = [
+    let objects = [
         ("workspace", "datasets", object("Dataset", "long", &json!({"uri": "s3://a/b"}))),
         (
             "workspace",
@@ -84,8 +84,8 @@ async fn every_kind_is_weighed() {
             object("ModelService", "long", &json!({"model": {"name": "a", "version": "1"}, "runtime": "mlflow"})),
         ),
     ];
-    for (layer, plural, object) in daily {
-        let dry = &format!("{}?dryRun=All", project.daily(layer, plural));
+    for (layer, plural, object) in objects {
+        let dry = &format!("{}?dryRun=All", project.work(layer, plural));
         admin.post(dry, object.clone()).await.passes();
         admin.post(dry, annotated(object, 65 * KIB)).await.refused_by(WEIGHTS, "more than the maximum 65536");
     }

@@ -1,4 +1,4 @@
-//! What the services of a team run into, told by the team's status, and how each
+//! Failures of a team's services, reported in the team's status, and how each
 //! comes back without anybody touching a pod.
 
 use serde_json::json;
@@ -73,14 +73,14 @@ pub async fn of_blue(stage: &Stage) {
     stage.until_ready("default", "aiteam/blue").await;
 }
 
-/// Where the server is told to record.
+/// Where the server records.
 fn secret(uri: &str) -> String {
     let data = json!({"MLFLOW_BACKEND_STORE_URI": uri});
     let metadata = json!({"name": "mlflow", "namespace": "blue--shared"});
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}).to_string()
 }
 
-/// A node that does not answer is told by whatever runs on it, and all is well when it
+/// A node that does not answer is reported by what runs on it, and all is well when it
 /// comes back.
 pub async fn a_node_that_goes_away(stage: &Stage) {
     let words = ["node node-1", "does not respond"];

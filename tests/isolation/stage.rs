@@ -5,15 +5,15 @@ use harness::operator::Install;
 use harness::{Node, NodeOptions, Operator, image, programs, wait};
 use serde_json::Value;
 
-use crate::told::Told;
+use crate::reports::Reports;
 
 /// How long anything may take that a node does: an image is there, a server starts.
 const PATIENCE: u64 = 420;
 
-/// The node, and what was told on it.
+/// The node, and what was reported on it.
 pub struct Stage {
     pub node: Node,
-    pub told: Told,
+    pub reports: Reports,
     _operator: Operator,
 }
 
@@ -29,7 +29,7 @@ impl Stage {
         }
         Operator::install(&node, &Install::default()).await.expect("the charts install");
         let operator = Operator::start(&node, env!("CARGO_BIN_EXE_strata")).await.expect("the operator starts");
-        let stage = Self { node, told: Told::default(), _operator: operator };
+        let stage = Self { node, reports: Reports::default(), _operator: operator };
         stage.apply(include_str!("site.yaml")).await;
         for team in ["red", "blue"] {
             stage.until_ready("default", &format!("aiteam/{team}")).await;

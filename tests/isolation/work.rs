@@ -1,4 +1,4 @@
-//! What daily work runs into, told by the object itself: limits of memory, of
+//! Failures of members' objects, reported by the object itself: limits of memory, of
 //! processors and of disk, the quota, Pod Security, an image that comes late.
 
 use harness::{image, programs};

@@ -52,11 +52,11 @@ pub async fn the_monitor_finds_a_drift(stage: &Stage) {
 
 /// A monitor that was changed does not look at what customers asked before somebody lists
 /// it. One that fails says nothing of the model, and that is what the status says.
-pub async fn a_monitor_that_fails_is_told(stage: &Stage) {
+pub async fn a_failing_monitor_is_reported(stage: &Stage) {
     let mel = stage.person("mel");
     mel.does(r#"patch component drift --namespace loans--shared --type=merge --patch '{"spec":{"args":["raise SystemExit(3)"]}}'"#).await;
-    let told = mel.sees(MONITOR_PASSING, PATIENCE, |seen| seen.contains("NotListed")).await;
-    let digest = told.split_once("digest: ").and_then(|(_, rest)| rest.split_once('}')).expect("what to write").0;
+    let failure = mel.sees(MONITOR_PASSING, PATIENCE, |seen| seen.contains("NotListed")).await;
+    let digest = failure.split_once("digest: ").and_then(|(_, rest)| rest.split_once('}')).expect("what to write").0;
     mel.does(&format!(
         r#"patch dataset captured --namespace loans--risk--live --type=merge --patch '{{"spec":{{"usedBy":[{{"component":"drift","digest":"{digest}"}}]}}}}'"#
     ))

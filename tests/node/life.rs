@@ -26,7 +26,7 @@ async fn the_life_of_a_model() {
         "ana comes in, finds her settings, reads data and features, logs runs" => notebook::ana_works_in_it,
         "nobody else gets into it" => notebook::nobody_else_gets_in,
         "mel writes the steps; they run and register a version" => pipelines::mel_writes_the_steps_and_they_run,
-        "a failing step is told, with its log" => pipelines::a_failing_step_is_told,
+        "a failing step is reported, with its log" => pipelines::a_failing_step_is_reported,
         "mel puts version 1 into production" => production::mel_releases_version_1,
         "bea asks it from the customers' namespace" => ask::bea_asks_the_model,
         "the model is reached from nowhere else" => ask::nobody_else_reaches_it,
@@ -46,7 +46,7 @@ async fn the_life_of_a_model() {
         "bo can do nothing else" => citizen::bo_can_do_nothing_else,
         "what running costs" => costs::running_costs,
         "the monitor finds a drift" => drift::the_monitor_finds_a_drift,
-        "a monitor that fails is told" => drift::a_monitor_that_fails_is_told,
+        "a failing monitor is reported" => drift::a_failing_monitor_is_reported,
     }
     tour::was_followed(&stage);
     let folder = stage.node.directory().to_path_buf();

@@ -35,7 +35,7 @@ pub async fn mel_writes_the_steps_and_they_run(stage: &Stage) {
 
 /// The status names the step that failed, what it said, and the command that reads
 /// its log; and that command does.
-pub async fn a_failing_step_is_told(stage: &Stage) {
+pub async fn a_failing_step_is_reported(stage: &Stage) {
     let mel = stage.person("mel");
     mel.does("apply --filename deploy/tour/32-run-fails.yaml").await;
     mel.sees("get run too-much --namespace loans--risk --output=wide", PATIENCE, |seen| seen.contains("Failed")).await;

@@ -70,7 +70,7 @@ pub async fn it_rolls_to_the_next_version_and_back(stage: &Stage) {
 /// A version that is not there changes nothing that serves.
 pub async fn a_missing_version_never_serves(stage: &Stage) {
     let words = ["model default-risk has no version 99", "Version 1 is still serving"];
-    is_refused_and_told(stage, "99", "ReleaseFailed", &words).await;
+    is_refused_and_reported(stage, "99", "ReleaseFailed", &words).await;
 }
 
 /// Whoever can write into the registry does two things: another version that nothing
@@ -84,26 +84,26 @@ pub async fn ana_does_mischief(stage: &Stage) {
 }
 
 /// A version that cannot be loaded: its pods never become ready. Where to read why is
-/// told, and not what the model's own code said.
+/// reported, and not what the model's own code said.
 pub async fn a_broken_version_never_serves(stage: &Stage) {
     let words = ["which serves, ended with exit code 1", "Its log: `kubectl logs", "Version 1 is still serving"];
-    is_refused_and_told(stage, "3", "PodFailing", &words).await;
+    is_refused_and_reported(stage, "3", "PodFailing", &words).await;
 }
 
 /// A version whose files were changed after its release: its pods do not start.
 pub async fn a_changed_artefact_never_serves(stage: &Stage) {
     let words = ["version 2 of model default-risk is not what was released", "Version 1 is still serving"];
-    is_refused_and_told(stage, "2", "PodFailing", &words).await;
+    is_refused_and_reported(stage, "2", "PodFailing", &words).await;
     let mel = stage.person("mel");
     wants(&mel, "1").await;
     serves(&mel, "1").await;
 }
 
 /// The status says why a version does not serve, and all that customers ask is answered by the one that does.
-async fn is_refused_and_told(stage: &Stage, version: &str, reason: &str, words: &[&str]) {
+async fn is_refused_and_reported(stage: &Stage, version: &str, reason: &str, words: &[&str]) {
     let (mel, bea) = (stage.person("mel"), stage.person("bea"));
     wants(&mel, version).await;
-    let told = harness::wait::until(format!("{reason} {words:?}"), PATIENCE, async || {
+    let reported = harness::wait::until(format!("{reason} {words:?}"), PATIENCE, async || {
         let service = reads(&mel).await;
         if says(&service, "Ready", "False", reason, words) {
             return Ok(());
@@ -111,7 +111,7 @@ async fn is_refused_and_told(stage: &Stage, version: &str, reason: &str, words: 
         tokio::time::sleep(Duration::from_millis(500)).await;
         Err(condition(&service, "Ready").to_string())
     });
-    told.await.unwrap_or_else(|error| panic!("{error}"));
+    reported.await.unwrap_or_else(|error| panic!("{error}"));
     mel.does(&format!("{STATUS} --output=wide")).await;
     assert_eq!(asks(&bea, 10, 1, 1).await, "10 answered, 0 lost\n");
 }

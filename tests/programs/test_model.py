@@ -130,11 +130,11 @@ class Model(unittest.TestCase):
         self.assertIn("is not what was released", said)
         self.assertFalse((self.folder / "files").exists())
 
-    def test_a_version_that_is_missing_is_told_with_those_that_are_there(self):
+    def test_a_missing_version_is_reported_with_the_existing_ones(self):
         said = self.fails(self.model(MODEL_VERSION="3").release)
         self.assertIn("model fraud has no version 3 (it has: 1, 2, 10)", said)
 
-    def test_an_alias_and_a_model_that_are_missing_are_told(self):
+    def test_a_missing_alias_and_a_missing_model_are_reported(self):
         self.assertIn("(it has: champion)", self.fails(self.model(MODEL_ALIAS="best").release))
         self.assertIn("no model cards", self.fails(self.model(MODEL_NAME="cards", MODEL_VERSION="1").release))
 
@@ -169,7 +169,7 @@ class Model(unittest.TestCase):
         self.registry.get_registered_model = refuse
         self.assertIn("refuses: not yours", self.fails(self.model(MODEL_VERSION="1").release))
 
-    def test_a_team_without_a_registry_is_told_so(self):
+    def test_a_team_without_a_registry_is_reported(self):
         model = self.model(MLFLOW_REGISTRY_URI="", MLFLOW_TRACKING_URI="", MODEL_VERSION="1")
         self.assertIn("the team has no model registry", self.fails(model.release))
 

@@ -115,17 +115,17 @@ class Serve(unittest.TestCase):
             writer.add({"time": "2026-03-04T05:06:07.000+00:00", "number": number})
         self.assertEqual(writer.waiting.qsize(), 256)
 
-    def test_a_full_volume_is_told_once_and_serving_goes_on(self):
+    def test_a_full_volume_is_reported_once_and_serving_goes_on(self):
         (self.folder / "taken").write_text("a file where the folder should be", encoding="utf-8")
         writer = self.serve.Writer(str(self.folder / "taken"), "pod-1")
-        with self.assertLogs("uvicorn.error") as told:
+        with self.assertLogs("uvicorn.error") as log:
             writer.start()
             for _ in range(3):
                 writer.add({"time": "2026-03-04T05:06:07.000+00:00"})
             writer.close()
-        self.assertEqual(len(told.output), 1)
+        self.assertEqual(len(log.output), 1)
 
-    def test_a_model_that_cannot_be_loaded_is_told_with_its_version(self):
+    def test_an_unloadable_model_is_reported_with_its_version(self):
         def init(_):
             raise ModuleNotFoundError("No module named 'xgboost'")
 

@@ -94,7 +94,7 @@ class Workbench(unittest.TestCase):
         self.assertFalse((self.home / "elsewhere").exists())
         self.assertIn("is a link: remove it", (self.home / "said").read_text(encoding="utf-8"))
 
-    def test_a_full_home_is_told(self):
+    def test_a_full_home_is_reported(self):
         workbench = self.workbench()
         full = OSError(28, os.strerror(28))
         with mock.patch("os.pwrite", side_effect=full), mock.patch("sys.stderr"), self.assertRaises(SystemExit):
@@ -102,7 +102,7 @@ class Workbench(unittest.TestCase):
         said = (self.home / "said").read_text(encoding="utf-8")
         self.assertIn("the home volume is full: raise spec.storage", said)
 
-    def test_the_owner_is_told_where_to_open_it(self):
+    def test_the_log_says_where_to_open_the_server(self):
         workbench = self.workbench()
         output = io.StringIO()
         with contextlib.redirect_stderr(output):
@@ -190,7 +190,7 @@ class Workbench(unittest.TestCase):
     def test_an_end_has_the_code_of_the_server(self):
         workbench = self.workbench()
         self.assertEqual(self.main(workbench, ("ended", 3))[0], 3)
-        self.assertEqual(self.main(workbench, ("told", -15))[0], 143)
+        self.assertEqual(self.main(workbench, ("signal", -15))[0], 143)
 
     def test_a_server_that_stays_open_is_refused(self):
         workbench = self.workbench()

@@ -31,7 +31,7 @@ pub struct Refused {
 
 impl Refused {
     /// Whether this is what was meant to be said.
-    pub fn is_told_by(&self, text: &str) -> bool {
+    pub fn is_reported_by(&self, text: &str) -> bool {
         text.contains(&self.field) && self.message.as_ref().is_none_or(|message| text.contains(message))
     }
 }
@@ -104,7 +104,7 @@ pub fn schedules() -> Schedules {
     serde_saphyr::from_str(include_str!("schedules.yaml")).unwrap()
 }
 
-/// An object of one of our kinds; those of daily work stand in `default`.
+/// An object of one of our kinds; those of members stand in `default`.
 pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
     let mut object =
         json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: Strata at work. A control plane of its own or a real node, the
 //! operator under its own account with the chart's rights and fence, every example
-//! applied, first the teams, then their daily work, and what became of it in print.
+//! applied, first the teams, then the objects of their members, and what became of them.
 //! This module decides what happens in which order; where is [`crate::stage`]'s, what
 //! is meant to happen [`crate::intent`]'s, what is printed at the end
 //! [`crate::report`]'s.
@@ -27,12 +27,12 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Start a control plane and the operator, apply deploy/examples, show the result
 #[derive(clap::Args)]
 pub struct Demo {
-    /// End after the print; fail unless every team is ready and all daily work is as it is meant to be
+    /// End after the print; fail unless every team is ready and all objects of their members are in the expected state
     #[arg(long)]
     once: bool,
     #[command(flatten)]
     place: Place,
-    /// How long the teams may take to become ready, and then their daily work
+    /// How long the teams may take to become ready, and then the objects of their members
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 }
@@ -97,14 +97,17 @@ impl Demo {
         clock.say(&format!("the teams of {} are applied: {}", stage.examples(), teams.join(", ")));
         let mut waiting = self.watch(stage, clock, async || look_at_teams(cluster, teams).await).await?;
         stage.tell_pods().await?;
-        apply(cluster, &examples.daily).await?;
+        apply(cluster, &examples.work).await?;
         let objects = stage.intended(&examples.objects);
-        clock.say(&format!("their daily work is applied: {} objects", examples.objects.len()));
+        clock.say(&format!("{} objects of their members are applied", examples.objects.len()));
         waiting.extend(self.watch(stage, clock, async || look_at_work(cluster, &objects).await).await?);
 
         println!("\n{}", report::report(cluster, teams).await?);
         if waiting.is_empty() {
-            clock.say(&format!("all {} teams are ready, and their daily work is as it is meant to be", teams.len()));
+            clock.say(&format!(
+                "all {} teams are ready, and the objects of their members are in the expected state",
+                teams.len()
+            ));
         }
         Ok(waiting)
     }
@@ -117,14 +120,14 @@ impl Demo {
         look: impl AsyncFn() -> Result<Vec<Seen>, Error>,
     ) -> Result<Vec<String>, Error> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
-        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let mut printed: BTreeMap<String, String> = BTreeMap::new();
         loop {
             stage.check()?;
             let seen = look().await?;
             for Seen { name, state, .. } in &seen {
-                if told.get(name) != Some(state) {
+                if printed.get(name) != Some(state) {
                     clock.say(&format!("{name:<20} {state}"));
-                    told.insert(name.clone(), state.clone());
+                    printed.insert(name.clone(), state.clone());
                 }
             }
             let waiting: Vec<String> = seen.into_iter().filter(|seen| !seen.good).map(|seen| seen.name).collect();
@@ -154,7 +157,7 @@ async fn look_at_teams(cluster: &Cluster, teams: &[String]) -> Result<Vec<Seen>,
 }
 
 async fn look_at_work(cluster: &Cluster, objects: &[&Object]) -> Result<Vec<Seen>, Error> {
-    let listed = get(cluster, &[DAILY, "--all-namespaces"]).await?;
+    let listed = get(cluster, &[WORK, "--all-namespaces"]).await?;
     let find = |object: &Object| {
         items(&listed).find(|live| {
             live["kind"] == *object.kind
@@ -169,8 +172,8 @@ async fn look_at_work(cluster: &Cluster, objects: &[&Object]) -> Result<Vec<Seen
     Ok(seen.collect())
 }
 
-/// The kinds of daily work, as kubectl takes them.
-const DAILY: &str = "components,datasets,workbenches,pipelines,runs,modelservices";
+/// The namespaced kinds, as kubectl takes them.
+const WORK: &str = "components,datasets,workbenches,pipelines,runs,modelservices";
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list["items"].as_array().into_iter().flatten()

@@ -40,7 +40,7 @@ pub enum Error {
     /// An example cannot be read.
     #[error("cannot read {0}: {1}")]
     Example(String, String),
-    /// Not all teams became ready, or not all daily work what it was meant to be.
+    /// Not all teams became ready, or not all objects of their members reached the expected state.
     #[error("not as it is meant to be: {0}")]
     NotReady(String),
     /// The API server did not answer as it should.

@@ -1,5 +1,5 @@
 //! What lies in deploy/examples, or in deploy/tour for a real node: files of the site
-//! and of its teams, and files of daily work, whose objects live in the teams'
+//! and of its teams, and files of members, whose objects live in the teams'
 //! namespaces and can be applied once these are there. It reads files, and applies
 //! nothing.
 
@@ -18,15 +18,15 @@ const GROUP: &str = "strata-operator.dev/";
 pub struct Examples {
     /// Files of Blueprints and teams.
     pub site: Vec<PathBuf>,
-    /// Files of daily objects.
-    pub daily: Vec<PathBuf>,
+    /// Files of members' objects.
+    pub work: Vec<PathBuf>,
     /// The names of the teams.
     pub teams: Vec<String>,
-    /// The daily objects.
+    /// The members' objects.
     pub objects: Vec<Object>,
 }
 
-/// A daily object.
+/// A member's object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     pub kind: String,
@@ -54,7 +54,7 @@ impl Examples {
     }
 
     fn take(&mut self, file: PathBuf, text: &str) -> Result<(), Error> {
-        let mut daily = false;
+        let mut of_members = false;
         for document in text.split("\n---\n") {
             let object: Value = serde_saphyr::from_str(document)
                 .map_err(|error| Error::Example(file.display().to_string(), error.to_string()))?;
@@ -63,12 +63,12 @@ impl Examples {
             if kind == "AITeam" {
                 self.teams.push(name);
             } else if !namespace.is_empty() && word("/apiVersion").starts_with(GROUP) {
-                daily = true;
+                of_members = true;
                 let stopped = object["spec"]["desiredState"] == "Stopped";
                 self.objects.push(Object { kind, namespace, name, stopped });
             }
         }
-        let files = if daily { &mut self.daily } else { &mut self.site };
+        let files = if of_members { &mut self.work } else { &mut self.site };
         files.push(file);
         Ok(())
     }
@@ -80,7 +80,7 @@ mod tests {
     use crate::intent::FAILURES;
 
     #[test]
-    fn what_lives_in_namespaces_is_daily() {
+    fn namespaced_kinds_are_recognised() {
         let mut examples = Examples::default();
         examples
             .take("a".into(), "kind: Blueprint\nmetadata: {name: b}\n---\nkind: AITeam\nmetadata: {name: t}\n")
@@ -93,7 +93,7 @@ mod tests {
         examples.take("b".into(), &work).unwrap();
         let foreign = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: t--p}\n";
         examples.take("c".into(), foreign).unwrap();
-        assert_eq!((examples.site, examples.daily), (vec!["a".into(), "c".into()], vec!["b".into()]));
+        assert_eq!((examples.site, examples.work), (vec!["a".into(), "c".into()], vec!["b".into()]));
         assert_eq!(examples.teams, ["t"]);
         let stopped: Vec<_> = examples.objects.iter().map(|object| (object.kind.as_str(), object.stopped)).collect();
         assert_eq!(stopped, [("Workbench", true), ("Run", false)]);

@@ -1,4 +1,4 @@
-//! What is meant to become of the daily objects in deploy/examples: which of them
+//! What is meant to become of the members' objects in deploy/examples: which of them
 //! fail and why, and when each of the others is as it should be. Judges what the
 //! cluster says, and asks nobody.
 
@@ -16,7 +16,7 @@ pub struct Failure {
     /// The prefix of the names of failing pods.
     pods: &'static str,
     /// The simulation of these pods.
-    told: &'static [(&'static str, &'static str)],
+    annotations: &'static [(&'static str, &'static str)],
     /// The expected final state of the object.
     says: &'static str,
 }
@@ -28,7 +28,7 @@ pub const FAILURES: &[Failure] = &[
         namespace: "fraud--chargeback",
         name: "thirty-epochs",
         pods: "run-thirty-epochs-",
-        told: &[
+        annotations: &[
             ("simulate/step", "evaluate"),
             ("simulate/exit-code", "1"),
             ("simulate/message", "auc 0.71 is below 0.80"),
@@ -40,7 +40,7 @@ pub const FAILURES: &[Failure] = &[
         namespace: "fraud--chargeback--live",
         name: "score-next",
         pods: "service-score-next-release-",
-        told: &[("simulate/exit-code", "1"), ("simulate/message", "model chargeback has no version 9")],
+        annotations: &[("simulate/exit-code", "1"), ("simulate/message", "model chargeback has no version 9")],
         says: "model chargeback has no version 9",
     },
 ];
@@ -49,8 +49,8 @@ pub const FAILURES: &[Failure] = &[
 const AT_WORK: &[(&str, &str)] = &[("simulate/step", "train"), ("simulate/duration", "4s")];
 
 /// The simulated pods, with their results.
-pub fn told() -> Vec<(Pods, &'static [(&'static str, &'static str)])> {
-    let fail = FAILURES.iter().map(|failure| (failure.pods(), failure.told));
+pub fn annotations() -> Vec<(Pods, &'static [(&'static str, &'static str)])> {
+    let fail = FAILURES.iter().map(|failure| (failure.pods(), failure.annotations));
     fail.chain([(Pods::of("fraud--chargeback", "run", "three-epochs"), AT_WORK)]).collect()
 }
 
@@ -69,7 +69,9 @@ impl Failure {
     fn met_by(&self, live: &Value) -> bool {
         let ready = condition(live, "Ready");
         let failed = self.kind != "Run" || live["status"]["state"] == "Failed";
-        failed && ready["status"] == "False" && ready["message"].as_str().is_some_and(|told| told.contains(self.says))
+        failed
+            && ready["status"] == "False"
+            && ready["message"].as_str().is_some_and(|message| message.contains(self.says))
     }
 }
 
@@ -143,12 +145,12 @@ mod tests {
         let up = live(Some("Running"), "True", "");
         assert!(judge(&object("Workbench", "ana", false), &up).1);
         assert!(!judge(&object("Workbench", "ana", true), &up).1);
-        let (told, good) = judge(&object("Workbench", "ana", false), &live(Some("Starting"), "False", "no image"));
-        assert_eq!((told.as_str(), good), ("Starting: Why: no image", false));
+        let (state, good) = judge(&object("Workbench", "ana", false), &live(Some("Starting"), "False", "no image"));
+        assert_eq!((state.as_str(), good), ("Starting: Why: no image", false));
     }
 
     #[test]
-    fn what_was_not_seen_is_not_judged() {
+    fn an_unobserved_object_is_not_judged() {
         let mut unseen = live(None, "True", "");
         unseen["metadata"]["generation"] = json!(2);
         for seen in [unseen, Value::Null] {

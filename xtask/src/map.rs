@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_upwards_and_a_circle_are_seen() {
+    fn an_import_upwards_and_a_circle_are_found() {
         let of = |file: &str, text: &str| Source::of(file, text);
         let up = [of("api/mod.rs", "use crate::{plan::x::Y, telemetry};"), of("plan/x.rs", "")];
         let wanted = ["api/mod.rs imports plan::x::Y", "api/mod.rs imports telemetry"];

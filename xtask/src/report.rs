@@ -1,5 +1,5 @@
 //! What the demo prints at the end: the teams, their namespaces by layer, who may
-//! do what, and their daily work. All of it is read back from the cluster, none from the examples:
+//! do what, and the objects of their members. All of it is read back from the cluster, none from the examples:
 //! rights from the bindings and the cluster roles that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::rights::{self, Binding};
 const LAYERS: [&str; 4] = ["Backbone", "Shared", "Workspace", "Live"];
 
 /// The work objects shown with their reasons.
-const DAILY: [(&str, &str); 4] = [
+const WORK: [(&str, &str); 4] = [
     ("WORKBENCHES", "workbenches"),
     ("PIPELINES", "pipelines"),
     ("RUNS", "runs"),
@@ -56,7 +56,7 @@ pub async fn report(cluster: &Cluster, teams: &[String]) -> Result<String, Error
     let roles = get(cluster, &["clusterroles"]).await?;
     out.push_str("  What they mean (from the cluster roles):\n");
     out.push_str(&rights::meanings(&roles, &bound));
-    for (heading, kind) in DAILY {
+    for (heading, kind) in WORK {
         let shown = cluster.kubectl(["get", kind, "--all-namespaces", "--output=wide"]).await?;
         out.push_str(&section(heading, &shown));
     }

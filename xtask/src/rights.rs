@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_told_by_what_it_may_change() {
+    fn a_role_is_named_by_what_it_may_change() {
         let roles = json!({"items": [
             {"metadata": {"name": "strata:shared:use"}, "rules": [
                 {"resources": ["pods", "services"], "verbs": ["get", "list"]},

@@ -10,7 +10,7 @@ use harness::{Cluster, ControlPlane, Node, NodeOptions, Operator, Options, image
 use crate::cargo;
 use crate::error::Error;
 use crate::examples::Object;
-use crate::intent::{FAILURES, told};
+use crate::intent::{FAILURES, annotations};
 use crate::kubectl::Clock;
 
 /// The files of deploy/tour that need no manual steps in between.
@@ -149,8 +149,8 @@ impl Stage {
     /// Simulates the intended results of pods on simulated nodes.
     pub async fn tell_pods(&self) -> Result<(), Error> {
         if let Place::Own(plane) = &self.place {
-            for (pods, told) in told() {
-                plane.simulate(&pods, told).await?;
+            for (pods, annotations) in annotations() {
+                plane.simulate(&pods, annotations).await?;
             }
         }
         Ok(())

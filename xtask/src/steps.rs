@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_in_one_line() {
+    fn an_error_is_printed_on_one_line() {
         assert_eq!(one_line("ruff is not installed: say --install"), "ruff is not installed: say --install");
         assert_eq!(
             one_line("cannot build ruff in /c:\nCollecting\n\n  no network\n"),

@@ -284,14 +284,14 @@ mod tests {
     fn what_is_others_is_what_the_page_says() {
         let page = include_str!("../../../ARCHITECTURE.md");
         let part = page.split("### What is others'").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
-        let told: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
+        let listed: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
         let known = crate::api::kinds::KINDS.iter().filter_map(|kind| match kind.write_strategy {
             crate::api::kinds::WriteStrategy::ApplyAndClear(clearing) => Some((kind.kind, clearing)),
             _ => None,
         });
         let known = known.flat_map(|(kind, clearing)| clearing.others.iter().map(move |other| (kind, other)));
         let known: Vec<String> = known.map(|(kind, (path, why))| format!("| {kind} | `{path}` | {why} |")).collect();
-        assert_eq!(told, known);
+        assert_eq!(listed, known);
     }
 
     #[test]

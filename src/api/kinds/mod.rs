@@ -131,11 +131,10 @@ pub const KINDS: &[Kind] = &[
     applied("apps", "v1", "ReplicaSet", "replicasets"),
 ];
 
-/// Whether objects of the kind are only read: workload controllers make and remove them.
-#[must_use]
-pub fn is_only_read(kind: &str) -> bool {
-    matches!(kind, "Pod" | "ReplicaSet")
-}
+/// The fields of a Job's spec that may change while it runs, but for `suspend`, which is for
+/// queues. Source: `ValidateJobUpdate` of Kubernetes 1.36.
+pub const JOB_MUTABLE: [&str; 5] =
+    ["parallelism", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "podReplacementPolicy"];
 
 /// The built-in kind of this group and name.
 #[must_use]

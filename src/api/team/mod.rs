@@ -1,6 +1,6 @@
 //! `AITeam`: who the team is, which layers it has, which shares and projects.
 //!
-//! Structure, and it changes seldom; daily work lives in namespaced kinds.
+//! Structure, and it changes seldom; the work of members is in namespaced kinds.
 
 #![allow(clippy::duplicated_attributes, reason = "columns of one type are not the same column")]
 

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_cannot_be_told_who_is_named_that_is_said() {
+    fn an_unreadable_list_of_people_is_reported_as_such() {
         for spec in [
             json!({"members": {"MLEngineer": ["ana"]}}),
             json!({"projects": {"p": {}}}),

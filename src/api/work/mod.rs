@@ -1,4 +1,4 @@
-//! The kinds of daily work: small namespaced objects that people make in the
+//! The namespaced kinds: small namespaced objects that people make in the
 //! layers, so that Kubernetes' own RBAC decides who may.
 //!
 //! Types only. The consequences of an object are decided in `plan`.
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::vocabulary::{Capability, Layer};
 
-/// A kind of daily work.
+/// A namespaced kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WorkKind {
     /// A reusable pipeline step.

@@ -1,4 +1,4 @@
-//! The CEL rules of the kinds of daily work that span several fields, with
+//! The CEL rules of the namespaced kinds that span several fields, with
 //! the action in each message. Checks across two objects are conditions.
 
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
-//! Schema fragments of the kinds of daily work.
+//! Schema fragments of the namespaced kinds.
 
 use crate::api::image;
 pub(crate) use crate::api::schema::{names, strings};
-use crate::api::text::hidden_class;
+use crate::api::text::hidden_pattern;
 
 use crate::api::schema::{CREDENTIALS, HIDDEN, WITHOUT_CREDENTIALS, visible};
 
@@ -97,7 +97,7 @@ pub(crate) fn splits(_: &mut SchemaGenerator) -> Schema {
              "message": "a split has at most 32 characters, lower-case letters, digits and '_', and is called neither uri nor path: train"},
             {"rule": "self.all(key, !self[key].startsWith('/') && !self[key].matches('(^|/)[.][.](/|$)'))",
              "message": "a split is a path below the dataset: parts/train, not /parts/train, and without '..'"},
-            {"rule": format!("self.all(key, !self[key].matches('{}'))", hidden_class()),
+            {"rule": format!("self.all(key, !self[key].matches('{}'))", hidden_pattern()),
              "message": "a split is one line of characters that can be seen: parts/train"}
         ]
     })

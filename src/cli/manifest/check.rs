@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_braces_is_told() {
+    fn a_block_without_braces_is_reported() {
         for block in BLOCKS {
             let name = block.rsplit('.').next().unwrap();
             let spec = match block.split('.').collect::<Vec<_>>()[..] {

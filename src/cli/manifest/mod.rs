@@ -19,7 +19,7 @@ use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
 pub use read::{Document, documents, files, whole};
-pub use work::Daily;
+pub use work::WorkManifest;
 pub use write::{generated, yaml};
 
 /// The fault of a file.
@@ -98,14 +98,13 @@ pub struct Manifests {
     /// Engines by name.
     pub engines: BTreeMap<String, Engine>,
     /// Work objects, in the order of the files.
-    pub daily: Vec<Daily>,
+    pub work: Vec<WorkManifest>,
     /// The skipped documents with the reason, one sentence each.
     pub skipped: Vec<String>,
 }
 
 impl Manifests {
-    /// Reads files and folders; `-` is standard input. All that is wrong is
-    /// told at once.
+    /// Reads files and folders; `-` is standard input. Reports all errors at once.
     pub fn read(paths: &[PathBuf]) -> Result<Self, Vec<ManifestError>> {
         Self::of(&documents(paths)?)
     }
@@ -114,9 +113,9 @@ impl Manifests {
     pub fn of(documents: &[Document]) -> Result<Self, Vec<ManifestError>> {
         let mut manifests = Self::default();
         let mut errors = Vec::new();
-        let mut seen = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for document in documents {
-            match manifests.add(document, &mut seen) {
+            match manifests.add(document, &mut places) {
                 Ok(()) => {}
                 Err(mut found) => errors.append(&mut found),
             }
@@ -124,23 +123,23 @@ impl Manifests {
         if errors.is_empty() { Ok(manifests) } else { Err(errors) }
     }
 
-    fn add(&mut self, document: &Document, seen: &mut Seen) -> Result<(), Vec<ManifestError>> {
+    fn add(&mut self, document: &Document, places: &mut Places) -> Result<(), Vec<ManifestError>> {
         let (Some(kind), Some(name)) = (document.text("/kind"), document.text("/metadata/name")) else {
             return Err(vec![ManifestError::NoObject { place: document.place() }]);
         };
         let ours = document.text("/apiVersion") == Some(&format!("{GROUP}/{VERSION}"));
-        let daily = WorkKind::of(kind);
-        if !ours || (daily.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
+        let work_kind = WorkKind::of(kind);
+        if !ours || (work_kind.is_none() && !matches!(kind, "AITeam" | "Blueprint" | "Engine")) {
             self.skipped.push(format!("{} is skipped: only kinds of Strata are read here", document.place()));
             return Ok(());
         }
-        let namespace = daily.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
+        let namespace = work_kind.and_then(|_| document.text("/metadata/namespace")).unwrap_or_default();
         let key = (kind.to_owned(), namespace.to_owned(), name.to_owned());
-        if let Some(before) = seen.insert(key, document.place()) {
+        if let Some(before) = places.insert(key, document.place()) {
             return Err(vec![ManifestError::Twice { place: document.place(), before }]);
         }
-        match (daily, kind) {
-            (Some(kind), _) => self.daily.push(Daily::read(kind, document)?),
+        match (work_kind, kind) {
+            (Some(kind), _) => self.work.push(WorkManifest::read(kind, document)?),
             (None, "AITeam") => self.teams.push(typed(document, kind)?),
             (None, "Blueprint") => drop(self.blueprints.insert(name.to_owned(), typed(document, kind)?)),
             (None, _) => drop(self.engines.insert(name.to_owned(), typed(document, kind)?)),
@@ -150,7 +149,7 @@ impl Manifests {
 }
 
 /// The location of each object, by kind, namespace and name.
-type Seen = BTreeMap<(String, String, String), String>;
+type Places = BTreeMap<(String, String, String), String>;
 
 fn typed<K: DeserializeOwned>(document: &Document, kind: &str) -> Result<K, Vec<ManifestError>> {
     let refused = |problem: String| ManifestError::Refused { place: document.place(), problem };
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_object_twice_is_told() {
+    fn the_same_object_twice_is_reported() {
         let errors = read(&format!("{TEAM}spec: {{}}\n---\n{TEAM}spec: {{}}\n")).unwrap_err();
         assert_eq!(
             errors,
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_line() {
+    fn invalid_yaml_is_reported_with_its_line() {
         let errors = read("a: 1\n---\nb: [\n").unwrap_err();
         assert!(errors[0].starts_with("a.yaml, document 2 is not YAML: "), "{errors:?}");
     }

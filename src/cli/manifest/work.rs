@@ -9,7 +9,7 @@ use crate::api::work::{Component, Dataset, ModelService, Pipeline, Run, WorkKind
 
 /// A work object that the API server would accept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Daily {
+pub struct WorkManifest {
     /// Its kind.
     pub kind: WorkKind,
     /// Its namespace.
@@ -20,7 +20,7 @@ pub struct Daily {
     pub value: Value,
 }
 
-impl Daily {
+impl WorkManifest {
     /// The object as its type.
     pub fn object<K: DeserializeOwned>(&self) -> serde_json::Result<K> {
         serde_json::from_value(self.value.clone())
@@ -83,9 +83,9 @@ mod tests {
             SPECS.iter().map(|(kind, spec)| object(*kind, "{name: x, namespace: fraud-score}", spec)).collect();
         let manifests = manifests(&text).unwrap();
         assert!(manifests.skipped.is_empty(), "{:?}", manifests.skipped);
-        let kinds: Vec<WorkKind> = manifests.daily.iter().map(|daily| daily.kind).collect();
+        let kinds: Vec<WorkKind> = manifests.work.iter().map(|work| work.kind).collect();
         assert_eq!(kinds, WorkKind::ALL);
-        let workbench = &manifests.daily[2];
+        let workbench = &manifests.work[2];
         assert_eq!((workbench.namespace.as_str(), workbench.name.as_str()), ("fraud-score", "x"));
         assert_eq!(workbench.value["spec"], serde_json::json!({"owner": "ana", "image": "scipy"}));
         let workbench: Workbench = workbench.object().unwrap();
@@ -112,7 +112,7 @@ mod tests {
         let run = |namespace: &str| {
             object(WorkKind::Run, &format!("{{name: x, namespace: {namespace}}}"), "{pipeline: nightly}")
         };
-        assert_eq!(manifests(&(run("a") + &run("b"))).unwrap().daily.len(), 2);
+        assert_eq!(manifests(&(run("a") + &run("b"))).unwrap().work.len(), 2);
         let errors = manifests(&(run("a") + &run("a"))).unwrap_err();
         assert!(errors.len() == 1 && errors[0].contains("is in a.yaml, document 1 (Run x) already"), "{errors:?}");
     }
@@ -121,6 +121,6 @@ mod tests {
     fn what_never_changes_is_no_matter_for_a_file() {
         // Transition rules do not apply to new objects.
         let text = object(WorkKind::Dataset, "{name: x, namespace: a}", "{volume: {size: 1Gi}}");
-        assert_eq!(manifests(&text).unwrap().daily.len(), 1);
+        assert_eq!(manifests(&text).unwrap().work.len(), 1);
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_escaped_and_read_back() {
+    fn invisible_characters_are_escaped_and_read_back() {
         let object = json!({"a\u{202e}b": "exe.\u{202e}txt \"x\" \\", "lines": ["one\ntwo\u{200b}", "tag\u{e0041}"], "plain": "é"});
         let text = yaml(&object);
         assert_eq!(
@@ -261,7 +261,7 @@ mod tests {
             let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
             let text = yaml(&object);
             prop_assert_eq!(&serde_saphyr::from_str::<Value>(&text).unwrap(), &object, "{}", text);
-            // Nothing in a value ends its document, and what cannot be seen is escaped.
+            // Nothing in a value ends its document, and invisible characters are escaped.
             let ends = text.lines().any(|line| line.starts_with("---") || line.starts_with("..."));
             prop_assert!(!ends, "{}", text);
             let raw = |c: char| is_hidden(c) && c != '\n' || matches!(c, '\u{fffe}' | '\u{ffff}');

@@ -39,14 +39,14 @@ pub struct Team {
     /// Its objects.
     pub objects: Vec<Desired>,
     /// Its work.
-    pub daily: Vec<Daily>,
+    pub work: Vec<RenderedWork>,
     /// What is not as it asks, one sentence each.
     pub warnings: Vec<String>,
 }
 
 /// The objects of one work object, as they are written first.
 #[derive(Debug)]
-pub struct Daily {
+pub struct RenderedWork {
     /// Which one.
     pub id: WorkId,
     /// What is written for it, in the order of writing.
@@ -103,7 +103,7 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
     let facts = Facts { datasets: &datasets, prefixes, ..Facts::offline(&blueprint, catalogue) };
     let plan = plan(&team, &facts).map_err(|refusal| format!("team {name} is refused: {refusal}"))?;
     let desires = desired(&plan);
-    let daily = work::work(&team, &plan, &facts, manifests);
+    let work = work::work(&team, &plan, &facts, manifests);
     let problems = plan.problems.iter().chain(&desires.problems);
     let mut warnings: Vec<String> = problems.map(|problem| format!("team {name}: {}", problem.issue.message)).collect();
     let choices = plan.instances.iter().filter_map(|instance| instance.choice.as_ref());
@@ -112,8 +112,8 @@ fn of_team(team: &AITeam, manifests: &Manifests, catalogue: &Catalogue, prefixes
             "team {name}: 203.0.113.1 stands for the addresses of the API server, which only the cluster knows"
         ));
     }
-    warnings.extend(daily.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
-    Ok(Team { name, objects: desires.objects, daily, warnings })
+    warnings.extend(work.iter().filter_map(|work| Some(format!("{}: {}", work.id, work.held.as_ref()?))));
+    Ok(Team { name, objects: desires.objects, work, warnings })
 }
 
 /// The Blueprint of this name: of the files, or the built-in one.
@@ -152,7 +152,7 @@ fn stream(team: &Team) -> String {
     for desired in &team.objects {
         let _ = write!(text, "---\n{}", yaml(&desired.object));
     }
-    for work in &team.daily {
+    for work in &team.work {
         let _ = writeln!(text, "# {}: {} objects", work.id, work.objects.len());
         for desired in &work.objects {
             let _ = write!(text, "---\n{}", yaml(&desired.object));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_and_the_others_are_rendered() {
+    fn missing_files_are_reported_and_the_others_are_rendered() {
         let rendered = rendered(&[("AITeam", "{name: one}", "{blueprint: gone}"), ("AITeam", "{name: two}", "{}")]);
         let expected =
             "team one is refused: spec.blueprint is 'gone', which is in none of the files. Add its file with -f";
@@ -223,21 +223,21 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_engine_is_told_though_nobody_uses_it() {
+    fn a_broken_engine_that_nobody_uses_is_reported() {
         let spec = "{capabilities: [Data], revision: '1', ready: [{when: 'objects.', message: a}]}";
         let refused = rendered(&[("Engine", "{name: mine}", spec)]).refused;
         assert!(refused.len() == 1 && refused[0].contains("mine"), "{refused:?}");
     }
 
     #[test]
-    fn the_api_servers_addresses_are_told_to_be_the_clusters() {
+    fn the_api_servers_addresses_are_named_as_the_clusters() {
         let spec = "{description: a, capabilities: [Experiments], revision: '1', needsApiServer: true, objects: [{id: a, \
                     template: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}]}";
         let team = ("AITeam", "{name: fraud}", "{shared: {experiments: {engine: mine}}}");
         let rendered = rendered(&[("Engine", "{name: mine}", spec), team]);
         assert!(rendered.text.contains("cidr: 203.0.113.1/32"), "{}", rendered.text);
         assert!(
-            rendered.warnings.iter().any(|told| told.contains("which only the cluster knows")),
+            rendered.warnings.iter().any(|warning| warning.contains("which only the cluster knows")),
             "{:?}",
             rendered.warnings
         );

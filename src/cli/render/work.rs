@@ -3,11 +3,11 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Daily, NO_UID};
+use super::{NO_UID, RenderedWork};
 use crate::api::AITeam;
 use crate::api::identity::{WorkId, team_of};
 use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind};
-use crate::cli::manifest::{Daily as Written, Manifests};
+use crate::cli::manifest::{Manifests, WorkManifest};
 use crate::objects::work::desired;
 use crate::plan::settings::Given;
 use crate::plan::work::{Lookup, Object, ObjectLookup, WorkFacts, data, dataset, plan, unreadable};
@@ -32,10 +32,10 @@ pub fn datasets(team: &str, manifests: &Manifests) -> DatasetSettings {
 
 /// What is written for each object of the team's work.
 #[must_use]
-pub fn work(team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Manifests) -> Vec<Daily> {
+pub fn work(team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Manifests) -> Vec<RenderedWork> {
     let all =
         of_team(&team_plan.identity.name, manifests).map(|written| one(written, team, team_plan, facts, manifests));
-    let mut all: Vec<Daily> = all.collect();
+    let mut all: Vec<RenderedWork> = all.collect();
     all.sort_by(|left, right| left.id.cmp(&right.id));
     all
 }
@@ -43,29 +43,35 @@ pub fn work(team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Mani
 /// Work in namespaces that none of the teams has.
 #[must_use]
 pub fn strangers(manifests: &Manifests) -> Vec<String> {
-    let known = |written: &&Written| {
+    let known = |written: &&WorkManifest| {
         let team = team_of(&written.namespace);
         manifests.teams.iter().any(|known| known.metadata.name.as_deref() == team)
     };
-    let strangers = manifests.daily.iter().filter(|written| !known(written));
-    let told = strangers.map(|written| {
+    let strangers = manifests.work.iter().filter(|written| !known(written));
+    let unassigned = strangers.map(|written| {
         let id = id(written);
         format!("{id} is in no namespace of a team of the files. Add the AITeam with -f")
     });
-    told.collect()
+    unassigned.collect()
 }
 
-fn of_team<'a>(team: &'a str, manifests: &'a Manifests) -> impl Iterator<Item = &'a Written> {
-    manifests.daily.iter().filter(move |written| team_of(&written.namespace) == Some(team))
+fn of_team<'a>(team: &'a str, manifests: &'a Manifests) -> impl Iterator<Item = &'a WorkManifest> {
+    manifests.work.iter().filter(move |written| team_of(&written.namespace) == Some(team))
 }
 
-fn id(written: &Written) -> WorkId {
+fn id(written: &WorkManifest) -> WorkId {
     WorkId { kind: written.kind, namespace: written.namespace.clone(), name: written.name.clone() }
 }
 
-fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, manifests: &Manifests) -> Daily {
+fn one(
+    written: &WorkManifest,
+    team: &AITeam,
+    team_plan: &Plan,
+    facts: &Facts<'_>,
+    manifests: &Manifests,
+) -> RenderedWork {
     let id = id(written);
-    let refused = |held: String| Daily { id: id.clone(), objects: Vec::new(), held: Some(held) };
+    let refused = |held: String| RenderedWork { id: id.clone(), objects: Vec::new(), held: Some(held) };
     let Some(namespace) = team_plan.namespace(&written.namespace) else {
         return refused(format!("the team has no namespace {}", written.namespace));
     };
@@ -97,7 +103,7 @@ fn one(written: &Written, team: &AITeam, team_plan: &Plan, facts: &Facts<'_>, ma
     let objects = desired(team_plan, &plan).into_iter();
     let objects =
         objects.filter(|desired| due(desired.template.as_ref().map(|template| template.id.as_str()))).collect();
-    Daily { objects: if plan.draft.write { objects } else { Vec::new() }, held: None, id }
+    RenderedWork { objects: if plan.draft.write { objects } else { Vec::new() }, held: None, id }
 }
 
 /// The work objects in the files.
@@ -105,7 +111,7 @@ struct InFiles<'a>(&'a Manifests);
 
 impl InFiles<'_> {
     fn read<K: DeserializeOwned>(&self, kind: WorkKind, namespace: &str, name: &str) -> Lookup<K> {
-        let all = self.0.daily.iter();
+        let all = self.0.work.iter();
         let mut found = all.filter(|known| known.kind == kind && known.namespace == namespace);
         let Some(found) = found.find(|known| known.name == name) else { return Ok(None) };
         found.object().map(Some).map_err(|error| unreadable(&id(found), &error.to_string()))
@@ -126,7 +132,7 @@ impl ObjectLookup for InFiles<'_> {
     }
 
     fn components(&self, namespace: &str) -> Vec<String> {
-        let all = self.0.daily.iter();
+        let all = self.0.work.iter();
         let here = all.filter(|known| known.kind == WorkKind::Component && known.namespace == namespace);
         here.map(|known| known.name.clone()).collect()
     }

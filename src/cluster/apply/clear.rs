@@ -1,9 +1,9 @@
 //! Takes out of an applied object what others added to it.
 //!
-//! One write of the answer to our own apply, in its version. What that write's
-//! answer holds all the same was put in by admission, or cannot be taken out any
-//! more: it is remembered while the process lives, told once and left, so that
-//! nobody fights.
+//! It writes the answer to our own apply once more, in its version. Additions that are
+//! in that write's answer too come from admission, or cannot be removed any more: they
+//! are remembered while the process lives, reported once, and left, so that no two
+//! writers fight.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -23,7 +23,7 @@ const TRIES: usize = 3;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;
 
-/// What is left in objects, each by a number. Few objects have any.
+/// The additions that stay, by a hash of their object. Few objects have any.
 #[derive(Default)]
 pub struct Left {
     numbers: RandomState,
@@ -58,8 +58,8 @@ impl Left {
         }
     }
 
-    /// Forgets, where many are known, objects that are no longer there. `each` shows
-    /// those that are.
+    /// Forgets objects that no longer exist, if many are known. `each` visits the existing
+    /// ones.
     pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let mut known = self.lock();
         if known.marks.len() < known.tidy_at.max(FEW) {
@@ -93,7 +93,7 @@ pub struct Clearer<'a> {
 }
 
 impl Clearer<'_> {
-    /// Takes out what others added.
+    /// Removes the additions of others.
     pub async fn clear(&self, live: Value) -> Result<Cleared, Issue> {
         let found = self.added(&live);
         if found.is_empty() {

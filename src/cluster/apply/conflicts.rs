@@ -1,9 +1,9 @@
-//! What a conflict stops.
+//! The consequences of a conflict.
 //!
-//! An object that the cache does not know is looked up before anything of its component
-//! is written: no Deployment is made for a Service that is somebody else's, and no
-//! autoscaler for a Deployment that is. What exists already is still kept as desired, so
-//! that a model that serves goes on serving.
+//! An object that the cache does not know is looked up before anything of its component is
+//! written: no Deployment is created for another owner's Service, and no autoscaler for
+//! another owner's Deployment. Existing objects are still kept as desired, so that a
+//! serving model keeps serving.
 
 use std::borrow::Borrow;
 
@@ -70,7 +70,7 @@ impl Applier {
 
     async fn whose(&self, key: &ObjectKey, desired: &Desired) -> Whose {
         let known = self.watches.version(&key.group, &key.kind, &desired.version);
-        // Of a kind that is not followed nothing is written: that is told there.
+        // Objects of a kind that is not watched are not written; their write reports that.
         let Some(known) = known.filter(|known| matches!(known.state, State::Synced)) else { return Whose::Ours };
         match self.writer.get(&known.kind, key).await {
             Ok(None) => Whose::Nobodys,
@@ -90,9 +90,8 @@ impl Applier {
     }
 }
 
-/// Whether the object acts upon one of these that is somebody else's: it must not be
-/// there, either. One that is the team's, and only lost the label that says what it was
-/// written for, is nobody else's.
+/// Whether the object acts upon one of these objects of other owners. An object of the
+/// team that only lost its label counts as the team's.
 #[must_use]
 pub fn acts_on_anothers(desired: &Desired, objects: &[Desired], outcome: &Outcome) -> bool {
     let is_anothers = |other: &Desired| is_conflict(other, outcome) && !outcome.of_team.contains(&other.key);
@@ -107,9 +106,8 @@ fn is_not_ours(desired: &Desired, outcome: &Outcome) -> bool {
     is_conflict(desired, outcome) || outcome.not_ours.contains(&desired.key)
 }
 
-/// Whether the object is written although these are not ours: it is neither one of
-/// them nor acts on one, it loads none, and if they are of its own component, it is
-/// there already.
+/// Whether the object is written although these objects are not ours: it is none of them,
+/// does not act on or load any, and, if they belong to its own component, exists already.
 fn goes_on(desired: &Desired, theirs: &[&Desired], there: &dyn Fn(&ObjectKey) -> bool) -> bool {
     if theirs.iter().any(|other| other.key == desired.key || acts_on(desired, other)) {
         return false;

@@ -1,8 +1,8 @@
-//! Who else keeps writing the fields that we own.
+//! Detects other writers of the fields that we own.
 //!
-//! After five repairs of one object in a minute it is contested: guardrails are
-//! then repaired at a bounded rate for ever, everything else at a slow pace. No
-//! write wars, and no open window.
+//! After five repairs in a minute an object is contested: a guardrail is then repaired at
+//! a bounded rate without end, any other object at a slow pace. So there are no write
+//! wars, and no guardrail stays open.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -26,15 +26,15 @@ const QUIET: usize = 5;
 /// So many objects are known without a look at which of them are gone.
 const FEW: usize = 1024;
 
-/// What is known of objects, each by a number: there are many, and of most of them
-/// nothing is known but what was written last.
+/// The facts about objects, by a hash of the object: there are many objects, and for most
+/// of them only the last written intent is known.
 #[derive(Default)]
 struct Known {
     /// The intent that was written.
     intents: HashMap<u64, u64>,
     /// When those that were repaired were.
     repairs: HashMap<u64, VecDeque<Instant>>,
-    /// What of those that were repaired had been changed last.
+    /// The field that had changed in each of the repaired objects.
     fields: HashMap<u64, String>,
     /// The issue of the last repair, for objects whose last repair failed.
     failures: HashMap<u64, Issue>,
@@ -42,8 +42,8 @@ struct Known {
     tidy_at: usize,
 }
 
-/// The repairs of the last minute, by object. It holds at most twice as many as
-/// are there or were fought over in that minute.
+/// The repairs of the last minute, by object. It holds at most twice as many objects as
+/// exist or were repaired in that minute.
 #[derive(Default)]
 pub struct ContentionTracker {
     numbers: RandomState,
@@ -70,8 +70,8 @@ impl ContentionTracker {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks to write an object that differs from the intent.
-    /// `field` is what is different, where that is known.
+    /// Decides whether an object that differs from the intent may be written now. `field`
+    /// is the field that differs, if it is known.
     pub fn ask(&self, key: &ObjectKey, intent: u64, guardrail: bool, field: Option<String>) -> WriteDecision {
         let (now, number) = (Instant::now(), self.number(key));
         let mut known = self.lock();
@@ -102,7 +102,7 @@ impl ContentionTracker {
         WriteDecision::Repair { contested }
     }
 
-    /// We wrote this intent: what differs from now on was changed by somebody.
+    /// Records a written intent: a later difference is a change by another writer.
     pub fn wrote(&self, key: &ObjectKey, intent: u64) {
         let number = self.number(key);
         let mut known = self.lock();
@@ -129,7 +129,7 @@ impl ContentionTracker {
         self.lock().failures.get(&self.number(key)).cloned()
     }
 
-    /// What of the object was changed last.
+    /// The field of the object that changed last.
     #[must_use]
     pub fn field(&self, key: &ObjectKey) -> Option<String> {
         self.lock().fields.get(&self.number(key)).cloned()
@@ -155,8 +155,8 @@ impl ContentionTracker {
         known.failures.remove(&number);
     }
 
-    /// Forgets, where many are known, objects that are no longer there and that
-    /// nobody fights over: they went without us. `each` shows those that are there.
+    /// Forgets, if many are known, objects that no longer exist and are not contested.
+    /// `each` visits the existing ones.
     pub fn tidy(&self, each: impl FnOnce(&mut dyn FnMut(&ObjectKey))) {
         let (mut known, now) = (self.lock(), Instant::now());
         if known.intents.len() < known.tidy_at.max(FEW) {

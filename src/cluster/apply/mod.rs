@@ -1,8 +1,9 @@
-//! Makes the cluster hold what is desired, and removes what no longer is.
+//! Brings the cluster to the desired state, and removes objects that are no longer
+//! desired.
 //!
-//! Stage by stage, so many requests at once, one object's failure stopping
-//! nothing but what depends on it. What the cache says is already there costs
-//! no request. Decides nothing about what is desired.
+//! It works stage by stage, with a bounded number of requests at once. The failure of an
+//! object stops only those that depend on it. An object that the cache knows to be as
+//! desired costs no request. It does not decide what is desired.
 
 mod clear;
 mod conflicts;
@@ -61,8 +62,7 @@ impl Applier {
         Self { writer, cache, watches, contests: ContentionTracker::default(), left: Left::default() }
     }
 
-    /// Brings the objects of these stages, written for this owner, to what is
-    /// desired, in the order of the stages.
+    /// Applies the objects of these stages for this owner, in the order of the stages.
     pub async fn apply<D>(&self, owner: &Request, objects: &[D], stages: &[Stage], outcome: &mut Outcome)
     where
         D: Borrow<Desired> + Sync,
@@ -117,8 +117,8 @@ impl Applier {
                 Reason::Progressing,
                 format!("the first list of {} is not complete", known.kind.resource.plural),
             )),
-            // What was known once and is always written can be written safely: each
-            // write looks before it takes. But nothing says that it stays.
+            // A kind that is always watched and was listed once can be written safely,
+            // because each write reads the object first. But its state is not known.
             State::Failing(failure) if known.always && known.was_synced => {
                 self.step(&known.kind, owner, desired, nobody_elses).await.unknown(failure)
             }
@@ -141,8 +141,8 @@ impl Applier {
         }
     }
 
-    /// Says of objects that are not applied, and whose kind is not known to be
-    /// followed, that how they are is not known.
+    /// Records that the state of objects is unknown if they are not applied and their kind
+    /// is not watched.
     pub fn note_unknown(&self, objects: &[Desired], outcome: &mut Outcome) {
         for desired in objects {
             let known = self.watches.version(&desired.key.group, &desired.key.kind, &desired.version);
@@ -152,8 +152,8 @@ impl Applier {
         }
     }
 
-    /// Changes one field of the spec alone, if it differs: `replicas`, `suspend`. It
-    /// is never applied, so that no repair of anything else disturbs what runs.
+    /// Sets one field of the spec, if it differs: `replicas`, `suspend`. It is never
+    /// applied, so that repairs of other fields do not disturb running pods.
     pub async fn set(&self, key: &ObjectKey, field: &str, wanted: &Value, outcome: &mut Outcome) {
         let Some(entry) = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting) else { return };
         let Some(Known { kind, .. }) = self.watches.kind(&key.group, &key.kind) else { return };
@@ -204,7 +204,7 @@ impl Applier {
     }
 
     /// The step of an object that is not written before this pause ends, because it is
-    /// contested or several writes failed. `apart` is the key under which rounds are counted.
+    /// contested or several writes failed. Repairs are counted under the key `apart`.
     fn waiting(&self, key: &ObjectKey, apart: &ObjectKey, by: Option<String>, pause: Duration) -> Step {
         match self.contests.failure(apart) {
             Some(failure) => Step { again: Some(pause), ..Step::failed(failure) },
@@ -236,7 +236,7 @@ impl Applier {
             }
         };
         let step = self.written(kind, desired, written, permission, None).await;
-        let fresh = key.kind == "Namespace" && !matches!(step.result, Result::Failed(_));
+        let fresh = key.built_in() == "Namespace" && !matches!(step.result, Result::Failed(_));
         Step { fresh, ..step }
     }
 
@@ -330,8 +330,8 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
             Stage::Namespace => {
                 outcome.blocked.insert(key.name.clone(), failure.clone());
             }
-            // Nothing runs and nobody comes in where a guardrail is missing; but a
-            // guardrail that is only fought over is there again in a moment.
+            // Without a guardrail nothing may run and nobody may enter; but a contested
+            // guardrail is repaired in a moment.
             Stage::Guardrail if failure.reason != Reason::Contested => {
                 if let Some(namespace) = &desired.key.namespace {
                     outcome.blocked.insert(namespace.clone(), failure.clone());
@@ -343,8 +343,8 @@ fn take(outcome: &mut Outcome, desired: &Desired, step: Step) {
     outcome.results.insert(key.clone(), step.result);
 }
 
-/// Bindings, policies, quotas and the Pod Security labels of namespaces: what
-/// must never stay open because somebody keeps opening it.
+/// Bindings, policies, quotas and the Pod Security labels of namespaces: they must not
+/// stay open, however often another writer opens them.
 fn is_guardrail(write_strategy: WriteStrategy, key: &ObjectKey) -> bool {
-    write::is_whole(write_strategy) || key.kind == "Namespace"
+    write::is_whole(write_strategy) || key.built_in() == "Namespace"
 }

@@ -1,4 +1,4 @@
-//! What came of applying: plain data, for judging and reporting.
+//! The outcome of applying: plain data, for judging and reporting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,23 +7,23 @@ use super::has_reserved_name;
 use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::queue::RequeueAfter;
 
-/// What came of one object.
+/// The outcome for one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Result {
     /// It was as desired.
     Unchanged,
-    /// It was created, or brought to a changed wish.
+    /// It was created, or brought to a changed intent.
     Written,
-    /// Somebody had changed it, and it was put back.
+    /// Another writer had changed it, and it was repaired.
     Repaired {
-        /// Who had changed it, where that can be told.
+        /// Who had changed it, if it is known.
         by: Option<String>,
     },
     /// It is not as desired.
     Failed(Issue),
 }
 
-/// Whoever keeps changing an object, and what of it, where that can be told.
+/// The writer that keeps changing an object, and the field, if they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherManager {
     /// The field manager.
@@ -44,7 +44,7 @@ impl OtherManager {
     }
 }
 
-/// What came of all of them.
+/// The outcome for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// By object.
@@ -53,23 +53,22 @@ pub struct Outcome {
     pub removed: Vec<ObjectKey>,
     /// Objects that could not be removed.
     pub not_removed: BTreeMap<ObjectKey, Issue>,
-    /// Objects that somebody keeps changing.
+    /// Objects that another writer keeps changing.
     pub contested: BTreeMap<ObjectKey, OtherManager>,
-    /// What admission put into objects, and was left there, told for the first time.
+    /// What admission put into objects and was left there, to be reported once.
     pub left: BTreeMap<ObjectKey, Vec<String>>,
     /// When a contested object may be written again.
     pub again: Option<Duration>,
     /// Namespaces that were created just now: nothing of others can be in them.
     pub(super) fresh: BTreeSet<String>,
-    /// Objects that nobody had when that was asked.
+    /// Objects that did not exist when they were read.
     pub(super) nobodys: BTreeSet<ObjectKey>,
-    /// Objects that somebody else has, or that may be somebody else's: it could not be
-    /// asked.
+    /// Objects of other owners, and objects whose owner could not be read.
     pub(super) not_ours: BTreeSet<ObjectKey>,
     /// Objects that were not written for this owner, and are the team's by the label that
     /// only we may write.
     pub(super) of_team: BTreeSet<ObjectKey>,
-    /// Namespaces that nothing more is written into, and why.
+    /// Namespaces into which nothing more is written, and why.
     pub(super) blocked: BTreeMap<String, Issue>,
 }
 
@@ -89,9 +88,9 @@ impl Outcome {
         self.blocked.get(namespace)
     }
 
-    /// Whether an object that is not known can be nobody else's.
+    /// Whether an unknown object cannot belong to another owner.
     pub(super) fn is_nobody_elses(&self, key: &ObjectKey) -> bool {
-        // Namespaces and the team's own roles are watched whoever made them.
+        // Namespaces and the team's own roles are watched without regard to their owner.
         let Some(namespace) = &key.namespace else { return true };
         self.fresh.contains(namespace) || has_reserved_name(key) || self.nobodys.contains(key)
     }
@@ -129,8 +128,8 @@ pub fn merged<'a>(failures: impl Iterator<Item = (&'a ObjectKey, &'a Issue)>) ->
     theirs.into_iter().chain(rest.into_iter().map(|(_, failure)| failure.clone())).collect()
 }
 
-/// The first of these failures, with the names of the other objects. What failed because
-/// of the same one, such as its namespace, is not named.
+/// The first of these failures, with the names of the other objects. Objects that failed
+/// because of the same object, such as their namespace, are not named.
 fn likewise(key: &ObjectKey, first: &Issue, others: &[(&ObjectKey, &Issue)]) -> Issue {
     let own = others.iter().filter(|(other, failure)| failure.message.starts_with(&other.to_string()));
     let others: Vec<String> =
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_because_of_one_thing_is_told_once() {
+    fn failures_of_one_cause_are_reported_once() {
         let mut outcome = Outcome::default();
         for kind in ["A", "B"] {
             let failure = Issue::new(Reason::Conflict, "Namespace a--b already exists");

@@ -1,7 +1,7 @@
-//! Removes what is no longer desired, and what must not be there.
+//! Removes objects that are no longer desired, and objects that must not exist.
 //!
-//! Only what is ours, by UID and resource version; never a namespace, never a
-//! volume under `Retain`, never anything of an engine that is held.
+//! It removes only our objects, by UID and resource version; never a namespace, never a
+//! volume under `Retain`, never an object of a held engine.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,13 +13,12 @@ use super::revocation::Revocation;
 use super::{Applier, IN_FLIGHT, Outcome};
 use crate::api::ObjectKey;
 use crate::api::allowed::Allowed;
-use crate::api::kinds::is_only_read;
 use crate::api::labels;
 use crate::cluster::cache::Entry;
 use crate::cluster::watch::Known;
 
-/// How often a binding that breaks glass is looked at: the clock that it names may
-/// be set meanwhile, and timers do not follow that.
+/// How often a binding that breaks glass is checked: the clock may be changed meanwhile,
+/// and timers do not follow it.
 const GLASS: Duration = Duration::from_secs(3600);
 
 /// What must stay, besides what is desired.
@@ -39,13 +38,13 @@ impl PruneScope {
     /// Whether an object of the team is to be removed.
     #[must_use]
     pub fn prunes(&self, key: &ObjectKey, entry: &Entry) -> bool {
-        let never = key.kind == "Namespace" || is_only_read(&key.kind) || key.name == labels::RECORD;
-        // What a CronJob made goes with it.
-        let never = never || key.kind == "Job" && entry.controller.is_some();
+        let never = key.built_in() == "Namespace" || key.is_only_read() || key.name == labels::RECORD;
+        // The Jobs of a CronJob are deleted with it.
+        let never = never || key.built_in() == "Job" && entry.controller.is_some();
         if never || entry.deleting || !entry.is_ours() || self.desired.contains(key) {
             return false;
         }
-        let claim = key.namespace.as_deref().filter(|_| key.kind == "PersistentVolumeClaim");
+        let claim = key.namespace.as_deref().filter(|_| key.built_in() == "PersistentVolumeClaim");
         if claim.is_some_and(|namespace| !self.claims.claim(namespace, &key.name)) {
             return false;
         }
@@ -54,11 +53,11 @@ impl PruneScope {
                 entry.engine.as_ref().is_some_and(|engine| !self.held.iter().any(|(_, held)| held == engine));
             return is_engines || key.name.starts_with("strata:team:");
         };
-        if self.retained.contains(namespace) && key.kind != "RoleBinding" {
+        if self.retained.contains(namespace) && key.built_in() != "RoleBinding" {
             return false;
         }
-        // The team's own engines stand in Backbone and Shared: elsewhere it is one of
-        // work, whose label was taken off.
+        // The team's own engines are in Backbone and Shared: elsewhere it is an object of
+        // a member whose label was removed.
         let place = namespace.strip_prefix(&entry.team).and_then(|rest| rest.strip_prefix("--"));
         if entry.engine.is_some() && place.is_some_and(|place| !matches!(place, "backbone" | "shared")) {
             return false;
@@ -68,8 +67,8 @@ impl PruneScope {
 }
 
 impl Applier {
-    /// Removes the bindings that are no longer desired. First of all: whoever
-    /// left the team must not wait for anything else.
+    /// Removes the bindings that are no longer desired, before anything else: the removal
+    /// of rights must not wait.
     pub async fn prune_bindings(&self, team: &str, keep: &PruneScope, outcome: &mut Outcome) {
         let bindings =
             self.cache.team(team).into_iter().filter(|(key, entry)| is_binding(key) && keep.prunes(key, entry));
@@ -82,8 +81,8 @@ impl Applier {
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes those of a work object's objects that are no longer desired. Volumes stay:
-    /// homes and data outlive what they were made for.
+    /// Removes the objects of a member's object that are no longer desired. Volumes stay:
+    /// homes and data outlive their purpose.
     pub async fn prune_work(
         &self,
         written: Vec<(ObjectKey, Entry)>,
@@ -91,26 +90,26 @@ impl Applier {
         outcome: &mut Outcome,
     ) {
         let rest = written.into_iter().filter(|(key, entry)| {
-            let stays = is_only_read(&key.kind) || key.kind == "PersistentVolumeClaim";
-            let stays = stays || key.kind == "Job" && entry.controller.is_some();
+            let stays = key.is_only_read() || key.built_in() == "PersistentVolumeClaim";
+            let stays = stays || key.built_in() == "Job" && entry.controller.is_some();
             !stays && !entry.deleting && entry.is_ours() && !desired.contains(key)
         });
         self.remove(rest.collect(), outcome).await;
     }
 
-    /// Removes exactly this object, if it is still what is known of it.
+    /// Removes exactly this object, if it is still in its known state.
     pub async fn remove_one(&self, key: &ObjectKey, outcome: &mut Outcome) {
         let known = self.cache.get(key).filter(|entry| entry.is_ours() && !entry.deleting);
         self.remove(known.map(|entry| (key.clone(), entry)).into_iter().collect(), outcome).await;
     }
 
-    /// Removes bindings of others that let people into the team's namespaces: people
-    /// come through the `AITeam` alone. One that breaks glass goes when it says, and
-    /// the outcome wishes to look again by then.
+    /// Removes foreign bindings that let people into the team's namespaces: only the
+    /// `AITeam` gives people rights. A binding that breaks glass is removed at its time,
+    /// and the outcome asks for another pass then.
     pub async fn remove_foreign_bindings(&self, team: &str, namespaces: &BTreeSet<String>, outcome: &mut Outcome) {
         let now = jiff::Timestamp::now();
         let foreign = self.cache.team(team).into_iter().filter(|(key, entry)| {
-            key.kind == "RoleBinding"
+            key.built_in() == "RoleBinding"
                 && !entry.is_ours()
                 && !entry.deleting
                 && key
@@ -128,19 +127,19 @@ impl Applier {
     pub async fn remove_namespaces(&self, team: &str, names: &[String], outcome: &mut Outcome) {
         let all = self.cache.team(team).into_iter();
         let gone = all.filter(|(key, entry)| {
-            key.kind == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
+            key.built_in() == "Namespace" && entry.is_ours() && !entry.deleting && names.contains(&key.name)
         });
         self.remove(gone.collect(), outcome).await;
     }
 
-    /// Puts the label of the team back on its namespaces: without it the fence lets the
-    /// operator remove neither them nor what is in them. Says whether one had lost it.
+    /// Restores the label of the team on its namespaces: without it the fence refuses to
+    /// remove them or their objects. Returns whether one had lost it.
     pub async fn relabel_namespaces(&self, team: &str, outcome: &mut Outcome) -> bool {
         let Some(Known { kind, .. }) = self.watches.kind("", "Namespace") else { return false };
         let mut put_back = false;
         let all = self.cache.team(team).into_iter();
         let strayed = all.filter(|(key, entry)| {
-            key.kind == "Namespace"
+            key.built_in() == "Namespace"
                 && entry.is_ours()
                 && !entry.deleting
                 && entry.state.namespace().is_ok_and(|state| state.strayed)
@@ -160,7 +159,7 @@ impl Applier {
         put_back
     }
 
-    /// Removes what engines wrote for the team outside of its namespaces.
+    /// Removes the engines' objects outside of the team's namespaces.
     pub async fn remove_outside(&self, team: &str, outcome: &mut Outcome) {
         let own = format!("{team}--");
         let all = self.cache.team(team).into_iter();
@@ -173,12 +172,12 @@ impl Applier {
 
     /// Removes every binding of the team: on the way out they go first.
     pub async fn remove_bindings(&self, team: &str, outcome: &mut Outcome) {
-        let roles = self.cache.team(team).into_iter().filter(|(key, _)| key.kind == "ClusterRole");
+        let roles = self.cache.team(team).into_iter().filter(|(key, _)| key.built_in() == "ClusterRole");
         let all = self.cache.bindings(team).into_iter().chain(roles);
         self.remove(all.filter(|(_, entry)| entry.is_ours() && !entry.deleting).collect(), outcome).await;
     }
 
-    /// Takes people out of bindings, and removes bindings that nobody is left in.
+    /// Removes people from bindings, and bindings that are then empty.
     pub async fn revoke(&self, revocations: Vec<(ObjectKey, Entry, Revocation)>, outcome: &mut Outcome) {
         let mut emptied = Vec::new();
         for (key, entry, revocation) in revocations {
@@ -225,7 +224,7 @@ impl Applier {
 }
 
 fn is_binding(key: &ObjectKey) -> bool {
-    matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
+    matches!(key.built_in(), "RoleBinding" | "ClusterRoleBinding")
 }
 
 /// Whether the binding names people. Of one that cannot be read that is not known.
@@ -239,8 +238,8 @@ fn lets_people_in(entry: &Entry, namespace: &str) -> bool {
     })
 }
 
-/// How long the binding still breaks glass, if it says until when, and that is to
-/// come. No role of a team may write bindings, so neither may it say that.
+/// How long the binding still breaks glass, if its annotation names a time in the future.
+/// No role of a team may write bindings, so none can write that annotation.
 fn breaks_glass(entry: &Entry, now: jiff::Timestamp) -> Option<Duration> {
     let binding = entry.state.binding().ok()?;
     let until = binding.annotations.get(labels::BREAK_GLASS)?;

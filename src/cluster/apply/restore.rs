@@ -16,8 +16,8 @@ use crate::cluster::watch::Watched;
 const TRIES: usize = 3;
 
 impl Writer {
-    /// Applies an object that is known by this UID, and puts it back first where that is
-    /// refused as invalid: but only what others may not add to.
+    /// Applies an object that is known by this UID. If the apply is refused as invalid, it
+    /// first restores the content that others may not add to.
     pub async fn apply(&self, kind: &Watched, key: &ObjectKey, intent: &Value, uid: &str) -> Result<Value, Issue> {
         match (self.apply_once(kind, key, intent, uid).await, clearing::of(kind.write_strategy, intent)) {
             (Err(refused), Some(clearing)) if refused.code == INVALID => {

@@ -1,4 +1,4 @@
-//! What a binding shrinks to when people lose their rights.
+//! The change of a binding when people lose their rights.
 
 use serde_json::Value;
 

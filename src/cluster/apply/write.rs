@@ -1,6 +1,7 @@
-//! One object, one write: created, put back whole, or applied.
+//! Writes one object: creates, replaces or applies it.
 //!
-//! Looks before calling anything a conflict. Never touches what is not ours.
+//! It reads an object before it reports a conflict, and never changes an object that is
+//! not ours.
 
 use std::sync::Arc;
 
@@ -35,8 +36,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer through this client; every request is counted, and given up
-    /// after the deadline.
+    /// A writer with this client; every request is counted, and ends after the deadline.
     #[must_use]
     pub fn new(client: Client, requests: Requests, deadline: std::time::Duration) -> Self {
         Self { client, requests, deadline, cache: None }
@@ -103,8 +103,7 @@ impl Writer {
         }
     }
 
-    /// Puts an object that is owned whole back, and leaves foreign labels and
-    /// annotations as they are.
+    /// Replaces an object that is owned whole, and keeps foreign labels and annotations.
     pub async fn replace(&self, kind: &Watched, key: &ObjectKey, intent: &Value) -> Result<Value, Issue> {
         match self.get(kind, key).await? {
             Some(live) => self.replace_live(kind, key, intent, live).await,
@@ -129,8 +128,8 @@ impl Writer {
 
     async fn replace_live(&self, kind: &Watched, key: &ObjectKey, intent: &Value, live: Value) -> Result<Value, Issue> {
         if live["roleRef"] != intent["roleRef"] || is_locked(&live, intent) {
-            // A roleRef cannot change, nor what somebody made immutable: the object makes
-            // way for the one we mean.
+            // A roleRef and immutable objects cannot change, so the object is deleted and
+            // created again.
             self.delete(kind, key, live["metadata"]["uid"].as_str().unwrap_or_default(), None).await?;
             return self.create_missing(kind, key, intent).await;
         }
@@ -145,7 +144,7 @@ impl Writer {
         Ok(Some(self.put(kind, key, &live).await?))
     }
 
-    /// Puts the label on a namespace that says which team's it is.
+    /// Restores the label of a namespace that names its team.
     pub async fn label(&self, kind: &Watched, key: &ObjectKey, uid: &str, team: &str) -> Result<Option<Value>, Issue> {
         let live = self.get(kind, key).await?.filter(|live| live["metadata"]["uid"] == uid);
         let Some(mut live) = live else { return Ok(None) };
@@ -154,7 +153,7 @@ impl Writer {
     }
 
     /// Applies an object that is known by this UID: only the fields of the intent become
-    /// ours. One that took its name since is left alone.
+    /// ours. Another object that took its name is left alone.
     pub(super) async fn apply_once(
         &self,
         kind: &Watched,
@@ -178,9 +177,9 @@ impl Writer {
         }
     }
 
-    /// Applies an object that is not known. Unless nobody else can have it, looks first
-    /// whether somebody does. It takes no field from anybody: whoever creates it in the
-    /// same moment keeps it.
+    /// Applies an unknown object. Unless its name is reserved for us, it first reads
+    /// whether another owner has it. It takes no field from others: an object that was
+    /// created in the same moment stays its creator's.
     pub async fn apply_new(
         &self,
         kind: &Watched,
@@ -211,7 +210,7 @@ impl Writer {
         self.apply(kind, key, intent, live["metadata"]["uid"].as_str().unwrap_or_default()).await
     }
 
-    /// Takes our fields off an object that somebody created in the same moment.
+    /// Removes our fields from an object that another writer created in the same moment.
     async fn give_back(&self, kind: &Watched, key: &ObjectKey, live: &Value) -> Result<(), Issue> {
         let nothing = json!({
             "apiVersion": live["apiVersion"], "kind": live["kind"],
@@ -226,8 +225,8 @@ impl Writer {
         Ok(value(&self.request("apply", key, api.patch(&key.name, &parameters, &Patch::Apply(intent))).await?))
     }
 
-    /// Sets one field of the spec, under a field manager of its own: whoever applies
-    /// the rest neither owns nor drops it.
+    /// Sets one field of the spec, under a field manager of its own, so that an apply of
+    /// the other fields neither owns nor drops it.
     pub async fn set(&self, kind: &Watched, key: &ObjectKey, field: &str, wanted: &Value) -> Result<Value, Issue> {
         let api = self.api(kind, key);
         let manager = Some(labels::SCALE_FIELD_MANAGER.to_owned());
@@ -241,8 +240,9 @@ impl Writer {
         let api = self.api(kind, key);
         let preconditions =
             Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(|version| version.to_string()) };
-        // Only by its StatefulSet can be told that a pod made a moment ago is gone too.
-        let with_pods = if key.kind == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
+        // Only the end of the StatefulSet proves that a pod made a moment ago is gone too.
+        let with_pods =
+            if key.built_in() == "StatefulSet" { DeleteParams::foreground() } else { DeleteParams::background() };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..with_pods };
         match self.request("delete", key, api.delete(&key.name, &parameters)).await {
             Ok(_) => Ok(()),
@@ -281,14 +281,14 @@ fn object(intent: &Value) -> Result<Object, Issue> {
         .map_err(|error| Issue::new(Reason::Invalid, format!("failed to read an object as one of Kubernetes: {error}")))
 }
 
-/// Whether the content of an object is not what is meant and can never be again.
+/// Whether the content of an object differs from the intent and can never match it.
 fn is_locked(live: &Value, intent: &Value) -> bool {
     live["immutable"] == true && ["data", "binaryData", "immutable"].iter().any(|part| live[*part] != intent[*part])
 }
 
-/// Whether the object is ours: by our label; because its name is reserved in a
-/// namespace of ours; or because we wrote it and somebody took the label off.
-/// Whoever calls has made sure that the namespace is ours.
+/// Whether the object is ours: by our label; because its name is reserved in a namespace
+/// of ours; or because we wrote it and the label was removed. The caller has made sure
+/// that the namespace is ours.
 fn is_ours(live: &Value, key: &ObjectKey, intent: &Value) -> bool {
     let team = &intent["metadata"]["labels"][labels::TEAM];
     let label = &live["metadata"]["labels"][labels::TEAM];
@@ -296,8 +296,8 @@ fn is_ours(live: &Value, key: &ObjectKey, intent: &Value) -> bool {
     labelled || has_reserved_name(key) || label.is_null() && (written_by_us(live) || has_word_of_ours(live, intent))
 }
 
-/// Whether a label of ours that the intent has is left on the object: nobody else may
-/// write one.
+/// Whether a label of ours that the intent has is left on the object: only we may write
+/// these labels.
 fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
     let mut ours = intent["metadata"]["labels"].as_object().into_iter().flatten();
     ours.any(|(name, value)| name.starts_with(labels::PREFIX) && live["metadata"]["labels"][name] == *value)
@@ -307,13 +307,13 @@ fn has_word_of_ours(live: &Value, intent: &Value) -> bool {
 #[must_use]
 pub fn has_reserved_name(key: &ObjectKey) -> bool {
     match key.namespace {
-        Some(_) => labels::is_reserved(&key.name) || (key.kind == "ServiceAccount" && key.name == "default"),
+        Some(_) => labels::is_reserved(&key.name) || (key.built_in() == "ServiceAccount" && key.name == "default"),
         None => key.name.starts_with("strata:team:"),
     }
 }
 
-/// Whether a known object is ours to write. One that lost the label of the work which
-/// it was written for counts as the team's until then: of an engine, or by its name.
+/// Whether a known object is ours to write. An object that lost the label of its member's
+/// object counts as the team's: as an engine's, or by its name.
 #[must_use]
 pub fn entry_is_ours(entry: &Entry, key: &ObjectKey, owner: &Request) -> bool {
     let lost = match (owner, &entry.work) {

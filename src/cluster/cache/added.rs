@@ -1,8 +1,8 @@
-//! What a live object has beyond our intent, Kubernetes' defaults and what is
-//! others' by design: what somebody added.
+//! The additions of other writers: what a live object has beyond our intent, Kubernetes'
+//! defaults and the fields that others may set.
 //!
-//! Whoever writes an object can write its `managedFields` too, so they say nothing
-//! here. Pure: it sees one object at a time and no cluster.
+//! Every writer of an object can also write its `managedFields`, so these prove nothing.
+//! Pure: it reads one object at a time and no cluster.
 
 use serde_json::{Map, Value};
 
@@ -41,8 +41,7 @@ pub fn without<'a>(live: &Value, additions: impl DoubleEndedIterator<Item = &'a 
     object
 }
 
-/// The content of the object but for what is others': what no longer is as it was once
-/// any of it changes.
+/// The content of the object without the fields that others may set.
 #[must_use]
 pub fn guarded(live: &Value, clearing: &Clearing) -> Value {
     let sections = content(live).map(|(section, value)| (section.clone(), without_others(value, section, clearing)));
@@ -198,8 +197,8 @@ fn of_items(place: &Place, items: &[Value], intent: &Value, clearing: &Clearing,
     }
 }
 
-/// The fields that tell the items of a list apart; none where the list is one thing.
-/// Source: `x-kubernetes-list-map-keys` in the API's own schema.
+/// The fields that identify the items of a list; none if the list is one value. Source:
+/// `x-kubernetes-list-map-keys` in the API's own schema.
 pub(super) fn keys(path: &str) -> &'static [&'static str] {
     match path.rsplit('.').next().unwrap_or(path) {
         "containers"

@@ -177,7 +177,7 @@ fn what_an_engine_owns_whole_is_cleared_too() {
     let clearing = clearing::of(WriteStrategy::Apply, &intent).unwrap();
     assert_eq!(additions(&object(whole.clone(), json!("x")), &intent, clearing)[0].name, "spec.more");
     assert!(clearing::of(WriteStrategy::Apply, &json!({"spec": {"size": 1}})).is_none());
-    // Whoever takes the annotation off is seen to have changed something.
+    // Removing the annotation changes the fingerprint.
     let stripped = fingerprint(&object(json!({}), Value::Null), WriteStrategy::Apply);
     assert_ne!(stripped, fingerprint(&object(whole, Value::Null), WriteStrategy::Apply));
 }

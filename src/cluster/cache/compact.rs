@@ -1,7 +1,7 @@
-//! What is kept for as long as an object is there, in as little room as it takes.
+//! Compact forms of what is kept as long as its object exists.
 //!
-//! A value takes five times the room of its text. What is looked at now and then is
-//! kept as text, and read again when it is. Pure.
+//! A value takes five times the memory of its text. Values that are rarely read are kept
+//! as text, and parsed when they are read. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -17,8 +17,8 @@ pub fn text(value: &Value) -> Text {
     Text::Plain(value.to_string().into())
 }
 
-/// What [`holds`] looks at: the object without its state, and without what others
-/// say to have written.
+/// The part of an object that [`holds`] reads: without its state, and without the managed
+/// fields of others.
 #[must_use]
 pub fn applied_part(object: &Value) -> Value {
     let mut part = without(object, &["status", "metadata"]);
@@ -35,8 +35,8 @@ fn without(object: &Value, names: &[&str]) -> Map<String, Value> {
     fields.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Whether the object that was kept as this text holds what is intended, as [`holds`]
-/// says, and nothing that others added where that is taken out.
+/// Whether the object of this text holds the intent, as [`holds`] says, and, if additions
+/// are removed, has none.
 #[must_use]
 pub fn holds_as_text(live: &Text, intent: &Value, write_strategy: WriteStrategy) -> bool {
     let clearing = clearing::of(write_strategy, intent);

@@ -1,7 +1,7 @@
-//! Why a container does not run, in words that say what to do and that stay the
-//! same while nothing changes: the kubelet's own count how often it tried.
+//! The reason why a container does not run, with the action to take. The text stays the
+//! same while nothing changes: the kubelet's count of attempts is left out.
 //!
-//! Pure. Only the kubelet is quoted here, never what a container says of itself.
+//! Pure. It quotes only the kubelet, never a message of the container.
 
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ pub struct Container<'a> {
     live: &'a Value,
 }
 
-/// The containers in the order of the spec, init containers (`true`) first; the
-/// status has an order of its own.
+/// The containers in the order of the spec, init containers (`true`) first; the status has
+/// another order.
 pub fn containers(pod: &Value) -> impl Iterator<Item = (bool, Container<'_>)> {
     let lists = [("initContainers", "initContainerStatuses", true), ("containers", "containerStatuses", false)];
     lists.into_iter().flat_map(move |(spec, status, init)| {
@@ -67,8 +67,7 @@ impl<'a> Container<'a> {
         Some((reason.to_owned(), message))
     }
 
-    /// How it ended, now or the time before, if it is to run for ever and should not
-    /// have ended.
+    /// The last end of a container that should run without end.
     #[must_use]
     pub fn ended(self) -> Option<(String, String)> {
         let ended = [&self.live["state"]["terminated"], &self.live["lastState"]["terminated"]];
@@ -120,8 +119,8 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The node of a pod that runs, if that does not answer any more: then another than
-/// the kubelet says that the pod is not ready, while its containers are.
+/// The node of a running pod, if it no longer responds: then the node controller, not the
+/// kubelet, has set the pod to not ready, while its containers are ready.
 #[must_use]
 pub fn lost_node(pod: &Value) -> Option<String> {
     let status = &pod["status"];

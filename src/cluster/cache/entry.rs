@@ -1,6 +1,6 @@
-//! One object reduced to what matters of it: whose it is, what it was written for,
-//! and one number for the fields we own. Reads what a watch or an answer gave;
-//! keeps nothing ([`super`] does) and asks nobody.
+//! One object reduced to its owner, its purpose, and one hash of the fields that we own.
+//! It reads objects of watches and of answers; [`super`] keeps them. It makes no API
+//! calls.
 
 use crate::api::identity::team_of;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use super::state::StoredState;
 use super::text::Text;
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, WorkId};
-use crate::api::kinds::{WriteStrategy, is_only_read};
+use crate::api::kinds::WriteStrategy;
 use crate::api::labels;
 use crate::api::work::WorkKind;
 
@@ -29,8 +29,8 @@ pub struct Entry {
     pub work: Request,
     /// The UID of the object that controls it, if one does: a Job made by a `CronJob`.
     pub controller: Option<String>,
-    /// Whether it is the team's by its label, which only we may write, or, a namespace,
-    /// by another word of ours.
+    /// Whether it is the team's by its label, which only we may write, or, for a
+    /// namespace, by another label or annotation of ours.
     pub(super) labelled: bool,
     /// The team's UID by the label; empty where there is none.
     pub team_uid: String,
@@ -40,10 +40,10 @@ pub struct Entry {
     pub deleting: bool,
     /// The fields we own, as one number.
     pub fingerprint: u64,
-    /// The intent that the object was seen to hold, with the fingerprint it had then.
+    /// The intent that the object was found to hold, with the fingerprint it had then.
     pub(super) verified: Option<(u64, u64)>,
-    /// An applied object that was not yet compared with an intent, as text: what
-    /// [`super::compact::holds_as_text`] looks at.
+    /// An applied object that was not yet compared with an intent, as text: the input of
+    /// [`super::compact::holds_as_text`].
     pub(super) unverified: Option<Text>,
     /// Its state for judging.
     pub state: StoredState,
@@ -58,8 +58,8 @@ impl Entry {
         self.labelled
     }
 
-    /// What engines' rules look at, of an object of which something is kept. One that
-    /// cannot be read is there all the same, with nothing known of it.
+    /// The state that engines' rules read, if any is kept. An unreadable state counts as
+    /// an object without fields.
     #[must_use]
     pub fn live(&self) -> Option<Value> {
         match self.state.workload() {
@@ -68,8 +68,7 @@ impl Entry {
         }
     }
 
-    /// The first field in which an applied object is not as intended, where that can
-    /// be told.
+    /// The first field in which an applied object is not as intended, if it is known.
     #[must_use]
     pub fn difference(&self, intent: &Value, write_strategy: WriteStrategy) -> Option<String> {
         difference_as_text(self.unverified.as_ref()?, intent, write_strategy)
@@ -102,18 +101,19 @@ pub(super) fn entry(key: &ObjectKey, object: &Value, write_strategy: WriteStrate
         deleting: metadata["deletionTimestamp"].is_string(),
         fingerprint: fingerprint(object, write_strategy),
         verified: None,
-        unverified: (write_strategy.is_applied() && !is_only_read(&key.kind)).then(|| text(&applied_part(object))),
+        unverified: (write_strategy.is_applied() && !key.is_only_read()).then(|| text(&applied_part(object))),
         state,
         other_writer: other_writer(object),
     })
 }
 
-/// Whether it is a team's namespace by its name and by another word of ours: somebody
-/// took or changed the label that says so. All but [`labels::ADOPT`] only we may write.
+/// Whether it is a team's namespace by its name and by another label or annotation of
+/// ours: its team label was removed or changed. Only we may write these, except
+/// [`labels::ADOPT`].
 fn is_marked(key: &ObjectKey, metadata: &Value) -> bool {
     let words = ["labels", "annotations"].into_iter().filter_map(|part| metadata[part].as_object());
     let mut ours = words.flat_map(Map::keys).filter(|word| word.starts_with(labels::PREFIX));
-    key.kind == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
+    key.built_in() == "Namespace" && team_of(&key.name).is_some() && ours.any(|word| word != labels::ADOPT)
 }
 
 /// Its resource version, a number since Kubernetes 1.35 by its contract and before by use.
@@ -121,8 +121,7 @@ pub(super) fn version(object: &Value) -> Option<u64> {
     object["metadata"]["resourceVersion"].as_str()?.parse().ok()
 }
 
-/// The work object that something in its namespace was written for, by
-/// its label.
+/// The member's object for which an object in its namespace was written, by its label.
 fn work_of(key: &ObjectKey, labels: &Value) -> Option<WorkId> {
     let namespace = key.namespace.clone()?;
     let named = |kind: &WorkKind| Some((*kind, labels[kind.label()].as_str()?.to_owned()));
@@ -136,22 +135,22 @@ fn controller(metadata: &Value) -> Option<String> {
     owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str().map(str::to_owned)
 }
 
-/// Whether an object in this place can be the team's. Outside of namespaces of
-/// teams anybody may write the label, so it is believed only of what an engine
-/// may place there: named after the team, and nothing that is only read.
+/// Whether an object with this key can be the team's. Outside of namespaces of teams
+/// anybody may write the label, so it counts only for objects that an engine may place
+/// there: named after the team, and of a kind that is not only read.
 pub(super) fn may_belong(team: &str, key: &ObjectKey, of_engine: bool) -> bool {
     let is_teams = |name: &str| name.strip_prefix(team).is_some_and(|rest| rest.starts_with("--"));
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let namespace = if key.built_in() == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     let named = key.name == team || is_teams(&key.name);
-    let placed = of_engine && named && !is_only_read(&key.kind);
+    let placed = of_engine && named && !key.is_only_read();
     match namespace {
-        Some(namespace) => is_teams(namespace) || placed && key.kind != "Namespace",
+        Some(namespace) => is_teams(namespace) || placed && key.built_in() != "Namespace",
         None => placed || key.name.strip_prefix("strata:team:") == Some(team),
     }
 }
 
 /// The team by the name of the object's namespace, or of the namespace itself.
 fn team_of_namespace(key: &ObjectKey) -> Option<&str> {
-    let namespace = if key.kind == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
+    let namespace = if key.built_in() == "Namespace" { Some(&key.name) } else { key.namespace.as_ref() };
     team_of(namespace?)
 }

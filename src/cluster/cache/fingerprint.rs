@@ -1,9 +1,8 @@
-//! Reduces an object to the fields that we own, and those to one number.
+//! Reduces an object to a hash of the fields that we own.
 //!
-//! For kinds that are owned whole that is their content and our labels; for
-//! applied ones it is the values of the fields that our field manager holds, and,
-//! where what others add is taken out, all else that they could add to.
-//! Pure: it sees one object at a time and no cluster.
+//! For kinds that are owned whole these are the content and our labels. For applied kinds
+//! they are the fields of our field manager and, if additions are removed, all other
+//! fields that others could add to. Pure: it reads one object at a time and no cluster.
 
 use super::values::{covers, digest, is_nothing};
 use serde_json::{Map, Value, json};
@@ -12,7 +11,7 @@ use super::added::guarded;
 use crate::api::kinds::{WriteStrategy, clearing};
 use crate::api::labels;
 
-/// What of the object is ours, as one number that changes when any of it does.
+/// A hash of the fields that we own, which changes when any of them does.
 #[must_use]
 pub fn fingerprint(object: &Value, write_strategy: WriteStrategy) -> u64 {
     match write_strategy {
@@ -27,9 +26,9 @@ pub fn fingerprint(object: &Value, write_strategy: WriteStrategy) -> u64 {
     }
 }
 
-/// The content of an object that is owned whole. Absent, null and the empty list
-/// mean the same to the API server; an empty map does not (a peer with
-/// `namespaceSelector: {}` is every namespace), so it stays.
+/// The content of an object that is owned whole. The API server treats absent, null and
+/// the empty list alike, but not an empty map (a peer with `namespaceSelector: {}` is
+/// every namespace), so that stays.
 fn whole(object: &Value, sections: &[&str]) -> Value {
     let mut content = Map::new();
     for section in sections {
@@ -95,8 +94,8 @@ pub fn written_by_us(object: &Value) -> bool {
     ours.any(|entry| entry["fieldsV1"].as_object().is_some_and(|fields| !fields.is_empty()))
 }
 
-/// The writer, other than us and the status controllers, that changed the
-/// object last. Named where a field is contested.
+/// The writer, other than us and the status controllers, that changed the object last.
+/// Reported if a field is contested.
 #[must_use]
 pub fn other_writer(object: &Value) -> Option<String> {
     let managers = object["metadata"]["managedFields"].as_array()?;
@@ -111,9 +110,9 @@ pub fn other_writer(object: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The values of the fields named, in the notation of `managedFields`: `f:` is a
-/// field, `k:` an item of a keyed list, `v:` an item of a set, `.` the thing itself.
-/// Source: KEP-555, server-side apply.
+/// The values of these fields, in the notation of `managedFields`: `f:` is a field, `k:`
+/// an item of a keyed list, `v:` an item of a set, `.` the value itself. Source: KEP-555,
+/// server-side apply.
 fn project(fields: &Value, live: &Value) -> Value {
     let Some(map) = fields.as_object() else { return live.clone() };
     if map.is_empty() {
@@ -146,10 +145,9 @@ fn item_at<'a>(path: &str, items: &'a [Value]) -> Option<&'a Value> {
     items.iter().find(|item| **item == value)
 }
 
-/// Whether the live object holds, in the fields that we applied, exactly what is
-/// intended: nothing less, nothing more that is ours. Server defaults and other
-/// notations of the same amount count as equal. Needed once per object after a
-/// restart, when what we applied before is known only from the object itself.
+/// Whether the live object holds exactly the intent in the fields that we applied. Server
+/// defaults and other notations of the same amount count as equal. Needed once per object
+/// after a restart, when only the object itself shows what we applied before.
 #[must_use]
 pub fn holds(live: &Value, intent: &Value) -> bool {
     let fields = owned_fields(live);

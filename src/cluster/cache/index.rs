@@ -1,6 +1,5 @@
-//! Where objects are found: by their key, by what they were written for, and in
-//! the lists that are under way. It finds and forgets; what is believed of what
-//! comes is decided in [`super`].
+//! Finds objects by their key, by their purpose, and in the lists that are in progress.
+//! [`super`] decides which data to believe.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -28,9 +27,9 @@ pub struct Index {
 /// A list under way.
 #[derive(Default)]
 pub struct Listing {
-    /// The names of the list, and objects written since it began.
-    pub seen: HashSet<Id>,
-    /// What was written since it began: of that the list may be older.
+    /// The objects in the list, and those written since it began.
+    pub listed: HashSet<Id>,
+    /// The objects written since it began: the list may have older versions of them.
     pub answered: HashSet<Id>,
 }
 
@@ -62,14 +61,14 @@ impl Index {
     /// Notes in the lists under way that there is an object.
     pub fn note(&mut self, key: &ObjectKey, id: Id, answered: bool) {
         for listing in self.lists_of(key) {
-            listing.seen.insert(id);
+            listing.listed.insert(id);
             if answered {
                 listing.answered.insert(id);
             }
         }
     }
 
-    /// Whether a list under way may be older than what is known of the object.
+    /// Whether a list in progress may be older than the known version of the object.
     pub fn may_be_older(&mut self, key: &ObjectKey, id: Id) -> bool {
         self.lists_of(key).any(|listing| listing.answered.contains(&id))
     }
@@ -81,28 +80,28 @@ impl Index {
     /// Forgets an object. Its number may be another's from now on.
     pub fn let_go(&mut self, key: &ObjectKey, id: Id) -> Wake {
         for listing in self.lists_of(key) {
-            listing.seen.remove(&id);
+            listing.listed.remove(&id);
             listing.answered.remove(&id);
         }
         let Some(owner) = self.objects.remove(id) else { return Wake::new() };
-        self.leave(&owner.work, &key.kind, id);
+        self.leave(&owner.work, key, id);
         vec![owner.work.clone()]
     }
 
-    pub fn leave(&mut self, work: &Request, kind: &str, id: Id) {
+    pub fn leave(&mut self, work: &Request, key: &ObjectKey, id: Id) {
         remove(&mut self.works, work, id);
-        if let Some(team) = team_of_pod(work, kind) {
+        if let Some(team) = team_of_pod(work, key) {
             remove(&mut self.pods, team, id);
         }
     }
 
-    pub fn enter(&mut self, work: &Request, kind: &str, id: Id) {
+    pub fn enter(&mut self, work: &Request, key: &ObjectKey, id: Id) {
         if let Some(ids) = self.works.get_mut(work) {
             ids.insert(id);
         } else {
             self.works.insert(work.clone(), HashSet::from([id]));
         }
-        if let Some(team) = team_of_pod(work, kind) {
+        if let Some(team) = team_of_pod(work, key) {
             self.pods.entry(team.to_owned()).or_default().insert(id);
         }
     }
@@ -130,9 +129,9 @@ where
 }
 
 /// The team whose work the pod is for.
-fn team_of_pod<'a>(work: &'a Request, kind: &str) -> Option<&'a str> {
+fn team_of_pod<'a>(work: &'a Request, key: &ObjectKey) -> Option<&'a str> {
     match work {
-        Request::Work(id) if kind == "Pod" => team_of(&id.namespace),
+        Request::Work(id) if key.built_in() == "Pod" => team_of(&id.namespace),
         _ => None,
     }
 }

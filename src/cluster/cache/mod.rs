@@ -1,8 +1,8 @@
-//! The cache of every relevant object: its identity, its owner, one
-//! number for the fields we own, and for the few that are judged, their state.
+//! The cache of every relevant object: its identity, its owner, one hash of the fields
+//! that we own, and the state of the few kinds that are judged.
 //!
-//! Fed by the watches and by the answers to our own writes; read by `observe`,
-//! `apply` and `health`. It never asks the cluster anything.
+//! Its input are the watches and the answers to our own writes; its readers are `observe`,
+//! `apply` and `health`. It makes no API calls.
 
 pub mod added;
 pub(crate) mod compact;
@@ -30,7 +30,7 @@ use serde_json::Value;
 use super::watch::api_server::ApiServers;
 use crate::api::ObjectKey;
 use crate::api::identity::{Request, team_of};
-use crate::api::kinds::WriteStrategy;
+use crate::api::kinds::{RBAC, WriteStrategy};
 use compact::holds_as_text;
 pub use entry::Entry;
 use entry::{entry, version};
@@ -62,8 +62,8 @@ pub struct ObjectCache {
 
 impl ObjectCache {
     fn read(&self) -> RwLockReadGuard<'_, Index> {
-        // Nothing that is done under the lock can panic half-way, short of an allocator
-        // that fails, which ends the process.
+        // Code under the lock cannot panic half-way, except in a failing allocator, which
+        // ends the process.
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,16 +90,16 @@ impl ObjectCache {
         self.of(&Request::Team(team.to_owned()))
     }
 
-    /// Everything that was written for a team itself or for a work object, in the order
-    /// of its keys.
+    /// Every object that was written for a team or for a member's object, in the order of
+    /// the keys.
     #[must_use]
     pub fn of(&self, work: &Request) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
         index.sorted(index.works.get(work).into_iter().flatten().copied())
     }
 
-    /// Every binding in a team's namespaces and of the team itself, whatever it was
-    /// written for, in the order of their keys.
+    /// Every binding in a team's namespaces and of the team itself, whatever its purpose,
+    /// in the order of the keys.
     #[must_use]
     pub fn bindings(&self, team: &str) -> Vec<(ObjectKey, Entry)> {
         let index = self.read();
@@ -109,7 +109,7 @@ impl ObjectCache {
             _ => false,
         });
         let ids = of_team.flat_map(|(_, ids)| ids).copied();
-        index.sorted(ids.filter(|id| index.objects.is_any(*id, &["RoleBinding", "ClusterRoleBinding"])))
+        index.sorted(ids.filter(|id| index.objects.is_any(*id, RBAC, &["RoleBinding", "ClusterRoleBinding"])))
     }
 
     /// What anything is known of.
@@ -148,14 +148,14 @@ impl ObjectCache {
         holds
     }
 
-    /// An object as a watch gives it. Returns who has to look again: nobody if
-    /// nothing that matters changed.
+    /// Records an object of a watch. Returns the requests to enqueue: none if nothing
+    /// relevant changed.
     pub fn observe(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
         self.take(key, object, write_strategy, &From::Watch)
     }
 
-    /// An object as a list gives it: its version counts, even if it is older than what
-    /// was known (the cluster may have been restored from a backup).
+    /// Records an object of a list. Its version counts, even if it is older than the known
+    /// one: the cluster may have been restored from a backup.
     pub fn listed(&self, key: &ObjectKey, object: &Value, write_strategy: WriteStrategy) -> Wake {
         self.take(key, object, write_strategy, &From::List)
     }
@@ -185,8 +185,8 @@ impl ObjectCache {
         let mut index = self.write();
         let intent = match from {
             From::Watch | From::List => None,
-            // Somebody deleted it before its answer came, and whoever it was written
-            // for looks again already: what is not there must not seem to be.
+            // The object was deleted before this answer arrived. The delete event already
+            // enqueued its owner; do not restore the entry from an old answer.
             From::Answer(_) if index.gone.outdates(&entry.uid, entry.version) => return Wake::new(),
             From::Answer(intent) => *intent,
         };
@@ -199,8 +199,8 @@ impl ObjectCache {
             && (known.version > entry.version || known.version == entry.version && intent.is_none())
             && !(anew && (known.version, known.fingerprint) != (entry.version, entry.fingerprint))
         {
-            // The watch was quicker than the answer to our own write: what it says
-            // is newer, and all that the answer adds is what we wrote.
+            // The watch was faster than the answer to our own write: its state is newer,
+            // so the answer only adds the intent that we wrote.
             if let Some(intent) = intent {
                 known.set_verified(Some((intent, entry.fingerprint)));
             }
@@ -208,8 +208,8 @@ impl ObjectCache {
             return Wake::new();
         }
         let before = id.and_then(|id| index.objects.slot(id));
-        // The label that names a work object may have been taken off: what
-        // was written for it is still its own, and gets the label back.
+        // The label that names a member's object may have been removed: its objects are
+        // still its own, and get the label back.
         if let Some(known) = before.filter(|known| known.has_uid(&entry.uid) && known.owner.team == entry.team)
             && matches!((&known.owner.work, &entry.work), (Request::Work(_), Request::Team(_)))
             && entry.labelled
@@ -225,18 +225,19 @@ impl ObjectCache {
         let mut wake: Wake = before.map(|before| before.owner.work.clone()).into_iter().collect();
         if wake.first() != Some(&entry.work) {
             if let (Some(old), Some(id)) = (wake.first(), id) {
-                index.leave(old, &key.kind, id);
+                index.leave(old, key, id);
             }
             wake.push(entry.work.clone());
         }
         let work = entry.work.clone();
         let id = index.objects.insert(key, entry);
-        index.enter(&work, &key.kind, id);
+        index.enter(&work, key, id);
         index.note(key, id, answered);
         if same { Wake::new() } else { wake }
     }
 
-    /// The object is gone, as a watch says, unless its name is another's by now.
+    /// Removes an object that a watch reports as deleted, unless its name belongs to
+    /// another object by now.
     pub fn removed(&self, key: &ObjectKey, object: &Value) -> Wake {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         let mut index = self.write();
@@ -245,15 +246,15 @@ impl ObjectCache {
         if other { Wake::new() } else { index.forget(key) }
     }
 
-    /// Whether this very object was a team's until a moment ago: its watch lost it, and
-    /// there it still is, so somebody took its label off.
+    /// Whether this object was a team's until a moment ago: its watch lost it although it
+    /// still exists, so its label was removed.
     #[must_use]
     pub fn was_ours(&self, key: &ObjectKey, uid: &str) -> bool {
         key.namespace.as_deref().is_some_and(|namespace| team_of(namespace).is_some()) && self.read().gone.knows(uid)
     }
 
-    /// We asked for the deletion of the object with this UID and the API server
-    /// agreed. What has its name by now is another object.
+    /// The API server accepted our deletion of the object with this UID. An object that
+    /// has its name by now is another one.
     pub fn deleted(&self, key: &ObjectKey, uid: &str) {
         if let Some(entry) = self.write().known_mut(key).filter(|entry| entry.has_uid(uid)) {
             entry.deleting = true;
@@ -265,7 +266,7 @@ impl ObjectCache {
         self.write().listing.insert((group.to_owned(), kind.to_owned(), version.to_owned()), Listing::default());
     }
 
-    /// The kind is not watched any more: nothing is known of it.
+    /// Forgets a kind that is no longer watched.
     pub fn forget_kind(&self, group: &str, kind: &str) -> Wake {
         let mut index = self.write();
         index.listing.retain(|(of_group, of_kind, _), _| of_group != group || of_kind != kind);
@@ -273,13 +274,13 @@ impl ObjectCache {
         keys.iter().flat_map(|(id, key)| index.let_go(key, *id)).collect()
     }
 
-    /// A list of this kind is complete: what it did not name is gone.
+    /// Ends the list of this kind: an object that is not in it is gone.
     pub fn list_ends(&self, group: &str, kind: &str, version: &str) -> Wake {
         let mut index = self.write();
         let name = (group.to_owned(), kind.to_owned(), version.to_owned());
-        let Some(Listing { seen, .. }) = index.listing.remove(&name) else { return Wake::new() };
+        let Some(Listing { listed, .. }) = index.listing.remove(&name) else { return Wake::new() };
         let mut gone = index.objects.of_kind(group, kind);
-        gone.retain(|id| !seen.contains(id));
+        gone.retain(|id| !listed.contains(id));
         let now = Instant::now();
         let mut wake = Wake::new();
         for (id, key) in index.keys(&gone) {

@@ -1,8 +1,8 @@
-//! Objects in as little room as they take: each is here once, under a number, and
-//! what many have in common (names, namespaces, whose they are) is here once for all.
+//! Objects in compact form: each is stored once, under a number, and values that many
+//! share (names, namespaces, owners) are stored once for all.
 //!
-//! At 100,000 objects that room is what the operator holds. It decides nothing:
-//! what an object means, and to whom, is [`super`]'s.
+//! At 100,000 objects this decides the operator's memory. It does not interpret objects;
+//! [`super`] does.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -44,7 +44,7 @@ pub struct Slot {
     uid: [u8; 16],
     pub version: u64,
     pub fingerprint: u64,
-    /// The intent that it was seen to hold as it is now.
+    /// The intent that it was found to hold, with its present fingerprint.
     verified: Option<NonZeroU64>,
     state: Option<Packed>,
     wakes: u64,
@@ -57,7 +57,7 @@ struct Rare {
     /// A UID that is no number.
     uid: Option<Box<str>>,
     controller: Option<Uid>,
-    /// An intent that it was seen to hold with another fingerprint.
+    /// An intent that it was found to hold, with another fingerprint.
     verified: Option<(u64, u64)>,
     unverified: Option<Packed>,
 }
@@ -125,10 +125,10 @@ impl Objects {
         Some((self.key(id)?, self.entry(id)?))
     }
 
-    /// Whether an object is of one of these kinds, whatever their group.
-    pub fn is_any(&self, id: Id, kinds: &[&str]) -> bool {
+    /// Whether an object is of one of these kinds of a group.
+    pub fn is_any(&self, id: Id, group: &str, kinds: &[&str]) -> bool {
         let kind = self.slot(id).and_then(|slot| self.kinds.get(usize::from(slot.kind)));
-        kind.is_some_and(|(_, kind)| kinds.contains(&kind.as_str()))
+        kind.is_some_and(|(of_group, kind)| of_group == group && kinds.contains(&kind.as_str()))
     }
 
     /// The numbers of all objects.
@@ -296,13 +296,13 @@ impl Slot {
         odd.map_or(Uid::Number(self.uid), Uid::Text)
     }
 
-    /// The intent that it was seen to hold, with the fingerprint that it had then.
+    /// The intent that it was found to hold, with the fingerprint that it had then.
     pub fn verified(&self) -> Option<(u64, u64)> {
         let now = self.verified.map(|intent| (intent.get(), self.fingerprint));
         now.or_else(|| self.rare.as_ref()?.verified)
     }
 
-    /// It was seen to hold this intent with this fingerprint.
+    /// Records that it was found to hold this intent, with this fingerprint.
     pub fn set_verified(&mut self, verified: Option<(u64, u64)>) {
         let now = verified.filter(|(_, fingerprint)| *fingerprint == self.fingerprint);
         self.verified = now.and_then(|(intent, _)| NonZeroU64::new(intent));

@@ -1,7 +1,7 @@
-//! A value that is looked at now and then, and kept for as long as its object is there.
+//! A value that is rarely read, and kept as long as its object exists.
 //!
-//! As text it takes a fifth of its room, and as what that text differs in from another
-//! of its kind a tenth of that. Nothing is lost.
+//! As text it takes a fifth of its memory, and as the difference from another text of its
+//! kind a tenth of that. It is lossless.
 
 use std::sync::Arc;
 

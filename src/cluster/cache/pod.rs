@@ -13,7 +13,7 @@ const MESSAGE: usize = 4096;
 
 /// The kept state of the pod.
 #[must_use]
-pub fn seen(pod: &Value) -> Pod {
+pub fn reduce(pod: &Value) -> Pod {
     let (metadata, status) = (&pod["metadata"], &pod["status"]);
     let owner = metadata["ownerReferences"].as_array().into_iter().flatten().find(|owner| owner["controller"] == true);
     let owner = owner.unwrap_or(&Value::Null);
@@ -33,7 +33,7 @@ pub fn seen(pod: &Value) -> Pod {
         created: time(&metadata["creationTimestamp"]),
         ready: condition("Ready").is_some_and(|ready| ready["status"] == "True"),
         deleting: metadata["deletionTimestamp"].is_string(),
-        containers: containers(pod).map(|(init, container)| seen_container(init, container)).collect(),
+        containers: containers(pod).map(|(init, container)| reduce_container(init, container)).collect(),
         lost: lost_node(pod),
         unscheduled: unscheduled.map(|reason| (text(&reason["reason"]), text(&reason["message"]))),
         failed: evicted.map(|reason| (reason.to_owned(), text(&status["message"]))),
@@ -41,7 +41,7 @@ pub fn seen(pod: &Value) -> Pod {
     }
 }
 
-fn seen_container(init: bool, container: container::Container<'_>) -> Container {
+fn reduce_container(init: bool, container: container::Container<'_>) -> Container {
     let live = container.live();
     Container {
         name: text(container.name()),
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_read_as_it_was_seen() {
+    fn a_pod_is_read_as_it_was_observed() {
         let pod = json!({
             "metadata": {"name": "run-x-1", "creationTimestamp": "2026-11-01T00:00:00Z",
                 "ownerReferences": [{"kind": "Job", "name": "run-x", "uid": "u", "controller": true}]},
@@ -82,12 +82,12 @@ mod tests {
                     {"name": "a", "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-11-01T00:00:01Z"}}}],
                 "containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "PodInitializing"}}}]},
         });
-        let seen = seen(&pod);
-        assert_eq!(seen.owner_uid, "u");
-        let names: Vec<_> = seen.containers.iter().map(|container| container.name.as_str()).collect();
+        let reduced = reduce(&pod);
+        assert_eq!(reduced.owner_uid, "u");
+        let names: Vec<_> = reduced.containers.iter().map(|container| container.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
-        assert_eq!(seen.container("b").unwrap().ended.as_ref().unwrap().exit_code, 3);
-        assert!(seen.container("c").unwrap().waiting.is_none() && seen.container("c").unwrap().running.is_none());
+        assert_eq!(reduced.container("b").unwrap().ended.as_ref().unwrap().exit_code, 3);
+        assert!(reduced.container("c").unwrap().waiting.is_none() && reduced.container("c").unwrap().running.is_none());
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
             let live = json!({"name": "c", "ready": false, "state": state, "lastState": {"terminated": ended}});
             let pod = json!({"metadata": {"name": "p", "namespace": "a--b"},
                 "spec": {"restartPolicy": policy, "containers": [{"name": "c"}]}, "status": {"containerStatuses": [live]}});
-            seen(&pod).containers[0].waiting.clone()
+            reduce(&pod).containers[0].waiting.clone()
         };
         let backs_off = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
         let again = waits("Always", json!({"running": {"startedAt": "2026-11-01T00:00:00Z"}}));
@@ -120,7 +120,7 @@ mod tests {
     fn a_pod_that_was_evicted_says_why() {
         let of = |phase: &str| {
             let status = json!({"phase": phase, "reason": "Evicted", "message": "The node was low on memory."});
-            seen(&json!({"metadata": {"name": "a"}, "status": status})).failed
+            reduce(&json!({"metadata": {"name": "a"}, "status": status})).failed
         };
         assert_eq!(of("Failed"), Some(("Evicted".to_owned(), "The node was low on memory.".to_owned())));
         assert_eq!(of("Running"), None);

@@ -1,7 +1,7 @@
-//! An object reduced to the little of its state that judging needs.
+//! Reduces an object to the small part of its state that judging needs.
 //!
-//! Pure. Most objects are policy and need none: at 100,000 objects neither whole
-//! objects in memory nor their metadata alone would do.
+//! Pure. Most objects are policies and have no state here: with 100,000 objects, neither
+//! whole objects nor all their metadata fit into memory.
 
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};
@@ -22,12 +22,12 @@ use crate::plan::budget::is_count;
 #[must_use]
 pub fn of(key: &ObjectKey, object: &Value) -> Option<StoredState> {
     let metadata = &object["metadata"];
-    let state = match key.kind.as_str() {
+    let state = match key.built_in() {
         "Namespace" => CachedState::Namespace(namespace(key, object)),
         "ResourceQuota" => return Some(quota(&object["status"])),
         "RoleBinding" | "ClusterRoleBinding" => CachedState::Binding(binding(object)),
         "ConfigMap" if key.name == labels::RECORD => CachedState::Record(texts(&object["data"])),
-        "Pod" if is_of_work(metadata) => CachedState::WorkPod(pod::seen(object)),
+        "Pod" if is_of_work(metadata) => CachedState::WorkPod(pod::reduce(object)),
         "Pod" => CachedState::Pod(pod_trouble(object)?),
         // It only says whose pods are, and of a team's own services nobody asks that.
         "ReplicaSet" => return is_of_work(metadata).then(StoredState::default),
@@ -140,8 +140,8 @@ fn judged(object: &Value) -> Value {
     kept
 }
 
-/// Why a pod does not run, or that it runs and is not ready; nothing if it is, or
-/// only just started.
+/// The reason why a pod does not run or is not ready; none if it is ready, or has only
+/// just started.
 fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
     let lost = lost_node(pod).map(|node| ("NodeLost".to_owned(), node));
     let reported = containers(pod).filter_map(|(_, container)| {
@@ -160,6 +160,16 @@ fn pod_trouble(pod: &Value) -> Option<PodTrouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_told_apart_by_their_group() {
+        let object = json!({"metadata": {"labels": {labels::ENGINE: "ours"}}, "status": {"phase": "Ready"}});
+        for kind in ["Namespace", "ResourceQuota", "RoleBinding", "ConfigMap", "Pod", "ReplicaSet"] {
+            let key = ObjectKey::new("hnc.example.com", kind, Some("a--b"), labels::RECORD);
+            let state = of(&key, &object).unwrap();
+            assert_eq!(state.workload().unwrap().unwrap().0["status"]["phase"], "Ready", "{kind}");
+        }
+    }
 
     #[test]
     fn a_pod_matters_only_while_it_is_in_trouble() {
@@ -208,7 +218,7 @@ mod tests {
         assert_eq!(at("1").wakes(), at("2").wakes());
         assert_ne!(at("2").wakes(), at("5").wakes());
         assert_ne!(at("10").wakes(), at("11").wakes());
-        // That a count is told at all wakes: it may stand in the other quotas then.
+        // The first count of a resource wakes: it may now go into the other quotas.
         let count = |used: Value| {
             let hard = json!({"cpu": "10", "count/runs.strata-operator.dev": "5"});
             of(&key, &json!({"metadata": {}, "status": {"hard": hard, "used": used}})).unwrap()

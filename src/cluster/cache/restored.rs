@@ -1,7 +1,7 @@
-//! A live object with its content put back to our intent: for the changes that no
-//! apply undoes, because it only adds to what it finds.
+//! A live object with its content restored to our intent: for changes that an apply cannot
+//! undo, because it only adds to existing fields.
 //!
-//! Pure: it sees one object at a time and no cluster.
+//! Pure: it reads one object at a time and no cluster.
 
 use serde_json::{Map, Value};
 

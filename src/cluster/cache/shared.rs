@@ -1,5 +1,5 @@
-//! Values that many objects have in common: each is kept once, for as long as an object
-//! uses it. Nothing is known here of what the values mean.
+//! Values that many objects share: each is stored once, for as long as an object uses it.
+//! It does not interpret the values.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -69,8 +69,8 @@ impl<P: Counted + Clone + Hash + Eq> Shared<P> {
         value
     }
 
-    /// So many uses ended: when they are as many as half of the values, those go that
-    /// nobody uses.
+    /// Counts ended uses. When they are as many as half of the values, unused values are
+    /// removed.
     pub fn left(&mut self, count: usize) {
         self.left += count;
         if self.left > self.values.len() / 2 + 64 {

@@ -125,6 +125,13 @@ pub struct PodTrouble {
 pub struct Workload(pub(super) Value);
 
 impl Workload {
+    /// An object as a test has it.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of(object: Value) -> Self {
+        Self(object)
+    }
+
     /// A field of its spec; null if it is not set.
     #[must_use]
     pub fn spec(&self, field: &str) -> &Value {

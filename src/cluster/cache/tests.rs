@@ -144,6 +144,7 @@ fn a_label_is_believed_only_where_the_teams_objects_can_be() {
     assert!(may_belong("a", &ObjectKey::new("", "ClusterRole", None, "strata:team:a"), false));
     assert!(may_belong("a", &ObjectKey::new("argoproj.io", "AppProject", Some("argocd"), "a--x"), true));
     assert!(may_belong("a", &ObjectKey::new("", "Namespace", None, "a--x"), false));
+    assert!(!may_belong("a", &ObjectKey::new("hnc.example.com", "Namespace", None, "a--x"), false));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Texts that are kept as long as their object exists.
 //!
-//! The objects of one team are those of another but for names and UIDs: a text is
-//! kept as what it differs in from another of its kind and name. Nothing is lost.
+//! Objects of different teams differ mostly in names and UIDs, so a text is stored as its
+//! difference from another text of its kind and name. It is lossless.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl Text {
     }
 }
 
-/// A text as it is kept: the number of another, and what it differs in from that. Only
-/// those that packed it know which text has that number.
+/// A stored text: the number of another text, and the difference from that. Only the store
+/// that packed it knows which text has that number.
 #[derive(Clone, Debug)]
 pub struct Packed(Arc<[u8]>);
 

@@ -1,6 +1,5 @@
-//! Which objects a watch said to be gone, by UID, for as long as an answer to a
-//! write of ours may still be on its way. Such an answer tells how an object was,
-//! not that it is there. It knows nothing of what the objects are.
+//! The UIDs of deleted objects, kept while an answer to one of our writes may still
+//! arrive. Such an answer shows how an object was, not that it still exists.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -35,8 +34,8 @@ impl Tombstones {
         self.versions.contains_key(uid)
     }
 
-    /// Whether this version of the object was before it went. (One that only lost the
-    /// label by which it is watched may have got it back since.)
+    /// Whether this version is from before the deletion. (An object that only lost the
+    /// label of its watch may have got it back since.)
     #[must_use]
     pub fn outdates(&self, uid: &str, version: u64) -> bool {
         self.versions.get(uid).is_some_and(|gone| version <= *gone)

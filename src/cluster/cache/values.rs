@@ -1,5 +1,5 @@
-//! Functions on JSON values: a number for each, whether one contains another, and how
-//! their parts are read.
+//! Functions on JSON values: a hash of each, whether one contains another, and how to read
+//! their parts.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,8 +1,8 @@
-//! The objects of one kind, each parsed once when it comes in. One that cannot
-//! be read is kept as that, with what is needed to say so: it blinds nobody to
-//! the rest, and nobody takes it for absent.
+//! The objects of one kind, each parsed once when it arrives. An unreadable object is kept
+//! as unreadable, with the facts to report it: it does not hide the others, and does not
+//! count as absent.
 //!
-//! It holds objects and says what changed; who is concerned is not known here.
+//! It keeps objects and reports changes; it does not know who is concerned.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,8 +104,8 @@ impl<K: Kept> Collection<K> {
     }
 }
 
-/// An object as it comes from a watch, parsed, without what nobody reads: who
-/// wrote which field, and others' annotations.
+/// An object of a watch, parsed, without unused parts: managed fields and annotations of
+/// others.
 pub(super) fn incoming<K>(object: &Lean, parse: impl FnOnce(&Value) -> Result<K, String>) -> Incoming<K> {
     let whole = serde_json::from_value(object.value());
     // With metadata that nobody can read it is unreadable, under its name.

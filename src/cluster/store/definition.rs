@@ -1,5 +1,5 @@
-//! The definition of a kind, reduced while it is decoded to the facts that are
-//! used: a definition may have a megabyte of schemas, and nobody here reads them.
+//! The definition of a kind, reduced to the facts in use while it is decoded: a definition
+//! may have a megabyte of schemas, which are not used.
 
 use kube::Resource;
 use kube::api::ObjectMeta;

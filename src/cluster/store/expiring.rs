@@ -1,8 +1,8 @@
-//! The runs that ended, by the time at which they are to be deleted: the first of a
-//! team is found without a look at the others.
+//! The ended runs, by the time of their deletion: the first of a team is found without a
+//! look at the others.
 //!
-//! A run that names no time of its own is kept by its end, so that another default of
-//! the Blueprint moves all of them at once.
+//! A run without a time of its own is kept by its end, so that another default of the
+//! Blueprint moves all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,7 +152,7 @@ mod tests {
             (json!({"name": "r"}), json!([]), end, 1),
             (json!({"name": "r"}), json!([]), None, 0),
             (json!({"name": "r", "deletionTimestamp": "1970-01-01T00:00:11Z"}), json!([]), end, 0),
-            // It is due once, to be told.
+            // It is due once, to be reported.
             (tracked.clone(), json!([]), end, 1),
             (tracked, expired.clone(), end, 0),
             // Nobody tracks it any more.

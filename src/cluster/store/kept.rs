@@ -1,11 +1,11 @@
-//! What is kept of an object: of most kinds the object, of a team its text and the little
-//! that is asked of all teams at once.
+//! The kept form of an object: for most kinds the object; for a team its text and the few
+//! fields that are read of all teams at once.
 
 use std::sync::Arc;
 
 use super::definition::Definition;
 use super::known::{Known, Unreadable};
-use crate::api::status::READY;
+use crate::api::team_status::{CONDITIONS, Conditions};
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::cluster::cache::packed::Packed;
 use crate::cluster::cache::text::Models;
@@ -46,8 +46,8 @@ as_they_are!(Blueprint, Engine, Definition, Object);
 #[derive(Clone)]
 pub struct Team {
     packed: Result<Packed<AITeam>, Arc<Unreadable>>,
-    /// What its condition `Ready` says.
-    pub ready: &'static str,
+    /// The status of its conditions.
+    pub conditions: Conditions,
     /// The Blueprint that it names.
     pub blueprint: Option<Arc<str>>,
 }
@@ -56,8 +56,8 @@ impl Kept for AITeam {
     type Form = Team;
 
     fn keep(known: Known<Self>, models: &mut Models) -> Team {
-        let (ready, blueprint) = (readiness(&known), followed(&known).map(Arc::from));
-        Team { packed: known.map(|team| Packed::new(team, models, "AITeam")), ready, blueprint }
+        let (conditions, blueprint) = (conditions(&known), followed(&known).map(Arc::from));
+        Team { packed: known.map(|team| Packed::new(team, models, "AITeam")), conditions, blueprint }
     }
 
     fn known(form: &Team) -> Known<Self> {
@@ -65,12 +65,12 @@ impl Kept for AITeam {
     }
 }
 
-/// What the condition `Ready` of a team says.
+/// The status of the conditions of a team.
 #[must_use]
-pub fn readiness(team: &Known<AITeam>) -> &'static str {
+pub fn conditions(team: &Known<AITeam>) -> Conditions {
     let status = team.as_ref().ok().and_then(|team| team.status.as_ref());
-    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
-    ready.map_or("Unknown", |ready| ready.status.name())
+    let present = status.map_or(&[][..], |status| &status.conditions);
+    CONDITIONS.map(|type_| present.iter().find(|condition| condition.type_ == type_).map(|found| found.status))
 }
 
 /// The Blueprint that a team names, also where no more of it can be read.
@@ -89,13 +89,13 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::api::status::{Finding, conditions};
+    use crate::api::status::{self, ConditionStatus, Finding, READY};
     use crate::api::{AITeamStatus, Reason};
 
     fn team(name: &str) -> AITeam {
         let spec = serde_json::from_value(json!({"blueprint": "b", "shared": {"experiments": {}}})).unwrap();
         let found = Finding::new(READY, true, Reason::Ready, format!("{name} is as asked for"));
-        let conditions = conditions(&[], &[found], 1, &Time(jiff::Timestamp::UNIX_EPOCH));
+        let conditions = status::conditions(&[], &[found], 1, &Time(jiff::Timestamp::UNIX_EPOCH));
         AITeam { status: Some(AITeamStatus { conditions, ..AITeamStatus::default() }), ..AITeam::new(name, spec) }
     }
 
@@ -105,7 +105,8 @@ mod tests {
         for name in ["aaa", "bbb"] {
             let form = AITeam::keep(Ok(Arc::new(team(name))), &mut models);
             assert!(matches!(form.packed, Ok(Packed::Text(_))));
-            assert_eq!((form.ready, form.blueprint.as_deref()), ("True", Some("b")));
+            assert_eq!((form.conditions[0], form.blueprint.as_deref()), (Some(ConditionStatus::True), Some("b")));
+            assert!(form.conditions[1..].iter().all(Option::is_none));
             let known = AITeam::known(&form).unwrap();
             assert_eq!((&known.metadata, &known.spec), (&team(name).metadata, &team(name).spec));
             assert_eq!(known.status.as_ref().unwrap().conditions[0].message, format!("{name} is as asked for"));
@@ -116,7 +117,7 @@ mod tests {
     fn a_team_that_cannot_be_read_stays_what_it_is() {
         let unreadable = Unreadable { spec: json!({"blueprint": "b"}), error: "e".to_owned(), ..Unreadable::default() };
         let form = AITeam::keep(Err(Arc::new(unreadable.clone())), &mut Models::default());
-        assert_eq!((form.ready, form.blueprint.as_deref()), ("Unknown", Some("b")));
+        assert_eq!((form.conditions, form.blueprint.as_deref()), ([None; CONDITIONS.len()], Some("b")));
         assert_eq!(*AITeam::known(&form).unwrap_err(), unreadable);
     }
 }

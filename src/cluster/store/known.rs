@@ -1,5 +1,4 @@
-//! An object as the store knows it: read, or kept as what cannot be read; and what
-//! happened to it.
+//! An object in the store: read, or unreadable; and its changes.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The objects that people write for Strata, as they are in the cluster: teams,
-//! Blueprints, Engines, work, and the definitions of kinds.
+//! Blueprints, Engines, members' objects, and the definitions of kinds.
 //!
-//! Filled by watches, each backing off alone and with a health of its own. It says what changed to one
-//! listener and knows nobody: who looks again is decided in [`crate::reconcile::triggers`].
+//! Its input are watches, each with its own backoff and health. It reports changes to one
+//! listener; [`crate::reconcile::triggers`] decides which requests to enqueue.
 
 pub mod collection;
 pub mod definition;
@@ -35,7 +35,7 @@ pub use collection::Collection;
 use collection::incoming;
 pub use definition::Definition;
 use kept::Kept;
-pub use kept::{followed, readiness};
+pub use kept::{conditions, followed};
 use known::Incoming;
 pub use known::{Change, Known, Unreadable};
 use reader::Reader;
@@ -46,8 +46,8 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 /// How many definitions one page of a list has: each may have a megabyte.
 const DEFINITIONS_AT_ONCE: u32 = 20;
 
-/// Who is told what changed. It is called on the task of the watch: what takes
-/// long belongs in the queue.
+/// Receives the changes. It is called on the task of the watch, so long work belongs in
+/// the queue.
 pub trait Listener: Send + Sync + 'static {
     /// A team changed.
     fn team(&self, change: &Change<'_, AITeam>);
@@ -190,9 +190,8 @@ impl Store {
         self.healths.values().cloned()
     }
 
-    /// Why something that every plan stands on is not known as it is now: the watch of
-    /// teams, Blueprints, Engines or definitions fails. What is stored is what was
-    /// known last.
+    /// The reason why the input of every plan may be old: the watch of teams, Blueprints,
+    /// Engines or definitions fails. The store then has the last known state.
     #[must_use]
     pub fn unknown(&self) -> Option<Issue> {
         ["aiteams", "blueprints", "engines", DEFINITIONS].into_iter().find_map(|plural| self.unknown_kind(plural))

@@ -1,4 +1,4 @@
-//! What the events of a watch make of a collection, and what is told of them.
+//! How events of a watch change a collection, and which changes its listener gets.
 
 use std::sync::Mutex;
 
@@ -23,7 +23,7 @@ fn event(name: &str, spec: &Value) -> Lean {
 /// Follows these events, and says for each change what there was and what there is.
 fn followed(events: Vec<Event>) -> (Collection<Blueprint>, Vec<String>) {
     let collection = Collection::default();
-    let told = Mutex::new(Vec::new());
+    let changes = Mutex::new(Vec::new());
     let word = |known: Option<&Known<Blueprint>>| match known {
         None => "nothing",
         Some(Ok(_)) => "something",
@@ -31,7 +31,7 @@ fn followed(events: Vec<Event>) -> (Collection<Blueprint>, Vec<String>) {
     };
     let tell = |change: &Change<'_, Blueprint>| {
         assert!(!change.others);
-        told.lock().unwrap().push(format!("{}: {} {}", change.key, word(change.before), word(change.after)));
+        changes.lock().unwrap().push(format!("{}: {} {}", change.key, word(change.before), word(change.after)));
     };
     let keep = |object: Lean| incoming(&object, parsed::<Blueprint>);
     let mut reader = Reader::new(&collection, keep, tell);
@@ -39,13 +39,13 @@ fn followed(events: Vec<Event>) -> (Collection<Blueprint>, Vec<String>) {
         reader.take(watch::Change::Event(event));
     }
     drop(reader);
-    (collection, told.into_inner().unwrap())
+    (collection, changes.into_inner().unwrap())
 }
 
 #[test]
 fn a_list_is_compared_with_what_was_there() {
     let site = || event("site", &json!({}));
-    let (collection, told) = followed(vec![
+    let (collection, changes) = followed(vec![
         Event::Init,
         Event::InitApply(site()),
         Event::InitApply(event("old", &json!({}))),
@@ -57,15 +57,15 @@ fn a_list_is_compared_with_what_was_there() {
         Event::Delete(site()),
     ]);
     let expected = ["site: nothing something", "old: nothing something", "site: something something"];
-    assert_eq!(told, [&expected[..], &["old: something nothing", "site: something nothing"]].concat());
+    assert_eq!(changes, [&expected[..], &["old: something nothing", "site: something nothing"]].concat());
     assert!(collection.synced() && collection.names().is_empty());
 }
 
 #[test]
 fn what_cannot_be_read_is_kept_as_that() {
     let broken = event("site", &json!({"archetype": "Unheard"}));
-    let (collection, told) = followed(vec![Event::Init, Event::InitApply(broken), Event::InitDone]);
-    assert_eq!(told, ["site: nothing unreadable"]);
+    let (collection, changes) = followed(vec![Event::Init, Event::InitApply(broken), Event::InitDone]);
+    assert_eq!(changes, ["site: nothing unreadable"]);
     let unreadable = collection.get("site").unwrap().unwrap_err();
     assert_eq!((unreadable.metadata.uid.as_deref(), unreadable.metadata.generation), (Some("site"), Some(3)));
     assert!(unreadable.error.contains("Unheard"), "{}", unreadable.error);

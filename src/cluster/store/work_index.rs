@@ -1,6 +1,5 @@
-//! What is counted over the work objects as they come and go, so that
-//! nobody has to look at all of them: the runs that ended, in their order, and
-//! the engines that provide something in each team.
+//! Counts over members' objects, updated with each change so that nobody has to read all
+//! of them: the ended runs in their order, and the engines in use in each team.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
@@ -19,8 +18,7 @@ type Of = (String, String);
 
 #[derive(Debug, Default)]
 struct Index {
-    /// The runs that ended by their pipeline, the oldest first; of one second,
-    /// the name decides.
+    /// The ended runs by pipeline, the oldest first; within one second, by name.
     ended: BTreeMap<Of, BTreeSet<(Time, String)>>,
     /// Those of them that speak of a Job.
     with_job: BTreeMap<Of, BTreeSet<(Time, String)>>,
@@ -39,8 +37,8 @@ pub struct WorkIndex {
 }
 
 impl WorkIndex {
-    /// How many runs of the pipeline ended after this one did, counted up to a
-    /// limit; none while it runs.
+    /// How many runs of the pipeline ended after this one, counted up to a limit; none
+    /// while it runs.
     #[must_use]
     pub fn newer_ended(&self, namespace: &str, pipeline: &str, run: (&Time, &str), limit: usize) -> usize {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -49,8 +47,8 @@ impl WorkIndex {
         ended.range(own.clone()..).filter(|other| **other != own).take(limit).count()
     }
 
-    /// The runs of the pipeline that ended and speak of a Job, without so many of
-    /// the newest that ended. They are few: a Job that goes is no longer spoken of.
+    /// The runs of the pipeline that ended and have a Job, without this many of the
+    /// newest. They are few: a deleted Job is removed from the status.
     #[must_use]
     pub fn outnumbered(&self, namespace: &str, pipeline: &str, keep: usize) -> Vec<String> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -68,8 +66,8 @@ impl WorkIndex {
         all.range(..age(workbench)).take(limit).count()
     }
 
-    /// The runs of the team that are to be deleted by now, so many at most, of those that
-    /// may be; `default` is how long one stays that does not say so.
+    /// The runs of the team that are due for deletion, at most this many; `default` is how
+    /// long a run stays that sets no time.
     #[must_use]
     pub fn due(&self, team: &str, now: i64, default: Option<i64>, most: usize, may: impl Fn(&str) -> bool) -> Due {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
-//! Where the API server is reached: the addresses that it publishes itself, and
-//! those of its Service, which some network plugins see before they are translated.
+//! The addresses of the API server: those that it publishes, and those of its Service,
+//! which some network plugins use before they are translated.
 //!
 //! Two objects are watched, each by its name in the namespace `default`: the
-//! `EndpointSlice` and the Service `kubernetes`. What is not known is reported as
-//! that, and nothing is opened for it.
+//! `EndpointSlice` and the Service `kubernetes`. Unknown addresses are reported as
+//! unknown, and nothing is opened for them.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -1,10 +1,9 @@
-//! What is told in Events and nowhere else: that the pods of a workload were refused
-//! (by a quota, by Pod Security, by admission), and what the probe of a pod says that
-//! is not ready.
+//! Facts that only Events report: that the pods of a workload were refused (by a quota,
+//! by Pod Security, by admission), and what the probe of a pod says that is not ready.
 //!
-//! A watch of its own over Events of one reason each. What is known is kept by the
-//! UID of what it is about, and is believed only while that still shows: while the
-//! workload misses pods, while the pod is not ready.
+//! One watch per reason. A message is kept by the UID of its object, and is believed
+//! only while that object still shows the failure: while the workload lacks pods, while
+//! the pod is not ready.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,8 +43,8 @@ impl EventMessages {
         Self::new(opener, "reason=FailedCreate", |message| Some(message))
     }
 
-    /// Why pods are not ready. Probes of other kinds fail while all is well, too: a
-    /// server that starts does not answer yet.
+    /// Why pods are not ready. Probes of other kinds also fail during normal operation: a
+    /// starting server does not respond yet.
     #[must_use]
     pub fn of_probes(opener: &Opener) -> Self {
         Self::new(opener, "reason=Unhealthy,involvedObject.kind=Pod", readiness)
@@ -90,8 +89,8 @@ impl EventMessages {
         let Some(message) = (self.says)(message) else { return };
         let key = ObjectKey::new(group, kind, about.namespace.as_deref(), name);
         let ours = cache.get(&key).filter(|entry| entry.uid == *uid && entry.is_ours());
-        // An Event may come before the object that it is about: it is read once that is
-        // known. What is in no team's namespace is somebody else's until then.
+        // An Event may arrive before its object: it is read once the object is known.
+        // Objects in namespaces of no team do not count until then.
         if ours.is_none() && about.namespace.as_deref().and_then(team_of).is_none() {
             return;
         }
@@ -103,8 +102,7 @@ impl EventMessages {
     }
 }
 
-/// The newest messages, by UID: a new one takes the place of the one that was said the
-/// longest ago.
+/// The newest messages, by UID: a new message replaces the oldest one.
 #[derive(Default)]
 struct Newest {
     messages: HashMap<String, (u64, String)>,
@@ -166,23 +164,23 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_that_comes_before_its_object_is_not_lost() {
-        let (told, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
-        told.take(&event("u", "a--p", "exceeded quota"), &cache, &queue);
-        assert_eq!(told.of("u").as_deref(), Some("exceeded quota"));
-        told.take(&event("v", "default", "exceeded quota"), &cache, &queue);
-        assert_eq!((told.of("v"), queue.depth()), (None, 0));
+        let (known_refusals, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
+        known_refusals.take(&event("u", "a--p", "exceeded quota"), &cache, &queue);
+        assert_eq!(known_refusals.of("u").as_deref(), Some("exceeded quota"));
+        known_refusals.take(&event("v", "default", "exceeded quota"), &cache, &queue);
+        assert_eq!((known_refusals.of("v"), queue.depth()), (None, 0));
     }
 
     #[tokio::test]
     async fn of_many_events_the_newest_are_remembered() {
-        let (told, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
+        let (known_refusals, cache, queue) = (refusals(), ObjectCache::default(), Queue::default());
         for number in 0..=REMEMBERED {
-            told.take(&event(&number.to_string(), "a--p", "no"), &cache, &queue);
-            told.take(&event("again", "a--p", "no"), &cache, &queue);
+            known_refusals.take(&event(&number.to_string(), "a--p", "no"), &cache, &queue);
+            known_refusals.take(&event("again", "a--p", "no"), &cache, &queue);
         }
-        let known = |uid: usize| told.of(&uid.to_string()).is_some();
-        assert!(told.of("again").is_some() && known(REMEMBERED) && known(REMEMBERED / 2) && !known(0));
-        let newest = told.known.lock().unwrap();
+        let known = |uid: usize| known_refusals.of(&uid.to_string()).is_some();
+        assert!(known_refusals.of("again").is_some() && known(REMEMBERED) && known(REMEMBERED / 2) && !known(0));
+        let newest = known_refusals.known.lock().unwrap();
         assert_eq!((newest.messages.len(), newest.order.len()), (REMEMBERED, REMEMBERED));
     }
 

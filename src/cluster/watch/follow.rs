@@ -1,10 +1,9 @@
-//! Follows one kind for as long as the program lives, and keeps the health of that.
+//! Watches one kind for as long as the program lives, and keeps the health of the watch.
 //!
-//! kube's watcher does the work. What it does not say (that a bookmark came, that an
-//! interrupted watch goes on) is seen on the connection; and since it never lists
-//! again after a watch that could not start, one whose content may be old is begun anew.
-//! Lists are taken item by item while they are read ([`super::page`]): kube gets them
-//! without their items.
+//! kube's watcher does the work. It reports neither bookmarks nor that an interrupted
+//! watch goes on, so both are taken from the connection. It never lists again after a
+//! watch that could not start, so a watch whose content may be old is started anew. Lists
+//! are read item by item ([`super::page`]); kube gets them without their items.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +28,8 @@ use super::page;
 pub struct Opener {
     /// The client.
     pub client: Client,
-    /// When the API server ends a watch, which is then opened again. Load balancers
-    /// cut connections that idle for four minutes.
+    /// The time after which the API server ends a watch, which is then opened again. Load
+    /// balancers cut connections that are idle for four minutes.
     pub timeout: Duration,
     /// Pages of lists that are read at a time: at a start every kind is listed at once.
     pub pages: Arc<Semaphore>,
@@ -131,8 +130,8 @@ fn say(health: &Health, state: &State) {
     }
 }
 
-/// A client whose watches are seen to start and to give something, and whose lists take
-/// turns and send their items here.
+/// A client that records when its watches start and deliver something, and whose lists
+/// take turns and send their items here.
 fn heard<K: DeserializeOwned + Send + 'static>(opener: &Opener, health: &Arc<Health>, items: Sender<Box<K>>) -> Client {
     let (inner, health, pages) = (opener.client.clone(), Arc::clone(health), Arc::clone(&opener.pages));
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -181,7 +180,7 @@ mod tests {
     use super::*;
 
     /// So many of the first words of what following ConfigMaps gives, if they are listed so.
-    async fn told(items: Vec<Value>, count: usize) -> Vec<String> {
+    async fn items_of(items: Vec<Value>, count: usize) -> Vec<String> {
         let list =
             json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items});
         let client = crate::cluster::fake_api::client(move |_| std::future::ready((200, list.clone())));
@@ -215,19 +214,19 @@ mod tests {
         let items = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
         let expected: Vec<String> =
             ["begins".to_owned()].into_iter().chain(names.clone()).chain(["ends".to_owned()]).collect();
-        assert_eq!(told(items, expected.len()).await, expected);
+        assert_eq!(items_of(items, expected.len()).await, expected);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_list_with_an_item_that_cannot_be_read_never_ends() {
         let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
-        assert_eq!(told(items, 4).await, ["begins", "a", "begins", "a"]);
+        assert_eq!(items_of(items, 4).await, ["begins", "a", "begins", "a"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_list_that_gives_items_and_never_ends_counts_as_failing() {
         let items = vec![json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}, "data": 7})];
-        let words = told(items, 400).await;
+        let words = items_of(items, 400).await;
         assert!(words.contains(&"fails".to_owned()), "{words:?}");
         assert!(!words.contains(&"ends".to_owned()), "{words:?}");
     }

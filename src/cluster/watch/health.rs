@@ -1,8 +1,8 @@
-//! Whether what a watch feeds can be believed: how far it has come, why it fails,
-//! and when it was last known to be good.
+//! Whether the data of a watch can be believed: how far the watch is, why it fails, and
+//! when it was last known to be good.
 //!
-//! Fed with what the watch gives and with what is seen of its connection; it opens
-//! none itself ([`super::follow`] does), and knows no object.
+//! Its input are the events of the watch and of its connection. It opens no connection
+//! itself ([`super::follow`] does), and knows no object.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,7 +55,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     Fresh,
-    /// It counted as failing since it was last synced: it is believed again only after
+    /// The watch was failing since its last list: its data is believed again only after
     /// another list.
     Stale,
     /// It is stale, and went on where it was interrupted.
@@ -63,8 +63,8 @@ enum Trust {
 }
 
 impl Health {
-    /// The health of a watch of this name (`networkpolicies.networking.k8s.io`), which
-    /// is opened again after so long (its timeout).
+    /// The health of a watch of this name (`networkpolicies.networking.k8s.io`), which is
+    /// opened again after this timeout.
     #[must_use]
     pub fn new(name: impl Into<String>, timeout: Duration) -> Self {
         let inner = Inner {
@@ -95,8 +95,8 @@ impl Health {
         self.state_of(&self.lock())
     }
 
-    /// Whether it was ever listed whole and followed from there: if not, what is not
-    /// known of the kind may be there all the same.
+    /// Whether the kind was ever listed completely and watched from there: if not, an
+    /// unknown object may exist.
     #[must_use]
     pub fn was_synced(&self) -> bool {
         self.lock().synced
@@ -123,7 +123,7 @@ impl Health {
         }
     }
 
-    /// A list that is under way gave something. What failed before stays so until the list
+    /// A list in progress delivered something. An earlier failure counts until the list
     /// has ended.
     fn heard_of_a_list(&self) {
         let mut inner = self.lock();
@@ -177,15 +177,16 @@ impl Health {
         Some(state)
     }
 
-    /// Ends when something was noted that [`Health::turned`] may speak of, at the
+    /// Returns when something was recorded that [`Health::turned`] may report, at the
     /// latest when time alone makes it so.
     pub async fn changes(&self) {
         // Whoever is woken for nothing waits again.
         let _ = tokio::time::timeout_at(self.due(), self.noted.notified()).await;
     }
 
-    /// Whether the watch goes on after it counted as failing, or has failed for so long
-    /// (since then) that it may never go on: only another list says what was missed.
+    /// Whether the watch resumed after it counted as failing, or has failed (since this
+    /// time) for so long that it may never resume: only another list shows what was
+    /// missed.
     pub fn must_list(&self, since: Instant) -> bool {
         let mut inner = self.lock();
         let resumed = inner.trust == Trust::Resumed;
@@ -217,8 +218,8 @@ impl Health {
         let since = inner.heard.elapsed();
         let is_stale = inner.trust != Trust::Fresh;
         match &inner.failure {
-            // One of which nothing changes is silent until it is opened again: it fails
-            // from the moment on when it is interrupted.
+            // A watch without changes is silent until it is opened again: it fails from
+            // the moment of its interruption.
             Some((failure, begun)) if is_stale || is_final(failure) || begun.elapsed() >= PATIENCE => {
                 State::Failing(failure.clone())
             }
@@ -240,8 +241,7 @@ impl Health {
     }
 }
 
-/// Whether waiting alone does not heal it: somebody has to grant a right, or to
-/// install the kind.
+/// Whether waiting does not help: a person has to grant a right, or to install the kind.
 fn is_final(failure: &Issue) -> bool {
     matches!(failure.reason, Reason::RightsMissing | Reason::Unavailable)
 }

@@ -1,5 +1,5 @@
-//! An object of a list or a watch, without unused fields, and as text
-//! until it is its turn: objects of several kinds wait at once.
+//! An object of a list or a watch, without unused fields, and as text until it is read:
+//! objects of several kinds wait at once.
 
 use std::borrow::Cow;
 

@@ -1,10 +1,11 @@
-//! One watch per kind, cluster-wide, feeding the cache.
+//! One watch per kind, cluster-wide, as the input of the cache.
 //!
-//! Every watch lives in a task of its own and backs off alone: a kind that is
-//! not served, or that we may not read, holds up nothing else. A watch writes
-//! nothing and decides nothing; it only says which teams should look again.
+//! Every watch runs in its own task with its own backoff: a kind that is not served, or
+//! that we may not read, delays no other. A watch writes nothing and decides nothing; it
+//! only returns the requests to enqueue.
 
 pub mod api_server;
+mod autoscalers;
 mod events;
 pub mod follow;
 pub mod health;
@@ -29,6 +30,7 @@ use crate::cluster::cache::ObjectCache;
 use crate::cluster::queue::Queue;
 use crate::cluster::tasks::Tasks;
 use api_server::ApiServerWatch;
+pub use autoscalers::Autoscalers;
 pub use events::EventMessages;
 use follow::{Change, Opener};
 use health::Health;
@@ -77,7 +79,7 @@ struct Watch {
 /// How a watch is ended.
 #[derive(Default)]
 struct End {
-    /// Held while something is taken: what comes after the end is not.
+    /// Locked while an item is processed: items that arrive after the end are dropped.
     ended: Mutex<bool>,
     task: Mutex<Option<AbortHandle>>,
 }
@@ -116,6 +118,8 @@ pub struct Watches {
     pub refusals: EventMessages,
     /// Why pods are not ready.
     pub probes: EventMessages,
+    /// Autoscalers of other owners.
+    pub autoscalers: Autoscalers,
     /// Access to namespaces of teams beside that of AITeams.
     pub outsiders: Outsiders,
 }
@@ -126,6 +130,7 @@ impl Watches {
     pub fn new(opener: Opener, cache: Arc<ObjectCache>, queue: Queue) -> Arc<Self> {
         let api_server = ApiServerWatch::new(&opener, Arc::clone(&cache.api_server));
         let (refusals, probes) = (EventMessages::of_refusals(&opener), EventMessages::of_probes(&opener));
+        let autoscalers = Autoscalers::new(&opener);
         Arc::new(Self {
             opener,
             cache,
@@ -135,6 +140,7 @@ impl Watches {
             api_server,
             refusals,
             probes,
+            autoscalers,
             outsiders: Outsiders::default(),
         })
     }
@@ -148,6 +154,10 @@ impl Watches {
         self.tasks.spawn("the watch of events", async move {
             let (opener, cache, queue) = (&watches.opener, &watches.cache, &watches.queue);
             tokio::join!(watches.refusals.follow(opener, cache, queue), watches.probes.follow(opener, cache, queue));
+        });
+        let watches = Arc::clone(self);
+        self.tasks.spawn("the watch of autoscalers of other owners", async move {
+            watches.autoscalers.follow(&watches.opener, &watches.cache, &watches.queue).await;
         });
         let watches = Arc::clone(self);
         self.tasks.spawn("the watch of the API server's addresses", async move {
@@ -180,8 +190,8 @@ impl Watches {
         *end.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Ends the watches of kinds that engines bring and that are not served like this
-    /// any more. What was known of such a kind is forgotten: its objects may be gone.
+    /// Ends the watches of engines' kinds that are no longer served in this way. The cache
+    /// of such a kind is cleared: its objects may be gone.
     pub fn end_unserved(&self, is_served: impl Fn(&Watched) -> bool) {
         let mut kinds = self.lock();
         let unserved = kinds.values().filter(|watch| !watch.always && !is_served(&watch.kind));
@@ -217,9 +227,9 @@ impl Watches {
         all.into_iter().nth(good.unwrap_or_default())
     }
 
-    /// The kinds that are still waited for: those that we may not read, or that
-    /// are not served, hold up nothing but themselves, and neither does a kind of an
-    /// engine that cannot be listed, for whatever reason.
+    /// The kinds that a start still waits for. Kinds that we may not read or that are not
+    /// served delay only themselves, as do engines' kinds that cannot be listed, whatever
+    /// the reason.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let waits = |health: &Health, always: bool| match health.state() {
@@ -239,7 +249,8 @@ impl Watches {
     pub fn always(&self) -> Vec<Arc<Health>> {
         let kinds = self.lock();
         let always = kinds.values().filter(|watch| watch.always).map(|watch| Arc::clone(&watch.health));
-        always.chain([Arc::clone(&self.refusals.health), Arc::clone(&self.probes.health)]).collect()
+        let apart = [&self.refusals.health, &self.probes.health, &self.autoscalers.health];
+        always.chain(apart.map(Arc::clone)).collect()
     }
 
     /// The watches that only engines need.
@@ -315,9 +326,9 @@ impl Watches {
         self.wake(wake);
     }
 
-    /// An object that this watch is to take. Two engines may write one kind in two
-    /// versions, in which the same fields may look different: each object is taken in the
-    /// version in which it was written, if that is watched.
+    /// The object, if it belongs to this watch. Two engines may write one kind in two
+    /// versions with different fields: each object belongs to the watch of the version in
+    /// which it was written, if there is one.
     fn own(&self, watch: &Watch, object: &Lean) -> Result<(ObjectKey, Value), ObjectKey> {
         let ApiResource { group, kind, version, .. } = &watch.kind.resource;
         let object = object.value();

@@ -1,9 +1,9 @@
 //! Access to namespaces of teams beside that of AITeams: people and groups that a
 //! ClusterRoleBinding lets read Secrets or write everywhere.
 //!
-//! It listens to the watches of both kinds and keeps only what is told: of a role what
-//! it lets, of a binding its role and the first of those it names. What is not of
-//! either is dropped at once.
+//! It listens to the watches of both kinds and keeps only what it reports: what a role
+//! allows, and the role and first subject of a binding. Everything else is dropped at
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,8 @@ use super::Lean;
 const NAMED: usize = 5;
 const SUBJECTS: usize = 2;
 
-/// Groups of Kubernetes that everybody or every pod is in; all other `system:*` are
-/// parts of the control plane.
+/// Groups of Kubernetes that contain everybody or every pod; all other `system:*` groups
+/// are parts of the control plane.
 const EVERYBODY: [&str; 3] = ["system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
 
 /// The resources in namespaces of teams, by group.
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_reach_into_a_team_are_told_apart() {
+    fn rights_that_reach_into_a_team_are_distinguished() {
         for (group, resource, verb, says) in [
             ("", "secrets", "get", Some("reads Secrets")),
             ("*", "secrets", "list", Some("reads Secrets")),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_change_of_what_is_told_wakes_anybody() {
+    async fn only_a_change_of_the_report_enqueues_a_request() {
         let outsiders = Outsiders::default();
         let woken =
             async || tokio::time::timeout(std::time::Duration::ZERO, outsiders.changed.notified()).await.is_ok();
@@ -333,7 +333,7 @@ mod tests {
         give(&outsiders, role("edit", "", "pods", "delete"));
         give(&outsiders, role("view", "", "pods", "get"));
         bind(&outsiders, binding("a", "view", &[("User", "ana")]));
-        assert!(!woken().await, "nothing else is told");
+        assert!(!woken().await, "nothing else is reported");
         // A list in which it is not any more.
         outsiders.take("ClusterRoleBinding", &watcher::Event::Init);
         outsiders.take("ClusterRoleBinding", &watcher::Event::InitApply(binding("a", "view", &[("User", "ana")])));

@@ -1,8 +1,8 @@
 //! The items of a list, one by one while its body is read: a page holds hundreds of
-//! objects, and as a whole it would take several times the room of its text.
+//! objects, and as a whole would take several times the memory of its text.
 //!
-//! What whoever asked for the list gets is the same list without the items that were
-//! taken out of it. Nothing is known here of what the items are.
+//! The caller gets the same list without the items that were taken out. The items are not
+//! interpreted here.
 
 use bytes::Bytes;
 use futures::stream;
@@ -15,9 +15,9 @@ use tokio::sync::mpsc::Sender;
 /// How much room the next item finds that came after a large one.
 const USUAL: usize = 16 * 1024;
 
-/// The body of a list without its items, which are sent on as they come. An item that
-/// cannot be read stays in the list, so that whoever reads that says why. The turn is
-/// kept until the body is read.
+/// The body of a list without its items, which are sent on as they arrive. An unreadable
+/// item stays in the list, so that its reader reports the cause. The turn is kept until
+/// the body is read.
 pub fn without_items<K, B, T>(body: B, items: Sender<Box<K>>, turn: T) -> UnsyncBoxBody<Bytes, B::Error>
 where
     K: DeserializeOwned + Send + 'static,

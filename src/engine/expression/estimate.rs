@@ -1,9 +1,9 @@
-//! What an expression costs at most, told from its tree before it is ever
-//! evaluated, as the API server does with the rules of definitions.
+//! The highest cost of an expression, estimated from its tree before it is evaluated,
+//! as the API server does for the rules of definitions.
 //!
-//! The steps are those that [`evaluate`](super::evaluate) counts, and every
-//! arm here has its counterpart there: both are changed together. What is not
-//! known of a value is taken for the most that the evaluation lets pass.
+//! The steps are those that [`evaluate`](super::evaluate) counts. Every arm here has its
+//! counterpart there: change both together. An unknown size counts as the largest that
+//! the evaluation accepts.
 
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 

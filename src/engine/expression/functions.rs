@@ -1,9 +1,9 @@
 //! The functions that expressions may call: the closed list of them, what each
 //! costs and can yield at most, and the few that are Strata's own.
 //!
-//! Cost and result are told from the sizes of the arguments alone. The estimate
-//! asks with the most that they can be, the evaluation with what they are, so
-//! the one is never below the other: every figure here grows with the sizes.
+//! Cost and result depend on the sizes of the arguments alone. The estimate uses the
+//! largest possible sizes, the evaluation the actual ones. Every figure here grows with
+//! the sizes, so the estimate is never below the evaluation.
 
 use std::sync::{Arc, LazyLock};
 

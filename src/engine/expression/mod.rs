@@ -1,12 +1,11 @@
 //! One CEL expression: compiled once, checked, evaluated any number of times.
 //!
-//! Nobody but this module and those below it runs the `cel` crates, and here is
-//! what guards against them. An expression is bounded in length and depth, and
-//! in what it may cost: that is told when it is compiled, from the most that its
-//! inputs can be ([`bounds`], `estimate`), and counted when it is evaluated
-//! (`evaluate`), by the same figures. So no text holds a thread for long, takes
-//! much memory, or overflows a stack. The crates can panic too: evaluation runs
-//! under `catch_unwind`, for which no profile may say `panic = "abort"`.
+//! Only this module and those below it run the `cel` crates, and they guard against
+//! them. An expression is bounded in length, depth and cost. The cost is estimated at
+//! compile time from the largest possible inputs ([`bounds`], `estimate`), and counted
+//! during evaluation (`evaluate`), by the same figures. So no text occupies a thread for
+//! long, takes much memory, or overflows a stack. The crates can panic too: evaluation
+//! runs under `catch_unwind`, so no profile may set `panic = "abort"`.
 
 pub mod bounds;
 mod call;

@@ -103,7 +103,7 @@ fn nesting_is_bounded_before_the_stack_is() {
 }
 
 #[test]
-fn failures_are_told_in_words() {
+fn failures_are_reported_in_words() {
     for source in ["1 / 0", "'a' + 1", "list[9]", "count.name", "9223372036854775807 + 1", "[1] < 2", "{1: 2}", "b'a'"]
     {
         let error = evaluate(source).unwrap_err().to_string();

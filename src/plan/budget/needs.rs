@@ -1,6 +1,6 @@
 //! What the engines of a namespace need of its quota: the pods of their
 //! objects, with one more of each Deployment that rolls over, and their
-//! volumes. Pods that another operator makes of a custom resource are not seen.
+//! volumes. Pods that another operator makes of a custom resource are not counted.
 
 use std::collections::BTreeMap;
 

@@ -227,7 +227,7 @@ fn without_together_each_capability_has_an_instance() {
 }
 
 #[test]
-fn engines_that_need_more_than_there_is_are_told_both_numbers() {
+fn engines_over_the_share_are_reported_with_both_numbers() {
     let pods = "objects: [{id: server, template: {apiVersion: apps/v1, kind: Deployment, metadata: {name: own}, spec: {
         selector: {matchLabels: {a: b}}, strategy: {type: Recreate}, template: {metadata: {labels: {a: b}}, spec: {
           securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: a, image: x,

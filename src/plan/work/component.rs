@@ -10,6 +10,7 @@ use super::values::references;
 use super::{Detail, ResolvedSpec, WorkFacts, data, invalid, pod};
 use crate::api::work::{Component, ComponentSpec};
 use crate::api::{Issue, Layer};
+use crate::plan::prefixes::doubled_owner;
 
 /// The resolved spec of a component: nothing is written for it.
 pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
@@ -19,7 +20,10 @@ pub fn draft(component: &Component, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
     pod::any_size("spec.size", &spec.size, facts)?;
     let digest = digest(spec, &image, facts);
     let name = component.metadata.name.as_deref().unwrap_or_default();
-    let advice = datasets(spec, data::User::Component { name, digest: &digest, pinned: None }, facts)?;
+    let lacking = datasets(spec, data::User::Component { name, digest: &digest, pinned: None }, facts)?;
+    let owner = spec.owner.as_deref().and_then(|owner| doubled_owner(owner, "component", &facts.plan.prefixes));
+    let advice: Vec<String> = owner.into_iter().chain(lacking).collect();
+    let advice = (!advice.is_empty()).then(|| advice.join(". "));
     Ok(ResolvedSpec { detail: Detail::Component { image, digest, advice }, ..ResolvedSpec::default() })
 }
 
@@ -62,7 +66,7 @@ pub fn words(spec: &ComponentSpec, whose: &str) -> Result<(), Issue> {
 /// project, which may have one of the name or not: that is only advice.
 fn datasets(spec: &ComponentSpec, user: data::User<'_>, facts: &WorkFacts<'_>) -> Result<Option<String>, Issue> {
     if facts.namespace.layer != Layer::Shared {
-        return data::given("spec.datasets", &spec.datasets, user, facts).map(|_| None);
+        return data::named("spec.datasets", &spec.datasets, user, facts).map(|_| None);
     }
     let shared = facts.shared();
     let absent = spec.datasets.iter().filter(|name| matches!(facts.neighbours.dataset(&shared, name), Ok(None)));
@@ -142,8 +146,25 @@ mod tests {
         let draft = drafted("fraud--shared", "{image: train, datasets: [cards, mine]}").unwrap();
         let advice = "fraud--shared has no dataset mine. Each namespace where the component runs needs its own dataset \
                       of that name";
-        let Detail::Component { image, advice: Some(told), .. } = &draft.detail else { panic!("{draft:?}") };
-        assert_eq!((image.as_str(), told.as_str()), ("registry.example.com/own/train:2", advice));
+        let Detail::Component { image, advice: Some(text), .. } = &draft.detail else { panic!("{draft:?}") };
+        assert_eq!((image.as_str(), text.as_str()), ("registry.example.com/own/train:2", advice));
+    }
+
+    #[test]
+    fn an_owner_with_the_prefix_is_advised_to_leave_it_out() {
+        let scene = Scene::new().prefixed("oidc:");
+        let of = |owner: &str| {
+            let component = component(&format!("{{image: python, owner: '{owner}'}}"));
+            let draft = scene.facts("fraud--chargeback", |facts| draft(&component, facts)).unwrap();
+            let Detail::Component { advice, .. } = draft.detail else { panic!("no component") };
+            advice
+        };
+        assert_eq!(of("ana"), None);
+        assert_eq!(
+            of("oidc:ana").unwrap(),
+            "spec.owner 'oidc:ana' begins with the prefix oidc:, which Strata adds itself, and cannot be changed. Create \
+             another component with the owner ana, and delete this one"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Secret of a name made for it, in Live by listing the component as it was looked at.
 
 use super::{Lookup, WorkFacts, invalid};
+use crate::api::status::READY;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, UsedBy};
 use crate::api::{Issue, Layer, Reason};
@@ -78,14 +79,82 @@ pub fn given(
     user: User<'_>,
     facts: &WorkFacts<'_>,
 ) -> Result<Vec<MountedInputs>, Issue> {
-    let given = names.iter().map(|name| {
+    let given = named(field, names, user, facts)?;
+    names
+        .iter()
+        .try_for_each(|name| find(name, facts)?.map_or(Ok(()), |found| mountable(&found.dataset, name, facts)))?;
+    Ok(given)
+}
+
+/// The datasets that something names, whether or not their volumes can be mounted now.
+pub fn named(
+    field: &str,
+    names: &[String],
+    user: User<'_>,
+    facts: &WorkFacts<'_>,
+) -> Result<Vec<MountedInputs>, Issue> {
+    let resolved = names.iter().map(|name| {
         let found = find(name, facts)?.ok_or_else(|| {
             let places = format!("neither {} nor {}", facts.namespace.name, facts.shared());
             invalid(format!("{field} names dataset '{name}', which exists in {places}. Create it first"))
         })?;
         one(field, name, &found, user, facts)
     });
-    given.collect()
+    resolved.collect()
+}
+
+/// Whether the volume of a dataset is its own, as its status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owned<'a> {
+    /// It is, or the dataset has none.
+    Yes,
+    /// Nothing is known of it yet.
+    Unknown,
+    /// The claim of its name belongs to another owner, in the words of the dataset.
+    Anothers(&'a str),
+}
+
+/// Whether the volume of the dataset is its own. Its settings lead to its claim, so there
+/// are none while that belongs to another owner.
+#[must_use]
+pub fn owned(dataset: &Dataset) -> Owned<'_> {
+    if dataset.spec.volume.is_none() {
+        return Owned::Yes;
+    }
+    let Some(status) = &dataset.status else { return Owned::Unknown };
+    let conflict = |known: &&crate::api::Condition| known.type_ == READY && known.reason == Reason::Conflict.name();
+    if let Some(ready) = status.conditions.iter().find(conflict) {
+        return Owned::Anothers(&ready.message);
+    }
+    if status.volume.is_some() || !status.connections.is_empty() { Owned::Yes } else { Owned::Unknown }
+}
+
+/// That no pod gets a claim which the operator did not make for the dataset.
+pub fn mountable(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
+    if !facts.neighbours.have_status() {
+        return Ok(());
+    }
+    let here = &facts.namespace.name;
+    let (reason, message) = match owned(dataset) {
+        Owned::Yes => return Ok(()),
+        Owned::Unknown => (
+            Reason::Progressing,
+            format!("dataset {here}/{name} has no volume yet. If this lasts, see the status of the dataset"),
+        ),
+        Owned::Anothers(message) => {
+            (Reason::Conflict, format!("the volume of dataset {here}/{name} is not mounted: {message}"))
+        }
+    };
+    Err(Issue::new(reason, message))
+}
+
+/// The first of these datasets whose claim belongs to another owner.
+#[must_use]
+pub fn conflict(names: &[String], facts: &WorkFacts<'_>) -> Option<Issue> {
+    let mut found = names.iter().filter_map(|name| Some((find(name, facts).ok()??, name)));
+    found.find_map(|(found, name)| {
+        mountable(&found.dataset, name, facts).err().filter(|why| why.reason == Reason::Conflict)
+    })
 }
 
 fn one(field: &str, name: &str, found: &Found, user: User<'_>, facts: &WorkFacts<'_>) -> Result<MountedInputs, Issue> {

@@ -1,5 +1,7 @@
 //! Who is given what of a dataset, in a Workspace and in Live.
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::plan::work::fixtures::Scene;
 
@@ -105,4 +107,43 @@ fn one_that_stands_for_another_has_its_address() {
     let nobody = scene().dataset(LIVE, "none", "{usedBy: []}");
     let refused = nobody.facts(LIVE, |facts| find("none", facts).map(|_| ())).unwrap_err();
     assert!(refused.message.contains("neither `uri` nor `volume`"), "{}", refused.message);
+}
+
+/// A status of a dataset in Conflict.
+fn in_conflict() -> Value {
+    json!({"conditions": [{"type": "Ready", "status": "False", "reason": "Conflict",
+        "message": "PersistentVolumeClaim dataset-rows exists", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "volume": "u"})
+}
+
+#[test]
+fn claim_of_another_owner_is_mounted_by_nobody() {
+    let rows = || scene().dataset(WORKSPACE, "rows", "{volume: {size: 1Gi}}");
+    let one = digest("1");
+    for user in [User::Person, component(&one)] {
+        let refused =
+            given_to(&rows().reported(WORKSPACE, "rows", in_conflict()), WORKSPACE, user, "rows").unwrap_err();
+        assert_eq!(
+            refused,
+            "Conflict: the volume of dataset fraud--chargeback/rows is not mounted: PersistentVolumeClaim dataset-rows \
+             exists"
+        );
+        // Before its first report nobody knows whose the claim of its name is.
+        let refused = given_to(&rows().reported(WORKSPACE, "rows", Value::Null), WORKSPACE, user, "rows").unwrap_err();
+        assert!(
+            refused.starts_with("Progressing: dataset fraud--chargeback/rows has no volume yet. If this lasts"),
+            "{refused}"
+        );
+        for status in [json!({"volume": "u"}), json!({"connections": {"DATASET_ROWS_PATH": "/data/rows"}})] {
+            let mounted = given_to(&rows().reported(WORKSPACE, "rows", status), WORKSPACE, user, "rows").unwrap();
+            assert_eq!(mounted.claim.as_deref(), Some("dataset-rows"));
+        }
+    }
+    // An address is no volume, whatever is reported.
+    let open = scene().reported("fraud--shared", "open", in_conflict());
+    assert!(given_to(&open, WORKSPACE, User::Person, "open").is_ok());
+    // A component names it all the same: only what runs mounts it.
+    let scene = rows().reported(WORKSPACE, "rows", in_conflict());
+    let names = ["rows".to_owned()];
+    assert!(scene.facts(WORKSPACE, |facts| named("spec.datasets", &names, User::Person, facts)).is_ok());
 }

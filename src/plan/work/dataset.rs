@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Detail, ResolvedSpec, WorkFacts, data, invalid};
-use crate::api::quantity::Amount;
 use crate::api::work::Dataset;
 use crate::api::work::dataset::{AccessMode, Volume};
 use crate::api::{Issue, Layer};
 use crate::engine::work::{DatasetInputs, VolumeInputs, WorkInputs};
-use crate::plan::NamespacePlan;
-use crate::plan::settings::{LARGEST, LeftOut, bytes};
+use crate::plan::settings::{KEPT, LARGEST, LeftOut, Settings, Side, bytes};
+use crate::plan::{NamespacePlan, volume};
 
 /// The longest setting.
 pub const VALUE: usize = 1024;
@@ -46,12 +45,10 @@ pub fn draft(dataset: &Dataset, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, I
     apart(addressed, &name, &connections, facts)?;
     fits(&name, &connections, facts)?;
     let volume = dataset.spec.volume.as_ref().map(|volume| inputs(volume, &claim(&name), facts)).transpose()?;
-    let (volume, advice) = volume.unzip();
     let detail = Detail::Dataset {
         reach: reach(&name, &connections, facts),
         connections,
         claim: volume.as_ref().map(|_| claim(&name)),
-        advice: advice.flatten(),
     };
     let work = WorkInputs { dataset: Some(DatasetInputs { name, volume }), ..WorkInputs::default() };
     Ok(ResolvedSpec { work, write: true, detail, ..ResolvedSpec::default() })
@@ -74,30 +71,50 @@ fn places<'a>(facts: &'a WorkFacts<'_>) -> impl Iterator<Item = &'a NamespacePla
     all.chain(Some(facts.namespace).filter(move |_| !of_shared))
 }
 
-/// That no namespace is filled up by what is new in this dataset: those that are
-/// there already keep their place.
+/// That a namespace is not filled up by what is new in this dataset: those that are
+/// there already keep their place. One of Shared is refused where no namespace has room
+/// for it: a full one takes it from no other.
 fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Issue> {
-    let (new, me) = (bytes(settings), (facts.namespace.name.clone(), name.to_owned()));
-    for place in places(facts) {
-        let known = &place.datasets;
-        let there = known.values.iter().filter(|(key, _)| !settings.contains_key(*key));
-        let others: usize = there.map(|(key, value)| key.len() + value.len()).sum();
-        let shadowed = matches!(known.left_out.get(&me), Some(LeftOut::Shadowed(_)));
+    let here = &facts.namespace.name;
+    let (side, me) = (side(facts), (here.clone(), name.to_owned()));
+    let is_full = |known: &Settings| {
+        let before = known.values.iter().filter(|(key, _)| settings.contains_key(*key));
+        let before: usize = before.map(|(key, value)| key.len() + value.len()).sum();
         // A planned dataset stays, and is judged by the settings that the team left out.
         let grows = settings.iter().any(|(key, value)| known.values.get(key) != Some(value));
-        if grows && !shadowed && others + new > LARGEST {
-            return Err(too_large(new, &place.name));
-        }
+        let shadowed = matches!(known.left_out.get(&me), Some(LeftOut::Shadowed(_)));
+        let others = known.taken(side).saturating_sub(before);
+        grows && !shadowed && others + bytes(settings) > known.room(side)
+    };
+    let places: Vec<&NamespacePlan> = places(facts).collect();
+    if places.is_empty() || !places.iter().all(|place| is_full(&place.datasets)) {
+        return Ok(());
     }
-    Ok(())
+    let names: Vec<String> = places.iter().map(|place| place.name.clone()).collect();
+    Err(too_large(bytes(settings), &names, side, false))
 }
 
-/// The message for settings without room.
+/// Whose the datasets of this namespace are to those who find them.
+fn side(facts: &WorkFacts<'_>) -> Side {
+    if facts.namespace.layer == Layer::Shared { Side::Shared } else { Side::Own }
+}
+
+/// The message for settings without room in these namespaces, whether or not others have them.
 #[must_use]
-pub fn too_large(new: usize, place: &str) -> Issue {
+pub fn too_large(new: usize, places: &[String], side: Side, elsewhere: bool) -> Issue {
+    let place = places.first().map_or("", String::as_str);
+    let more = match places.len() {
+        0 | 1 => String::new(),
+        all => format!(" and of {} more", all - 1),
+    };
+    let (whose, remove) = match side {
+        Side::Own => ("the namespace's own", format!("datasets of {place}")),
+        Side::Shared => ("Shared's", format!("datasets of Shared or {place}")),
+    };
+    let rest = if elsewhere { ". Other namespaces have them" } else { "" };
     invalid(format!(
-        "`connections` of {place} has no room for the {new} bytes of settings of this dataset: all datasets there may \
-         have {LARGEST} together. Remove splits here, or datasets without users"
+        "`connections` of {place}{more} has no room for the {new} bytes of settings of this dataset: of {LARGEST} bytes \
+         {KEPT} are kept for {whose} datasets, and the rest is taken{rest}. Remove splits here, or {remove} without users"
     ))
 }
 
@@ -205,22 +222,10 @@ fn namesakes(key: &str) -> Vec<String> {
     rest.match_indices('_').map(|(end, _)| rest[..end].replace('_', "-")).collect()
 }
 
-/// The volume as it is asked for, and advice where it stays larger. What cannot
-/// change of an existing one stays.
-fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(VolumeInputs, Option<String>), Issue> {
-    let live = (facts.live)("PersistentVolumeClaim", claim).map(|live| live["spec"].clone()).unwrap_or_default();
-    let (mut wanted, mode) = (volume.size.0.clone(), volume.access_mode.name());
-    let mut advice = None;
-    if let Some(size) = live["resources"]["requests"]["storage"].as_str()
-        && let (Ok(has), Ok(asked)) = (Amount::parse(size), Amount::parse(&wanted))
-        && asked < has
-    {
-        advice = Some(format!(
-            "spec.volume.size is {wanted}, less than the {size} of volume {claim}, which is kept: a volume can only \
-             grow"
-        ));
-        size.clone_into(&mut wanted);
-    }
+/// The volume as it is asked for. What cannot change of an existing one stays.
+fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<VolumeInputs, Issue> {
+    let there = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
+    let (live, mode) = (&there["spec"], volume.access_mode.name());
     if let Some(has) = live["accessModes"][0].as_str()
         && has != mode
     {
@@ -244,7 +249,8 @@ fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<(Volume
              give the dataset another name"
         )));
     }
-    Ok((VolumeInputs { size: wanted, class, access_mode: mode.to_owned() }, advice))
+    let size = volume::kept(&volume.size.0, &there);
+    Ok(VolumeInputs { size, class, access_mode: mode.to_owned() })
 }
 
 /// Whether the volume of a dataset waits for its first pod: a claim of most

@@ -46,7 +46,7 @@ fn data_is_reached_by_settings_of_its_name() {
     ] {
         let draft = drafted(&scene(), "fraud--chargeback", "big-data", spec).unwrap();
         assert!(draft.write);
-        let Detail::Dataset { connections, claim: found, advice: None, reach } = draft.detail else { panic!("{spec}") };
+        let Detail::Dataset { connections, claim: found, reach } = draft.detail else { panic!("{spec}") };
         assert_eq!((connections, found), (expected, claim));
         assert_eq!(reach.awaited.as_deref(), Some("fraud--chargeback"));
     }
@@ -72,14 +72,9 @@ fn volume_takes_the_class_of_its_access_mode_once() {
             VolumeInputs { size: size.to_owned(), class: Some(class.to_owned()), access_mode: mode.to_owned() };
         assert_eq!(found, expected, "{spec}");
     }
-    // A smaller size than the existing volume is reported, but the dataset is ready.
+    // A smaller size than that of the existing volume does not hold the dataset.
     let draft = drafted(&there("old"), "fraud--chargeback", "data", "{volume: {size: 5Gi}}").unwrap();
     assert_eq!(draft.work.dataset.unwrap().volume.unwrap().size, "10Gi");
-    let Detail::Dataset { advice: Some(advice), .. } = draft.detail else { panic!("no advice") };
-    assert_eq!(
-        advice,
-        "spec.volume.size is 5Gi, less than the 10Gi of volume dataset-data, which is kept: a volume can only grow"
-    );
     for (spec, message) in [
         (
             "{volume: {size: 10Gi, accessMode: ReadWriteOnce}}",
@@ -166,7 +161,7 @@ fn a_newcomer_takes_nothing_from_an_older_dataset() {
 }
 
 #[test]
-fn a_setting_is_whole_or_its_length_is_told() {
+fn a_setting_is_whole_or_its_length_is_reported() {
     let spec =
         |length: usize| format!("{{uri: 's3://{}', splits: {{train: {}}}}}", "b".repeat(length), "t".repeat(512));
     let fits = drafted(&scene(), "fraud--shared", "big", &spec(506)).unwrap();
@@ -179,18 +174,41 @@ fn a_setting_is_whole_or_its_length_is_told() {
     );
 }
 
+fn filled(places: &[&str], side: Side) -> Scene {
+    let full: Vec<(String, String)> = (0..640).map(|number| (format!("S{number:04}"), "x".repeat(1019))).collect();
+    places.iter().fold(scene(), |scene, place| scene.filled(place, side, &full))
+}
+
 #[test]
 fn what_does_not_fit_says_so_and_takes_no_others_place() {
-    let full: Vec<(String, String)> = (0..640).map(|number| (format!("S{number:04}"), "x".repeat(1019))).collect();
-    let scene = scene().given(full.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let large = format!("{{uri: 's3://{}'}}", "b".repeat(400));
-    for namespace in ["fraud--shared", "fraud--chargeback"] {
-        let message = drafted(&scene, namespace, "more", &large).unwrap_err();
-        assert!(message.starts_with("`connections` of fraud--chargeback has no room for the 4"), "{message}");
-    }
+    let own = filled(&["fraud--chargeback"], Side::Own);
+    let message = drafted(&own, "fraud--chargeback", "more", &large).unwrap_err();
+    assert!(message.starts_with("`connections` of fraud--chargeback has no room for the 4"), "{message}");
+    assert!(message.ends_with("Remove splits here, or datasets of fraud--chargeback without users"), "{message}");
+    assert!(drafted(&own, "fraud--chargeback--live", "more", &large).is_ok());
     // Existing settings stay when the status is written again.
-    let there = scene.given([("DATASET_THERE_URI", "s3://there")]);
+    let there = own.given([("DATASET_THERE_URI", "s3://there")]);
     assert!(drafted(&there, "fraud--chargeback", "there", "{uri: 's3://there'}").is_ok());
+}
+
+#[test]
+fn a_filled_namespace_takes_nothing_from_the_others() {
+    let large = format!("{{uri: 's3://{}'}}", "b".repeat(400));
+    // Members fill their Workspace: Shared has its half there.
+    let own = filled(&["fraud--chargeback"], Side::Own);
+    assert!(drafted(&own, "fraud--shared", "more", &large).is_ok());
+    // Shared fills all of them: each has its half, and more of Shared has no room anywhere.
+    let all = filled(&["fraud--chargeback", "fraud--chargeback--live"], Side::Shared);
+    assert!(drafted(&all, "fraud--chargeback", "more", &large).is_ok());
+    assert_eq!(
+        drafted(&all, "fraud--shared", "more", &large).unwrap_err(),
+        "`connections` of fraud--chargeback and of 1 more has no room for the 421 bytes of settings of this dataset: of \
+         655360 bytes 327680 are kept for Shared's datasets, and the rest is taken. Remove splits \
+         here, or datasets of Shared or fraud--chargeback without users"
+    );
+    // One of them has room.
+    assert!(drafted(&filled(&["fraud--chargeback"], Side::Shared), "fraud--shared", "more", &large).is_ok());
 }
 
 #[test]

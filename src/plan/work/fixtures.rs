@@ -10,7 +10,7 @@ use crate::api::BlueprintSpec;
 use crate::api::team::AITeam;
 use crate::api::work::{Component, Dataset, Pipeline, Run};
 use crate::engine::Catalogue;
-use crate::plan::settings::LeftOut;
+use crate::plan::settings::{LeftOut, Side};
 use crate::plan::{ExtraObject, Facts, Plan, ServedKinds, plan};
 
 /// Two sizes for devices that no node has both of, and three for any node.
@@ -44,6 +44,7 @@ pub(crate) struct Scene {
     live: BTreeMap<(String, String), Value>,
     newer: usize,
     retained: bool,
+    reported: bool,
 }
 
 fn key(first: &str, second: &str) -> (String, String) {
@@ -71,6 +72,7 @@ impl Scene {
             live: BTreeMap::new(),
             newer: 0,
             retained: false,
+            reported: false,
         }
     }
 
@@ -81,6 +83,14 @@ impl Scene {
 
     pub(crate) fn dataset(mut self, namespace: &str, name: &str, text: &str) -> Self {
         self.datasets.insert(key(namespace, name), dataset(namespace, name, 0, text));
+        self
+    }
+
+    /// A dataset that has reported this status.
+    pub(crate) fn reported(mut self, namespace: &str, name: &str, status: Value) -> Self {
+        let dataset = self.datasets.get_mut(&key(namespace, name)).unwrap();
+        dataset.status = serde_json::from_value(status).unwrap();
+        self.reported = true;
         self
     }
 
@@ -103,6 +113,12 @@ impl Scene {
                 None => share.granted.remove(&device),
             };
         }
+        self
+    }
+
+    /// Where the API server puts this before the names of people.
+    pub(crate) fn prefixed(mut self, user: &str) -> Self {
+        user.clone_into(&mut self.plan.prefixes.user);
         self
     }
 
@@ -133,6 +149,19 @@ impl Scene {
         let settings: Vec<_> = settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         for place in &mut self.plan.namespaces {
             place.datasets.values.extend(settings.clone());
+        }
+        self
+    }
+
+    /// A namespace with these settings, all of one side.
+    pub(crate) fn filled(mut self, namespace: &str, side: Side, settings: &[(String, String)]) -> Self {
+        for place in self.plan.namespaces.iter_mut().filter(|place| place.name == namespace) {
+            place.datasets.values.extend(settings.iter().cloned());
+            let taken = crate::plan::settings::bytes(&place.datasets.values);
+            match side {
+                Side::Own => place.datasets.own = taken,
+                Side::Shared => place.datasets.shared = taken,
+            }
         }
         self
     }
@@ -184,6 +213,10 @@ impl ObjectLookup for Scene {
 
     fn ended_after(&self, _: &str, _: &Run, number: usize) -> bool {
         self.newer >= number
+    }
+
+    fn have_status(&self) -> bool {
+        self.reported
     }
 }
 

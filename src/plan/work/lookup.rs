@@ -67,6 +67,10 @@ pub trait ObjectLookup {
     fn credentials(&self, _namespace: &str) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
+    /// Whether they have a status: objects of files have none.
+    fn have_status(&self) -> bool {
+        false
+    }
     /// How many other workbenches of its owner are older, in its namespace, counted up to
     /// a limit.
     fn older_workbenches(&self, _namespace: &str, _workbench: &Workbench, _limit: usize) -> usize {

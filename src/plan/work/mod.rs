@@ -4,6 +4,7 @@
 //! Pure: no client, no clock. An object that cannot be as it asks is held, with
 //! a message that names both sides: nothing of it is started, changed or removed.
 
+pub mod autoscaler;
 pub mod component;
 pub mod data;
 pub mod dataset;
@@ -130,8 +131,6 @@ pub enum Detail {
         reach: dataset::Reach,
         /// The claim of its volume.
         claim: Option<String>,
-        /// Advice: differences from the spec that do not block readiness.
-        advice: Option<String>,
     },
     /// Of a workbench.
     Workbench(workbench::WorkbenchDetail),
@@ -155,7 +154,7 @@ pub enum Detail {
         /// The component of the monitor as it is pinned.
         monitored: Option<UsedBy>,
         /// Why the monitor may not have its datasets.
-        unlisted: Option<String>,
+        withheld: Option<Issue>,
     },
 }
 

@@ -55,7 +55,7 @@ pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSp
             failed: decision.failed,
             releasing: decision.releasing,
             monitored: monitor.pinned,
-            unlisted: monitor.unlisted,
+            withheld: monitor.withheld,
         },
         ..ResolvedSpec::default()
     })
@@ -149,6 +149,7 @@ fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, I
     if dataset.spec.read_only || volume.access_mode == AccessMode::ReadOnlyMany {
         return Err(refused("that dataset is read-only. Choose one that is writable"));
     }
+    data::mountable(&dataset, name, facts)?;
     let mounted = data::mounted(&dataset, name);
     Ok(CaptureInputs {
         percent: capture.percent,
@@ -167,7 +168,7 @@ struct Monitored {
     /// The component as it was when the service first named it.
     pinned: Option<UsedBy>,
     /// Why it may not have its datasets.
-    unlisted: Option<String>,
+    withheld: Option<Issue>,
 }
 
 /// The component is pinned when the service first names it. One that was changed in
@@ -204,8 +205,8 @@ fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -
     let user = data::User::Component { name, digest: &digest, pinned: Some(&pinned) };
     let datasets = match data::given(&of("spec.datasets"), &component.spec.datasets, user, facts) {
         Ok(datasets) => datasets,
-        Err(hold) if hold.reason == Reason::NotListed => {
-            return Ok(Monitored { inputs: None, pinned: Some(pinned), unlisted: Some(hold.message) });
+        Err(hold) if matches!(hold.reason, Reason::NotListed | Reason::Conflict) => {
+            return Ok(Monitored { inputs: None, pinned: Some(pinned), withheld: Some(hold) });
         }
         Err(hold) => return Err(hold),
     };
@@ -216,7 +217,7 @@ fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -
         datasets,
         sized,
     };
-    Ok(Monitored { inputs: Some(inputs), pinned: Some(pinned), unlisted: None })
+    Ok(Monitored { inputs: Some(inputs), pinned: Some(pinned), withheld: None })
 }
 
 fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -> StepInputs {

@@ -119,6 +119,26 @@ fn a_monitor_is_a_component_of_shared() {
 }
 
 #[test]
+fn monitor_with_a_claim_of_another_owner_goes_alone() {
+    let message = "PersistentVolumeClaim dataset-calls exists";
+    let ready = serde_json::json!({"type": "Ready", "status": "False", "reason": "Conflict", "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let stage = Stage::new()
+        .with_component("abc--shared/drift", "{image: scipy, datasets: [calls]}")
+        .with_dataset("abc--p--live/calls", "{volume: {size: 1Gi}}")
+        .with_status("abc--p--live/calls", serde_json::json!({"conditions": [ready]}));
+    // What serves goes on, and so do its releases.
+    let plan = plan(&stage, "monitor: {component: drift, every: 15m}");
+    assert_eq!(plan.hold, None);
+    let Detail::ModelService { withheld: Some(why), .. } = &plan.draft.detail else { panic!("it is monitored") };
+    assert_eq!(why.reason, Reason::Conflict);
+    assert!(why.message.ends_with(message), "{why}");
+    assert_eq!(plan.draft.work.service.unwrap().monitor, None);
+    // Its pods would have the claim.
+    assert!(held(&stage, "capture: {dataset: calls, percent: 1}").contains(message));
+}
+
+#[test]
 fn how_often_is_spread_over_the_hour() {
     assert_eq!(cron(5, 3), "3-59/5 * * * *");
     assert_eq!(cron(30, 61), "1-59/30 * * * *");

@@ -9,9 +9,9 @@ use crate::api::work::Pipeline;
 use crate::api::work::pipeline::PipelineSpec;
 use crate::engine::work::{RunInputs, ScheduleInputs, WorkInputs};
 
-/// How many seconds a Job of a schedule stays at least after its end, so that its end is
-/// seen and reported.
-const SEEN: i64 = 60;
+/// How many seconds a Job of a schedule stays at least after its end, so that its end can
+/// be reported.
+const MIN_TTL: i64 = 60;
 
 /// The resolved spec of a pipeline. Without a schedule nothing is written, so that the
 /// `CronJob` of one that was taken away goes.
@@ -36,7 +36,7 @@ pub fn draft(pipeline: &Pipeline, facts: &WorkFacts<'_>) -> Result<ResolvedSpec,
         ttl_seconds_after_finished: spec
             .ttl_seconds_after_finished
             .or(rules.ttl_seconds_after_finished)
-            .map(|seconds| seconds.max(SEEN)),
+            .map(|seconds| seconds.max(MIN_TTL)),
         ..inputs(name, spec, resolved)
     });
     Ok(ResolvedSpec {

@@ -59,7 +59,7 @@ fn executions_by_schedule_end_as_the_pipeline_or_the_site_says() {
     };
     let site = scene().runs("{activeDeadlineSeconds: 30, ttlSecondsAfterFinished: 700}");
     let own = "activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 0,";
-    assert_eq!([times(&scene(), own), times(&site, own)], [(Some(20), Some(SEEN)); 2], "an end that nobody can see");
+    assert_eq!([times(&scene(), own), times(&site, own)], [(Some(20), Some(MIN_TTL)); 2], "too short to be reported");
     assert_eq!([times(&scene(), ""), times(&site, "")], [(None, None), (Some(30), Some(700))]);
 }
 
@@ -84,7 +84,7 @@ fn what_a_schedule_cannot_do_is_said() {
 }
 
 #[test]
-fn branches_are_told_that_they_run_one_after_another() {
+fn parallel_branches_are_reported_as_run_in_turn() {
     let spec = "{steps: [{name: a, component: report}, {name: b, component: report, after: [a]}, {name: c, component: report, after: [a]}]}";
     let draft = drafted(&scene(), "fraud--chargeback", spec).unwrap();
     let advice = "b and c could run at the same time, but run one after another on plain Kubernetes";

@@ -68,7 +68,7 @@ fn serving_version_stays_during_and_after_a_failed_release() {
 }
 
 #[test]
-fn a_job_that_gave_up_without_a_word_is_told_by_its_condition() {
+fn a_job_that_gave_up_silently_is_known_by_its_condition() {
     let mut stage = Stage::new();
     let service = service(SEVEN, 1, &[]);
     let job = written(&stage.plan(&service)).1.unwrap();

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::autoscaler::Autoscaler;
 use super::pod_state::{Container, Ended, Pod};
 use super::{Lookup, Object, ObjectLookup, WorkFacts, WorkPlan};
 use crate::api::identity::WorkId;
@@ -29,6 +30,7 @@ pub struct Stage {
     around: Around,
     pub live: BTreeMap<(String, String), Value>,
     pub pods: Vec<Pod>,
+    pub autoscalers: Vec<Autoscaler>,
     pub retained: bool,
 }
 
@@ -36,6 +38,7 @@ pub struct Stage {
 struct Around {
     components: BTreeMap<String, Component>,
     datasets: BTreeMap<String, Dataset>,
+    reported: bool,
 }
 
 impl ObjectLookup for Around {
@@ -55,6 +58,9 @@ impl ObjectLookup for Around {
     fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
         false
     }
+    fn have_status(&self) -> bool {
+        self.reported
+    }
 }
 
 impl Stage {
@@ -72,6 +78,7 @@ impl Stage {
             around: Around::default(),
             live: BTreeMap::new(),
             pods: Vec::new(),
+            autoscalers: Vec::new(),
             retained: false,
         }
     }
@@ -92,6 +99,13 @@ impl Stage {
     pub fn with_dataset(mut self, place: &str, spec: &str) -> Self {
         let name = place.rsplit('/').next().unwrap();
         self.around.datasets.insert(place.to_owned(), Dataset::new(name, serde_saphyr::from_str(spec).unwrap()));
+        self
+    }
+
+    /// A dataset that has reported this status.
+    pub fn with_status(mut self, place: &str, status: Value) -> Self {
+        self.around.datasets.get_mut(place).unwrap().status = serde_json::from_value(status).unwrap();
+        self.around.reported = true;
         self
     }
 

@@ -9,14 +9,14 @@ use super::decision::{self, Decided};
 use super::pod_state::Pod;
 use super::{Detail, ResolvedSpec, Scale, WorkFacts, data, invalid, pod};
 use crate::api::labels::{STARTED_AT, STOPPED_AT};
-use crate::api::quantity::Amount;
 use crate::api::vocabulary::Level;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{Cause, Decision, DesiredState, OwnerMembership};
 use crate::api::{Issue, Reason, labels};
 use crate::engine::work::{WorkInputs, WorkbenchInputs};
 use crate::plan::check::allowed_registries;
-use crate::plan::{Right, Subject};
+use crate::plan::prefixes::doubled_owner;
+use crate::plan::{Right, Subject, volume};
 
 /// The id of the engine's template whose replicas are the server.
 const SERVER: &str = "server";
@@ -42,13 +42,19 @@ pub struct WorkbenchDetail {
     pub owner: Option<OwnerMembership>,
     /// Since when the owner is known to have left.
     pub owner_left: Option<Time>,
+    /// What is to be said of the owner's name.
+    pub advice: Option<String>,
 }
 
 /// The resolved spec of a workbench.
 pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpec, Issue> {
     let name = workbench.metadata.name.clone().unwrap_or_default();
     let claim = format!("workbench-{name}");
-    let standing = standing(workbench, &claim, facts);
+    let mut standing = standing(workbench, &claim, facts);
+    if standing.decided.runs() && standing.down.is_none() {
+        // A server with the claim of another owner does not go on either.
+        standing.down = data::conflict(&workbench.spec.datasets, facts);
+    }
     if standing.down.is_none() {
         within_the_limit(&name, workbench, facts)?;
     }
@@ -70,6 +76,7 @@ pub fn draft(workbench: &Workbench, facts: &WorkFacts<'_>) -> Result<ResolvedSpe
         due: standing.decided.due,
         owner: standing.owner,
         owner_left: standing.owner_left,
+        advice: doubled_owner(&workbench.spec.owner, "workbench", &facts.plan.prefixes),
     };
     Ok(ResolvedSpec {
         work: WorkInputs { workbench: Some(inputs), ..WorkInputs::default() },
@@ -97,12 +104,9 @@ fn inputs(name: &str, claim: &str, workbench: &Workbench, facts: &WorkFacts<'_>)
     })
 }
 
-/// The size of the home: of an existing larger one, that size. A volume can only grow.
+/// The size of the home: of an existing larger one, that size.
 fn storage(claim: &str, wanted: &str, facts: &WorkFacts<'_>) -> String {
-    let live = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
-    let there = live["spec"]["resources"]["requests"]["storage"].as_str();
-    let larger = |there: &&str| matches!((Amount::parse(there), Amount::parse(wanted)), (Ok(there), Ok(wanted)) if there > wanted);
-    there.filter(larger).unwrap_or(wanted).to_owned()
+    volume::kept(wanted, &(facts.live)("PersistentVolumeClaim", claim).unwrap_or_default())
 }
 
 /// So many workbenches a person may have, the oldest of them, up or down. One that was
@@ -178,10 +182,10 @@ fn never_came_up(name: &str, facts: &WorkFacts<'_>) -> bool {
 #[must_use]
 pub fn runs_as_before(set: &serde_json::Value) -> bool {
     let count = |field: &str| set["status"][field].as_i64().unwrap_or(0);
-    let seen = set["status"]["observedGeneration"].as_i64() >= set["metadata"]["generation"].as_i64();
+    let observed = set["status"]["observedGeneration"].as_i64() >= set["metadata"]["generation"].as_i64();
     // The set's own revisions do not tell: of one that is updated on delete the
     // current one stays what it was for ever.
-    seen && count("updatedReplicas") < count("replicas")
+    observed && count("updatedReplicas") < count("replicas")
 }
 
 fn never_ran(pod: &Pod) -> bool {
@@ -288,9 +292,11 @@ fn no_longer_named(workbench: &Workbench, facts: &WorkFacts<'_>) -> Issue {
 }
 
 fn never_named(owner: &str, facts: &WorkFacts<'_>) -> Issue {
+    let advice = doubled_owner(owner, "workbench", &facts.plan.prefixes);
+    let advice = advice.unwrap_or_else(|| format!("Add {owner} or a group to members"));
     let hold = invalid(format!(
         "team {} has neither {owner} nor a group with a role for workbenches in {}, so {owner} could not enter this \
-         one. Add {owner} or a group to members",
+         one. {advice}",
         facts.plan.identity.name, facts.namespace.name
     ));
     Issue { reason: Reason::OwnerLeft, ..hold }

@@ -49,6 +49,9 @@ impl ObjectLookup for Scene {
     fn ended_after(&self, _: &str, _: &Run, _: usize) -> bool {
         false
     }
+    fn have_status(&self) -> bool {
+        self.datasets.iter().any(|(_, dataset)| dataset.status.is_some())
+    }
     fn older_workbenches(&self, _: &str, _: &Workbench, limit: usize) -> usize {
         self.older.min(limit)
     }
@@ -82,7 +85,7 @@ impl Scene {
     }
 
     /// The status as it would be recorded after this plan.
-    fn told(mut self, detail: &WorkbenchDetail) -> Self {
+    fn recorded(mut self, detail: &WorkbenchDetail) -> Self {
         let reason = detail.down.as_ref().map_or("Ready", |down| down.reason.name());
         self.status = json!({
             "decision": detail.decision, "observedDesiredState": self.spec["desiredState"],
@@ -195,6 +198,33 @@ fn what_it_names_is_found() {
 }
 
 #[test]
+fn server_stops_while_a_claim_is_of_another_owner() {
+    let dataset = |status: &Value| -> Dataset {
+        let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "Dataset",
+            "metadata": {"name": "notes"}, "spec": {"volume": {"size": "1Gi"}}, "status": status});
+        serde_json::from_value(object).unwrap()
+    };
+    let ready = |reason: &str| {
+        json!({"type": "Ready", "status": "False", "reason": reason,
+        "message": "PersistentVolumeClaim dataset-notes exists", "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    let mut scene = scene(NAMED).set("datasets", json!(["notes"]));
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Conflict")]})))];
+    let plan = scene.plan();
+    let down = detail(&plan).down.clone().unwrap();
+    assert_eq!((detail(&plan).wanted, plan.draft.write, down.reason), (false, false, Reason::Conflict));
+    assert!(down.message.contains("abc--p/notes is not mounted: PersistentVolumeClaim dataset-notes"), "{down}");
+    // Nothing starts before it is known; what runs is left alone meanwhile.
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Progressing")]})))];
+    assert_eq!(scene.plan().hold.unwrap().reason, Reason::Progressing);
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Progressing")], "volume": "u"})))];
+    assert!(scene.detail().wanted);
+    // It is the owner's wish that counts first.
+    scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Conflict")]})))];
+    assert_eq!(why(&scene.set("running", json!(false)).detail()), None);
+}
+
+#[test]
 fn unresolvable_workbench_is_stopped_only_if_unwanted() {
     let missing = scene(NAMED).set("image", json!("scypy"));
     let hold = missing.plan().hold.unwrap();
@@ -213,7 +243,7 @@ fn an_idle_end_holds_it_down_until_another_start() {
     assert_eq!((ended.wanted, why(&ended)), (false, Some(Reason::Idle)));
     let said = ended.down.clone().unwrap().message;
     assert!(said.contains("kubectl annotate") && said.contains(STARTED_AT), "{said}");
-    let down = running.told(&ended).with_pods(&[]);
+    let down = running.recorded(&ended).with_pods(&[]);
     assert_eq!(why(&down.detail()), Some(Reason::Idle));
     let up = down.started(200).detail();
     assert_eq!((up.wanted, why(&up)), (true, None));
@@ -222,11 +252,11 @@ fn an_idle_end_holds_it_down_until_another_start() {
 #[test]
 fn stopped_and_running_again_in_the_spec_clears_an_idle_end() {
     let ended = scene(NAMED).with_pods(&[idle()]).detail();
-    let mut off = scene(NAMED).told(&ended).set("desiredState", json!("Stopped"));
+    let mut off = scene(NAMED).recorded(&ended).set("desiredState", json!("Stopped"));
     off.now = 110;
     let stopped = off.detail();
     assert_eq!((stopped.wanted, why(&stopped)), (false, None));
-    let mut on = off.told(&stopped).set("desiredState", json!("Running"));
+    let mut on = off.recorded(&stopped).set("desiredState", json!("Running"));
     on.now = 120;
     assert!(on.detail().wanted);
 }
@@ -239,12 +269,12 @@ fn a_server_stopped_by_its_annotation_says_how_to_start_it() {
     assert_eq!((stopped.wanted, why(&stopped)), (false, Some(Reason::Stopped)));
     let said = stopped.down.clone().unwrap().message;
     assert!(said.contains(STOPPED_AT) && said.contains("kubectl annotate"), "{said}");
-    assert!(scene.told(&stopped).started(60).detail().wanted);
+    assert!(scene.recorded(&stopped).started(60).detail().wanted);
 }
 
 #[test]
 fn only_the_servers_own_word_is_an_idle_end() {
-    for (exit_code, message) in [(1, "{\"ended\": \"idle\"}"), (0, ""), (0, "idle"), (0, "{\"ended\": \"told\"}")] {
+    for (exit_code, message) in [(1, "{\"ended\": \"idle\"}"), (0, ""), (0, "idle"), (0, "{\"ended\": \"signal\"}")] {
         assert!(scene(NAMED).with_pods(&[pod(exit_code, message)]).detail().wanted, "{exit_code} {message}");
     }
     let mut crashed_since = idle();
@@ -261,11 +291,11 @@ fn the_server_of_an_owner_who_is_no_longer_named_stops() {
     assert_eq!(named.owner, Some(OwnerMembership::ByName));
     for members in [GROUP, "[{role: ProjectManager, users: [ana@example.com]}]", "[{role: DataScientist, users: [bo]}]"]
     {
-        let left = scene(members).told(&named).detail();
+        let left = scene(members).recorded(&named).detail();
         assert_eq!((left.wanted, why(&left)), (false, Some(Reason::OwnerLeft)), "{members}");
         assert_eq!((left.owner, left.owner_left.as_ref()), (Some(OwnerMembership::Left), Some(&at(100))), "{members}");
-        assert_eq!(why(&scene(members).told(&left).detail()), Some(Reason::OwnerLeft));
-        let back = scene(NAMED).told(&left).detail();
+        assert_eq!(why(&scene(members).recorded(&left).detail()), Some(Reason::OwnerLeft));
+        let back = scene(NAMED).recorded(&left).detail();
         assert_eq!((back.wanted, back.owner_left), (true, None), "{members}");
     }
 }
@@ -273,15 +303,15 @@ fn the_server_of_an_owner_who_is_no_longer_named_stops() {
 #[test]
 fn an_owner_who_stays_through_a_group_starts_it_again() {
     let named = scene(NAMED).detail();
-    let left = scene(GROUP).told(&named).detail();
-    let asked = scene(GROUP).told(&left).started(200);
+    let left = scene(GROUP).recorded(&named).detail();
+    let asked = scene(GROUP).recorded(&left).started(200);
     let accepted = asked.detail();
     assert_eq!((accepted.wanted, accepted.owner), (true, Some(OwnerMembership::ByGroup)));
-    assert!(asked.told(&accepted).detail().wanted);
+    assert!(asked.recorded(&accepted).detail().wanted);
     let nobody = "[{role: DataScientist, users: [bo]}]";
-    assert_eq!(why(&scene(nobody).told(&left).started(200).detail()), Some(Reason::OwnerLeft));
+    assert_eq!(why(&scene(nobody).recorded(&left).started(200).detail()), Some(Reason::OwnerLeft));
     // A start before that does not confirm anything.
-    assert_eq!(why(&scene(GROUP).told(&named).started(50).detail()), Some(Reason::OwnerLeft));
+    assert_eq!(why(&scene(GROUP).recorded(&named).started(50).detail()), Some(Reason::OwnerLeft));
 }
 
 #[test]
@@ -308,14 +338,14 @@ fn a_group_may_hold_the_owner_and_without_one_nobody_does() {
         let nobody = scene(members).detail();
         assert_eq!((why(&nobody), nobody.owner), (Some(Reason::OwnerLeft), None), "{members}");
         assert!(nobody.down.as_ref().unwrap().message.contains("ana@example.com"));
-        assert!(scene(GROUP).told(&nobody).detail().wanted);
+        assert!(scene(GROUP).recorded(&nobody).detail().wanted);
     }
 }
 
 #[test]
 fn who_left_is_stopped_even_if_nothing_else_is_sound() {
     let named = scene(NAMED).detail();
-    let plan = scene(GROUP).told(&named).set("image", json!("gone")).plan();
+    let plan = scene(GROUP).recorded(&named).set("image", json!("gone")).plan();
     assert_eq!(plan.hold, None);
     assert_eq!((why(detail(&plan)), plan.draft.write), (Some(Reason::OwnerLeft), false));
 }
@@ -341,7 +371,7 @@ fn in_a_retained_namespace_nothing_runs_and_nothing_is_written() {
     let plan = scene.plan();
     assert_eq!((why(detail(&plan)), plan.draft.write), (Some(Reason::Retained), false));
     scene.retained = false;
-    assert!(scene.told(detail(&plan)).detail().wanted);
+    assert!(scene.recorded(detail(&plan)).detail().wanted);
 }
 
 #[test]
@@ -374,7 +404,7 @@ fn workbench_that_never_started_takes_corrected_settings() {
     for (set, pod, replicas) in [
         (set(2, 0), container(json!({})), 0),
         (set(2, 0), container(json!({"waiting": ["ImagePullBackOff", "x"]})), 0),
-        // It is of the newest settings, or of those that its controller has not seen yet.
+        // It is of the newest settings, or of those that its controller has not observed yet.
         (set(2, 1), container(json!({})), 1),
         (set(3, 0), container(json!({})), 1),
         // Somebody works in it, or did.
@@ -434,4 +464,16 @@ fn a_home_that_is_not_there_is_not_said_to_be_kept() {
     assert!(!said(&scene).contains("home"), "{}", said(&scene));
     scene.claim = Some(json!({"metadata": {"annotations": {"strata-operator.dev/owner": "ana@example.com"}}}));
     assert!(said(&scene).contains("the home volume is kept"), "{}", said(&scene));
+}
+
+#[test]
+fn an_owner_with_the_prefix_is_advised_to_leave_it_out() {
+    let of = |members: &'static str, owner: &str| scene(members).set("owner", json!(owner)).detail();
+    let advice = "spec.owner 'oidc:ana@example.com' begins with the prefix oidc:, which Strata adds itself, and cannot be \
+                  changed. Create another workbench with the owner ana@example.com, and delete this one";
+    let running = of(GROUP, "oidc:ana@example.com");
+    assert_eq!((running.advice.as_deref(), running.down), (Some(advice), None));
+    let down = of(NAMED, "oidc:ana@example.com").down.unwrap();
+    assert!(down.message.ends_with(&format!("could not enter this one. {advice}")), "{}", down.message);
+    assert_eq!(of(NAMED, "ana@example.com").advice, None);
 }

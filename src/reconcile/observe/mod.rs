@@ -1,4 +1,4 @@
-//! Gathers the facts that a plan depends on. Asks nobody: everything is in the
+//! Gathers the facts that a plan depends on. It makes no API calls: everything is in the
 //! store and the cache already.
 
 pub mod recorded;
@@ -92,13 +92,13 @@ impl Observed {
 }
 
 /// The facts for a team, or why its Blueprint cannot be followed.
-/// Without prefixes (`told`), those that are written hold.
+/// Without configured prefixes, those on the namespaces hold.
 pub fn observe(
     team: &AITeam,
     store: &Store,
     known: &Recorded<'_>,
     may_lower: bool,
-    told: Option<&Prefixes>,
+    configured: Option<&Prefixes>,
 ) -> Result<Observed, Issue> {
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let (blueprint_generation, blueprint) = blueprint(&team.spec.blueprint, store)?;
@@ -114,7 +114,7 @@ pub fn observe(
         datasets: datasets(name, store),
         retained: Vec::new(),
         going: Vec::new(),
-        prefixes: told.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
+        prefixes: configured.cloned().unwrap_or_else(|| written.or(&Prefixes::default())),
         written,
         api_server: cache.api_server.all(),
         work_engines: store.work.engines(name),
@@ -166,8 +166,8 @@ fn blueprint(name: &str, store: &Store) -> Result<(i64, BlueprintSpec), Issue> {
     }
 }
 
-/// The prefixes of people and groups that are written on the team's namespaces: on
-/// its Backbone, or else on the first that has them, or else in the record.
+/// The prefixes of people and groups that are written on the team's namespaces: on its
+/// Backbone, or else on the first that has them, or else in the record.
 #[must_use]
 pub fn written_prefixes(team: &str, cache: &ObjectCache) -> WrittenPrefixes {
     let (namespaces, backbone) = (namespaces(team, cache), format!("{team}--backbone"));
@@ -198,13 +198,13 @@ pub fn unwatched(context: &Context, group: &str, kind: &str) -> Option<Issue> {
 #[must_use]
 pub fn namespaces(team: &str, cache: &ObjectCache) -> BTreeMap<String, Entry> {
     let all = cache.team(team).into_iter();
-    all.filter(|(key, entry)| key.kind == "Namespace" && entry.is_ours())
+    all.filter(|(key, entry)| key.built_in() == "Namespace" && entry.is_ours())
         .map(|(key, entry)| (key.name, entry))
         .collect()
 }
 
-/// The layer of a namespace of a team: by its label, or else by its name, which
-/// nobody can take off.
+/// The layer of a namespace of a team: by its label, or else by its name, which cannot
+/// change.
 #[must_use]
 pub fn layer(name: &str, entry: &Entry) -> Layer {
     let by_label = entry.state.namespace().ok().and_then(|state| state.layer);
@@ -258,7 +258,7 @@ pub fn retained(name: &str, entry: &Entry) -> Result<Retained, Issue> {
 pub fn usage(team: &str, cache: &ObjectCache, may_lower: bool) -> Result<Usage, Issue> {
     let mut usage = Usage { may_lower, ..Usage::default() };
     for (key, entry) in cache.team(team) {
-        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.kind.as_str()) else { continue };
+        let (Some(namespace), "ResourceQuota") = (&key.namespace, key.built_in()) else { continue };
         if key.name != "strata-quota" {
             continue;
         }

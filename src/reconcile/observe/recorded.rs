@@ -1,5 +1,5 @@
-//! Where the record of a team is read: from its ConfigMap, or from what this process
-//! planned by where the ConfigMap is gone or damaged. Asks nobody, and writes nothing.
+//! Reads the record of a team: from its ConfigMap, or from this process' last plan if the
+//! ConfigMap is gone or damaged. It makes no API calls, and writes nothing.
 
 use tracing::warn;
 
@@ -17,8 +17,8 @@ pub struct Recorded<'a> {
 }
 
 impl Recorded<'_> {
-    /// The record of a team whose object is gone, or nothing. Says also whether it is to
-    /// be written again: this process knew it, and somebody took it away or damaged it.
+    /// The record of a team whose object is gone, or nothing; and whether to write it
+    /// again: this process knew it, and it was deleted or damaged.
     #[must_use]
     pub fn retained(&self, team: &str) -> Option<(Record, bool)> {
         match read(team, self.cache) {
@@ -39,8 +39,9 @@ impl Recorded<'_> {
         self.snapshot?.remembered_whole()
     }
 
-    /// The record. A process that planned the team by it can write it again: one that is
-    /// gone or damaged since costs no choice of an engine. One of a newer version stays.
+    /// The record. A process that planned the team with it can write it again, so a record
+    /// that was deleted or damaged since loses no choice of an engine. A record of a newer
+    /// version stays.
     pub(super) fn record(&self, team: &AITeam) -> Result<Option<Record>, Issue> {
         let uid = team.metadata.uid.as_deref().unwrap_or_default();
         let remembered = || self.snapshot.and_then(|snapshot| snapshot.remembered(uid));
@@ -55,8 +56,8 @@ impl Recorded<'_> {
     }
 }
 
-/// The record of a team, from its Backbone namespace, if there is one; or why the
-/// one that is there cannot be read.
+/// The record of a team, from its Backbone namespace, if there is one; or the reason why
+/// it cannot be read.
 pub fn record(team: &str, cache: &ObjectCache) -> Result<Option<Record>, Issue> {
     read(team, cache).map_err(|error| unreadable(team, &error))
 }

@@ -1,8 +1,8 @@
-//! The relevance of a change of an object: for itself, for those that refer to it,
-//! for the team that reports it.
+//! The relevance of an object's change: for itself, for the objects that refer to it, for
+//! the team that reports it.
 //!
-//! Pure. Two objects are compared by what they ask for; what Strata reports of
-//! them is no reason to look again.
+//! Pure. It compares the fields that people write; fields that Strata reports trigger no
+//! pass.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::api::work::{ModelService, Pipeline, Run, WorkKind};
 use crate::api::{AITeam, Blueprint, Engine, labels};
 use crate::cluster::store::{Change, Known};
 use crate::plan::work::Object;
+use crate::plan::work::data::{Owned, owned};
 use crate::plan::work::run::{expires, is_kept};
 
 /// An object that is compared with its earlier state.
@@ -59,7 +60,7 @@ pub(super) fn concerns_itself<K: Compared>(change: &Change<'_, K>) -> bool {
         (Some(Ok(before)), Some(Ok(after))) => {
             !is_same(before.metadata(), after.metadata())
                 || !before.asks_the_same(after)
-                // What others write into a status is put back.
+                // Changes of a status by others are reverted.
                 || change.others && !before.says_the_same(after)
         }
         (Some(Err(before)), Some(Err(after))) => {
@@ -83,8 +84,8 @@ pub(super) fn concerns_others<K: Compared>(change: &Change<'_, K>) -> bool {
     }
 }
 
-/// Whether metadata says the same to whoever brings the object about. That our
-/// finalizer was set is no news, that somebody took it off is.
+/// Whether the metadata means the same to a pass. Setting our finalizer changes nothing,
+/// its removal does.
 fn is_same(before: &ObjectMeta, after: &ObjectMeta) -> bool {
     let held = |metadata: &ObjectMeta| metadata.finalizers.iter().flatten().any(|known| known == labels::FINALIZER);
     before.uid == after.uid
@@ -104,13 +105,22 @@ pub(crate) fn metadata<K: Compared>(known: &Known<K>) -> &ObjectMeta {
 /// Whether others depend on the object, and on what changed of it.
 pub(super) fn has_dependents(kind: WorkKind, change: &Change<'_, Object>) -> bool {
     match kind {
-        WorkKind::Component | WorkKind::Dataset | WorkKind::Pipeline => concerns_others(change),
+        WorkKind::Component | WorkKind::Pipeline => concerns_others(change),
+        WorkKind::Dataset => concerns_others(change) || owned_by(change.before) != owned_by(change.after),
         // One that ended may make an older one's Job one too many.
         WorkKind::Run => {
             let ended = |known: Option<&Known<Object>>| run(known).and_then(|run| run.status.as_ref()?.end().cloned());
             change.after.is_some() && ended(change.before) != ended(change.after)
         }
         WorkKind::Workbench | WorkKind::ModelService => false,
+    }
+}
+
+/// Whether the volume of a dataset may be mounted, or why not.
+fn owned_by(known: Option<&Known<Object>>) -> Option<Owned<'_>> {
+    match known?.as_deref() {
+        Ok(Object::Dataset(dataset)) => Some(owned(dataset)),
+        _ => None,
     }
 }
 
@@ -132,8 +142,8 @@ pub(super) fn gives_otherwise(change: &Change<'_, Object>) -> bool {
     settings(change.before) != settings(change.after)
 }
 
-/// The settings of a dataset that is there to stay. One that cannot be read keeps those
-/// that it gave.
+/// The settings of a dataset that is not being deleted. An unreadable dataset keeps its
+/// settings.
 fn settings(known: Option<&Known<Object>>) -> Option<BTreeMap<String, String>> {
     let connections = match known? {
         Ok(object) => match &**object {
@@ -165,11 +175,11 @@ pub(super) fn means_the_same(before: Option<&Known<Object>>, after: Option<&Know
             before.spec.schedule == after.spec.schedule && last(before) == last(after)
         }
         (Object::ModelService(before), Object::ModelService(after)) => {
-            let told = |service: &ModelService| {
+            let facts = |service: &ModelService| {
                 let status = service.status.clone().unwrap_or_default();
                 (status.wanted, status.serving, status.digest, status.endpoint)
             };
-            before.spec.customers == after.spec.customers && told(before) == told(after)
+            before.spec.customers == after.spec.customers && facts(before) == facts(after)
         }
         _ => true,
     }

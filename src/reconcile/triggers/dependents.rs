@@ -1,8 +1,7 @@
 //! Dependents of a change: objects that name the changed one, and objects that name those.
 //!
-//! One pass answers for all that changed in a team since the last one, in the
-//! turn of that team: a flood of changes costs one look at the team's objects,
-//! and holds up nobody else.
+//! One pass handles all changes of a team since the last one, in the team's turn: a flood
+//! of changes costs one look at the team's objects, and delays no other team.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,8 +58,8 @@ pub fn all_of(context: &Context, team: &str) {
     }
 }
 
-/// Has those of a team looked at that wait for settings: runs that have not begun,
-/// and datasets that say something else of theirs than is so.
+/// Enqueues the objects of a team that wait for settings: runs that have not started, and
+/// datasets whose status does not match the settings.
 pub fn waiting_of(context: &Context, team: &str) {
     let runs = context.store.work_of_team(WorkKind::Run, team).into_iter();
     runs.filter(|(_, run)| is_waiting(run)).for_each(|(id, _)| context.queue.add(Request::Work(id)));
@@ -73,8 +72,8 @@ pub fn waiting_of(context: &Context, team: &str) {
     }
 }
 
-/// Whether a dataset is not ready, or is left out somewhere, or says that it is: the
-/// settings that are planned now may be others.
+/// Whether a dataset is not ready, or is left out somewhere, or reports that it is: its
+/// planned settings may have changed.
 fn is_unsettled(id: &WorkId, dataset: &Object, plan: &Plan) -> bool {
     let ready = dataset.conditions().iter().find(|condition| condition.type_ == READY);
     let settled = ready.is_some_and(|ready| ready.status == ConditionStatus::True && !ready.message.contains(SHADOWED));
@@ -181,8 +180,8 @@ fn is_waiting(run: &Known<Object>) -> bool {
     run.status.as_ref().is_none_or(|status| status.job.is_none() && status.end().is_none())
 }
 
-/// The runs whose Job may be one too many, because another of the pipeline ended
-/// or because the pipeline keeps fewer.
+/// The runs whose Job may now be beyond `keep`, because another run of the pipeline ended
+/// or the pipeline keeps fewer.
 fn outnumbered(context: &Context, changed: &BTreeSet<WorkId>) -> Vec<WorkId> {
     let pipelines = changed.iter().filter_map(|id| match id.kind {
         WorkKind::Pipeline => Some((&id.namespace, id.name.clone())),

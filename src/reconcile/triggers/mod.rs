@@ -1,10 +1,10 @@
-//! Triggers of changes that people make. It compares the
-//! was there with what is, and wakes those whose plan it is or has a part in:
-//! what Strata itself reports wakes nobody.
+//! Triggers of changes that people make. It compares an object before and after a change,
+//! and enqueues the requests whose plan depends on it. Changes that Strata itself reports
+//! trigger nothing.
 //!
-//! It returns requests without reasons, writes nothing and makes no API calls. It runs on the tasks
-//! of the watches, which all teams share: what grows with a team is left to the
-//! queue, where teams take turns ([`dependents`]).
+//! It returns requests without reasons, writes nothing and makes no API calls. It runs on
+//! the tasks of the watches, which all teams share, so work that grows with a team is left
+//! to the queue, where teams take turns ([`dependents`]).
 
 pub mod causes;
 pub mod compare;
@@ -13,6 +13,7 @@ pub mod dependents;
 use std::sync::Arc;
 
 use crate::api::identity::{Request, WorkId, team_of};
+use crate::api::team_status::Conditions;
 use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, ObjectKey};
 use crate::cluster::store::{self, Change, Definition, Known, Listener, followed};
@@ -24,8 +25,8 @@ use compare::{
     concerns_itself, concerns_others, expires_anew, gives_otherwise, has_dependents, means_the_same, metadata,
 };
 
-/// Wakes those whom a change concerns. What the first lists bring is not told:
-/// when they are complete, everything is looked at ([`crate::operator::controller`]).
+/// Enqueues the requests that a change concerns. The first lists enqueue nothing: when
+/// they are complete, everything is enqueued ([`crate::operator::controller`]).
 pub struct Triggers(pub Arc<Context>);
 
 impl Listener for Triggers {
@@ -44,7 +45,7 @@ impl Listener for Triggers {
             context.queue.add(key);
         }
         self.count_references(change);
-        if readiness(change.before) != readiness(change.after) {
+        if conditions_of(change.before) != conditions_of(change.after) {
             context.queue.add_readiness();
         }
     }
@@ -178,8 +179,8 @@ impl Triggers {
         }
     }
 
-    /// Wakes the teams whose work may reach the API server by this engine, or may not
-    /// any more: the way there is written for the team as a whole.
+    /// Enqueues the teams whose members' objects gain or lose access to the API server by
+    /// this engine: that access is written for the team as a whole.
     fn way_changed(&self, engine: &str) {
         for (team, snapshot) in self.0.snapshots() {
             if snapshot.work_engines.contains(engine) || self.0.store.work.uses(&team, engine) {
@@ -235,8 +236,8 @@ fn facts(known: Option<&Known<Definition>>) -> Option<&Definition> {
 
 /// The condition `Ready` of a team, for the count of teams.
 #[must_use]
-fn readiness(team: Option<&Known<AITeam>>) -> Option<&'static str> {
-    team.map(store::readiness)
+fn conditions_of(team: Option<&Known<AITeam>>) -> Option<Conditions> {
+    team.map(store::conditions)
 }
 
 #[cfg(test)]

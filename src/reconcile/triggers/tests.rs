@@ -171,7 +171,7 @@ fn object(kind: WorkKind, generation: i64, spec: &Value, status: &Value) -> Know
 }
 
 #[tokio::test(start_paused = true)]
-async fn daily_work_is_woken_by_its_spec_and_tells_its_team() {
+async fn objects_follow_their_spec_and_their_status_wakes_the_team() {
     let triggers = triggers();
     let kind = WorkKind::Component;
     let of = |image: &str, generation| object(kind, generation, &json!({"image": image}), &Value::Null);
@@ -216,6 +216,24 @@ async fn a_run_that_is_over_is_not_looked_at_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_a_volume_is_concerns_those_who_mount_it() {
+    let triggers = triggers();
+    let kind = WorkKind::Dataset;
+    let of = |status: Value| object(kind, 1, &json!({"volume": {"size": "1Gi"}}), &status);
+    let conflict = Finding::new(READY, false, Reason::Conflict, "taken");
+    let conditions = conditions(&[], &[conflict], 1, &crate::reconcile::report::now());
+    let (bare, own) = (of(Value::Null), of(json!({"volume": "u"})));
+    let taken = of(json!({"volume": "u", "conditions": conditions}));
+    let dependents = Request::Dependents("a".to_owned());
+    for (before, after, concerned) in
+        [(&bare, &own, true), (&own, &own, false), (&own, &taken, true), (&taken, &own, true)]
+    {
+        triggers.work(kind, &change("a--p/x", Some(before), Some(after)));
+        assert_eq!(woken(&triggers).await.contains(&dependents), concerned);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_are_published_before_the_dataset_reports_them() {
     let triggers = triggers();
     let kind = WorkKind::Dataset;
@@ -225,7 +243,7 @@ async fn settings_are_published_before_the_dataset_reports_them() {
     let conditions = conditions(&[], &[ready], 1, &crate::reconcile::report::now());
     let bare = of(json!({"observedGeneration": 1}));
     let given = of(json!({"observedGeneration": 1, "connections": settings}));
-    let told = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
+    let settled = of(json!({"observedGeneration": 1, "connections": settings, "conditions": conditions}));
     let waits = async |before: &Known<Object>, after: Option<&Known<Object>>| {
         let begun = tokio::time::Instant::now();
         triggers.work(kind, &change("a--p/x", Some(before), after));
@@ -237,8 +255,8 @@ async fn settings_are_published_before_the_dataset_reports_them() {
             }
         }
     };
-    let (soon, later) = (waits(&bare, Some(&given)).await, waits(&given, Some(&told)).await);
+    let (soon, later) = (waits(&bare, Some(&given)).await, waits(&given, Some(&settled)).await);
     assert!(soon * 5 < later, "{soon:?} and {later:?}");
-    let gone = waits(&told, None).await;
+    let gone = waits(&settled, None).await;
     assert!(gone * 5 < later, "{gone:?} and {later:?}");
 }

@@ -1,5 +1,5 @@
-//! Runs whose deletion failed, by team, and when each is tried again: until then
-//! others take their turn, and all of a team together are tried at a bounded pace.
+//! Runs whose deletion failed, by team, and when each is tried again: until then the
+//! others take their turn. All of a team are tried at a bounded pace.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

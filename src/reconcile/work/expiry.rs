@@ -1,10 +1,10 @@
-//! Deletes the runs of a team that ended and stayed for as long as they were to.
+//! Deletes the ended runs of a team when their time is over.
 //!
-//! One pass for all of them, and one timer until the next is due: a run that is over
-//! costs nothing before its time has come. Only what is still as it was known goes, by
-//! its UID and resource version, and never what a GitOps tool would create again: such a
-//! run says so by its own pass, so that two passes never write one status. A run whose
-//! deletion fails is set aside for a while, and the others go on.
+//! One pass handles all of them, with one timer until the next is due: an ended run costs
+//! nothing before its time. A run is deleted only in its known state, by UID and resource
+//! version, and never if a GitOps tool would create it again: that run's own pass reports
+//! it, so that two passes never write one status. A run whose deletion fails is set aside
+//! for a while, and the others continue.
 
 use std::time::Duration;
 
@@ -39,10 +39,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set meanwhile, and timers do not follow that.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
-/// Deletes what is due in the team's namespaces, and wishes to look again when the next is.
+/// Deletes the due runs in the team's namespaces, and requeues for the next one.
 pub async fn reconcile(context: &Context, team: &str) -> Pass {
     let Some(snapshot) = context.snapshot(team) else { return Ok(None) };
-    // Of a team that is held nothing goes, either.
+    // No run of a held team is deleted.
     let Some(planned) = &snapshot.planned else { return Ok(None) };
     let default = default(planned);
     let (begun, aside) = (Timestamp::now(), context.aside.of(team));
@@ -68,7 +68,7 @@ pub async fn reconcile(context: &Context, team: &str) -> Pass {
     failing.map_or(Ok(next), |issue| Err(Failure { issue, again: next }))
 }
 
-/// Says of a run that stays after its time why it does, if it is one and did not say so.
+/// Reports once why a run stays after its time.
 pub async fn tell_that_it_stays(context: &Context, id: &WorkId, object: &Object) -> Result<(), Issue> {
     let object = report::with_newest_status(context, object.clone());
     let Object::Run(run) = &object else { return Ok(()) };
@@ -95,8 +95,8 @@ fn pause(next: i64, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0)).clamp(SETTLE, LONGEST)
 }
 
-/// Whether anything is deleted where the run is: not of a project that was taken away,
-/// whose things are kept.
+/// Whether anything is deleted in the run's namespace: not in a removed project, whose
+/// objects are kept.
 fn may_go(planned: &Planned, key: &str) -> bool {
     let Some((namespace, _)) = key.split_once('/') else { return false };
     let stays = planned.plan.namespace(namespace).is_none_or(|place| place.retained);

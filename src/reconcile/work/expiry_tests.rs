@@ -30,10 +30,10 @@ type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 /// called `held-...`.
 fn scene() -> (Arc<Context>, Counts) {
     let counts = Counts::default();
-    let seen = Arc::clone(&counts);
+    let counted = Arc::clone(&counts);
     let client = client(move |asked: Asked| {
         let name = asked.path.trim_end_matches("/status").rsplit('/').next().unwrap_or_default().to_owned();
-        *seen.lock().unwrap().entry(format!("{} {name}", asked.method)).or_default() += 1;
+        *counted.lock().unwrap().entry(format!("{} {name}", asked.method)).or_default() += 1;
         async move {
             let object = json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": "Run",
                 "metadata": {"name": name, "namespace": "abc--p", "uid": name, "resourceVersion": "9"}});

@@ -1,11 +1,12 @@
-//! Brings one work object to what it asks for, in the same six steps as
-//! a team: observe, plan, desire, apply, judge, report.
+//! Brings one member's object to the state of its spec, in the same six steps as a team:
+//! observe, plan, desire, apply, judge, report.
 //!
-//! Level-triggered like that one. It stands on the plan of its team, which it
-//! never makes itself.
+//! Level-triggered like a team. It uses the plan of its team, and never makes that plan
+//! itself.
 
 pub mod aside;
 pub mod expiry;
+mod jobs;
 mod observe;
 pub mod refused;
 mod report;
@@ -20,12 +21,13 @@ use serde_json::Value;
 use crate::api::identity::{Request, WorkId};
 use crate::api::work::workbench::WorkbenchState;
 use crate::api::{Issue, ObjectKey, Reason};
-use crate::cluster::apply::outcome::soonest;
+use crate::cluster::apply::outcome::{merged, soonest};
 use crate::cluster::apply::{Outcome, acts_on_anothers};
 use crate::cluster::queue::RequeueAfter;
 use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
+use crate::plan::volume;
 use crate::plan::work::decision::decide;
 use crate::plan::work::workbench::WorkbenchDetail;
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
@@ -45,8 +47,8 @@ const FAR: Duration = Duration::from_hours(24);
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
-    // Nothing is removed because an object is not there: its kind may be gone,
-    // or on its way back. What removes is its finalizer.
+    // A missing object removes nothing: its kind may be gone, or not yet restored. Its
+    // finalizer does the removal.
     let Some(known) = context.store.work_object(id) else { return Ok(None) };
     if let Ok(object) = &known {
         expiry::tell_that_it_stays(context, id, object).await?;
@@ -67,7 +69,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
     match observe::standing(context, id) {
         Standing::Unknown => Ok(None),
-        // What is told of an end is never taken back.
+        // A reported end is final.
         Standing::Held(_) if is_at_its_end(&object) => Ok(None),
         Standing::Held(failure) => {
             let shown = down_all_the_same(context, id, object.clone()).await?;
@@ -81,13 +83,13 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
 }
 
-/// A workbench that is to be down is stopped, whatever holds its team; its status says
-/// how far that has come.
+/// Stops a workbench that should not run, even if its team is held; its status
+/// reports the progress.
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
-    let observed = Observed::of(context, id, workbench.metadata.uid.as_deref())?;
-    let runs = decide(workbench, &observed.pods, &now()).runs();
+    // An idle end is recorded once the team is held no more.
+    let runs = decide(workbench, &[], &now()).runs();
     if runs || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
         return Ok(object);
     }
@@ -123,15 +125,13 @@ async fn present(context: &Context, id: &WorkId, object: &Object, planned: &Plan
     if let Object::ModelService(service) = object {
         bring_back(context, id, object, service.spec.replicas.min, &mut outcome).await;
     }
-    if let Detail::Run(run) = &plan.draft.detail {
-        give_a_pod(context, id, object, &run.job, &mut outcome).await;
-    }
+    jobs::put_back(context, id, object, &mut outcome).await;
     report::left(context, id, object, &outcome);
     // 5 judge
-    let told = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
+    let status = judge(object, &plan, &desires, &outcome, &Observed::of(context, id, uid)?);
     // 6 report
-    let awaited = soonest([awaits_its_pods(&plan, &observed, &told), starts_later(&plan)]);
-    report::report(context, id, object, told).await?;
+    let awaited = soonest([awaits_its_pods(&plan, &observed, &status), starts_later(&plan)]);
+    report::report(context, id, object, status).await?;
     next(context, id, &plan, &outcome, awaited)
 }
 
@@ -172,21 +172,21 @@ async fn write(context: &Context, id: &WorkId, plan: &WorkPlan, desires: &[Desir
         if plan.draft.scale.as_ref().is_some_and(|scale| scale.replicas == 0) {
             stop(context, id, &mut outcome).await;
         }
-        let unlisted = plan.hold.as_ref().is_some_and(|hold| hold.reason == Reason::NotListed);
-        if plan.retained || unlisted {
+        let withheld = |hold: &Issue| matches!(hold.reason, Reason::NotListed | Reason::Conflict);
+        if plan.retained || plan.hold.as_ref().is_some_and(withheld) {
             suspend(context, id, &mut outcome).await;
         }
         return outcome;
     }
     context.follow_kinds(desires);
     let wanted: Vec<&Desired> = desires.iter().filter(|desired| is_due(context, plan, desired)).collect();
-    // Guardrails have names that nobody else may use: they wait for no question.
+    // The names of guardrails are reserved, so they need no look at other owners first.
     context.applier.apply(&owner, &wanted, &[Stage::Guardrail], &mut outcome).await;
     context.applier.look(&owner, &wanted, &mut outcome).await;
     let free = context.applier.without_conflicts(&wanted, &outcome);
     let before = [Stage::Identity, Stage::Configuration];
     context.applier.apply(&owner, &free, &before, &mut outcome).await;
-    // Nothing runs with what somebody else made meanwhile.
+    // Nothing runs with objects that others created meanwhile.
     let free = context.applier.without_conflicts(&wanted, &outcome);
     context.applier.apply(&owner, &free, &[Stage::Workload], &mut outcome).await;
     if let Some(scale) = &plan.draft.scale {
@@ -209,65 +209,49 @@ async fn guard(context: &Context, owner: &Request, desires: &[Desired], outcome:
     context.applier.apply(owner, &there, &[Stage::Guardrail], outcome).await;
 }
 
-/// What must not run is stopped even if nothing else of it may change: its engine
-/// may be missing, or its team may be gone.
+/// Stops what must not run, even if nothing else may change: its engine may be missing, or
+/// its team may be gone.
 async fn stop(context: &Context, id: &WorkId, outcome: &mut Outcome) {
-    for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.kind == "StatefulSet") {
+    for (key, _) in written_for(context, id).iter().filter(|(key, _)| key.built_in() == "StatefulSet") {
         context.applier.set(key, "replicas", &Value::from(0), outcome).await;
     }
 }
 
-/// What serves and was scaled to nothing comes back, whatever else holds it: an
-/// autoscaler never raises what has no pods, and without one nothing is written while
-/// the service is held.
+/// Restores a serving model that was scaled to zero, even while it is held: an autoscaler
+/// never scales up from zero, and without one nothing is written while it is held.
 async fn bring_back(context: &Context, id: &WorkId, object: &Object, least: i32, outcome: &mut Outcome) {
     let there = written_for(context, id);
     let scaled_by_us = matches!(object, Object::ModelService(service) if service.spec.replicas.max.is_none());
-    if !scaled_by_us && !there.iter().any(|(key, _)| key.kind == "HorizontalPodAutoscaler") {
+    if !scaled_by_us && !there.iter().any(|(key, _)| key.built_in() == "HorizontalPodAutoscaler") {
         return;
     }
     let scaled_to_nothing = |key: &ObjectKey, entry: &crate::cluster::cache::Entry| {
         let workload = || entry.state.workload().ok().flatten();
-        key.kind == "Deployment" && entry.is_ours() && workload().is_some_and(|live| *live.spec("replicas") == 0)
+        key.built_in() == "Deployment" && entry.is_ours() && workload().is_some_and(|live| *live.spec("replicas") == 0)
     };
     for (key, entry) in there.iter().filter(|(key, entry)| scaled_to_nothing(key, entry)) {
         context.applier.set(key, "replicas", &Value::from(least), outcome).await;
         if outcome.failure(key).is_none() {
-            report::repaired(context, id, object, key, "replicas", least, entry.other_writer.as_deref());
+            let (from, to) = (&Value::from(0), &Value::from(least));
+            report::repaired(context, id, object, key, ("replicas", from, to), entry.other_writer.as_deref());
         }
     }
 }
 
-/// Sets the parallelism of a run's Job back to 1 if another user set it to 0: without a
-/// pod the run would never end. No other field of an existing Job is written.
-async fn give_a_pod(context: &Context, id: &WorkId, object: &Object, job: &str, outcome: &mut Outcome) {
-    let there = written_for(context, id);
-    let Some((key, entry)) = there.iter().find(|(key, _)| key.kind == "Job" && key.name == job) else { return };
-    let is_own = entry.controller == object.metadata().uid;
-    let live = entry.state.workload().ok().flatten().filter(|_| is_own);
-    if live.is_none_or(|live| *live.spec("parallelism") != 0) {
-        return;
-    }
-    context.applier.set(key, "parallelism", &Value::from(1), outcome).await;
-    if outcome.failure(key).is_none() {
-        report::repaired(context, id, object, key, "parallelism", 1, entry.other_writer.as_deref());
-    }
-}
-
-/// Of a team or project that was taken away, nothing starts by itself; neither does
-/// what is not given its datasets any more.
+/// Suspends schedules in removed teams and projects, and those that may no longer have
+/// their datasets or would mount those of another owner.
 async fn suspend(context: &Context, id: &WorkId, outcome: &mut Outcome) {
-    // A monitor goes on looking at what goes on serving.
+    // A monitor continues as long as its model serves.
     let schedules = written_for(context, id).into_iter().filter(|(key, _)| key.name.starts_with("pipeline-"));
-    for (key, _) in schedules.filter(|(key, _)| key.kind == "CronJob") {
+    for (key, _) in schedules.filter(|(key, _)| key.built_in() == "CronJob") {
         context.applier.set(&key, "suspend", &Value::Bool(true), outcome).await;
     }
 }
 
-/// What is to have no replicas is not written before it has some: it would start
-/// with one. A Job never changes, so one that is there is left as it is.
+/// An object whose replicas are to be 0 is not created: it would start with one. An
+/// existing Job is left as it is, because a Job cannot change.
 fn is_due(context: &Context, plan: &WorkPlan, desired: &Desired) -> bool {
-    if desired.key.kind == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
+    if desired.key.built_in() == "Job" && context.cache.get(&desired.key).is_some_and(|entry| entry.is_ours()) {
         return false;
     }
     let down = plan.draft.scale.as_ref().filter(|scale| scale.replicas == 0);
@@ -282,7 +266,9 @@ fn is_template(desired: &Desired, template: &str) -> bool {
 fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcome, observed: &Observed) -> Value {
     // An instance held only by an available revision is judged as it runs.
     let held = plan.hold.clone().filter(|hold| hold.reason != Reason::UpgradeAvailable);
-    let mut unwritten = outcome.failed();
+    let (ungrown, failures): (Vec<_>, Vec<_>) =
+        outcome.failures().partition(|(key, failure)| is_of_growth(key, failure, desires, observed));
+    let mut unwritten = merged(failures.into_iter());
     unwritten.sort_by_key(|failure| std::cmp::Reverse(failure.class()));
     let judged = Judged {
         plan,
@@ -291,9 +277,18 @@ fn judge(object: &Object, plan: &WorkPlan, desires: &[Desired], outcome: &Outcom
         live: &|kind, name| observed.live(kind, name),
         pods: &observed.pods,
         refused: observed.refused.clone(),
+        ungrown: ungrown.first().map(|(_, failure)| failure.message.clone()),
+        autoscalers: &observed.autoscalers,
         now: &now(),
     };
     status(object, &judged)
+}
+
+/// Whether the API server refused a size for a volume that exists: it is used as it is.
+fn is_of_growth(key: &ObjectKey, failure: &Issue, desires: &[Desired], observed: &Observed) -> bool {
+    let Some(live) = observed.state(key) else { return false };
+    let grows = |desired: &Desired| desired.key == *key && volume::is_growth(&desired.object, &live);
+    key.kind == "PersistentVolumeClaim" && failure.reason == Reason::Refused && desires.iter().any(grows)
 }
 
 /// The verdict of the engine's rules on the live objects.
@@ -305,14 +300,13 @@ fn verdict(plan: &WorkPlan, desires: &[Desired], observed: &Observed) -> Verdict
     engine.judge(&inputs.with_objects(objects))
 }
 
-/// A run whose Job is said to be complete, and that did not end: its own pods are
-/// waited for a while.
-fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, told: &Value) -> RequeueAfter {
+/// Waits a while for the pods of a run whose Job is complete while its steps are not.
+fn awaits_its_pods(plan: &WorkPlan, observed: &Observed, status: &Value) -> RequeueAfter {
     let Detail::Run(run) = &plan.draft.detail else { return None };
     let live = observed.live("Job", &run.job)?;
     let mut conditions = live["status"]["conditions"].as_array()?.iter();
     let complete = conditions.any(|condition| condition["type"] == "Complete" && condition["status"] == "True");
-    (complete && told["completionTime"].is_null()).then_some(RECHECK)
+    (complete && status["completionTime"].is_null()).then_some(RECHECK)
 }
 
 /// A workbench with an annotation that lies in the future: until then.

@@ -1,5 +1,5 @@
-//! What is known of one work object and of what it is planned from. Asks
-//! nobody: everything is in the store and the cache already.
+//! The facts about one member's object and its plan. It makes no API calls: everything is
+//! in the store and the cache already.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::api::work::{Component, Dataset, Pipeline, Run, WorkKind, Workbench};
 use crate::api::{Issue, ObjectKey, Reason};
 use crate::cluster::cache::Entry;
 use crate::cluster::store::Store;
+use crate::plan::work::autoscaler::Autoscaler;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Lookup, Object, ObjectLookup, unreadable};
 use crate::reconcile::context::Context;
@@ -55,14 +56,16 @@ pub fn standing(context: &Context, id: &WorkId) -> Standing {
     Standing::On(snapshot)
 }
 
-/// What was seen of what was written for an object. The Job of a run before it,
-/// of the same name, is not its own: it is still there until it is collected.
+/// The observed state of the objects written for one object. The Job of an earlier run of
+/// the same name is not its own: it stays until the garbage collector deletes it.
 pub struct Observed {
     objects: Vec<(ObjectKey, Entry)>,
     /// Its pods, believed.
     pub pods: Vec<Pod>,
     /// Why a pod of it was refused, while one is missing.
     pub refused: Option<String>,
+    /// Autoscalers of other owners over its workloads.
+    pub autoscalers: Vec<Autoscaler>,
 }
 
 impl Observed {
@@ -70,13 +73,15 @@ impl Observed {
     pub fn of(context: &Context, id: &WorkId, uid: Option<&str>) -> Result<Self, Issue> {
         let mut objects = context.cache.of(&Request::Work(id.clone()));
         if id.kind == WorkKind::Run {
-            objects.retain(|(key, entry)| key.kind != "Job" || entry.controller.as_deref() == uid);
+            objects.retain(|(key, entry)| key.built_in() != "Job" || entry.controller.as_deref() == uid);
         }
         let pods = pods(&objects)?;
         let refused = objects.iter().find_map(|(key, entry)| {
             misses_pods(key, entry).then(|| context.watches.refusals.of(&entry.uid)).flatten()
         });
-        Ok(Self { objects, pods, refused })
+        let is_own = |target: &ObjectKey| objects.iter().any(|(key, entry)| key == target && entry.is_ours());
+        let autoscalers = context.watches.autoscalers.over(&id.namespace, is_own);
+        Ok(Self { objects, pods, refused, autoscalers })
     }
 
     /// The cached state of an object in the namespace, by kind and name.
@@ -97,11 +102,11 @@ fn state_of(entry: &Entry) -> Option<Value> {
     (!entry.deleting).then(|| entry.live().unwrap_or_else(|| serde_json::json!({})))
 }
 
-/// Whether a workload has fewer pods than it is to have: only then what was said
-/// of refused pods is still true.
+/// Whether a workload has fewer pods than desired: only then a message about refused pods
+/// is still true.
 fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
     let workload = || entry.state.workload().ok().map(Option::unwrap_or_default);
-    match key.kind.as_str() {
+    match key.built_in() {
         "StatefulSet" => {
             workload().is_some_and(|set| set.count("replicas") < set.spec("replicas").as_i64().unwrap_or(1))
         }
@@ -112,12 +117,12 @@ fn misses_pods(key: &ObjectKey, entry: &Entry) -> bool {
     }
 }
 
-/// The pods of which the messages can be believed: their controlling owner is,
-/// by UID, an object that we wrote, or what its controller made of that: a Job of
-/// a `CronJob`, a `ReplicaSet` of a Deployment.
+/// The pods whose messages can be believed: their controlling owner is, by UID, an object
+/// that we wrote, or an object that its controller made: a Job of a `CronJob`, a
+/// `ReplicaSet` of a Deployment.
 fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
-    let ours = || objects.iter().filter(|(key, entry)| key.kind != "Pod" && entry.is_ours());
-    let is_written = |key: &ObjectKey, entry: &Entry| match key.kind.as_str() {
+    let ours = || objects.iter().filter(|(key, entry)| key.built_in() != "Pod" && entry.is_ours());
+    let is_written = |key: &ObjectKey, entry: &Entry| match key.built_in() {
         "ReplicaSet" => false,
         "Job" => entry.controller.is_none() || is_run(key),
         _ => true,
@@ -126,10 +131,10 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
         ours().filter(|(key, entry)| is_written(key, entry)).map(|(_, entry)| entry.uid.as_str()).collect();
     let made = ours().filter(|(key, entry)| {
         let of_ours = entry.controller.as_deref().is_some_and(|owner| written.contains(owner));
-        matches!(key.kind.as_str(), "Job" | "ReplicaSet") && of_ours
+        matches!(key.built_in(), "Job" | "ReplicaSet") && of_ours
     });
     let made: BTreeSet<&str> = made.map(|(_, entry)| entry.uid.as_str()).collect();
-    let all = objects.iter().filter(|(key, _)| key.kind == "Pod");
+    let all = objects.iter().filter(|(key, _)| key.built_in() == "Pod");
     let pods = all.filter_map(|(_, entry)| entry.state.work_pod().transpose());
     let pods = pods.collect::<Result<Vec<_>, _>>()?.into_iter();
     let believed = pods.filter_map(|mut pod| {
@@ -137,8 +142,8 @@ fn pods(objects: &[(ObjectKey, Entry)]) -> Result<Vec<Pod>, Issue> {
         if is_believed {
             return Some(pod);
         }
-        // Of a ReplicaSet that nobody heard of yet: whether its pods run is the
-        // kubelet's word, what they say is not taken.
+        // A ReplicaSet that is not known yet: the kubelet's state of its pods counts,
+        // their own messages do not.
         if pod.owner_kind != "ReplicaSet" {
             return None;
         }
@@ -207,6 +212,10 @@ impl ObjectLookup for InStore<'_> {
             _ => None,
         });
         named.collect()
+    }
+
+    fn have_status(&self) -> bool {
+        true
     }
 
     fn older_workbenches(&self, namespace: &str, workbench: &Workbench, limit: usize) -> usize {

@@ -1,8 +1,8 @@
-//! Which work objects are refused, by team, and when each is tried again: all
-//! of a team together at a bounded pace, however many they are.
+//! Refused members' objects, by team, and when each is tried again: all of a team at a
+//! bounded pace, however many they are.
 //!
-//! What refuses them is one thing for many: a quota that is used up. As soon as one of
-//! them passes, others are tried at once.
+//! Many are refused for one cause, such as a used-up quota. As soon as one of them
+//! succeeds, the others are tried at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -45,8 +45,9 @@ impl Refused {
         EACH.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX)).max(FEW)
     }
 
-    /// It was not: who is tried now, if it was before. They take turns, so that nobody who
-    /// is refused for good stands before the others.
+    /// Records a success and returns the objects to try next, if this one was refused
+    /// before. Objects take turns, so that a permanently refused one does not block the
+    /// others.
     pub fn passed(&self, id: &WorkId) -> Vec<WorkId> {
         self.with(id, |all| {
             if !all.remove(id) {

@@ -1,5 +1,5 @@
-//! Writes what was found of a work object: its status, and an Event
-//! where a person should notice. Unchanged facts are not written again.
+//! Writes the status of a member's object, and Events for changes that a person should
+//! notice. Unchanged facts are not written again.
 
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
@@ -33,19 +33,19 @@ pub async fn report(context: &Context, id: &WorkId, object: &Object, status: Val
     writer.write(context, &status, read).await
 }
 
-/// Records that a field with a number of pods was 0 and was put back.
+/// Records that a field, which is not applied, was put back from one value to another.
 pub fn repaired(
     context: &Context,
     id: &WorkId,
     object: &Object,
     key: &ObjectKey,
-    field: &str,
-    pods: i32,
+    (field, from, to): (&str, &Value, &Value),
     by: Option<&str>,
 ) {
     context.metrics.repairs.inc();
+    let [from, to] = [from, to].map(|value| if value.is_null() { "none".to_owned() } else { value.to_string() });
     let by = by.map_or_else(String::new, |by| format!(", last written by {by}"));
-    let note = format!("put spec.{field} of {key} back from 0 to {pods}{by}");
+    let note = format!("put spec.{field} of {key} back from {from} to {to}{by}");
     context.events.record(Target::work(id, object.metadata()).reference(), event(EventType::Warning, "Repaired", note));
 }
 
@@ -69,7 +69,7 @@ fn turns(before: &Value, after: &Value) -> Vec<Event> {
     let mut events: Vec<Event> = turned(was.as_ref(), is.as_ref()).into_iter().collect();
     events.extend(stopped(before, after));
     let passes = says.as_ref().is_some_and(|says| says.status == ConditionStatus::True);
-    // That a monitor finds nothing is news only after it found something.
+    // A passing monitor is news only after it failed.
     if !(passes && said.is_none())
         && let Some(mut event) = turned(said.as_ref(), says.as_ref())
     {
@@ -86,8 +86,8 @@ fn condition(status: &Value, type_: &str) -> Option<Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
 }
 
-/// Says that nothing is written for the object now, and why; what was known of
-/// it stays.
+/// Reports that nothing is written for the object now, and why; the other facts in its
+/// status stay.
 pub async fn held(context: &Context, id: &WorkId, object: &Object, failure: &Issue) -> Result<(), Issue> {
     report(context, id, object, held_status(object, failure, &now())).await
 }
@@ -118,7 +118,7 @@ pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> P
     ] {
         bare["spec"][field] = filler;
     }
-    // What even a bare object of the kind cannot carry cannot be told.
+    // Where even a bare object of the kind is unreadable, nothing can be reported.
     if let Ok(bare) = Object::read(id.kind, &bare) {
         let object = bare.with_status(known.status.clone()).unwrap_or(bare);
         let object = with_newest_status(context, object);
@@ -140,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_monitor_says_is_told_when_it_turns() {
+    fn a_verdict_is_reported_when_it_turns() {
         let (ok, drift) = (Some((true, Reason::Ready)), Some((false, Reason::Drift)));
         let failed = Some((false, Reason::MonitorFailed));
-        for (before, after, told) in [
+        for (before, after, expected) in [
             (None, ok, None),
             (None, drift, Some("Drift")),
             (ok, ok, None),
@@ -155,25 +155,25 @@ mod tests {
         ] {
             let events = turns(&status(before), &status(after));
             let reasons: Vec<&str> = events.iter().map(|event| event.reason.as_str()).collect();
-            assert_eq!(reasons, told.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
+            assert_eq!(reasons, expected.into_iter().collect::<Vec<_>>(), "{before:?} {after:?}");
         }
     }
 
     #[test]
-    fn what_does_not_serve_any_more_is_told_whatever_was_ready() {
+    fn the_end_of_serving_is_reported_whatever_was_ready() {
         let service = |serving: Option<&str>| {
             let mut status = status(None);
             status["releases"] = json!([{"version": "1"}]);
             status["serving"] = json!(serving);
             status
         };
-        let told = |before: Option<&str>, after: Option<&str>| {
+        let reasons = |before: Option<&str>, after: Option<&str>| {
             let events = turns(&service(before), &service(after)).into_iter();
             events.map(|event| event.reason).collect::<Vec<_>>()
         };
-        assert_eq!(told(Some("1"), None), ["NothingServes"]);
+        assert_eq!(reasons(Some("1"), None), ["NothingServes"]);
         for (before, after) in [(None, None), (None, Some("1")), (Some("1"), Some("1")), (Some("1"), Some("2"))] {
-            assert!(told(before, after).is_empty(), "{before:?} {after:?}");
+            assert!(reasons(before, after).is_empty(), "{before:?} {after:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Takes away what was written for a work object that is deleted, and
-//! lets the object go once that is done.
+//! Removes what was written for a deleted member's object, and then removes the object's
+//! finalizer.
 //!
-//! A finalizer is on those whose deletion means something: a workbench (nobody
-//! else may come in while its pod is there), what serves, what is scheduled.
+//! Objects whose deletion has consequences have a finalizer: workbenches (nobody else may
+//! enter while the pod exists), serving models, schedules.
 
 use super::report;
 use super::written::written_for;
@@ -42,9 +42,8 @@ pub async fn teardown(context: &Context, id: &WorkId, object: &Object) -> Pass {
     Ok(None)
 }
 
-/// Whether nothing is to be removed by us: the namespace takes everything along,
-/// it is no team's, or the kind itself is being removed, which is nobody's wish
-/// for this object.
+/// Whether we remove nothing: the namespace is being deleted with everything in it, it is
+/// no team's, or the kind itself is being deleted, which nobody wants for this object.
 async fn let_go(context: &Context, id: &WorkId) -> Result<bool, Issue> {
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
     if space.is_none_or(|space| space.deleting || !space.is_ours()) {
@@ -59,11 +58,11 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
     context.applier.prune_work(written_for(context, id), &std::collections::BTreeSet::new(), &mut outcome).await;
     let left = written_for(context, id).into_iter();
     let waits = match id.kind {
-        // Whoever is in the pod of a workbench is let in by the rule on this object. A
-        // pod made a moment ago may not be known yet, and its StatefulSet is.
-        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.kind.as_str(), "Pod" | "StatefulSet")).count(),
+        // While the pod exists, the Workbench object decides who may enter it. A new pod
+        // may not be known yet, but its StatefulSet is.
+        WorkKind::Workbench => left.filter(|(key, _)| matches!(key.built_in(), "Pod" | "StatefulSet")).count(),
         _ => {
-            left.filter(|(key, entry)| matches!(key.kind.as_str(), "Deployment" | "CronJob") && !entry.deleting).count()
+            left.filter(|(key, entry)| matches!(key.built_in(), "Deployment" | "CronJob") && !entry.deleting).count()
         }
     };
     if let Some((_, failure)) = outcome.failures().next() {

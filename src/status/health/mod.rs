@@ -23,13 +23,13 @@ use pods::{missing, missing_secret, trouble};
 use summary::WorkHealth;
 
 /// The facts of the cache for judging.
-pub struct Seen<'a> {
+pub struct LiveState<'a> {
     /// The state of an object, if it exists.
     pub live: &'a dyn Fn(&ObjectKey) -> Option<Value>,
     /// Pods of the team that do not run.
     pub troubles: Vec<Trouble>,
     /// The team's work, as it reports itself.
-    pub daily: Vec<WorkHealth>,
+    pub work: Vec<WorkHealth>,
     /// Secrets that work pods wait for.
     pub waiting: Vec<Missing>,
 }
@@ -42,7 +42,7 @@ pub struct Health {
     /// By component, worst first.
     pub components: Vec<ComponentHealth>,
     /// The team's work, worst first. It never makes the team unready.
-    pub daily: Vec<WorkHealth>,
+    pub work: Vec<WorkHealth>,
     /// Secrets that pods wait for.
     pub missing: Vec<Missing>,
     /// Failures of the team as a whole.
@@ -91,11 +91,14 @@ pub struct ComponentHealth {
 
 /// Judges a team.
 #[must_use]
-pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>) -> Health {
+pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, live_state: &LiveState<'_>) -> Health {
     let problems: Vec<&Problem> =
         plan.problems.iter().chain(&desires.problems).filter(|problem| problem.blocking).collect();
-    let mut components: Vec<_> =
-        plan.instances.iter().flat_map(|instance| component(instance, desires, outcome, seen, &problems)).collect();
+    let mut components: Vec<_> = plan
+        .instances
+        .iter()
+        .flat_map(|instance| component(instance, desires, outcome, live_state, &problems))
+        .collect();
     components.sort_by(|left, right| {
         (left.state, left.layer, &left.namespace, left.capability).cmp(&(
             right.state,
@@ -107,8 +110,8 @@ pub fn health(plan: &Plan, desires: &Desires, outcome: &Outcome, seen: &Seen<'_>
     Health {
         namespaces: namespaces(plan, desires, outcome, &problems),
         components,
-        daily: summary::worst_first(seen.daily.clone()),
-        missing: missing(&seen.troubles, &seen.waiting),
+        work: summary::worst_first(live_state.work.clone()),
+        missing: missing(&live_state.troubles, &live_state.waiting),
         team: team(outcome, &problems),
     }
 }
@@ -117,7 +120,7 @@ fn team(outcome: &Outcome, problems: &[&Problem]) -> Vec<Issue> {
     let planned = problems.iter().filter(|problem| problem.scope == Scope::Team).map(|problem| problem.issue.clone());
     let cluster_scoped = outcome
         .failures()
-        .filter(|(key, _)| key.namespace.is_none() && key.kind != "Namespace")
+        .filter(|(key, _)| key.namespace.is_none() && key.built_in() != "Namespace")
         .map(|(_, failure)| failure.clone());
     worst_first(planned.chain(cluster_scoped).collect())
 }
@@ -135,7 +138,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
             let blocked = outcome.blocked(&namespace.name).cloned();
             let written = merged(outcome.failures().filter(|(key, _)| {
                 let here = key.namespace.as_deref() == Some(&namespace.name)
-                    || key.kind == "Namespace" && key.name == namespace.name;
+                    || key.built_in() == "Namespace" && key.name == namespace.name;
                 here && !of_engines.contains(key)
             }));
             let contested = outcome
@@ -143,7 +146,7 @@ fn namespaces(plan: &Plan, desires: &Desires, outcome: &Outcome, problems: &[&Pr
                 .iter()
                 .filter(|(key, _)| {
                     key.namespace.as_deref() == Some(&namespace.name) && !of_engines.contains(key)
-                        || key.kind == "Namespace" && key.name == namespace.name
+                        || key.built_in() == "Namespace" && key.name == namespace.name
                 })
                 .map(|(key, contender)| contender.failure(key));
             let failures = worst_first(blocked.into_iter().chain(planned).chain(written).chain(contested).collect());
@@ -172,10 +175,10 @@ fn component(
     instance: &Instance,
     desires: &Desires,
     outcome: &Outcome,
-    seen: &Seen<'_>,
+    live_state: &LiveState<'_>,
     problems: &[&Problem],
 ) -> Vec<ComponentHealth> {
-    let (state, reason, message) = judge(instance, desires, outcome, seen, problems);
+    let (state, reason, message) = judge(instance, desires, outcome, live_state, problems);
     let endpoint =
         instance.engine.as_ref().and_then(|engine| engine.endpoint(&instance.inputs.to_value()).ok().flatten());
     let one = |capability: &Capability| ComponentHealth {
@@ -207,7 +210,7 @@ fn judge(
     instance: &Instance,
     desires: &Desires,
     outcome: &Outcome,
-    seen: &Seen<'_>,
+    live_state: &LiveState<'_>,
     problems: &[&Problem],
 ) -> Judgement {
     // An instance held only by an available revision is judged as it runs.
@@ -227,7 +230,7 @@ fn judge(
     if let Some(failure) = worst_first(written).first() {
         return failed(failure);
     }
-    match verdict(instance, &own, seen) {
+    match verdict(instance, &own, live_state) {
         Verdict::Ready => match own.iter().find_map(|desired| outcome.contested.get_key_value(&desired.key)) {
             Some((key, contender)) => failed(&contender.failure(key)),
             None => match waiting {
@@ -235,18 +238,20 @@ fn judge(
                 None => (ComponentState::Ready, Reason::Ready, trust(instance)),
             },
         },
-        Verdict::Failing { reason, message } => trouble(&instance.id, seen)
+        Verdict::Failing { reason, message } => trouble(&instance.id, live_state)
             .unwrap_or_else(|| (ComponentState::Failed, known_reason(&reason), Some(message))),
-        Verdict::Waiting { message } => {
-            trouble(&instance.id, seen).unwrap_or((ComponentState::Progressing, Reason::Progressing, Some(message)))
-        }
+        Verdict::Waiting { message } => trouble(&instance.id, live_state).unwrap_or((
+            ComponentState::Progressing,
+            Reason::Progressing,
+            Some(message),
+        )),
     }
 }
 
-fn verdict(instance: &Instance, own: &[&Desired], seen: &Seen<'_>) -> Verdict {
+fn verdict(instance: &Instance, own: &[&Desired], live_state: &LiveState<'_>) -> Verdict {
     let Some(engine) = &instance.engine else { return Verdict::Ready };
     let live = objects_input(&instance.objects, |rendered| {
-        (seen.live)(&own.iter().find(|desired| desired.is_of(rendered))?.key)
+        (live_state.live)(&own.iter().find(|desired| desired.is_of(rendered))?.key)
     });
     engine.judge(&instance.inputs.with_objects(live))
 }

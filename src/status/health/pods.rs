@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Judgement, Seen};
+use super::{Judgement, LiveState};
 use crate::api::team_status::ComponentState;
 use crate::api::{ObjectKey, Reason};
 use crate::cluster::cache::state::PodTrouble;
@@ -41,8 +41,8 @@ pub struct Missing {
 }
 
 /// The cause of an engine's pods that do not run: more exact than their owners' status.
-pub(super) fn trouble(id: &InstanceId, seen: &Seen<'_>) -> Option<Judgement> {
-    let trouble = seen
+pub(super) fn trouble(id: &InstanceId, live_state: &LiveState<'_>) -> Option<Judgement> {
+    let trouble = live_state
         .troubles
         .iter()
         .find(|trouble| trouble.namespace == id.namespace && trouble.engine.as_ref() == Some(&id.engine))?;
@@ -122,13 +122,13 @@ mod tests {
     fn said(state: &PodTrouble, probe: Option<&str>) -> Option<(Reason, String)> {
         let troubles =
             troubles(&ObjectKey::new("", "Pod", Some("a--shared"), "p"), state, probe.map(ToOwned::to_owned));
-        let seen = Seen { live: &|_| None, troubles, daily: Vec::new(), waiting: Vec::new() };
+        let live_state = LiveState { live: &|_| None, troubles, work: Vec::new(), waiting: Vec::new() };
         let id = InstanceId { namespace: "a--shared".into(), engine: "mlflow".into(), capability: None };
-        trouble(&id, &seen).map(|(_, reason, message)| (reason, message.unwrap_or_default()))
+        trouble(&id, &live_state).map(|(_, reason, message)| (reason, message.unwrap_or_default()))
     }
 
     #[test]
-    fn a_lost_node_is_told() {
+    fn a_lost_node_is_reported() {
         let state = PodTrouble {
             troubles: vec![("NodeLost".into(), "n".into())],
             unready: false,

@@ -8,7 +8,8 @@ use crate::api::work::dataset::DatasetStatus;
 use crate::api::{Issue, Reason, labels};
 use crate::objects::stores;
 use crate::objects::stores::Claim;
-use crate::plan::settings::bytes;
+use crate::plan::settings::{Side, bytes};
+use crate::plan::volume::difference;
 use crate::plan::work::Detail;
 use crate::plan::work::dataset::{Reach, SETTLING, SHADOWED, too_large, waits_for_use};
 
@@ -18,9 +19,9 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     // One that is held gives no settings: another may answer for them.
-    let (connections, reach, claim, advice) = match &judged.plan.draft.detail {
-        Detail::Dataset { connections, reach, claim, advice } => {
-            (given(object, connections, judged), reach.clone(), claim.clone(), advice.clone())
+    let (connections, reach, claim) = match &judged.plan.draft.detail {
+        Detail::Dataset { connections, reach, claim } => {
+            (given(object, connections, judged), reach.clone(), claim.clone())
         }
         _ => Default::default(),
     };
@@ -28,9 +29,9 @@ pub fn status(object: &Dataset, judged: &Judged<'_>) -> DatasetStatus {
     let (volume, replaced) = volume(object, claim.as_deref(), judged);
     let ready = match replaced.or_else(|| judged.trouble()) {
         Some(failure) => Err(waiting(failure, claim.as_deref(), judged)),
-        None => reached(&connections, &reach).map(|()| {
-            let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-            (Reason::Ready, format!("{}{}{advice}", fine(object, &connections), shadowed(&reach)))
+        None => reached(object, &connections, &reach).map(|()| {
+            let size = size(object, claim.as_deref(), judged).map(|advice| format!("; {advice}")).unwrap_or_default();
+            (Reason::Ready, format!("{}{}{size}", fine(object, &connections), shadowed(&reach)))
         }),
     };
     DatasetStatus {
@@ -68,11 +69,19 @@ fn volume(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> (Option
     }
 }
 
+/// The difference between the size of the volume and the size that is asked for.
+fn size(object: &Dataset, claim: Option<&str>, judged: &Judged<'_>) -> Option<String> {
+    let (claim, wanted) = (claim?, &object.spec.volume.as_ref()?.size.0);
+    let live = (judged.live)("PersistentVolumeClaim", claim)?;
+    difference("spec.volume.size", wanted, claim, &live, judged.ungrown.as_deref())
+}
+
 /// A dataset is ready when its settings are published.
-fn reached(connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Issue> {
-    if let Some(place) = reach.too_large.first() {
-        let hold = too_large(bytes(connections), place);
-        return Err(hold);
+fn reached(object: &Dataset, connections: &BTreeMap<String, String>, reach: &Reach) -> Result<(), Issue> {
+    if !reach.too_large.is_empty() {
+        let own = reach.too_large.first() == object.metadata.namespace.as_ref();
+        let side = if own { Side::Own } else { Side::Shared };
+        return Err(too_large(bytes(connections), &reach.too_large, side, !own));
     }
     let Some(place) = &reach.awaited else { return Ok(()) };
     Err(Issue::new(Reason::Progressing, format!("{SETTLING} into `connections` of {place}")))
@@ -119,7 +128,7 @@ mod tests {
     use crate::plan::work::fixtures::{Scene, dataset};
     use crate::status::work::fixtures::{ready, reported};
 
-    fn told(namespace: &str, spec: &str, claim: &Value) -> (DatasetStatus, String) {
+    fn report_of(namespace: &str, spec: &str, claim: &Value) -> (DatasetStatus, String) {
         let settings =
             [("DATASET_BIG_URI", "s3://big"), ("DATASET_BIG_TRAIN", "s3://big/a"), ("DATASET_BIG_PATH", "/data/big")];
         let scene = Scene::new().dataset("fraud--shared", "cards", "{uri: 's3://cards'}").given(settings);
@@ -133,7 +142,7 @@ mod tests {
 
     #[test]
     fn data_by_address_is_there_at_once() {
-        let (status, said) = told("fraud--shared", "{uri: 's3://big', splits: {train: a}}", &Value::Null);
+        let (status, said) = report_of("fraud--shared", "{uri: 's3://big', splits: {train: a}}", &Value::Null);
         assert_eq!(said, "True Ready found by DATASET_BIG_TRAIN, DATASET_BIG_URI");
         assert_eq!(status.connections["DATASET_BIG_TRAIN"], "s3://big/a");
         assert_eq!((status.claim, status.engine.unwrap().name.as_str()), (None, "references"));
@@ -153,9 +162,9 @@ mod tests {
         // Its team tells of it only if it goes on waiting for something else.
         let settles = |scene: &Scene| {
             let status: DatasetStatus = reported(scene, "fraud--shared", "big", &object, &[]);
-            let mut told = dataset("fraud--shared", "big", 0, "{uri: 's3://big'}");
-            told.status = Some(status);
-            crate::status::health::summary::settles(&Object::Dataset(Box::new(told)))
+            let mut written = dataset("fraud--shared", "big", 0, "{uri: 's3://big'}");
+            written.status = Some(status);
+            crate::status::health::summary::settles(&Object::Dataset(Box::new(written)))
         };
         assert!(settles(&Scene::new()) && !settles(&scene()));
         // Another value under its name is not its own.
@@ -168,10 +177,13 @@ mod tests {
                  first"
             )
         );
-        let told = said(&scene().left_out(live, "big", &LeftOut::TooLarge));
-        assert!(
-            told.starts_with(&format!("False Invalid `connections` of {live} has no room for the 23 bytes")),
-            "{told}"
+        assert_eq!(
+            said(&scene().left_out(live, "big", &LeftOut::TooLarge)),
+            format!(
+                "False Invalid `connections` of {live} has no room for the 23 bytes of settings of this dataset: of \
+                 655360 bytes 327680 are kept for Shared's datasets, and the rest is taken. Other namespaces have them. \
+                 Remove splits here, or datasets of Shared or {live} without users"
+            )
         );
     }
 
@@ -188,7 +200,7 @@ mod tests {
             (claim("Lost"), "False EngineFailing PersistentVolumeClaim dataset-big: its volume no longer exists"),
             (Value::Null, "False Progressing PersistentVolumeClaim (volume) does not exist yet"),
         ] {
-            let (status, said) = told("fraud--chargeback", "{volume: {size: 10Gi}}", &live);
+            let (status, said) = report_of("fraud--chargeback", "{volume: {size: 10Gi}}", &live);
             assert_eq!(said, expected);
             assert_eq!(status.claim.as_deref(), Some("dataset-big"));
         }
@@ -202,7 +214,7 @@ mod tests {
                 "metadata": {"name": "dataset-big", "uid": uid, "annotations": annotations}, "status": {"phase": "Bound"},
             })
         };
-        let told = |before: Option<&str>, live: &Value| {
+        let report_of = |before: Option<&str>, live: &Value| {
             let mut object = dataset("fraud--chargeback", "big", 0, "{volume: {size: 10Gi}}");
             let volume = before.map(str::to_owned);
             object.status = Some(DatasetStatus { volume, ..DatasetStatus::default() });
@@ -213,17 +225,17 @@ mod tests {
             (ready(&status.conditions), status.volume.unwrap_or_default())
         };
         let fine = "True Ready volume of 10Gi; pods find it by DATASET_BIG_PATH".to_owned();
-        assert_eq!(told(None, &there("one", "")), (fine.clone(), "one".to_owned()));
-        assert_eq!(told(Some("one"), &there("one", "")), (fine.clone(), "one".to_owned()));
-        let (said, kept) = told(Some("one"), &there("two", "one"));
+        assert_eq!(report_of(None, &there("one", "")), (fine.clone(), "one".to_owned()));
+        assert_eq!(report_of(Some("one"), &there("one", "")), (fine.clone(), "one".to_owned()));
+        let (said, kept) = report_of(Some("one"), &there("two", "one"));
         assert!(said.starts_with("False VolumeReplaced claim dataset-big of fraud--chargeback was deleted"), "{said}");
         assert_eq!(kept, "one");
-        assert_eq!(told(Some("one"), &there("two", "two")), (fine, "two".to_owned()));
+        assert_eq!(report_of(Some("one"), &there("two", "two")), (fine, "two".to_owned()));
     }
 
     #[test]
     fn a_dataset_that_is_held_gives_no_settings() {
-        let (status, said) = told("fraud--shared", "{volume: {size: 10Gi}}", &Value::Null);
+        let (status, said) = report_of("fraud--shared", "{volume: {size: 10Gi}}", &Value::Null);
         assert!(said.starts_with("False Invalid a volume can only be read in its own namespace"), "{said}");
         assert!(status.connections.is_empty());
     }

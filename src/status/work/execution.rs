@@ -13,12 +13,12 @@ use crate::status::health::work::trouble;
 /// The longest reported message of a step.
 const SAID: usize = 1024;
 
-/// Whether what a step said is told. In Live it may be of customers: it is read where
-/// logs are, by who may read them.
+/// Whether the words of a step are reported. In Live they may be about customers: they
+/// stay in the log, for those who may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {
     /// The words are reported.
-    Told,
+    Reported,
     /// They stay in the log.
     Kept,
 }
@@ -29,7 +29,7 @@ impl Words {
     pub const fn of(layer: Layer) -> Self {
         match layer {
             Layer::Live => Self::Kept,
-            Layer::Backbone | Layer::Shared | Layer::Workspace => Self::Told,
+            Layer::Backbone | Layer::Shared | Layer::Workspace => Self::Reported,
         }
     }
 }
@@ -117,7 +117,7 @@ impl Progress<'_> {
             StepStatus {
                 state,
                 exit_code: ended.map(|ended| ended.exit_code).filter(|code| *code != 0),
-                message: ended.filter(|_| words == Words::Told).and_then(|ended| said(&ended.message)),
+                message: ended.filter(|_| words == Words::Reported).and_then(|ended| said(&ended.message)),
                 ..recorded.clone()
             }
         };
@@ -133,7 +133,7 @@ impl Progress<'_> {
             let ended = container.ended.as_ref().filter(|ended| ended.exit_code != 0)?;
             Some((container.name.as_str(), Some(ended)))
         });
-        // Its containers may not have been told yet how they ended.
+        // The ends of its containers may not be reported yet.
         let mut begun = pod.containers.iter().filter(|one| one.running.is_some() || one.ended.is_some());
         let at = pod.failed.as_ref().and_then(|_| begun.next_back()).map(|one| (one.name.as_str(), one.ended.as_ref()));
         badly.or(at)
@@ -215,7 +215,7 @@ pub fn failure(step: &str, ended: Option<&Ended>, pod: Option<&Pod>, memory: Opt
         return format!("step {step} could not be started: {}", text::message(&ended.message, 512));
     }
     match ended.message.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
-        Some(line) if words == Words::Told => {
+        Some(line) if words == Words::Reported => {
             format!("step {step} ended with exit code {}: {}", ended.exit_code, text::message(line, 512))
         }
         _ => format!("step {step} ended with exit code {}", ended.exit_code),

@@ -83,7 +83,7 @@ fn why_a_step_failed_is_one_line() {
         ),
     ];
     for (text, pod, expected) in cases {
-        assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi"), Words::Told), expected);
+        assert_eq!(failure("train", Some(&ended(text)), pod, Some("2Gi"), Words::Reported), expected);
     }
     // In Live the message of the step is only in its log.
     assert_eq!(
@@ -97,7 +97,7 @@ fn why_a_step_failed_is_one_line() {
         ..Ended::default()
     };
     assert_eq!(
-        failure("train", Some(&never), None, None, Words::Told),
+        failure("train", Some(&never), None, None, Words::Reported),
         "step train could not be started: exec: \"x\": no such file"
     );
     let job = json!({"spec": {"template": {"spec": {"initContainers": [{"name": "a"}],

@@ -50,7 +50,8 @@ pub(super) fn refused<S: serde::de::DeserializeOwned>(
         });
         let failure = plan.hold.clone();
         let refused = refused.map(str::to_owned);
-        status(object, &Judged { plan: &plan, failure, verdict, live: facts.live, pods, refused, now: &at(1000) })
+        let (live, autoscalers, now) = (facts.live, &[][..], &at(1000));
+        status(object, &Judged { plan: &plan, failure, verdict, live, pods, refused, ungrown: None, autoscalers, now })
     });
     serde_json::from_value(value).unwrap()
 }

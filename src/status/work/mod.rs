@@ -2,6 +2,7 @@
 //!
 //! Pure: the time is handed in, and is used only where something changed.
 
+mod autoscalers;
 pub mod component;
 pub mod dataset;
 pub mod execution;
@@ -21,6 +22,7 @@ use crate::api::status::{Condition, Finding, READY, RECONCILING, STALLED, condit
 use crate::api::work::EngineStatus;
 use crate::api::{Issue, Reason, text};
 use crate::engine::Verdict;
+use crate::plan::work::autoscaler::Autoscaler;
 use crate::plan::work::pod_state::Pod;
 use crate::plan::work::{Object, WorkPlan};
 
@@ -38,6 +40,10 @@ pub struct Judged<'a> {
     pub pods: &'a [Pod],
     /// Why a pod of it was refused, while one is missing.
     pub refused: Option<String>,
+    /// Why its volume stays smaller than is asked for, in the words of the API server.
+    pub ungrown: Option<String>,
+    /// Autoscalers of other owners over its workloads.
+    pub autoscalers: &'a [Autoscaler],
     /// The time, for changes.
     pub now: &'a Time,
 }

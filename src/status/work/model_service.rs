@@ -1,6 +1,7 @@
 //! The status of a `ModelService`: the serving version, the wanted one,
 //! the releases, and the verdict of its monitor.
 
+use super::autoscalers::contended;
 use super::{Judged, monitor};
 use crate::api::reason::Class;
 use crate::api::status::Finding;
@@ -21,9 +22,9 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
     let answers = answers(&before, &releases, judged);
     let verdict = monitor::verdict(object, before.monitor.as_ref(), judged);
     let ready = ready(object, &releases, answers.version.as_deref(), judged);
-    let (monitored, unlisted) = monitored(&before, judged);
-    let unlisted = unlisted.map(|message| Finding::new(MONITOR_PASSING, false, Reason::NotListed, message));
-    let more = unlisted.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
+    let (monitored, withheld) = monitored(&before, judged);
+    let withheld = withheld.map(|why| Finding::new(MONITOR_PASSING, false, why.reason, why.message));
+    let more = withheld.or_else(|| verdict.as_ref().map(monitor::finding)).into_iter().collect();
     ModelServiceStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, more),
@@ -43,10 +44,10 @@ pub fn status(object: &ModelService, judged: &Judged<'_>) -> ModelServiceStatus 
 }
 
 /// The pinned component of the monitor, and the reason that blocks it.
-fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<String>) {
+fn monitored(before: &ModelServiceStatus, judged: &Judged<'_>) -> (Option<UsedBy>, Option<Issue>) {
     match &judged.plan.draft.detail {
-        Detail::ModelService { monitored, unlisted, .. } if judged.plan.draft.write => {
-            (monitored.clone(), unlisted.clone())
+        Detail::ModelService { monitored, withheld, .. } if judged.plan.draft.write => {
+            (monitored.clone(), withheld.clone())
         }
         _ => (before.monitored.clone(), None),
     }
@@ -123,8 +124,8 @@ fn answers(before: &ModelServiceStatus, releases: &[Release], judged: &Judged<'_
     if count("availableReplicas") == 0 {
         return of(None, None);
     }
-    let seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
-    let through = seen && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
+    let observed = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
+    let through = observed && count("updatedReplicas") > 0 && count("updatedReplicas") == count("replicas");
     if !through {
         return of(before.serving.clone(), before.digest.clone());
     }
@@ -217,7 +218,12 @@ fn ready(
         let message = format!("version {} of {name} is not rolled out, because {paused}. {goes_on}", first.version);
         return Err(Issue::new(Reason::Progressing, message));
     }
-    if let Some(trouble) = judged.trouble() {
+    let trouble = judged.trouble();
+    let minor = trouble.as_ref().is_none_or(|trouble| trouble.reason == Reason::Progressing);
+    if let Some(contended) = contended(judged).filter(|_| minor) {
+        return Err(Issue::new(Reason::Contested, format!("{contended}. {goes_on}")));
+    }
+    if let Some(trouble) = trouble {
         return Err(of_trouble(&trouble, first, serving, judged));
     }
     if serving != Some(first.version.as_str()) {

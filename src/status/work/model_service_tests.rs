@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::ObjectKey;
 use crate::api::work::model_service::{Outcome, Verdict};
 use crate::engine::Verdict as Judgement;
+use crate::plan::work::autoscaler::Autoscaler;
 use crate::plan::work::pod_state::{Container, Ended, Pod};
 use crate::plan::work::release::{DIGEST as DIGEST_KEY, VERSION};
 use crate::plan::work::serving_stage::{DIGEST, OTHER, Stage, at, service};
@@ -24,6 +26,8 @@ fn said(stage: &Stage, service: &ModelService, verdict: Judgement) -> ModelServi
         live: &|kind, name| stage.live(kind, name),
         pods: &stage.pods,
         refused: None,
+        ungrown: None,
+        autoscalers: &stage.autoscalers,
         now: &at(100),
     };
     status(service, &judged)
@@ -197,7 +201,7 @@ fn what_answers_is_read_from_what_answers_now() {
 }
 
 #[test]
-fn a_rollout_that_somebody_paused_is_told() {
+fn a_paused_rollout_is_reported() {
     let mut stage = Stage::new();
     let mut service = service(EIGHT, 4, &[("8", OTHER, None), ("7", DIGEST, None)]);
     service.status.as_mut().unwrap().serving = Some("7".to_owned());
@@ -213,7 +217,49 @@ fn a_rollout_that_somebody_paused_is_told() {
 }
 
 #[test]
-fn an_alias_is_told_with_what_it_stood_for() {
+fn other_autoscalers_over_the_server_are_named() {
+    let mut stage = Stage::new();
+    let service = service(SEVEN, 1, &[("7", DIGEST, None)]);
+    stage.deployed("7", 2, 2, 2);
+    let scaler = ("HorizontalPodAutoscaler".to_owned(), "service-score".to_owned());
+    stage.live.insert(scaler.clone(), json!({}));
+    let other = |name: &str, made_by: Option<&str>| Autoscaler {
+        name: name.to_owned(),
+        target: ObjectKey::new("apps", "Deployment", Some("abc--p--live"), "service-score"),
+        made_by: made_by.map(str::to_owned),
+    };
+    let reported = |stage: &Stage| ready(&said(stage, &service, Judgement::Ready));
+    // One of Strata that lost its labels for a moment.
+    stage.autoscalers = vec![other("service-score", None)];
+    assert_eq!(reported(&stage).1, "Ready");
+    let beside = "scales Deployment service-score beside that of Strata: Kubernetes follows none of them, or each undoes \
+                  the others. Delete what Strata did not make (kubectl delete";
+    let end = "--namespace abc--p--live), and set spec.replicas for another number of pods. Version 7 is still serving";
+    stage.autoscalers = vec![other("mine", None)];
+    let expected = format!("HorizontalPodAutoscaler mine {beside} horizontalpodautoscaler mine {end}");
+    assert_eq!(reported(&stage), not("Contested", &expected));
+    stage.autoscalers = vec![other("keda-hpa-s", Some("ScaledObject s"))];
+    let expected = format!("HorizontalPodAutoscaler keda-hpa-s (made by ScaledObject s) {beside} scaledobject s {end}");
+    assert_eq!(reported(&stage), not("Contested", &expected));
+    // What keeps it from serving is said first.
+    assert_eq!(ready(&said(&stage, &service, Judgement::failing("PodFailing", "x"))).1, "PodFailing");
+    // Without one of Strata, one of somebody else is right, and two are not.
+    stage.live.remove(&scaler);
+    assert_eq!(reported(&stage).1, "Ready");
+    stage.autoscalers.push(other("mine", None));
+    assert_eq!(
+        reported(&stage),
+        not(
+            "Contested",
+            "HorizontalPodAutoscalers keda-hpa-s (made by ScaledObject s), mine scale Deployment service-score: \
+             Kubernetes follows none of them, or each undoes the others. Delete all but one (kubectl delete scaledobject \
+             s --namespace abc--p--live). Version 7 is still serving"
+        )
+    );
+}
+
+#[test]
+fn an_alias_is_reported_with_the_version_it_stood_for() {
     let stage = Stage::new();
     let champion = "{model: {name: fraud, alias: champion}, runtime: mlflow}";
     let recorded = service(champion, 1, &[("7", DIGEST, Some("champion"))]);

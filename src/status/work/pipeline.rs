@@ -87,9 +87,9 @@ fn last(
     })
 }
 
-/// What is said of an execution whose Job and pods are gone: that it went on is not so any
-/// more. The schedule itself may know that it ended well; one that replaces executions
-/// takes them away itself, and the next is about to be seen.
+/// The report of an execution whose Job and pods are gone: it no longer runs. The
+/// CronJob may know that it succeeded. A schedule that replaces executions deletes them
+/// itself, and the next one follows at once.
 fn gone(object: &Pipeline, before: &Execution, judged: &Judged<'_>) -> Execution {
     let went_on = matches!(before.state, RunState::Running | RunState::Pending);
     let schedule = (judged.live)("CronJob", &format!("pipeline-{}", judged.plan.id.name));

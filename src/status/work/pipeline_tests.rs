@@ -19,7 +19,7 @@ fn scene() -> Scene {
     )
 }
 
-fn told(
+fn observed(
     scene: &Scene,
     spec: &str,
     before: Option<PipelineStatus>,
@@ -47,23 +47,23 @@ fn a_pipeline_says_in_which_order_it_runs_and_who_runs_it() {
         ),
         (NIGHTLY, "train, report", "True Ready runs at '0 3 * * *' Europe/Berlin; no run yet"),
     ] {
-        let found = told(&scene(), spec, None, &[], None);
+        let found = observed(&scene(), spec, None, &[], None);
         assert_eq!((found.steps.join(", ").as_str(), found.last.clone()), (order, None));
         assert_eq!(ready(&found.conditions), said);
     }
     let paused = NIGHTLY.replacen('{', "{suspend: true, ", 1);
     assert_eq!(
-        ready(&told(&scene(), &paused, None, &[], None).conditions),
+        ready(&observed(&scene(), &paused, None, &[], None).conditions),
         "True Stopped '0 3 * * *' Europe/Berlin is suspended by spec.suspend; no run yet"
     );
-    let retained = told(&scene().retained(), NIGHTLY, None, &[], None);
+    let retained = observed(&scene().retained(), NIGHTLY, None, &[], None);
     assert_eq!(
         ready(&retained.conditions),
         "True Retained the team or project was removed, so the schedule is suspended and no run starts"
     );
     let missing = Scene::new().component("fraud--shared", "train", "{image: train}");
     assert_eq!(
-        ready(&told(&missing, NIGHTLY, None, &[], None).conditions),
+        ready(&observed(&missing, NIGHTLY, None, &[], None).conditions),
         "False Progressing CronJob (schedule) does not exist yet"
     );
 }
@@ -75,7 +75,7 @@ fn the_last_execution_is_that_of_the_newest_job() {
         pod("pipeline-nightly-100", "Running", &["train=0", "report+"]),
         Pod { owner_kind: "ReplicaSet".to_owned(), ..pod("pipeline-nightly-200", "Running", &[]) },
     ];
-    let found = told(&scene(), NIGHTLY, None, &pods, None);
+    let found = observed(&scene(), NIGHTLY, None, &pods, None);
     let execution = Execution {
         job: "pipeline-nightly-100".to_owned(),
         state: RunState::Running,
@@ -89,14 +89,14 @@ fn the_last_execution_is_that_of_the_newest_job() {
     let done = Execution { state: RunState::Succeeded, ..execution };
     let before = PipelineStatus { last: Some(done.clone()), ..PipelineStatus::default() };
     for left in [&pods[..1], &[]] {
-        let found = told(&scene(), NIGHTLY, Some(before.clone()), left, None);
+        let found = observed(&scene(), NIGHTLY, Some(before.clone()), left, None);
         assert_eq!(found.last.as_ref(), Some(&done));
         assert_eq!(ready(&found.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last run succeeded");
     }
 }
 
 #[test]
-fn a_failed_execution_is_told_until_one_succeeds() {
+fn a_failed_execution_is_reported_until_one_succeeds() {
     let failed = |job: &str| pod(job, "Failed", &["train=0", "report=3:auc 0.71 is below 0.80"]);
     let limit = || job(&json!([condition("Failed", "BackoffLimitExceeded", "")]));
     // Its message may contain data of customers and is only in its log.
@@ -104,11 +104,11 @@ fn a_failed_execution_is_told_until_one_succeeds() {
                 job/pipeline-nightly-1 --container report";
     // A failed pod is replaced until the Job fails.
     let trying = scene().live("Job", "pipeline-nightly-1", job(&json!([])));
-    let found = told(&trying, NIGHTLY, None, &[failed("pipeline-nightly-1")], None);
+    let found = observed(&trying, NIGHTLY, None, &[failed("pipeline-nightly-1")], None);
     assert_eq!(found.last.map(|last| last.state), Some(RunState::Running));
 
     let scene = scene().live("Job", "pipeline-nightly-1", limit());
-    let first = told(&scene, NIGHTLY, None, &[failed("pipeline-nightly-1")], None);
+    let first = observed(&scene, NIGHTLY, None, &[failed("pipeline-nightly-1")], None);
     let expected = Execution {
         job: "pipeline-nightly-1".to_owned(),
         state: RunState::Failed,
@@ -121,18 +121,18 @@ fn a_failed_execution_is_told_until_one_succeeds() {
     assert_eq!(ready(&first.conditions), message);
 
     let next = pod("pipeline-nightly-2", "Running", &["train+", "report"]);
-    let second = told(&scene, NIGHTLY, Some(first), &[next], None);
+    let second = observed(&scene, NIGHTLY, Some(first), &[next], None);
     assert_eq!(second.last.as_ref().map(|last| last.state), Some(RunState::Running));
     assert_eq!(ready(&second.conditions), message);
     let next = pod("pipeline-nightly-2", "Succeeded", &["train=0", "report=0"]);
-    let third = told(&scene, NIGHTLY, Some(second), &[next], None);
+    let third = observed(&scene, NIGHTLY, Some(second), &[next], None);
     assert_eq!(ready(&third.conditions), "True Ready runs at '0 3 * * *' Europe/Berlin; the last run succeeded");
 }
 
 #[test]
 fn missed_deadline_is_reported_without_pods() {
     let running = [pod("pipeline-nightly-2", "Running", &["train+", "report"])];
-    let before = told(&scene(), NIGHTLY, None, &running, None);
+    let before = observed(&scene(), NIGHTLY, None, &running, None);
     let mut late =
         job(&json!([condition("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")]));
     late["spec"] = json!({"activeDeadlineSeconds": 60});
@@ -140,24 +140,24 @@ fn missed_deadline_is_reported_without_pods() {
     let said = "stopped after activeDeadlineSeconds (60 s). Set a larger activeDeadlineSeconds";
     // The pods of one before it may still be there.
     for pods in [vec![], vec![pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])]] {
-        let found = told(&scene, NIGHTLY, Some(before.clone()), &pods, None);
+        let found = observed(&scene, NIGHTLY, Some(before.clone()), &pods, None);
         let last = found.last.clone().unwrap();
         assert_eq!((last.job.as_str(), last.state), ("pipeline-nightly-2", RunState::Failed));
         assert_eq!((last.reason.as_deref(), last.message.as_deref()), (Some("DeadlineExceeded"), Some(said)));
         let message = format!("False DeadlineExceeded pipeline-nightly-2 failed: {said}");
         assert_eq!(ready(&found.conditions), message);
         let next = [pod("pipeline-nightly-3", "Running", &["train+", "report"])];
-        assert_eq!(ready(&told(&scene, NIGHTLY, Some(found), &next, None).conditions), message);
+        assert_eq!(ready(&observed(&scene, NIGHTLY, Some(found), &next, None).conditions), message);
     }
 }
 
 #[test]
 fn an_execution_that_is_gone_does_not_run_for_ever() {
     let running = [pod("pipeline-nightly-2", "Running", &["train+", "report"])];
-    let before = told(&scene(), NIGHTLY, None, &running, None);
+    let before = observed(&scene(), NIGHTLY, None, &running, None);
     let older = pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"]);
     for pods in [&[][..], &[older]] {
-        let found = told(&scene(), NIGHTLY, Some(before.clone()), pods, None);
+        let found = observed(&scene(), NIGHTLY, Some(before.clone()), pods, None);
         let last = found.last.unwrap();
         assert_eq!((last.state, last.reason.as_deref()), (RunState::Failed, Some("JobLost")));
         let said = ready(&found.conditions);
@@ -167,29 +167,29 @@ fn an_execution_that_is_gone_does_not_run_for_ever() {
     for (ended, state) in [(at(130), RunState::Succeeded), (at(1), RunState::Failed)] {
         let cron = json!({"metadata": {"name": "pipeline-nightly"}, "status": {"lastSuccessfulTime": ended}});
         let scene = scene().live("CronJob", "pipeline-nightly", cron);
-        let found = told(&scene, NIGHTLY, Some(before.clone()), &[], None);
+        let found = observed(&scene, NIGHTLY, Some(before.clone()), &[], None);
         assert_eq!(found.last.map(|last| last.state), Some(state));
     }
     // One that replaces executions takes them away itself.
     let replaced = NIGHTLY.replacen('{', "{concurrency: Replace, ", 1);
-    assert_eq!(told(&scene(), &replaced, Some(before.clone()), &[], None).last, before.last);
+    assert_eq!(observed(&scene(), &replaced, Some(before.clone()), &[], None).last, before.last);
 }
 
 #[test]
 fn what_keeps_an_execution_from_running_is_said() {
     let mut unpullable = pod("pipeline-nightly-1", "Pending", &["train", "report"]);
     unpullable.containers[0].waiting = Some(("ErrImagePull".to_owned(), "no such image".to_owned()));
-    let found = told(&scene(), NIGHTLY, None, &[unpullable], None);
+    let found = observed(&scene(), NIGHTLY, None, &[unpullable], None);
     assert_eq!(ready(&found.conditions), "False PodFailing pod pipeline-nightly-1-pod: ErrImagePull: no such image");
-    let found = told(&scene(), NIGHTLY, None, &[], Some("exceeded quota: strata-quota"));
+    let found = observed(&scene(), NIGHTLY, None, &[], Some("exceeded quota: strata-quota"));
     assert_eq!(ready(&found.conditions), "False Refused exceeded quota: strata-quota");
 }
 
 #[test]
 fn a_pipeline_that_cannot_run_keeps_what_was_reported() {
     let before =
-        told(&scene(), NIGHTLY, None, &[pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])], None);
-    let found = told(&Scene::new(), NIGHTLY, Some(before.clone()), &[], None);
+        observed(&scene(), NIGHTLY, None, &[pod("pipeline-nightly-1", "Succeeded", &["train=0", "report=0"])], None);
+    let found = observed(&Scene::new(), NIGHTLY, Some(before.clone()), &[], None);
     assert_eq!((found.steps, found.last), (before.steps, before.last));
     let said = "False Invalid step train names component train, which fraud--shared does not have; available: none";
     assert_eq!(ready(&found.conditions), said);

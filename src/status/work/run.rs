@@ -29,25 +29,25 @@ pub fn status(object: &Run, judged: &Judged<'_>) -> RunStatus {
         let (own, logs) = if job.is_some() { (before.job.clone(), before.logs.clone()) } else { (None, None) };
         return RunStatus { observed_generation: Some(generation), job: own, logs, ..before };
     }
-    let told = match &job {
+    let report = match &job {
         Some(job) => under_way(&before, &name, job, judged),
         None if before.job.is_some() => lost(&before, &name, judged),
         None => waiting(&before, judged),
     };
-    let mut conditions = judged.conditions(&before.conditions, generation, &told.ready, Vec::new());
-    conditions.extend(crate::api::status::conditions(&before.conditions, &end(&told), generation, judged.now));
-    RunStatus { observed_generation: Some(generation), conditions, engine, ..told.status }
+    let mut conditions = judged.conditions(&before.conditions, generation, &report.ready, Vec::new());
+    conditions.extend(crate::api::status::conditions(&before.conditions, &end(&report), generation, judged.now));
+    RunStatus { observed_generation: Some(generation), conditions, engine, ..report.status }
 }
 
 /// The status and its `Ready`.
-struct Told {
+struct RunReport {
     status: RunStatus,
     ready: Result<(Reason, String), Issue>,
 }
 
 /// The conditions of a Job at its end, for clients that wait for one of them.
-fn end(told: &Told) -> Vec<Finding> {
-    let finding = match (told.status.state, &told.ready) {
+fn end(report: &RunReport) -> Vec<Finding> {
+    let finding = match (report.status.state, &report.ready) {
         (Some(RunState::Succeeded), Ok((reason, message))) => Finding::new(COMPLETE, true, *reason, message.clone()),
         (Some(RunState::Failed), Err(failure)) => Finding::new(FAILED, true, failure.reason, failure.message.clone()),
         _ => return Vec::new(),
@@ -61,25 +61,25 @@ pub fn kept(object: &Run, tool: &str, now: &Time) -> RunStatus {
     let mut status = object.status.clone().unwrap_or_default();
     let message = format!("the run is past its time, but {tool} would create it again. Remove it from the repository");
     let finding = Finding::new(EXPIRED, true, Reason::Tracked, message);
-    let told =
+    let conditions =
         crate::api::status::conditions(&status.conditions, &[finding], object.metadata.generation.unwrap_or(0), now);
     status.conditions.retain(|condition| condition.type_ != EXPIRED);
-    status.conditions.extend(told);
+    status.conditions.extend(conditions);
     status
 }
 
 /// It has no Job yet.
-fn waiting(before: &RunStatus, judged: &Judged<'_>) -> Told {
+fn waiting(before: &RunStatus, judged: &Judged<'_>) -> RunReport {
     let failure = judged.failure.clone().or_else(|| judged.trouble());
     let waits = || Issue::new(Reason::Progressing, "the Job is about to be created");
-    Told {
+    RunReport {
         status: RunStatus { state: Some(RunState::Pending), ..before.clone() },
         ready: Err(failure.unwrap_or_else(waits)),
     }
 }
 
 /// The Job was deleted before it ended.
-fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
+fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> RunReport {
     let status = RunStatus {
         state: Some(RunState::Failed),
         steps: before.steps.iter().map(stopped).collect(),
@@ -89,7 +89,7 @@ fn lost(before: &RunStatus, name: &str, judged: &Judged<'_>) -> Told {
         ..before.clone()
     };
     let message = format!("Job {name} was deleted before the run ended. Create another run");
-    Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
+    RunReport { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
 /// A step whose pod is deleted no longer runs.
@@ -108,7 +108,7 @@ fn timed(status: RunStatus) -> RunStatus {
 }
 
 /// The Job exists.
-fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> Told {
+fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &Judged<'_>) -> RunReport {
     let own = judged.pods.iter().filter(|pod| pod.owner_kind == "Job" && pod.owner == name);
     let progress = execution::progress(Some(job), own);
     let mut steps = progress.steps(&recorded(before, job, judged), Words::of(judged.plan.layer));
@@ -151,7 +151,7 @@ fn under_way(before: &RunStatus, name: &str, job: &serde_json::Value, judged: &J
         };
         (Reason::Succeeded, format!("{steps} succeeded{took}"))
     });
-    Told { status, ready }
+    RunReport { status, ready }
 }
 
 /// Its own pods come by another watch than its Job: they are waited for, and not for ever.
@@ -160,7 +160,7 @@ fn is_overdue(progress: &Progress<'_>, judged: &Judged<'_>) -> bool {
 }
 
 /// Results without its own pods do not count.
-fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> Told {
+fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Judged<'_>) -> RunReport {
     let status = RunStatus {
         state: Some(RunState::Failed),
         completion_time: Some(judged.now.clone()),
@@ -172,7 +172,7 @@ fn unproven(before: &RunStatus, name: &str, steps: Vec<StepStatus>, judged: &Jud
         "Job {name} is complete, but none of its own pods succeeded: another pod was counted, or the own pod was \
          deleted at once. Create another run"
     );
-    Told { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
+    RunReport { status: timed(status), ready: Err(Issue::new(Reason::JobLost, message)) }
 }
 
 /// The steps as they were at the start: the Job has them, with mirrors.

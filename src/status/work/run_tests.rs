@@ -32,7 +32,7 @@ fn job(status: &Value) -> Value {
 }
 
 /// The status after the one before, with this Job and these pods.
-fn told(before: Option<RunStatus>, live: Option<Value>, pods: &[Pod], refusal: Option<&str>) -> RunStatus {
+fn status_of(before: Option<RunStatus>, live: Option<Value>, pods: &[Pod], refusal: Option<&str>) -> RunStatus {
     let scene = match live {
         Some(live) => scene().live("Job", "run-first", live),
         None => scene(),
@@ -42,7 +42,7 @@ fn told(before: Option<RunStatus>, live: Option<Value>, pods: &[Pod], refusal: O
 }
 
 fn of(status: &Value, pods: &[Pod]) -> RunStatus {
-    told(None, Some(job(status)), pods, None)
+    status_of(None, Some(job(status)), pods, None)
 }
 
 fn states(status: &RunStatus) -> Vec<RunState> {
@@ -119,7 +119,7 @@ fn what_keeps_a_run_from_going_on_is_said_as_it_is() {
         (vec![unscheduled], None, "False Unschedulable pod run-first-pod: 0/3 nodes are available"),
         (vec![], Some("exceeded quota: strata-quota"), "False Refused exceeded quota: strata-quota"),
     ] {
-        let found = told(None, Some(job(&json!({}))), &pods, refusal);
+        let found = status_of(None, Some(job(&json!({}))), &pods, refusal);
         assert_eq!(ready(&found.conditions), said);
     }
 }
@@ -230,9 +230,9 @@ fn a_run_that_ended_has_the_condition_of_a_job_that_did() {
     let running = [pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])];
     let complete = json!({"conditions": [condition("Complete", "", "")]});
     let done = [pod("run-first", "Succeeded", &["generate=0", "train=0", "evaluate=0"])];
-    let lost = told(Some(of(&json!({}), &running)), None, &[], None);
+    let lost = status_of(Some(of(&json!({}), &running)), None, &[], None);
     for (found, expected) in [
-        (told(None, None, &[], None), vec![]),
+        (status_of(None, None, &[], None), vec![]),
         (of(&json!({}), &running), vec![]),
         (of(&complete, &done), vec!["Complete Succeeded"]),
         (
@@ -254,10 +254,10 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
         live
     };
     let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);
-    // Its pod is taken away with it; or it is still seen as the signal ended it.
+    // Its pod is deleted with it, or is still there as the signal ended it.
     let killed = pod("run-first", "Failed", &["generate=0", "train=143", "evaluate"]);
     for pods in [vec![], vec![killed]] {
-        let found = told(Some(before.clone()), Some(late(json!(600))), &pods, None);
+        let found = status_of(Some(before.clone()), Some(late(json!(600))), &pods, None);
         let said = "stopped in step train after activeDeadlineSeconds (600 s). Create another run with a larger \
                     activeDeadlineSeconds";
         assert_eq!(ready(&found.conditions), format!("False DeadlineExceeded {said}"));
@@ -275,7 +275,7 @@ fn a_run_past_its_deadline_says_so_and_what_to_do() {
 #[test]
 fn a_run_whose_job_is_gone_is_lost_and_not_started_again() {
     let before = of(&json!({}), &[pod("run-first", "Pending", &["generate=0", "train+", "evaluate"])]);
-    let found = told(Some(before), None, &[], None);
+    let found = status_of(Some(before), None, &[], None);
     let said = "False JobLost Job run-first was deleted before the run ended. Create another run";
     assert_eq!(ready(&found.conditions), said);
     assert_eq!(states(&found), [RunState::Succeeded, RunState::Failed, RunState::Pending]);
@@ -295,17 +295,17 @@ fn what_is_reported_of_an_end_stays() {
         for (live, pods) in
             [(Some(job(&failed())), &failure[..]), (Some(job(&complete)), &pods[..]), (Some(job(&json!({}))), &[])]
         {
-            assert_eq!(told(Some(before.clone()), live, pods, None), before);
+            assert_eq!(status_of(Some(before.clone()), live, pods, None), before);
         }
         let without_job = RunStatus { job: None, logs: None, ..before.clone() };
-        assert_eq!(told(Some(before), None, &[], None), without_job);
-        assert_eq!(told(Some(without_job.clone()), None, &[], None), without_job);
+        assert_eq!(status_of(Some(before), None, &[], None), without_job);
+        assert_eq!(status_of(Some(without_job.clone()), None, &[], None), without_job);
     }
 }
 
 #[test]
 fn a_run_that_has_not_started_waits_or_says_why_not() {
-    let found = told(None, None, &[], None);
+    let found = status_of(None, None, &[], None);
     assert_eq!((found.state, found.job, found.steps.len()), (Some(RunState::Pending), None, 0));
     assert_eq!(ready(&found.conditions), "False Progressing Job (job) does not exist yet");
     let object = Object::Run(Box::new(run("first", "{pipeline: nothing}")));

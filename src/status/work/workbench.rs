@@ -6,6 +6,7 @@ use crate::api::reason::Class;
 use crate::api::work::Workbench;
 use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
 use crate::api::{Issue, Reason};
+use crate::plan::volume::difference;
 use crate::plan::work::Detail;
 use crate::plan::work::pod_state::{Container, Pod};
 use crate::plan::work::workbench::{WorkbenchDetail, runs_as_before};
@@ -29,8 +30,13 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
             ..before
         };
     };
-    let there = (judged.live)("PersistentVolumeClaim", &detail.claim).is_some();
-    let ready = ready(detail, there, judged);
+    let home = (judged.live)("PersistentVolumeClaim", &detail.claim);
+    let there = home.is_some();
+    let size = home.and_then(|home| {
+        difference("spec.storage", &object.spec.storage.0, &detail.claim, &home, judged.ungrown.as_deref())
+    });
+    let size = size.map(|advice| format!("; {advice}")).unwrap_or_default();
+    let ready = ready(detail, there, judged).map(|(reason, message)| (reason, format!("{message}{size}")));
     WorkbenchStatus {
         observed_generation: Some(generation),
         conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
@@ -73,7 +79,7 @@ fn is_as_wanted(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -
         let trouble = judged.trouble();
         let trouble = trouble.or_else(|| (!up).then(|| Issue::new(Reason::Progressing, "the server is starting")));
         return match trouble {
-            None => Ok((Reason::Ready, "the server is running".to_owned())),
+            None => Ok((Reason::Ready, with_advice("the server is running", detail))),
             Some(trouble) => Err(last_words(judged.pods).unwrap_or(trouble)),
         };
     }
@@ -85,9 +91,13 @@ fn is_as_wanted(detail: &WorkbenchDetail, has_home: bool, judged: &Judged<'_>) -
         Some(down) => Err(down.clone()),
         None => {
             let home = if has_home { "; the home volume is kept" } else { "" };
-            Ok((Reason::Stopped, format!("the server is stopped by spec.desiredState{home}")))
+            Ok((Reason::Stopped, with_advice(&format!("the server is stopped by spec.desiredState{home}"), detail)))
         }
     }
+}
+
+fn with_advice(message: &str, detail: &WorkbenchDetail) -> String {
+    detail.advice.as_ref().map_or_else(|| message.to_owned(), |advice| format!("{message}. {advice}"))
 }
 
 /// The last message of a failing server, which says more than the number of restarts.

@@ -20,6 +20,7 @@ struct Case {
     verdict: Verdict,
     failure: Option<Issue>,
     home: Option<Value>,
+    ungrown: Option<String>,
 }
 
 fn case(wanted: bool) -> Case {
@@ -36,6 +37,7 @@ fn case(wanted: bool) -> Case {
         verdict: Verdict::Ready,
         failure: None,
         home: Some(json!({})),
+        ungrown: None,
     }
 }
 
@@ -51,7 +53,7 @@ impl Case {
         self
     }
 
-    fn told(&self) -> WorkbenchStatus {
+    fn status(&self) -> WorkbenchStatus {
         let plan = WorkPlan {
             retained: false,
             credentials: std::collections::BTreeMap::new(),
@@ -82,6 +84,8 @@ impl Case {
             live: &live,
             pods: &self.pods,
             refused: None,
+            ungrown: self.ungrown.clone(),
+            autoscalers: &[],
             now: &now,
         };
         let object: Workbench = serde_json::from_value(json!({
@@ -106,22 +110,29 @@ fn up() -> Value {
 
 #[test]
 fn a_server_that_is_up_can_be_entered() {
-    let told = case(true).pod(&up()).told();
-    assert_eq!((told.state, ready(&told).0), (Some(WorkbenchState::Running), true));
-    let enter = told.enter.unwrap();
+    let status = case(true).pod(&up()).status();
+    assert_eq!((status.state, ready(&status).0), (Some(WorkbenchState::Running), true));
+    let enter = status.enter.unwrap();
     assert_eq!(enter, "kubectl port-forward --namespace abc--p pod/workbench-ana-0 8888");
-    assert_eq!(told.claim.as_deref(), Some("workbench-ana"));
-    assert_eq!((told.observed_generation, told.pending), (Some(2), None));
-    assert_eq!(told.engine.unwrap().name, "jupyterlab");
+    assert_eq!(status.claim.as_deref(), Some("workbench-ana"));
+    assert_eq!((status.observed_generation, status.pending), (Some(2), None));
+    assert_eq!(status.engine.unwrap().name, "jupyterlab");
+}
+
+#[test]
+fn an_owner_whose_name_has_the_prefix_is_advised() {
+    let mut case = case(true).pod(&up());
+    case.detail.as_mut().unwrap().advice = Some("spec.owner is wrong".to_owned());
+    assert_eq!(ready(&case.status()).2, "the server is running. spec.owner is wrong");
 }
 
 #[test]
 fn a_set_without_its_pod_is_starting_whatever_it_says() {
-    let told = case(true).told();
-    assert_eq!(told.state, Some(WorkbenchState::Starting));
-    assert_eq!(ready(&told), (false, "Progressing".to_owned(), "the server is starting".to_owned()));
-    let told = case(true).pod(&json!({"name": "workbench-ana-0", "ready": true, "deleting": true})).told();
-    assert_eq!((told.state, ready(&told).0), (Some(WorkbenchState::Stopping), false));
+    let status = case(true).status();
+    assert_eq!(status.state, Some(WorkbenchState::Starting));
+    assert_eq!(ready(&status), (false, "Progressing".to_owned(), "the server is starting".to_owned()));
+    let status = case(true).pod(&json!({"name": "workbench-ana-0", "ready": true, "deleting": true})).status();
+    assert_eq!((status.state, ready(&status).0), (Some(WorkbenchState::Stopping), false));
 }
 
 #[test]
@@ -133,19 +144,19 @@ fn down_as_it_should_be_is_ready() {
             detail: case.detail.clone(),
             ..self::case(false)
         };
-        assert_eq!(ready(&stopping.told()).1, "Progressing", "{reason}");
-        assert_eq!(stopping.told().state, Some(WorkbenchState::Stopping));
-        let told = case.told();
-        assert_eq!((ready(&told).0, ready(&told).1.as_str()), (true, reason));
-        assert_eq!((told.state, told.enter), (Some(WorkbenchState::Stopped), None));
+        assert_eq!(ready(&stopping.status()).1, "Progressing", "{reason}");
+        assert_eq!(stopping.status().state, Some(WorkbenchState::Stopping));
+        let status = case.status();
+        assert_eq!((ready(&status).0, ready(&status).1.as_str()), (true, reason));
+        assert_eq!((status.state, status.enter), (Some(WorkbenchState::Stopped), None));
     }
 }
 
 #[test]
-fn who_left_is_told_at_once() {
-    let told = down(Reason::OwnerLeft).pod(&up()).told();
-    assert_eq!(ready(&told), (false, "OwnerLeft".to_owned(), "because".to_owned()));
-    assert!(told.conditions.iter().any(|condition| condition.type_ == "Stalled"));
+fn an_owner_who_left_is_reported_at_once() {
+    let status = down(Reason::OwnerLeft).pod(&up()).status();
+    assert_eq!(ready(&status), (false, "OwnerLeft".to_owned(), "because".to_owned()));
+    assert!(status.conditions.iter().any(|condition| condition.type_ == "Stalled"));
 }
 
 #[test]
@@ -154,13 +165,13 @@ fn a_running_server_says_what_it_does_not_have_yet() {
         json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": updated,
             "currentRevision": "a", "updateRevision": "b"}})
     };
-    let pending = |wanted: bool, set: Value| Case { set, ..case(wanted) }.pod(&up()).told().pending;
+    let pending = |wanted: bool, set: Value| Case { set, ..case(wanted) }.pod(&up()).status().pending;
     assert!(pending(true, set(Value::Null)).unwrap().contains("restart pending"));
     assert_eq!(pending(true, set(json!(1))), None);
     assert_eq!(pending(false, set(Value::Null)), None);
-    let mut unseen = set(Value::Null);
-    unseen["metadata"]["generation"] = json!(3);
-    assert_eq!(pending(true, unseen), None);
+    let mut unobserved = set(Value::Null);
+    unobserved["metadata"]["generation"] = json!(3);
+    assert_eq!(pending(true, unobserved), None);
 }
 
 #[test]
@@ -171,34 +182,53 @@ fn server_termination_message_wins_over_restart_counts() {
         json!({"name": "workbench-ana-0", "containers": [{"name": "notebook", "before": ended, "running": running,
             "waiting": if running.is_null() { json!(["CrashLoopBackOff", "back-off"]) } else { Value::Null }}]})
     };
-    let told = Case { verdict: waiting.clone(), ..case(true) }.pod(&container(Value::Null)).told();
-    assert_eq!(ready(&told).2, "pod workbench-ana-0: the image has no JupyterLab");
-    let told = Case { verdict: waiting, ..case(true) }.pod(&container(json!("2026-01-01T00:00:00Z"))).told();
-    assert_eq!(ready(&told).1, "Progressing");
+    let status = Case { verdict: waiting.clone(), ..case(true) }.pod(&container(Value::Null)).status();
+    assert_eq!(ready(&status).2, "pod workbench-ana-0: the image has no JupyterLab");
+    let status = Case { verdict: waiting, ..case(true) }.pod(&container(json!("2026-01-01T00:00:00Z"))).status();
+    assert_eq!(ready(&status).1, "Progressing");
 }
 
 #[test]
-fn a_home_is_told_of_where_there_is_one() {
-    let told = case(false).told();
-    assert!(told.claim.is_some() && ready(&told).2.ends_with("the home volume is kept"), "{told:?}");
-    let told = Case { home: None, ..case(false) }.told();
-    assert_eq!((told.claim.as_ref(), ready(&told).2.as_str()), (None, "the server is stopped by spec.desiredState"));
+fn a_home_is_reported_where_there_is_one() {
+    let status = case(false).status();
+    assert!(status.claim.is_some() && ready(&status).2.ends_with("the home volume is kept"), "{status:?}");
+    let status = Case { home: None, ..case(false) }.status();
+    assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.desiredState"));
 }
 
 #[test]
 fn what_does_not_count_is_told_whatever_the_server_does() {
     for mut case in [case(true).pod(&up()), case(true), case(false), down(Reason::Idle), down(Reason::OwnerLeft)] {
-        let plain = ready(&case.told());
+        let plain = ready(&case.status());
         case.detail.as_mut().unwrap().ignored = vec!["annotation x is no time".to_owned()];
-        let told = ready(&case.told());
-        assert_eq!(told, (plain.0, plain.1, format!("{}. annotation x is no time", plain.2)));
+        let status = ready(&case.status());
+        assert_eq!(status, (plain.0, plain.1, format!("{}. annotation x is no time", plain.2)));
     }
+}
+
+#[test]
+fn home_of_another_size_is_reported_and_blocks_nothing() {
+    let home = |asks: &str, has: &str| {
+        Some(json!({"spec": {"resources": {"requests": {"storage": asks}}}, "status": {"capacity": {"storage": has}}}))
+    };
+    // The spec asks for 10Gi, the default.
+    let status = Case { home: home("20Gi", "20Gi"), ..case(true) }.pod(&up()).status();
+    let larger = "spec.storage is 10Gi, less than the 20Gi of volume workbench-ana, which is kept: a volume can only \
+                  grow. Set spec.storage to 20Gi";
+    assert_eq!(ready(&status), (true, "Ready".to_owned(), format!("the server is running; {larger}")));
+    let status = Case { home: home("20Gi", "20Gi"), ..case(false) }.status();
+    assert!(ready(&status).0 && ready(&status).2.ends_with(&format!("the home volume is kept; {larger}")), "{status:?}");
+    let status = Case { home: home("10Gi", "5Gi"), ..case(true) }.pod(&up()).status();
+    assert!(ready(&status).0 && ready(&status).2.contains("volume workbench-ana still has 5Gi"), "{status:?}");
+    let refused = Some("the class does not expand".to_owned());
+    let status = Case { home: home("5Gi", "5Gi"), ungrown: refused, ..case(true) }.pod(&up()).status();
+    assert!(ready(&status).0 && ready(&status).2.ends_with("keeps its 5Gi: the class does not expand"), "{status:?}");
 }
 
 #[test]
 fn what_is_held_keeps_what_was_known() {
     let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
-    let told = Case { detail: None, failure, ..case(true) }.pod(&up()).told();
-    assert_eq!((told.image.as_deref(), told.owner_membership), (Some("before"), Some(OwnerMembership::ByGroup)));
-    assert_eq!((told.state, ready(&told).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
+    let status = Case { detail: None, failure, ..case(true) }.pod(&up()).status();
+    assert_eq!((status.image.as_deref(), status.owner_membership), (Some("before"), Some(OwnerMembership::ByGroup)));
+    assert_eq!((status.state, ready(&status).1.as_str()), (Some(WorkbenchState::Running), "Conflict"));
 }

@@ -1,7 +1,7 @@
 //! The generated files of this source tree: the resource
 //! definitions, which the `strata` program makes of its own types, their chart, the
 //! chart's copy of the default Blueprint, engines with their programs put in, the
-//! charts' versions, the page of their values and the picture of the README. `cargo xtask generate` writes them,
+//! charts' versions, the pages of their values and of every field, and the picture of the README. `cargo xtask generate` writes them,
 //! tests may compare them; both ask this module, so they cannot disagree. It writes
 //! nothing itself. (Golden files are written by the tests that compare them.)
 
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Error, picture, repository, values};
+use crate::{Error, picture, reference, repository, values};
 
 /// One generated file: its path and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,11 @@ impl Generated {
 /// All of them, made by the program `strata`.
 pub fn all(strata: impl AsRef<Path>) -> Result<Vec<Generated>, Error> {
     let strata = strata.as_ref();
-    Ok([definitions(strata)?, engines(strata)?, blueprint()?, charts()?, pages()?].concat())
+    let definitions = definitions(strata)?;
+    // The page follows the new definitions, not those that are about to be replaced.
+    let new = definitions.iter().filter(|file| file.path.starts_with(repository().join("crds")));
+    let reference = vec![reference_page(new.map(|file| file.content.clone()).collect())?];
+    Ok([definitions, engines(strata)?, blueprint()?, charts()?, pages()?, reference].concat())
 }
 
 /// `engines/<name>.yaml` of each `engines/<name>/engine.yaml`.
@@ -88,6 +92,29 @@ pub fn charts() -> Result<Vec<Generated>, Error> {
         Ok(Generated { path, content })
     };
     ["strata", "strata-crds"].into_iter().map(of).collect()
+}
+
+/// `docs/reference.md`, from the definitions in `crds`.
+pub fn reference() -> Result<Generated, Error> {
+    let folder = repository().join("crds");
+    let entries = fs::read_dir(&folder).map_err(Error::file("read", &folder))?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let yaml = files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    reference_page(yaml.map(|path| read(&path)).collect::<Result<_, _>>()?)
+}
+
+/// The page of definitions, cluster-scoped kinds first.
+fn reference_page(definitions: Vec<String>) -> Result<Generated, Error> {
+    let value = |text: String| {
+        let unreadable = |reason| Error::Unreadable { what: "a definition in crds/".into(), reason };
+        serde_saphyr::from_str(&text).map_err(|error| unreadable(error.to_string()))
+    };
+    let mut definitions: Vec<serde_json::Value> = definitions.into_iter().map(value).collect::<Result<_, Error>>()?;
+    definitions.sort_by_key(|definition| {
+        let of = |pointer| definition.pointer(pointer).map(ToString::to_string);
+        (of("/spec/scope"), of("/spec/names/plural"))
+    });
+    Ok(Generated { path: repository().join("docs/reference.md"), content: reference::page(&definitions) })
 }
 
 /// `docs/values.md` and `docs/picture.svg`.

@@ -75,7 +75,7 @@
 //! `simulate/waiting-message` keep it from starting, `simulate/message`,
 //! `simulate/exit-code` and `simulate/duration` say how its container ends, or the
 //! one that `simulate/step` names. [`ControlPlane::simulate`] says it beforehand of
-//! the pods of an object of daily work. A pod whose Secret is missing waits with
+//! the pods of a member's object. A pod whose Secret is missing waits with
 //! `CreateContainerConfigError` until the Secret is there, as on a real node
 //! ([`secrets`]).
 //!
@@ -100,6 +100,7 @@ pub mod operator;
 mod picture;
 pub mod programs;
 mod progress;
+pub mod reference;
 pub mod secrets;
 mod simulate;
 pub mod supervisor;

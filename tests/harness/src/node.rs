@@ -5,7 +5,7 @@
 //! network interfaces and a control group, which go with it.
 //!
 //! This module starts the parts in their order. Where they live is [`space`]'s,
-//! what they are told is [`flags`]'s.
+//! their flags are in [`flags`].
 
 mod dns;
 mod fitness;

@@ -59,26 +59,26 @@ impl Making<'_> {
         let pause = if terminal { Duration::from_secs(1) } else { Duration::from_secs(15) };
         let (clear, end) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
         let (started, what) = (Instant::now(), self.what);
-        let mut told = None;
+        let mut printed = None;
         loop {
             if let Some(status) = child.try_wait().map_err(Error::file("wait for a program in", self.directory))? {
                 let how = if status.success() { "built" } else { "could not build" };
-                if told.is_some() {
+                if printed.is_some() {
                     say(&format!("{clear}{how} {what} in {} s\n", started.elapsed().as_secs()));
                 }
                 return Ok(status.success());
             }
-            match told {
+            match printed {
                 // Steps without work are not printed.
                 None if started.elapsed() >= Duration::from_secs(1) => {
-                    told = Some(Instant::now());
+                    printed = Some(Instant::now());
                     say(&format!(
                         "building {what} with {}; once, then it is cached (minutes on a cold machine)\n",
                         self.by
                     ));
                 }
                 Some(last) if last.elapsed() >= pause => {
-                    told = Some(Instant::now());
+                    printed = Some(Instant::now());
                     let so_far = lines.progress(self.count);
                     say(&format!("{clear}building {what}: {} s, {so_far}{end}", started.elapsed().as_secs()));
                 }

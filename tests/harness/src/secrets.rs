@@ -87,8 +87,10 @@ async fn keep(file: Kubeconfig) {
             let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
             match pods.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
                 // A deleted pod needs no verdict.
-                Ok(_) => node.told.insert((namespace, name), verdict),
-                Err(kube::Error::Api(refused)) if refused.code == 404 => node.told.insert((namespace, name), verdict),
+                Ok(_) => node.reported.insert((namespace, name), verdict),
+                Err(kube::Error::Api(refused)) if refused.code == 404 => {
+                    node.reported.insert((namespace, name), verdict)
+                }
                 Err(_) => None,
             };
         }
@@ -106,7 +108,7 @@ struct Node {
     secrets: BTreeSet<Key>,
     secrets_listed: bool,
     waiting: BTreeMap<Key, BTreeSet<String>>,
-    told: BTreeMap<Key, String>,
+    reported: BTreeMap<Key, String>,
 }
 
 impl Node {
@@ -144,7 +146,7 @@ impl Node {
 
     fn forget(&mut self, pod: &Key) {
         self.waiting.remove(pod);
-        self.told.remove(pod);
+        self.reported.remove(pod);
     }
 
     /// The missing annotations of pods.
@@ -161,7 +163,7 @@ impl Node {
         self.waiting
             .iter()
             .map(|(pod, wanted)| (pod.clone(), verdict(pod, wanted)))
-            .filter(|(pod, verdict)| self.told.get(pod) != Some(verdict))
+            .filter(|(pod, verdict)| self.reported.get(pod) != Some(verdict))
             .collect()
     }
 }
@@ -232,8 +234,8 @@ mod tests {
         node.see(secret_event(watcher::Event::InitDone));
         let verdicts = node.verdicts();
         assert_eq!(verdicts, [(("n".into(), "p".into()), "secret \"b\" not found".into())]);
-        node.told.extend(verdicts);
-        assert!(node.verdicts().is_empty(), "told once");
+        node.reported.extend(verdicts);
+        assert!(node.verdicts().is_empty(), "reported once");
         node.see(secret_event(watcher::Event::Apply(secret("b"))));
         assert_eq!(node.verdicts()[0].1, "present");
     }

@@ -1,5 +1,5 @@
-//! What pods do that nobody but a controller makes: told beforehand, by object of
-//! daily work, and without a word in anybody's manifests. A mutating admission
+//! Behaviour of pods that only a controller makes, set beforehand by object of
+//! a member, and without a word in anybody's manifests. A mutating admission
 //! policy adds the `simulate/*` annotations that the stages of
 //! `tests/control-plane/stages/pod.yaml` read, so a pod has them before anything
 //! can see it. It exists on control planes of our own alone, and changes nothing
@@ -18,7 +18,7 @@ const NAMESPACE: &str = "simulate";
 /// Tells what is written for the policy from what else is in the namespace.
 const MARK: &str = "simulate";
 
-/// The pods of one object of daily work.
+/// The pods of one member's object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pods {
     namespace: String,
@@ -51,14 +51,14 @@ impl Pods {
 }
 
 impl ControlPlane {
-    /// From now on new pods of an object do what they are told: `simulate/exit-code`,
+    /// From now on new pods of an object do what these annotations say: `simulate/exit-code`,
     /// `simulate/message` and so on. When this returns, the API server knows.
-    pub async fn simulate(&self, pods: &Pods, told: &[(&str, &str)]) -> Result<(), Error> {
-        let told: serde_json::Map<String, Value> =
-            told.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
+    pub async fn simulate(&self, pods: &Pods, annotations: &[(&str, &str)]) -> Result<(), Error> {
+        let annotations: serde_json::Map<String, Value> =
+            annotations.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
         // Applied: fields of an earlier call that this one lacks are removed.
-        self.write(pods, Some(&told)).await?;
-        self.until_known(pods, &json!(told)).await
+        self.write(pods, Some(&annotations)).await?;
+        self.until_known(pods, &json!(annotations)).await
     }
 
     /// Removes the simulation for new pods of an object.
@@ -67,28 +67,28 @@ impl ControlPlane {
         self.until_known(pods, &Value::Null).await
     }
 
-    async fn write(&self, pods: &Pods, told: Option<&serde_json::Map<String, Value>>) -> Result<(), Error> {
+    async fn write(&self, pods: &Pods, annotations: Option<&serde_json::Map<String, Value>>) -> Result<(), Error> {
         let words = Api::<ConfigMap>::namespaced(self.admin().await?, NAMESPACE);
         let name = pods.name();
-        let written = match told {
+        let written = match annotations {
             None => words.delete(&name, &DeleteParams::default()).await.map(drop),
-            Some(told) => {
+            Some(annotations) => {
                 let word = json!({
                     "apiVersion": "v1", "kind": "ConfigMap",
-                    "metadata": {"name": name, "labels": {MARK: "pods"}, "annotations": told},
+                    "metadata": {"name": name, "labels": {MARK: "pods"}, "annotations": annotations},
                     "data": {"namespace": pods.namespace, "label": pods.label, "object": pods.object, "prefix": pods.prefix},
                 });
                 words.patch(&name, &PatchParams::apply("harness").force(), &Patch::Apply(word)).await.map(drop)
             }
         };
         match written {
-            Err(kube::Error::Api(refused)) if refused.code == 404 && told.is_none() => Ok(()),
+            Err(kube::Error::Api(refused)) if refused.code == 404 && annotations.is_none() => Ok(()),
             written => written.map_err(Error::api(format!("cannot say what pods of {name} do"))),
         }
     }
 
-    /// Makes a pod without effect until it is told what pods of this object are to be told.
-    async fn until_known(&self, pods: &Pods, told: &Value) -> Result<(), Error> {
+    /// Makes a pod without effect until it gets the annotations of this object's pods.
+    async fn until_known(&self, pods: &Pods, annotations: &Value) -> Result<(), Error> {
         let attempts = Api::<Pod>::namespaced(self.admin().await?, NAMESPACE);
         let attempt: Pod = serde_json::from_value(json!({
             "metadata": {"name": pods.name()}, "spec": {"containers": [{"name": "main", "image": "example.com/main"}]},
@@ -98,7 +98,7 @@ impl ControlPlane {
         wait::until(format!("the API server knows what pods of {} do", pods.name()), 30, async || {
             let pod = attempts.create(&parameters, &attempt).await.map_err(|error| error.to_string())?;
             let seen = json!(pod.metadata.annotations);
-            if seen == *told { Ok(()) } else { Err(seen.to_string()) }
+            if seen == *annotations { Ok(()) } else { Err(seen.to_string()) }
         })
         .await
     }

@@ -44,7 +44,7 @@ mod tests {
     use super::until;
 
     #[tokio::test]
-    async fn says_what_was_last_seen() {
+    async fn a_timeout_names_what_was_last_observed() {
         let error = until("the sun rises", 0, async || Err::<(), _>("clouds".to_owned())).await.unwrap_err();
         assert_eq!(error.to_string(), "the sun rises: not within 0 s; last seen: clouds");
     }

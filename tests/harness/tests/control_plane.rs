@@ -1,5 +1,5 @@
 //! The harness itself, against a real control plane: workloads come up and fail as
-//! they are told to, requests are counted, people are who they say, and nothing is
+//! their annotations say, requests are counted, people are who they say, and nothing is
 //! left when the process that started it is killed.
 
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ async fn workloads_with_volumes_become_ready() {
 }
 
 #[tokio::test]
-async fn pods_fail_as_they_are_told_to() {
+async fn pods_fail_as_their_annotations_say() {
     const WAITING: &str = ".status.containerStatuses[0].state.waiting";
     let plane = plane().await;
     plane.apply(&namespaced("broken", include_str!("broken.yaml"))).await.unwrap();
@@ -144,9 +144,9 @@ fn without_go_one_sentence_says_so() {
 fn nothing_is_left_after_kill_9() {
     let mut parent = Command::new(env!("CARGO_BIN_EXE_hold")).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut told = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(ToOwned::to_owned)).unwrap();
-    let processes: BTreeMap<String, u32> = serde_json::from_str(&told("started ")).unwrap();
-    let directory = PathBuf::from(told("in "));
+    let mut line_after = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(ToOwned::to_owned)).unwrap();
+    let processes: BTreeMap<String, u32> = serde_json::from_str(&line_after("started ")).unwrap();
+    let directory = PathBuf::from(line_after("in "));
     assert_eq!(processes.len(), 6, "{processes:?}");
     assert!(processes.values().all(|pid| runs(*pid)) && directory.is_dir());
 

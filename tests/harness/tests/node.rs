@@ -270,12 +270,12 @@ async fn what_is_left_where_nobody_cleans_up_is_named_and_removed() {
 fn hold() -> (Child, BTreeMap<String, u32>, PathBuf) {
     let mut parent = Command::new(env!("CARGO_BIN_EXE_hold")).arg("node").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut told = |start: &str| {
+    let mut line_after = |start: &str| {
         let line = lines.next().unwrap();
         line.strip_prefix(start).unwrap_or_else(|| panic!("{line}")).to_owned()
     };
-    let supervisors = serde_json::from_str(&told("started ")).unwrap();
-    let directory = PathBuf::from(told("in "));
+    let supervisors = serde_json::from_str(&line_after("started ")).unwrap();
+    let directory = PathBuf::from(line_after("in "));
     assert!(directory.is_dir());
     (parent, supervisors, directory)
 }

@@ -1,4 +1,4 @@
-//! What pods are told to do beforehand, through the harness: the steps of a Run, a
+//! Behaviour of pods that is set beforehand, through the harness: the steps of a Run, a
 //! workbench that ends for idleness, a release, a monitor. The objects here are
 //! made by hand, as the operator would make them.
 
@@ -66,10 +66,10 @@ fn states(pod: &Value) -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn the_step_that_was_named_fails() {
-    let told =
+    let annotations =
         [("simulate/step", "train"), ("simulate/exit-code", "3"), ("simulate/message", "no such column: amount")];
     let pods = Pods::of("steps", "run", "fails");
-    plane().await.simulate(&pods, &told).await.unwrap();
+    plane().await.simulate(&pods, &annotations).await.unwrap();
     apply(&run("fails")).await;
     let failed = pod("steps", "job-name=run-fails", phase("Failed")).await;
     let [(_, generate), (_, train), (_, evaluate)] = &states(&failed)[..] else { panic!("{failed}") };
@@ -78,7 +78,7 @@ async fn the_step_that_was_named_fails() {
     assert_eq!(train["terminated"]["message"], "no such column: amount");
     assert_eq!(evaluate["waiting"]["reason"], "PodInitializing", "{evaluate}");
 
-    // The next of its pods, told something else, fails in its main container.
+    // The next of its pods, with other annotations, fails in its main container.
     plane().await.simulate(&pods, &[("simulate/exit-code", "4")]).await.unwrap();
     plane().await.kubectl(["delete", "job", "run-fails", "--namespace=steps", "--cascade=foreground"]).await.unwrap();
     apply(&run("fails")).await;
@@ -88,7 +88,7 @@ async fn the_step_that_was_named_fails() {
     assert_eq!(states[2].1["terminated"]["exitCode"], 4, "{states:?}");
     assert_eq!(states[2].1["terminated"].get("message"), None, "{states:?}");
 
-    // And one that is told nothing any more succeeds; others never failed.
+    // And one without annotations succeeds; others never failed.
     plane().await.simulate_nothing(&pods).await.unwrap();
     plane().await.kubectl(["delete", "job", "run-fails", "--namespace=steps", "--cascade=foreground"]).await.unwrap();
     apply(&run("fails")).await;
@@ -96,7 +96,7 @@ async fn the_step_that_was_named_fails() {
 }
 
 #[tokio::test]
-async fn a_step_takes_as_long_as_it_is_told_to() {
+async fn a_step_takes_as_long_as_its_annotation_says() {
     let plane = plane().await;
     plane.simulate(&Pods::of("steps", "run", "slow"), &[("simulate/duration", "3s")]).await.unwrap();
     apply(&run("slow")).await;
@@ -106,8 +106,8 @@ async fn a_step_takes_as_long_as_it_is_told_to() {
     assert!(states_then[2].1["running"].is_object(), "{states_then:?}");
     pod("steps", "job-name=run-slow", phase("Succeeded")).await;
 
-    let told = [("simulate/step", "train"), ("simulate/duration", "3s"), ("simulate/message", "done")];
-    plane.simulate(&Pods::of("steps", "run", "trains"), &told).await.unwrap();
+    let annotations = [("simulate/step", "train"), ("simulate/duration", "3s"), ("simulate/message", "done")];
+    plane.simulate(&Pods::of("steps", "run", "trains"), &annotations).await.unwrap();
     apply(&run("trains")).await;
     let training = pod("steps", "job-name=run-trains", |pod| {
         pod["status"]["initContainerStatuses"][1]["state"]["running"].is_object()
@@ -121,8 +121,8 @@ async fn a_step_takes_as_long_as_it_is_told_to() {
 
 #[tokio::test]
 async fn a_server_ends_once_and_runs_again() {
-    let told = [("simulate/message", "{\"ended\": \"idle\"}"), ("simulate/duration", "1s")];
-    plane().await.simulate(&Pods::of("idle", "workbench", "ana"), &told).await.unwrap();
+    let annotations = [("simulate/message", "{\"ended\": \"idle\"}"), ("simulate/duration", "1s")];
+    plane().await.simulate(&Pods::of("idle", "workbench", "ana"), &annotations).await.unwrap();
     let labels = json!({"strata-operator.dev/workbench": "ana"});
     apply(&json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "workbench-ana", "namespace": "idle"},
@@ -170,8 +170,8 @@ async fn releases_and_monitors_say_what_is_expected_of_them() {
 
     // What is said of releases does not concern monitors, though both are of one object.
     let releases = Pods::of("serving", "model-service", "score").named("service-score-release-");
-    let told = [("simulate/exit-code", "1"), ("simulate/message", "there is no version 13")];
-    plane().await.simulate(&releases, &told).await.unwrap();
+    let annotations = [("simulate/exit-code", "1"), ("simulate/message", "there is no version 13")];
+    plane().await.simulate(&releases, &annotations).await.unwrap();
     apply(&release(&json!({"name": "MODEL_VERSION", "value": "13"}), "0000000c")).await;
     assert_eq!(said("serving", "service-score-release-0000000c", "Failed").await, "there is no version 13");
     apply(&job("serving", "service-score-monitor-2", of, &["main"], &json!([]))).await;

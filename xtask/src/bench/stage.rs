@@ -129,7 +129,7 @@ impl Stage {
         }
         clock.say(&format!("{} teams are created", to - from));
         let begun = Instant::now();
-        let mut told = 0;
+        let mut printed = 0;
         loop {
             self.operator.check()?;
             self.plane.stopped()?;
@@ -137,8 +137,8 @@ impl Stage {
             if ready >= to {
                 return Ok(());
             }
-            if ready >= told + 50 {
-                told = ready;
+            if ready >= printed + 50 {
+                printed = ready;
                 clock.say(&format!("{ready} teams are ready"));
             }
             if begun.elapsed() > PATIENCE {

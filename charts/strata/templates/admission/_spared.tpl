@@ -49,8 +49,8 @@ Namespaces of teams by the label, and by `--` in the name, so that a label which
 request.namespace.contains('--') || namespaceObject.metadata.?labels[?'strata-operator.dev/team'].hasValue()
 {{- end -}}
 
-{{/* The kinds of daily work. */}}
-{{- define "strata.daily" -}}
+{{/* The namespaced kinds. */}}
+{{- define "strata.namespacedKinds" -}}
 [components, datasets, modelservices, pipelines, runs, workbenches]
 {{- end -}}
 

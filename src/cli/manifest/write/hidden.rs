@@ -1,5 +1,5 @@
-//! Texts with characters that cannot be seen: they are written in double quotes and
-//! escaped, so that a person sees them, and a program reads them back as they were.
+//! Texts with invisible characters: they are written in double quotes and escaped, so
+//! that a person sees them, and a program reads them back unchanged.
 //!
 //! The writer of YAML takes no wish for a single text. So a mark stands for each while
 //! the rest is written, and is replaced afterwards.

@@ -116,7 +116,7 @@ fn what_cannot_be_understood_opens_nothing() {
 #[test]
 fn a_named_port_may_be_a_sidecars_but_not_of_what_only_prepares() {
     let port = |name: &str, number: i32| json!([{"name": name, "containerPort": number}]);
-    let told = pod(|pod| {
+    let with_sidecar = pod(|pod| {
         pod.spec.as_mut().unwrap().init_containers = serde_json::from_value(json!([
             {"name": "beside", "restartPolicy": "Always", "ports": port("http", 8080)},
             {"name": "before", "ports": port("http", 9090)},
@@ -127,7 +127,8 @@ fn a_named_port_may_be_a_sidecars_but_not_of_what_only_prepares() {
         "metadata": {"namespace": "a"}, "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": "http"}]}]},
     }))
     .unwrap();
-    let objects = Objects { policies: vec![Arc::new(policy)], pods: vec![Arc::new(told)], ..Objects::default() };
+    let objects =
+        Objects { policies: vec![Arc::new(policy)], pods: vec![Arc::new(with_sidecar)], ..Objects::default() };
     let opened = Opening { peer: Peer::Anyone, ports: Ports::Range(Protocol::Tcp, 8080, 8080) };
     assert_eq!(Rules::of(&objects).0[&Ipv4Addr::new(10, 244, 0, 9)].ingress, Some([opened].into()));
 }

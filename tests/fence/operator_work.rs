@@ -1,5 +1,5 @@
 //! The fence around the operator's account: sentences 2, 5 and 11 of
-//! `templates/admission/fence.yaml`, about the kinds of daily work.
+//! `templates/admission/fence.yaml`, about the namespaced kinds.
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,9 @@ use crate::project::{Project, object, workbench};
 use crate::stage::{FENCE, stage};
 
 #[tokio::test]
-async fn of_daily_work_only_status_and_finalizers() {
+async fn of_namespaced_kinds_only_status_and_finalizers() {
     let stage = stage().await;
-    let project = Project::set(stage, "daily").await;
+    let project = Project::set(stage, "work").await;
     let (operator, unbounded, admin) = (stage.operator().await, stage.unbounded().await, stage.admin().await);
     let model = json!({"model": {"name": "m", "version": "1"}, "runtime": "mlflow"});
     let kinds = [
@@ -33,7 +33,7 @@ async fn of_daily_work_only_status_and_finalizers() {
     ];
     let says = "may only write status and finalizers";
     for (layer, plural, object, changed) in kinds {
-        let all = project.daily(layer, plural);
+        let all = project.work(layer, plural);
         let one = &format!("{all}/any");
         operator.post(&all, object.clone()).await.refused_by_rights();
         unbounded.post(&all, object.clone()).await.refused_by(FENCE, says);
@@ -79,7 +79,7 @@ async fn a_run_goes_by_its_uid_once_it_ended_and_if_nobody_tracks_it() {
     let stage = stage().await;
     let project = Project::set(stage, "ended").await;
     let (operator, unbounded, admin) = (stage.operator().await, stage.unbounded().await, stage.admin().await);
-    let all = project.daily("workspace", "runs");
+    let all = project.work("workspace", "runs");
     let make = async |name: &str, state: &str, metadata: Value| -> (String, Value) {
         let mut run = object("Run", name, &json!({"pipeline": "any"}));
         for (field, value) in metadata.as_object().into_iter().flatten() {
@@ -116,7 +116,7 @@ async fn a_run_goes_by_its_uid_once_it_ended_and_if_nobody_tracks_it() {
         operator.delete_with(&path, by_uid).await.passes();
     }
     // What ended of another kind stays people's.
-    let pipelines = project.daily("workspace", "pipelines");
+    let pipelines = project.work("workspace", "pipelines");
     let pipeline =
         admin.post(&pipelines, object("Pipeline", "any", &json!({"steps": [{"component": "a"}]}))).await.passes();
     let by_uid = json!({"preconditions": {"uid": pipeline["metadata"]["uid"]}});
@@ -152,7 +152,7 @@ async fn nothing_is_owned_but_a_job_by_its_run() {
     let one = &format!("{maps}/any");
     // One that is there, or the garbage collector would settle the matter.
     let made =
-        stage.admin().await.post(&project.daily("workspace", "workbenches"), workbench("any", "ana")).await.passes();
+        stage.admin().await.post(&project.work("workspace", "workbenches"), workbench("any", "ana")).await.passes();
     let mut reference = owned(config_map("any"), "Workbench")["metadata"]["ownerReferences"].clone();
     reference[0]["uid"] = made["metadata"]["uid"].clone();
     let taken = json!({"metadata": {"ownerReferences": reference}});

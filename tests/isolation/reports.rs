@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use crate::stage::{Stage, condition};
 
-/// What was told so far.
+/// The reports so far.
 #[derive(Default)]
-pub struct Told(Mutex<Vec<[String; 3]>>);
+pub struct Reports(Mutex<Vec<[String; 3]>>);
 
-impl Told {
+impl Reports {
     fn note(&self, what: &str, who: &str, said: String) {
-        println!("        told: {what}: {who}: {said}");
+        println!("        reported: {what}: {who}: {said}");
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push([what.to_owned(), who.to_owned(), said]);
     }
 
     /// The list.
     pub fn print(&self) {
-        println!("\nwhat ran into trouble, and what was told of it");
+        println!("\nwhat ran into trouble, and what was reported");
         for [what, who, said] in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             println!("  {what}\n    {who}\n    {said}");
         }
@@ -30,7 +30,7 @@ impl Stage {
     /// Waits until a component of a team is not ready for this reason, in these
     /// words, and the team is not ready with them.
     pub async fn component_tells(&self, what: &str, team: &str, capability: &str, reason: &str, words: &[&str]) {
-        let told = |seen: &Value| -> Option<String> {
+        let reported = |seen: &Value| -> Option<String> {
             let components = seen["status"]["components"].as_array()?;
             let component = components.iter().find(|component| component["capability"] == capability)?;
             let message = component["message"].as_str()?;
@@ -41,11 +41,11 @@ impl Stage {
             (tells && ready["status"] == "False" && says(of_team)).then(|| format!("{reason}: {message}"))
         };
         let wanted = format!("tells of {capability}: {reason} {words:?}");
-        let seen = self.until("default", &format!("aiteam/{team}"), &wanted, |seen| told(seen).is_some()).await;
-        self.told.note(what, &format!("{capability} of {team}"), told(&seen).unwrap_or_default());
+        let seen = self.until("default", &format!("aiteam/{team}"), &wanted, |seen| reported(seen).is_some()).await;
+        self.reports.note(what, &format!("{capability} of {team}"), reported(&seen).unwrap_or_default());
     }
 
-    /// Waits until an object of daily work is not ready for this reason, in these words.
+    /// Waits until an member's object is not ready for this reason, in these words.
     pub async fn object_tells(&self, what: &str, namespace: &str, object: &str, reason: &str, words: &[&str]) {
         let tells = |seen: &Value| {
             let ready = condition(seen, "Ready");
@@ -54,6 +54,6 @@ impl Stage {
         };
         let seen = self.until(namespace, object, &format!("tells {reason} {words:?}"), tells).await;
         let said = condition(&seen, "Ready")["message"].as_str().unwrap_or_default().to_owned();
-        self.told.note(what, &format!("{object} in {namespace}"), format!("{reason}: {said}"));
+        self.reports.note(what, &format!("{object} in {namespace}"), format!("{reason}: {said}"));
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of daily work on a real API server: what it accepts, puts into
+//! The namespaced kinds on a real API server: what it accepts, puts into
 //! them, and lets become of them.
 
 use super::*;
@@ -45,7 +45,7 @@ async fn what_never_changes_does_not_and_the_rest_may() {
 }
 
 #[tokio::test]
-async fn defaults_of_daily_work_are_few_and_no_nulls() {
+async fn defaults_of_namespaced_kinds_are_few_and_no_nulls() {
     let client = client().await;
     let cases = [
         ("Component", json!({"image": "a", "owner": null}), json!({"image": "a", "size": "small"})),

@@ -1,4 +1,4 @@
-//! The kinds of daily work: every rule has an example that breaks it, every
+//! The namespaced kinds: every rule has an example that breaks it, every
 //! field one that uses it, and every bound holds.
 
 use std::collections::BTreeSet;
@@ -64,7 +64,7 @@ fn paths(path: &str, value: &Value, found: &mut BTreeSet<String>) {
     found.insert(path.to_owned());
     for (name, value) in value.as_object().into_iter().flatten() {
         paths(&format!("{path}.{name}"), value, found);
-        // The entries of a map are told apart by no field.
+        // The entries of a map have no field that tells them apart.
         paths(&format!("{path}{{}}"), value, found);
     }
     for item in value.as_array().into_iter().flatten() {
@@ -157,14 +157,14 @@ fn schedules_and_time_zones_are_those_of_cron_job() {
         assert_eq!(of(schedule, None), NONE, "{schedule}");
     }
     for RefusedText { text, message } in cases.refused.iter().chain(&cases.stricter) {
-        let told = of(text, None).join(" ");
-        assert!(told.contains("spec.schedule: ") && told.contains(message), "{text}: {told}");
+        let refusal = of(text, None).join(" ");
+        assert!(refusal.contains("spec.schedule: ") && refusal.contains(message), "{text}: {refusal}");
     }
     for zone in &cases.zones.accepted {
         assert_eq!(of("@daily", Some(zone)), NONE, "{zone}");
     }
     for RefusedText { text, message } in cases.zones.refused.iter().chain(&cases.zones.stricter) {
-        let told = of("@daily", Some(text)).join(" ");
-        assert!(told.contains("spec.timeZone: ") && told.contains(message), "{text}: {told}");
+        let refusal = of("@daily", Some(text)).join(" ");
+        assert!(refusal.contains("spec.timeZone: ") && refusal.contains(message), "{text}: {refusal}");
     }
 }
