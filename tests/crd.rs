@@ -54,14 +54,14 @@ fn each_kind_is_named_and_shown_as_people_expect() {
         assert_eq!(definition["spec"]["scope"], if work_kind.is_some() { "Namespaced" } else { "Cluster" });
         let version = &definition["spec"]["versions"][0];
         let mut subresources = json!({"status": {}});
-        if daily == Some(WorkKind::ModelService) {
+        if work_kind == Some(WorkKind::ModelService) {
             subresources["scale"] = json!({"specReplicasPath": ".spec.replicas.min", "statusReplicasPath": ".status.replicas",
                 "labelSelectorPath": ".status.selector"});
         }
         assert_eq!(version["subresources"], subresources);
         let columns = version["additionalPrinterColumns"].as_array().unwrap();
         for name in ["Ready", "Age"] {
-            assert!(columns.iter().any(|column| column["name"] == name), "{daily:?} has no column {name}");
+            assert!(columns.iter().any(|column| column["name"] == name), "{work_kind:?} has no column {name}");
         }
         assert!(!version["additionalPrinterColumns"].as_array().unwrap().is_empty());
         let status = &version["schema"]["openAPIV3Schema"]["properties"]["status"];
