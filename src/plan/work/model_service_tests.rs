@@ -128,14 +128,14 @@ fn monitor_with_a_claim_of_another_owner_goes_alone() {
         .with_dataset("abc--p--live/calls", "{volume: {size: 1Gi}}")
         .with_status("abc--p--live/calls", serde_json::json!({"conditions": [ready]}));
     // What serves goes on, and so do its releases.
-    let plan = plan(&stage, "monitor: {component: drift, every: 15m}");
+    let plan = plan(&stage, "monitor: {component: drift, everyMinutes: 15}");
     assert_eq!(plan.hold, None);
     let Detail::ModelService { withheld: Some(why), .. } = &plan.draft.detail else { panic!("it is monitored") };
     assert_eq!(why.reason, Reason::Conflict);
     assert!(why.message.ends_with(message), "{why}");
     assert_eq!(plan.draft.work.service.unwrap().monitor, None);
     // Its pods would have the claim.
-    assert!(held(&stage, "capture: {dataset: calls, sample: 1}").contains(message));
+    assert!(held(&stage, "capture: {dataset: calls, percent: 1}").contains(message));
 }
 
 #[test]

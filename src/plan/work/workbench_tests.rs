@@ -221,7 +221,7 @@ fn server_stops_while_a_claim_is_of_another_owner() {
     assert!(scene.detail().wanted);
     // It is the owner's wish that counts first.
     scene.datasets = vec![("abc--p", dataset(&json!({"conditions": [ready("Conflict")]})))];
-    assert_eq!(why(&scene.set("running", json!(false)).detail()), None);
+    assert_eq!(why(&scene.set("desiredState", json!("Stopped")).detail()), None);
 }
 
 #[test]

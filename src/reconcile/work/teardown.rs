@@ -61,9 +61,7 @@ async fn take_away(context: &Context, id: &WorkId, object: &Object) -> Result<bo
         // While the pod exists, the Workbench object decides who may enter it. A new pod
         // may not be known yet, but its StatefulSet is.
         WorkKind::Workbench => left.filter(|(key, _)| matches!(key.built_in(), "Pod" | "StatefulSet")).count(),
-        _ => {
-            left.filter(|(key, entry)| matches!(key.built_in(), "Deployment" | "CronJob") && !entry.deleting).count()
-        }
+        _ => left.filter(|(key, entry)| matches!(key.built_in(), "Deployment" | "CronJob") && !entry.deleting).count(),
     };
     if let Some((_, failure)) = outcome.failures().next() {
         report::held(context, id, object, failure).await?;
