@@ -193,7 +193,10 @@ fn a_home_is_reported_where_there_is_one() {
     let status = case(false).status();
     assert!(status.claim.is_some() && ready(&status).2.ends_with("the home volume is kept"), "{status:?}");
     let status = Case { home: None, ..case(false) }.status();
-    assert_eq!((status.claim.as_ref(), ready(&status).2.as_str()), (None, "the server is stopped by spec.desiredState"));
+    assert_eq!(
+        (status.claim.as_ref(), ready(&status).2.as_str()),
+        (None, "the server is stopped by spec.desiredState")
+    );
 }
 
 #[test]
@@ -207,7 +210,10 @@ fn home_of_another_size_is_reported_and_blocks_nothing() {
                   grow. Set spec.storage to 20Gi";
     assert_eq!(ready(&status), (true, "Ready".to_owned(), format!("the server is running; {larger}")));
     let status = Case { home: home("20Gi", "20Gi"), ..case(false) }.status();
-    assert!(ready(&status).0 && ready(&status).2.ends_with(&format!("the home volume is kept; {larger}")), "{status:?}");
+    assert!(
+        ready(&status).0 && ready(&status).2.ends_with(&format!("the home volume is kept; {larger}")),
+        "{status:?}"
+    );
     let status = Case { home: home("10Gi", "5Gi"), ..case(true) }.pod(&up()).status();
     assert!(ready(&status).0 && ready(&status).2.contains("volume workbench-ana still has 5Gi"), "{status:?}");
     let refused = Some("the class does not expand".to_owned());
