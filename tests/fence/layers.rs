@@ -56,7 +56,7 @@ async fn a_model_is_scaled_where_it_may_stand_alone() {
     let three = json!({"spec": {"replicas": 3}});
     for (layer, may) in [("live", true), ("workspace", false)] {
         let (_, object, _) = kinds().swap_remove(5);
-        let all = project.daily(layer, "modelservices");
+        let all = project.work(layer, "modelservices");
         admin.post(&all, object).await.passes();
         let answer = writer.patch(&format!("{all}/any/scale"), three.clone()).await;
         if may {
@@ -65,7 +65,7 @@ async fn a_model_is_scaled_where_it_may_stand_alone() {
             answer.refused_by(LAYERS, "a ModelService belongs in Live. Create it in scaled--pay--live");
         }
     }
-    let one = format!("{}/any/scale", project.daily("live", "modelservices"));
+    let one = format!("{}/any/scale", project.work("live", "modelservices"));
     project.person("olga", "contribute").await.patch(&one, three.clone()).await.passes();
     let zero = json!({"spec": {"replicas": 0}});
     writer.patch(&one, zero).await.refused_as_invalid("at least one pod");

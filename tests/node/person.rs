@@ -62,7 +62,8 @@ impl Person {
         self.note(line);
         let now = k8s_openapi::jiff::Timestamp::now().as_second();
         let now = k8s_openapi::jiff::Timestamp::from_second(now).expect("a time").to_string();
-        let line = &line.replace("$(date -u +%FT%TZ)", &now);
+        let line = line.replace("$(date -u +%FT%TZ)", &now);
+        let line = line.as_str();
         let (line, input) = line.split_once(" < ").map_or((line, None), |(line, file)| (line, Some(file)));
         let input = input.map(|file| std::fs::read_to_string(harness::repository().join(file)).expect("a file"));
         self.kubectl(&words(line), input.as_deref()).await
