@@ -57,7 +57,6 @@ pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSp
             monitored: monitor.pinned,
             withheld: monitor.withheld,
         },
-        ..ResolvedSpec::default()
     })
 }
 
@@ -246,7 +245,8 @@ fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -
 /// So many minutes as cron spells them, rounded down to what divides an hour or a day. The
 /// spread keeps the monitors of many services from starting in the same minute.
 fn cron(minutes: i32, spread: u32) -> String {
-    let largest = |most: u32, of: u32| (1..=most.clamp(1, of)).rev().find(|interval| of % interval == 0).unwrap_or(1);
+    let largest =
+        |most: u32, of: u32| (1..=most.clamp(1, of)).rev().find(|interval| of.is_multiple_of(*interval)).unwrap_or(1);
     let (asked, minute) = (u32::try_from(minutes).unwrap_or(1), spread % 60);
     if asked < 60 {
         let interval = largest(asked, 60);

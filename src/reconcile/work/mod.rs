@@ -43,7 +43,7 @@ use observe::{Observed, Standing};
 use written::written_for;
 
 /// The longest wait for a time in the future: a day later it is looked at again.
-const FAR: Duration = Duration::from_hours(24);
+const FAR: Duration = Duration::from_secs(24 * 3600);
 
 /// Reconciles one work object, whether it exists or not.
 pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {

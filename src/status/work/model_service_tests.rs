@@ -219,8 +219,8 @@ fn a_paused_rollout_is_reported() {
 #[test]
 fn other_autoscalers_over_the_server_are_named() {
     let mut stage = Stage::new();
-    let scaled = "{model: {name: fraud, version: '7'}, runtime: mlflow, replicas: {min: 2, max: 4}}";
-    let service = service(scaled, 1, &[("7", DIGEST, None)]);
+    let spec = "{model: {name: fraud, version: '7'}, runtime: mlflow, replicas: {min: 2, max: 4}}";
+    let service = service(spec, 1, &[("7", DIGEST, None)]);
     stage.deployed("7", 2, 2, 2);
     let scaler = ("HorizontalPodAutoscaler".to_owned(), "service-score".to_owned());
     stage.live.insert(scaler.clone(), json!({}));
