@@ -16,7 +16,10 @@ pub fn contended(judged: &Judged<'_>) -> Option<String> {
     others.iter().find_map(|first| {
         let beside: Vec<&Autoscaler> = others.iter().filter(|other| other.target == first.target).copied().collect();
         let has_own = own(judged).any(|own| scales(own, first) && exists(own, judged));
-        (has_own || beside.len() > 1).then(|| message(&beside, has_own, judged))
+        // Without an autoscaler of its own, Strata sets the pods of the server itself.
+        let is_set = judged.plan.draft.scale.is_some() && first.target.kind == "Deployment";
+        (has_own || is_set || beside.len() > 1)
+            .then(|| if is_set { set_by_strata(first, judged) } else { message(&beside, has_own, judged) })
     })
 }
 
@@ -37,6 +40,16 @@ fn exists(own: &Value, judged: &Judged<'_>) -> bool {
 fn scales(own: &Value, other: &Autoscaler) -> bool {
     let target = &own["spec"]["scaleTargetRef"];
     target["kind"] == other.target.kind.as_str() && target["name"] == other.target.name.as_str()
+}
+
+fn set_by_strata(other: &Autoscaler, judged: &Judged<'_>) -> String {
+    let own_name = format!("{KIND} {}", other.name);
+    let written = other.made_by.as_ref().unwrap_or(&own_name);
+    format!(
+        "{own_name} scales {} {}, but Strata sets its pods to spec.replicas.min: each undoes the other. Write ModelService \
+         {} of strata-operator.dev/v1alpha1 into scaleTargetRef of {written}",
+        other.target.kind, other.target.name, judged.plan.id.name,
+    )
 }
 
 fn message(others: &[&Autoscaler], has_own: bool, judged: &Judged<'_>) -> String {
