@@ -124,11 +124,11 @@ mod tests {
             ),
             ("{budget: {limits: {cpu: '16'}}}", "{budget: {cpuLimits: true}}", ""),
             (
-                "{shared: {models: {}, share: {limits: {cpu: '1'}}}, projects: [{name: p, live: {}, share: {workspace: \
-                 {limits: {cpu: '1', memory: 1Gi}}, live: {limits: {cpu: '2'}, requests: {cpu: '1'}}}}]}",
+                "{shared: {models: {}, share: {limits: {cpu: '1'}}}, projects: [{name: p, workspace: {share: {limits: {cpu: \
+                 '1', memory: 1Gi}}}, live: {share: {limits: {cpu: 2}, requests: {cpu: 1}}}}]}",
                 "{}",
-                "spec.shared.share.limits.cpu, spec.projects[p].share.workspace.limits.cpu, \
-                 spec.projects[p].share.live.limits.cpu have no effect: Blueprint default does not count cpu limits. \
+                "spec.shared.share.limits.cpu, spec.projects[p].workspace.share.limits.cpu, \
+                 spec.projects[p].live.share.limits.cpu have no effect: Blueprint default does not count cpu limits. \
                  Remove them",
             ),
             (
