@@ -31,10 +31,18 @@ fn by_object(fields: &[Field]) -> BTreeMap<String, BTreeMap<String, Said>> {
     let mut objects: BTreeMap<String, BTreeMap<String, Said>> = BTreeMap::new();
     for field in fields {
         let (holder, name) = field.path.rsplit_once('.').unwrap();
-        let said = (field.kind.clone(), field.required, field.words.clone(), field.description.clone());
+        let said = (field.kind.clone(), field.required, shortened(&field.words), field.description.clone());
         objects.entry(holder.replace("[]", "").replace("{}", "")).or_default().insert(name.to_owned(), said);
     }
     objects
+}
+
+/// The words of a closed set as `kubectl explain` prints them: of many the first four.
+fn shortened(words: &[String]) -> Vec<String> {
+    if words.len() <= 4 {
+        return words.to_vec();
+    }
+    words[..4].iter().cloned().chain(["....".to_owned()]).collect()
 }
 
 async fn explain(plane: &ControlPlane, path: &str) -> BTreeMap<String, Said> {

@@ -112,7 +112,7 @@ async fn objects_are_found_by_what_they_name() {
         ("Component", "components", "spec.owner=mia@example.com", [of("mia@example.com"), json!({"image": "scipy"})]),
         ("Run", "runs", "spec.pipeline=nightly", [json!({"pipeline": "nightly"}), json!({"pipeline": "daily"})]),
         ("ModelService", "modelservices", "spec.model.name=fraud", [model("fraud"), model("churn")]),
-        ("AITeam", "aiteams", "spec.blueprint=research", [json!({"blueprint": "research"}), json!({})]),
+        ("AITeam", "aiteams", "spec.blueprint=of-its-own", [json!({"blueprint": "of-its-own"}), json!({})]),
     ] {
         for (name, spec) in ["found", "other"].iter().zip(specs) {
             create(&client, kind, &object(kind, name, &spec)).await.unwrap();
