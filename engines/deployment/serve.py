@@ -32,8 +32,11 @@ def expire(folder, days, today):
     """Deletes the files of all pods whose day is more than so many days ago."""
     for name in os.listdir(folder):
         day = re.fullmatch(r"(\d{4}-\d{2}-\d{2})T\d{2}-.+\.jsonl", name)
-        if day is None or today - datetime.date.fromisoformat(day[1]) <= datetime.timedelta(days=days):
-            continue
+        try:
+            if day is None or today - datetime.date.fromisoformat(day[1]) <= datetime.timedelta(days=days):
+                continue
+        except ValueError:
+            continue  # The name has no day of the calendar: the file is another's.
         try:
             os.remove(os.path.join(folder, name))
         except FileNotFoundError:

@@ -11,7 +11,7 @@ use crate::drift::{Change, are_undone, ours};
 use crate::spec::{at_work, everything, with_experiments};
 use crate::stage::{alone, stage};
 use crate::team::{Team, condition};
-use crate::work::{Work, component, of_ana, pipeline, served};
+use crate::work::{Work, component, of_ana, served};
 
 const LIVE: &str = "first--live";
 
@@ -44,7 +44,9 @@ async fn at_large(name: &str) -> Team {
     let work = Work::create(&team, "ModelService", LIVE, "score", spec).await;
     work.until("serves", |seen| condition(seen, "Ready")["status"] == "True").await;
     Work::create(&team, "Workbench", "first", "ana", of_ana()).await.until_ready().await;
-    pipeline(&team, "nightly", &json!({"schedule": "0 3 1 1 *"})).await.until_ready().await;
+    component(&team, "plain").await.until_ready().await;
+    let nightly = json!({"steps": [{"component": "plain"}], "schedule": "0 3 1 1 *"});
+    Work::create(&team, "Pipeline", LIVE, "nightly", nightly).await.until_ready().await;
     team
 }
 
@@ -100,7 +102,7 @@ fn additions(team: &Team) -> Vec<(&'static str, String, Vec<Change>)> {
                     "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"}}}),
             )],
         ),
-        ("a pipeline's CronJob", team.object("CronJob", "first", "pipeline-nightly"), vec![Change::Merge(schedule)]),
+        ("a pipeline's CronJob", team.object("CronJob", LIVE, "pipeline-nightly"), vec![Change::Merge(schedule)]),
     ]
 }
 

@@ -86,7 +86,7 @@ class Serve(unittest.TestCase):
     def test_files_older_than_the_days_go_and_nothing_else_does(self):
         today = datetime.date(2026, 3, 31)
         old = ["2026-02-28T23-pod-1.jsonl", "2025-12-31T00-pod-2.jsonl"]
-        kept = ["2026-03-01T00-pod-1.jsonl", "2026-03-31T12-pod-2.jsonl", "notes.jsonl", "2026-02-28T23.txt", "2026-02-30-x.jsonl"]
+        kept = ["2026-03-01T00-pod-1.jsonl", "2026-03-31T12-pod-2.jsonl", "notes.jsonl", "2026-02-28T23.txt", "2026-02-30-x.jsonl", "2026-13-01T00-x.jsonl"]
         for name in old + kept:
             (self.folder / name).write_text("{}\n")
         self.serve.expire(str(self.folder), 30, today)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::quantity::Amount;
-use crate::api::team::{Priority, ResourceList, devices};
+use crate::api::team::{Priority, ResourceList, devices, of_any_form};
 use crate::api::{amounts, rules, schema};
 
 /// Where images come from.
@@ -33,11 +33,11 @@ pub struct Registries {
 #[schemars(extend("x-kubernetes-validations" = rules::size()))]
 pub struct Size {
     /// The requests of the pod, devices among them: `{cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "of_any_form", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "amounts::of_pod")]
     pub requests: ResourceList,
     /// The limits of the pod.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "of_any_form", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "amounts::of_pod")]
     pub limits: ResourceList,
     /// Labels of the nodes it may run on.

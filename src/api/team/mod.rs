@@ -23,6 +23,7 @@ pub use layers::{Backbone, CapabilityBlock, Credentials, Delivery, Image, Offer,
 pub use people::{Customer, Member, Subjects};
 pub use project::{Live, Priority, Project, Use, Workspace};
 pub use readable::Readable;
+pub(crate) use resources::of_any_form;
 pub use resources::{ResourceList, Resources, devices, is_device};
 
 /// An AI team: its people, its budget, its three layers and its projects.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::api::quantity::{Amount, Quantity};
 use crate::api::{amounts, rules};
@@ -17,13 +17,23 @@ pub type ResourceList = BTreeMap<String, Quantity>;
 pub struct Resources {
     /// The sum of requests of all pods, the size of all volumes together (`storage`),
     /// and devices by their resource names: `{cpu: 40, storage: 1Ti, nvidia.com/gpu: 2}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "of_any_form", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "amounts::requests")]
     pub requests: ResourceList,
     /// The sum of limits of all pods: `cpu`, `memory`, `ephemeral-storage`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "of_any_form", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "amounts::limits")]
     pub limits: ResourceList,
+}
+
+/// Reads amounts in which `ephemeral-storage` may have its earlier name: the API server
+/// drops no key of a map from stored objects.
+pub(crate) fn of_any_form<'de, D: Deserializer<'de>>(reader: D) -> Result<ResourceList, D::Error> {
+    let mut list = ResourceList::deserialize(reader)?;
+    if let Some(amount) = list.remove("ephemeralStorage") {
+        list.entry("ephemeral-storage".to_owned()).or_insert(amount);
+    }
+    Ok(list)
 }
 
 impl Resources {
@@ -44,4 +54,18 @@ pub fn is_device(resource: &str) -> bool {
 pub fn devices(requests: &ResourceList, limits: &ResourceList) -> BTreeMap<String, Amount> {
     let all = limits.iter().chain(requests).filter(|(name, _)| is_device(name));
     all.filter_map(|(name, amount)| Some((name.clone(), amount.amount().ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_space_of_an_earlier_form_is_read() {
+        let read = |text: &str| serde_json::from_str::<Resources>(text).unwrap().requests;
+        let now = read(r#"{"requests": {"ephemeral-storage": "5Gi", "cpu": 1}}"#);
+        assert_eq!(read(r#"{"requests": {"ephemeralStorage": "5Gi", "cpu": 1}}"#), now);
+        let both = read(r#"{"requests": {"ephemeralStorage": "9Gi", "ephemeral-storage": "5Gi", "cpu": 1}}"#);
+        assert_eq!(both, now);
+    }
 }

@@ -8,11 +8,17 @@ use super::draft::Draft;
 /// Migrates a Workbench.
 pub fn migrate(draft: &mut Draft) {
     if let Some(running) = draft.get("/spec/running").and_then(Value::as_bool) {
-        let state = if running { "Running" } else { "Stopped" };
-        draft.change(format!("spec.running is now spec.desiredState: {state}"), |draft| {
-            draft.set("/spec/running", &json!(state))?;
-            draft.rename("/spec/running", "desiredState")
-        });
+        // What should run needs no word: with one, it would start a server that ended idle.
+        if running {
+            draft.change("spec.running removed: a server runs by default".to_owned(), |draft| {
+                draft.remove("/spec/running")
+            });
+        } else {
+            draft.change("spec.running is now spec.desiredState: Stopped".to_owned(), |draft| {
+                draft.set("/spec/running", &json!("Stopped"))?;
+                draft.rename("/spec/running", "desiredState")
+            });
+        }
     }
     if draft.has("/spec/start") {
         let change = "spec.start removed: write the annotation strata-operator.dev/started-at with a time to start \
@@ -40,7 +46,7 @@ mod tests {
         assert_eq!(migrated.changes.len(), 2, "{:?}", migrated.changes);
         assert!(migrated.changes[0].ends_with("spec.running is now spec.desiredState: Stopped"));
         assert!(!of_file(Path::new("a.yaml"), &migrated.text).changed());
-        let up = of_file(Path::new("a.yaml"), &workbench("  running: true\n"));
-        assert_eq!(up.text, workbench("  desiredState: Running\n"));
+        let up = of_file(Path::new("a.yaml"), &workbench("  owner: ana\n  running: true\n"));
+        assert_eq!(up.text, workbench("  owner: ana\n"));
     }
 }

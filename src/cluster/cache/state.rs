@@ -132,6 +132,12 @@ impl Workload {
         Self(object)
     }
 
+    /// Its generation, if its kind has one.
+    #[must_use]
+    pub fn generation(&self) -> Option<i64> {
+        self.0["metadata"]["generation"].as_i64()
+    }
+
     /// A field of its spec; null if it is not set.
     #[must_use]
     pub fn spec(&self, field: &str) -> &Value {

@@ -108,11 +108,13 @@ fn of_status_or_spec(workbench: &Workbench, now: &Time) -> Decision {
 }
 
 /// Whether an operator that knew no `desiredState` had stopped the server because its
-/// Workbench said so, or because it was idle.
+/// Workbench said so, or because it was idle. Of one in a retained project that is not
+/// known: it stays stopped.
 fn was_down(status: &WorkbenchStatus) -> bool {
     let down = matches!(status.state, Some(WorkbenchState::Stopped | WorkbenchState::Stopping));
+    let reasons = [Reason::Stopped, Reason::Idle, Reason::Progressing, Reason::Retained];
     // What was never written has no image in its status.
-    down && status.image.is_some() && !has_reason(status, Reason::Retained) && !has_reason(status, Reason::OwnerLeft)
+    down && status.image.is_some() && reasons.into_iter().any(|reason| has_reason(status, reason))
 }
 
 /// Whether `Ready` has this reason.

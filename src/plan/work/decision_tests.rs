@@ -139,7 +139,9 @@ fn earlier(state: &str, reason: &str) -> Value {
 
 #[test]
 fn a_server_that_was_down_before_an_upgrade_stays_down() {
-    for (state, reason) in [("Stopped", "Stopped"), ("Stopped", "Idle"), ("Stopping", "Progressing")] {
+    for (state, reason) in
+        [("Stopped", "Stopped"), ("Stopped", "Idle"), ("Stopping", "Progressing"), ("Stopped", "Retained")]
+    {
         let status = earlier(state, reason);
         decides(&workbench(None, &json!({}), &status), &[], (Stopped, Upgrade, 40));
         decides(&workbench(Some("Running"), &json!({}), &status), &[], (Running, Spec, 1));
@@ -155,8 +157,9 @@ fn what_was_down_for_another_reason_runs_after_an_upgrade() {
     for status in [
         earlier("Running", "Ready"),
         earlier("Starting", "Progressing"),
-        earlier("Stopped", "Retained"),
         earlier("Stopped", "OwnerLeft"),
+        // Its plan was held while it had no pod.
+        earlier("Stopped", "Invalid"),
         // It was never written: its image was not found.
         json!({"state": "Stopped", "conditions": earlier("Stopped", "Invalid")["conditions"]}),
     ] {

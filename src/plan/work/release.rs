@@ -108,7 +108,7 @@ pub fn of_registry(service: &ModelService, sized: &SizedInputs, facts: &WorkFact
     }
     let generation = service.metadata.generation.unwrap_or_default();
     let resolve = ResolveInputs {
-        suffix: suffix(model, generation, sized, &facts.plan.site),
+        suffix: suffix(service, sized, &facts.plan.site),
         model: model.name.clone(),
         version: model.version.clone(),
         alias: model.alias.clone(),
@@ -157,11 +157,15 @@ fn front(mut releases: Vec<Release>, release: Release) -> Vec<Release> {
     releases
 }
 
-/// A Job never changes, so all that it is made of is in its name. The generation
-/// is in it, so that a change of the spec tries again; so does the site's choice of
-/// another image.
-fn suffix(model: &ModelReference, generation: i64, sized: &SizedInputs, site: &BlueprintSpec) -> String {
-    let mut made_of = json!([model.name, model.version, model.alias, generation, sized]);
+/// A Job never changes, so all that it is made of is in its name. The spec is in it, so
+/// that its change tries again; so does the site's choice of another image. The number of
+/// replicas is not: an autoscaler may write it while a release is under way.
+fn suffix(service: &ModelService, sized: &SizedInputs, site: &BlueprintSpec) -> String {
+    let mut spec = json!(service.spec);
+    if let Some(spec) = spec.as_object_mut() {
+        spec.remove("replicas");
+    }
+    let mut made_of = json!([spec, sized]);
     if let Some(made_of) = made_of.as_array_mut().filter(|_| !site.parameters.is_empty()) {
         made_of.push(json!(site.parameters));
     }

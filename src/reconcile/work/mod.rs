@@ -58,6 +58,11 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
     let object = match known {
         Ok(object) => report::with_newest_status(context, (*object).clone()),
+        Err(unreadable) if unreadable.metadata.deletion_timestamp.is_some() => {
+            // Its removal needs nothing of the spec, and must not wait for one.
+            let Some(bare) = report::bare(id, &unreadable) else { return Ok(None) };
+            return teardown::teardown(context, id, &report::with_newest_status(context, bare)).await;
+        }
         Err(unreadable) => return report::unreadable(context, id, &unreadable).await,
     };
     if object.metadata().deletion_timestamp.is_some() {
@@ -83,7 +88,7 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
 }
 
-/// Stops a workbench with `spec.running: false`, even if its team is held; its status
+/// Stops a workbench that should not run, even if its team is held; its status
 /// reports the progress.
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };

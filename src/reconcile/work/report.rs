@@ -106,6 +106,16 @@ pub async fn held_as(
 /// An object that this version cannot read is not changed, and its status says so.
 pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> Pass {
     let message = format!("this version of Strata cannot read the object: {}", known.error);
+    // Where even a bare object of the kind is unreadable, nothing can be reported.
+    if let Some(object) = bare(id, known) {
+        let object = with_newest_status(context, object);
+        held(context, id, &object, &Issue::new(Reason::Invalid, message)).await?;
+    }
+    Ok(None)
+}
+
+/// The object without its spec, with the status that it has.
+pub fn bare(id: &WorkId, known: &Unreadable) -> Option<Object> {
     let mut bare = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": id.kind.name(), "metadata": known.metadata, "spec": {},
     });
@@ -118,13 +128,8 @@ pub async fn unreadable(context: &Context, id: &WorkId, known: &Unreadable) -> P
     ] {
         bare["spec"][field] = filler;
     }
-    // Where even a bare object of the kind is unreadable, nothing can be reported.
-    if let Ok(bare) = Object::read(id.kind, &bare) {
-        let object = bare.with_status(known.status.clone()).unwrap_or(bare);
-        let object = with_newest_status(context, object);
-        held(context, id, &object, &Issue::new(Reason::Invalid, message)).await?;
-    }
-    Ok(None)
+    let bare = Object::read(id.kind, &bare).ok()?;
+    Some(bare.with_status(known.status.clone()).unwrap_or(bare))
 }
 
 #[cfg(test)]
