@@ -137,6 +137,15 @@ mod tests {
     use super::*;
     use crate::api::status::{Finding, conditions};
 
+    #[test]
+    fn an_unreadable_object_of_each_kind_has_a_bare_form() {
+        for kind in crate::api::work::WorkKind::ALL.iter().copied() {
+            let id = WorkId { kind, namespace: "abc--p".to_owned(), name: "x".to_owned() };
+            let known = Unreadable { spec: json!({"steps": 7}), status: json!({"x": 1}), ..Unreadable::default() };
+            assert!(bare(&id, &known).is_some(), "{kind}");
+        }
+    }
+
     fn status(monitor: Option<(bool, Reason)>) -> Value {
         let ready = Finding::new(READY, true, Reason::Ready, "version 1 serves");
         let monitor = monitor.map(|(passes, reason)| Finding::new(MONITOR_PASSING, passes, reason, "said"));
