@@ -42,7 +42,10 @@ pub async fn mel_releases_version_1(stage: &Stage) {
 pub async fn it_scales(stage: &Stage) {
     let mel = stage.person("mel");
     mel.does(r#"patch modelservice default-risk --namespace loans--risk--live --type=merge --patch '{"spec":{"replicas":{"min":2}}}'"#).await;
-    mel.sees(STATUS, PATIENCE, |seen| seen.contains("True") && seen.contains("2/2")).await;
+    // READY, WANTED, SERVING, REPLICAS, AVAILABLE.
+    let row = ["default-risk", "True", "1", "1", "2", "2"];
+    let scaled = |seen: &str| seen.lines().any(|line| line.split_whitespace().take(6).eq(row));
+    mel.sees(STATUS, PATIENCE, scaled).await;
 }
 
 /// The next version takes over while customers ask, and the one before comes back:
