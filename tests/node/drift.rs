@@ -61,7 +61,7 @@ pub async fn a_failing_monitor_is_reported(stage: &Stage) {
         r#"patch dataset captured --namespace loans--risk--live --type=merge --patch '{{"spec":{{"usedBy":[{{"component":"drift","digest":"{digest}"}}]}}}}'"#
     ))
     .await;
-    verdict(stage, "failed", "").await;
+    verdict(stage, "Failed", "").await;
     let service = production::reads(&mel).await;
     assert_eq!(condition(&service, "MonitorPassing")["reason"], "MonitorFailed", "{}", service["status"]);
 }
