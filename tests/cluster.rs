@@ -85,12 +85,16 @@ mod retained;
 mod rollback;
 #[path = "cluster/run.rs"]
 mod run;
+#[path = "cluster/scaling.rs"]
+mod scaling;
 #[path = "cluster/spec.rs"]
 mod spec;
 #[path = "cluster/stage.rs"]
 mod stage;
 #[path = "cluster/stalls.rs"]
 mod stalls;
+#[path = "cluster/starting.rs"]
+mod starting;
 #[path = "cluster/stores.rs"]
 mod stores;
 #[path = "cluster/team.rs"]

@@ -32,6 +32,7 @@ const COUNTS: &[(&str, i64)] = &[
     ("count/cronjobs.batch", 200),
     ("count/deployments.apps", 200),
     ("count/statefulsets.apps", 500),
+    ("count/horizontalpodautoscalers.autoscaling", 200),
     ("services.nodeports", 0),
     ("services.loadbalancers", 0),
 ];

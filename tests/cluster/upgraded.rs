@@ -10,9 +10,9 @@ use crate::actor::path;
 use crate::count::settled;
 use crate::spec::at_work;
 use crate::stage::alone;
+use crate::starting::now;
 use crate::team::Team;
 use crate::work::{Work, of_ana};
-use crate::workbench::now;
 
 /// Where the definition has the properties of the spec.
 const SPEC: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";

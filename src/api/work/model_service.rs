@@ -127,7 +127,9 @@ const fn one() -> i32 {
 #[serde(rename_all = "camelCase")]
 pub struct Capture {
     /// How many of a hundred.
-    #[schemars(range(min = 1, max = 100))]
+    // Absent, and so 0, in stored objects of the earlier form.
+    #[serde(default)]
+    #[schemars(!default, range(min = 1, max = 100))]
     pub percent: i32,
     /// The dataset of this namespace, on a volume, that they are written to.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -148,7 +150,9 @@ pub struct Monitor {
     pub component: String,
     /// How often: every so many minutes, or a little more often where that divides neither
     /// an hour nor a day.
-    #[schemars(range(min = 1, max = 1440))]
+    // Absent, and so 0, in stored objects of the earlier form.
+    #[serde(default)]
+    #[schemars(!default, range(min = 1, max = 1440))]
     pub every_minutes: i32,
 }
 

@@ -57,6 +57,18 @@ pub fn decide(workbench: &Workbench, pods: &[Pod], now: &Time) -> Decided {
     Decided { newest, ignored, due: due.map(Time) }
 }
 
+/// The status of a workbench for which nothing else can be decided: a change of its spec and
+/// its annotations are recorded when they are observed, so that a later hold does not move
+/// their times. An idle end is left until the server may be stopped.
+#[must_use]
+pub fn recorded(workbench: &Workbench, now: &Time) -> WorkbenchStatus {
+    WorkbenchStatus {
+        decision: Some(decide(workbench, &[], now).newest),
+        observed_desired_state: workbench.spec.desired_state,
+        ..workbench.status.clone().unwrap_or_default()
+    }
+}
+
 /// The time at which somebody last started the server by its annotation.
 #[must_use]
 pub fn started(workbench: &Workbench, now: &Time) -> Option<Time> {

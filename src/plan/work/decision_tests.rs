@@ -166,3 +166,16 @@ fn what_was_down_for_another_reason_runs_after_an_upgrade() {
         decides(&workbench(None, &json!({}), &status), &[], (Running, Spec, 1));
     }
 }
+
+#[test]
+fn a_change_of_the_spec_keeps_its_time_through_a_hold() {
+    let running = recorded("Running", "Spec", 1, None);
+    let held = |status: &Value| json!(super::recorded(&workbench(Some("Stopped"), &json!({}), status), &at(100)));
+    let status = held(&running);
+    assert_eq!((&status["decision"]["state"], &status["observedDesiredState"]), (&json!("Stopped"), &json!("Stopped")));
+    // The hold lasts, and somebody starts the server meanwhile.
+    assert_eq!(held(&status)["decision"], status["decision"]);
+    decides(&workbench(Some("Stopped"), &started(90), &status), &[], (Stopped, Spec, 100));
+    let later = decide(&workbench(Some("Stopped"), &started(150), &status), &[], &at(200));
+    assert_eq!((later.newest.state, later.newest.cause), (Running, Annotation));
+}

@@ -134,8 +134,19 @@ fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>,
     Ok(namespaces)
 }
 
+/// A field that replaced another, of which the definition of the kind knows nothing any more.
+fn not_set(field: &str, earlier: &str) -> Issue {
+    invalid(format!(
+        "{field} is not set: it replaced the field {earlier}, which the new definition removed. Set it, or run `strata \
+         migrate` on the manifest and apply it"
+    ))
+}
+
 /// The volume that requests are written to.
 fn captured(capture: &Capture, facts: &WorkFacts<'_>) -> Result<CaptureInputs, Issue> {
+    if capture.percent == 0 {
+        return Err(not_set("spec.capture.percent", "sample"));
+    }
     let (name, here) = (&capture.dataset, &facts.namespace.name);
     let refused = |why: &str| invalid(format!("spec.capture.dataset is '{name}', but {why}"));
     let dataset = facts
@@ -174,6 +185,9 @@ struct Monitored {
 /// Shared since then is given what is Live's own when a dataset lists it, and what
 /// serves does not wait for that.
 fn monitored(service: &ModelService, monitor: &Monitor, facts: &WorkFacts<'_>) -> Result<Monitored, Issue> {
+    if monitor.every_minutes == 0 {
+        return Err(not_set("spec.monitor.everyMinutes", "every"));
+    }
     let (name, shared) = (&monitor.component, facts.shared());
     let refused = |why: String| invalid(format!("spec.monitor.component is '{name}', but {why}"));
     let component = facts.neighbours.component(&shared, name)?.ok_or_else(|| {

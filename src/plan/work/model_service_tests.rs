@@ -48,6 +48,20 @@ fn a_customer_that_the_team_does_not_name_any_more_is_shut_out() {
     assert!(callers("customers: [thief]").is_empty());
 }
 
+/// Stored objects lost the earlier fields when the definition was replaced.
+#[test]
+fn a_service_of_an_earlier_form_is_held_and_its_callers_are_current() {
+    let stage = Stage::new();
+    for (more, field) in [
+        ("capture: {dataset: captured}", "spec.capture.percent is not set: it replaced the field sample"),
+        ("monitor: {component: drift}", "spec.monitor.everyMinutes is not set: it replaced the field every"),
+    ] {
+        let more = format!("{more}, customers: [shop]");
+        assert!(held(&stage, &more).starts_with(field), "{}", held(&stage, &more));
+        assert_eq!(plan(&stage, &more).draft.callers.unwrap().namespaces, ["shop-a", "shop-b"]);
+    }
+}
+
 #[test]
 fn as_many_pods_at_most_as_at_least_unless_it_says_more() {
     let stage = Stage::new();

@@ -28,7 +28,7 @@ use crate::engine::{Verdict, objects_input};
 use crate::objects::work::desired;
 use crate::objects::{Desired, Stage};
 use crate::plan::volume;
-use crate::plan::work::decision::decide;
+use crate::plan::work::decision;
 use crate::plan::work::workbench::WorkbenchDetail;
 use crate::plan::work::{Detail, Object, WorkFacts, WorkPlan, plan, run};
 use crate::reconcile::context::Context;
@@ -88,26 +88,27 @@ pub async fn reconcile(context: &Context, id: &WorkId) -> Pass {
     }
 }
 
-/// Stops a workbench that should not run, even if its team is held; its status
-/// reports the progress.
+/// Stops a workbench that should not run, even if its team is held. The returned object
+/// has the progress in its status, and the event that decides.
 async fn down_all_the_same(context: &Context, id: &WorkId, object: Object) -> Result<Object, Issue> {
     let Object::Workbench(workbench) = &object else { return Ok(object) };
     let space = context.cache.get(&ObjectKey::new("", "Namespace", None, &id.namespace));
-    // An idle end is recorded once the team is held no more.
-    let runs = decide(workbench, &[], &now()).runs();
+    let now = now();
+    let mut shown = workbench.clone();
+    shown.status = Some(decision::recorded(workbench, &now));
+    let runs = decision::decide(workbench, &[], &now).runs();
     if runs || !space.is_some_and(|space| space.is_ours() && !space.deleting) {
-        return Ok(object);
+        return Ok(Object::Workbench(shown));
     }
     let mut outcome = Outcome::default();
     stop(context, id, &mut outcome).await;
     if let Some((_, failure)) = outcome.failures().next() {
         return Err(failure.clone());
     }
-    let mut workbench = workbench.clone();
     let pods = Observed::of(context, id, workbench.metadata.uid.as_deref())?.pods;
     let state = if pods.is_empty() { WorkbenchState::Stopped } else { WorkbenchState::Stopping };
-    workbench.status.get_or_insert_default().state = Some(state);
-    Ok(Object::Workbench(workbench))
+    shown.status.get_or_insert_default().state = Some(state);
+    Ok(Object::Workbench(shown))
 }
 
 fn is_at_its_end(object: &Object) -> bool {

@@ -8,6 +8,7 @@ use crate::api::work::workbench::{WorkbenchState, WorkbenchStatus};
 use crate::api::{Issue, Reason};
 use crate::plan::volume::difference;
 use crate::plan::work::Detail;
+use crate::plan::work::decision::recorded;
 use crate::plan::work::pod_state::{Container, Pod};
 use crate::plan::work::workbench::{WorkbenchDetail, runs_as_before};
 
@@ -20,14 +21,14 @@ pub fn status(object: &Workbench, judged: &Judged<'_>) -> WorkbenchStatus {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let Detail::Workbench(detail) = &judged.plan.draft.detail else {
-        // It is held: only the reason and the state of its pod are new.
+        // It is held: only the reason, the state of its pod and the deciding event are new.
         let ready = judged.trouble().map_or_else(|| Ok((Reason::Ready, "ready".to_owned())), Err);
         return WorkbenchStatus {
             observed_generation: Some(generation),
             conditions: judged.conditions(&before.conditions, generation, &ready, Vec::new()),
             state: Some(state(None, judged.pods)),
             engine: judged.engine(),
-            ..before
+            ..recorded(object, judged.now)
         };
     };
     let home = (judged.live)("PersistentVolumeClaim", &detail.claim);
@@ -138,9 +139,9 @@ fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
     let older = detail.wanted && runs_as_before(&live);
     older.then(|| {
         format!(
-            "restart pending: the settings changed since the server started. To restart it, which ends running \
-             kernels, write the annotation {STOPPED_AT}, wait until it is down, and write {STARTED_AT}, each with the \
-             time of then"
+            "restart pending: the settings changed since the server started. A restart ends running kernels: write \
+             the annotation {STOPPED_AT} with the present time, wait until the server is stopped, and write \
+             {STARTED_AT} likewise"
         )
     })
 }

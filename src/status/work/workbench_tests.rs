@@ -9,7 +9,7 @@ use crate::api::identity::WorkId;
 use crate::api::status::READY;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
-use crate::api::work::workbench::OwnerMembership;
+use crate::api::work::workbench::{Cause, DesiredState, OwnerMembership};
 use crate::engine::Verdict;
 use crate::plan::work::{ResolvedSpec, WorkPlan};
 
@@ -229,6 +229,14 @@ fn ignored_annotations_are_reported_whatever_the_server_does() {
         let status = ready(&case.status());
         assert_eq!(status, (plain.0, plain.1, format!("{}. annotation x is no time", plain.2)));
     }
+}
+
+#[test]
+fn the_deciding_event_is_recorded_while_it_is_held() {
+    let failure = Some(Issue::new(Reason::Conflict, "the home is bo's"));
+    let status = Case { detail: None, failure, ..case(true) }.status();
+    let decided = status.decision.unwrap();
+    assert_eq!((decided.cause, decided.state), (Cause::Spec, DesiredState::Running));
 }
 
 #[test]
