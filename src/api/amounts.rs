@@ -1,8 +1,8 @@
 //! Schemas of amounts by resource, as in a pod or a quota of Kubernetes.
 //!
-//! An amount is an integer or a text, so rules ask for its type before its value.
-//! Offline, integers are read as texts ([`as_texts`]), because the interpreter there
-//! knows no `type()`.
+//! An amount is an integer or a text, so rules check its type before its value.
+//! Offline, integers become texts ([`as_texts`]), because the interpreter of
+//! `strata render` has no `type()`.
 
 use std::sync::LazyLock;
 
@@ -10,24 +10,24 @@ use regex::Regex;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// A device as its node names it.
+/// The pattern of a device's name, as its node reports it.
 const DEVICE: &str = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
 /// Resources that are counted in bytes.
 const BYTES: [&str; 3] = ["memory", "ephemeral-storage", "storage"];
-/// The most resources that one list names.
+/// The most resources in one list.
 const RESOURCES: usize = 16;
 
-/// Whether the value is an amount: any other text has a message of its own.
+/// The condition that the value is an amount. Any other text has its own message.
 pub(crate) fn sound(value: &str) -> String {
     format!("(type({value}) == int ? {value} >= 0 : isQuantity({value}) && !{value}.startsWith('-'))")
 }
 
-/// The value of an amount that is one, as a floating-point number.
+/// The expression for the value of an amount, as a floating-point number.
 pub(crate) fn float(value: &str) -> String {
     format!("(type({value}) == int ? double({value}) : quantity({value}).asApproximateFloat())")
 }
 
-/// That an amount of bytes is none or at least a mebibyte: less is a missing unit.
+/// The condition that an amount of bytes is zero or at least 1Mi: a smaller one lacks its unit.
 pub(crate) fn has_unit(value: &str) -> String {
     format!(
         "!{} || (type({value}) == int ? {value} == 0 || {value} >= 1048576 : quantity({value}).compareTo(quantity('0')) == 0 || \
@@ -36,7 +36,7 @@ pub(crate) fn has_unit(value: &str) -> String {
     )
 }
 
-/// Of a budget: requests, storage and devices.
+/// The schema of a budget's requests, with storage and devices.
 pub(crate) fn requests(generator: &mut SchemaGenerator) -> Schema {
     list(
         generator,
@@ -46,7 +46,7 @@ pub(crate) fn requests(generator: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Of a budget: limits.
+/// The schema of a budget's limits.
 pub(crate) fn limits(generator: &mut SchemaGenerator) -> Schema {
     list(
         generator,
@@ -55,7 +55,7 @@ pub(crate) fn limits(generator: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Of a pod: requests or limits.
+/// The schema of a pod's requests or limits.
 pub(crate) fn of_pod(generator: &mut SchemaGenerator) -> Schema {
     list(
         generator,
@@ -87,13 +87,13 @@ fn list(generator: &mut SchemaGenerator, names: &str, message: &str) -> Schema {
     })
 }
 
-/// Whether the schema is one of an integer or a text.
+/// Whether the schema allows an integer or a text.
 #[must_use]
 pub fn is_amount(schema: &Value) -> bool {
     schema["x-kubernetes-int-or-string"] == true
 }
 
-/// The value with amounts as texts, for [`offline`] rules.
+/// The value with its amounts as texts, for the rules of [`offline`].
 #[must_use]
 pub fn as_texts(schema: &Value, value: &Value) -> Value {
     match value {
@@ -109,7 +109,7 @@ pub fn as_texts(schema: &Value, value: &Value) -> Value {
 
 static TYPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"type\([^()]*\) == int").ok());
 
-/// The schema for where amounts are texts: their type, and rules that ask for none.
+/// The schema with amounts as texts, and with rules that do not check the type.
 #[must_use]
 pub fn offline(schema: &Value) -> Value {
     match schema {

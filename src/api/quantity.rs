@@ -26,7 +26,7 @@ impl Quantity {
         Amount::parse(&self.text())
     }
 
-    /// The amount as it is written in an object of Kubernetes.
+    /// The amount as a text, as in objects of Kubernetes.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match self {

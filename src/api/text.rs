@@ -58,9 +58,9 @@ fn escaped<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     Cow::Owned(all)
 }
 
-/// Invisible characters beyond Unicode's categories C, of control and format characters, and
-/// Z, of spaces and ends of lines: fillers and a joiner, as ranges. The cost of an API server's
-/// rule grows with its pattern: one rule of members has no room for more.
+/// Invisible characters outside of Unicode's categories C (control and format characters) and Z
+/// (spaces and line separators): fillers and a joiner, as ranges. The API server bounds the cost
+/// of a rule, which grows with its pattern: one rule on members has no room for more ranges.
 const FILLERS: &[(char, char)] = &[
     ('\u{34f}', '\u{34f}'),
     ('\u{115f}', '\u{1160}'),
@@ -70,21 +70,21 @@ const FILLERS: &[(char, char)] = &[
     ('\u{ffa0}', '\u{ffa0}'),
 ];
 
-/// The pattern of invisible characters, in a text of CEL.
+/// The pattern of invisible characters, as a CEL string.
 pub(crate) fn hidden_pattern() -> String {
     pattern(r"\\pC")
 }
 
-/// The part of the pattern for spaces and ends of lines, without the plain space.
+/// The part of the pattern for spaces and line separators, except the plain space.
 pub(crate) const HIDDEN_SPACES: &str = r"[^\\PZ ]";
 
-/// The pattern without that part: two short rules pass the bound on the cost of one where a long
-/// rule does not.
+/// The pattern without that part: two rules with short patterns stay below the bound on the cost
+/// of a rule where one rule with the whole pattern does not.
 pub(crate) fn hidden_but_spaces() -> String {
     class(r"\\pC")
 }
 
-/// The pattern of invisible characters for a text of several lines: control characters are allowed.
+/// The pattern of invisible characters for a text of several lines, which may have control characters.
 pub(crate) fn hidden_in_lines() -> String {
     pattern(r"\\p{Cf}")
 }
@@ -104,8 +104,8 @@ fn class(category: &str) -> String {
     class + "]"
 }
 
-/// Whether the character is invisible, a control character, another space than the plain one
-/// or one of Unicode's formats: it has no width, or changes the place of others.
+/// Whether the character is a filler, a control character, a format character of Unicode, or a
+/// space other than the plain one. Such characters are invisible, or move other characters.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || FILLERS.iter().any(|(first, last)| (*first..=*last).contains(&c))
@@ -161,7 +161,7 @@ mod tests {
         let spaces = regex::Regex::new(r"\pZ").unwrap();
         for c in (' '..=char::MAX).filter(|c| *c != ' ') {
             let text = c.to_string();
-            // They choose the form of the letter before them: messages escape them all the same.
+            // Variation selectors change the character before them: rules allow them, messages escape them.
             let is_variation = matches!(c, '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}');
             assert!(!is_hidden(c) || is_variation || rule.is_match(&text), "no rule refuses {c:?}");
             assert!(!spaces.is_match(&text) || is_hidden(c), "a message shows {c:?} as it is");

@@ -12,8 +12,8 @@ use crate::api::quantity::Amount;
 use crate::plan::volume::difference;
 use crate::plan::{Plan, Problem, Scope};
 
-/// Leaves volumes that exist as large as they are, unless more is asked for. The problems
-/// name volumes that are larger or smaller than is asked for.
+/// Keeps the sizes of existing volumes, unless the spec asks for more. The problems name volumes
+/// that are larger or smaller than the spec.
 pub fn keep(plan: &Plan, objects: &mut [Desired], live: impl Fn(&Desired) -> Option<Value>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for desired in objects.iter_mut().filter(|desired| desired.key.built_in() == "PersistentVolumeClaim") {
@@ -87,7 +87,7 @@ mod tests {
             ["storage is 20Gi, less than the 50Gi of volume mlflow of abc--shared, which is kept: a volume can only \
                  grow. Set storage to 50Gi"]
         );
-        // It was asked to grow, and did not yet.
+        // The larger size was accepted, but the volume has not grown yet.
         let live = json!({"spec": {"resources": {"requests": {"storage": "20Gi"}}}, "status": {"capacity": {"storage": "5Gi"}}});
         let (_, messages) = written_over(asked, Some(&live));
         assert_eq!(

@@ -53,7 +53,8 @@ pub fn desired(team: &Plan, plan: &WorkPlan) -> Vec<Desired> {
     objects
 }
 
-/// A Job that exists is never written again: how it was created, it says itself.
+/// Adds the annotation with the fields of the Job's creation: an existing Job is never written
+/// again, so a later plan cannot tell them.
 fn says_how_it_was_created(job: &mut Value) {
     let mut spec = job["spec"].clone();
     if let Some(fields) = spec.as_object_mut() {

@@ -29,8 +29,8 @@ impl WrittenPrefixes {
     }
 }
 
-/// The prefixes that hold for the team, and the problem to report if they are not
-/// the configured ones.
+/// The prefixes in effect for the team, and the problem to report if they differ from the
+/// configured ones.
 #[must_use]
 pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes) -> (Prefixes, Option<Problem>) {
     let stays = written.or(configured);
@@ -41,14 +41,14 @@ pub fn in_effect(team: &AITeam, written: &WrittenPrefixes, configured: &Prefixes
     (stays, Some(problem))
 }
 
-/// The advice for a name that begins with its prefix already; `whose` says where it stands.
+/// The advice for a name that already begins with its prefix; `whose` is the place of the name.
 #[must_use]
 pub fn doubled(whose: &str, name: &str, prefix: &str) -> Option<String> {
     let said = format!("'{name}' of {whose} begins with the prefix {prefix}, which Strata adds itself");
     behind(prefix, name).map(|_| format!("{said}. Remove the prefix"))
 }
 
-/// The same for the owner of a work object, who cannot be changed.
+/// The same advice for the owner of a work object, which cannot be changed.
 #[must_use]
 pub fn doubled_owner(owner: &str, kind: &str, prefixes: &Prefixes) -> Option<String> {
     let bare = behind(&prefixes.user, owner)?;

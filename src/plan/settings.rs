@@ -2,9 +2,9 @@
 //!
 //! A namespace's own dataset goes before that of Shared, whichever is older: a
 //! newcomer in Shared takes no address away from what works. All of them together
-//! are bounded, and what does not fit is left out whole. Half of the room is kept for
-//! each side, so neither the members of a namespace nor those of Shared fill it for
-//! the others; the rest is for the oldest.
+//! are bounded, and a dataset that does not fit is left out whole. Half of the room is kept
+//! for each side, so neither the datasets of a namespace nor those of Shared take the room of
+//! the others. The oldest datasets get the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// namespace: a ConfigMap holds 1 MiB, and engines and profiles have their part of it.
 pub const LARGEST: usize = 640 * 1024;
 
-/// The bytes of it that the namespace's own datasets have in any case, and those of Shared.
+/// The bytes that are kept for the namespace's own datasets, and as many for those of Shared.
 pub const KEPT: usize = LARGEST / 2;
 
-/// Whose the datasets are that a namespace finds.
+/// The place of the datasets that a namespace uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Those of the namespace itself.
+    /// The namespace itself.
     Own,
-    /// Those of Shared.
+    /// The Shared layer.
     Shared,
 }
 
@@ -56,14 +56,14 @@ pub struct Settings {
     pub values: BTreeMap<String, String>,
     /// The datasets that are left out: namespace and name, and why.
     pub left_out: BTreeMap<(String, String), LeftOut>,
-    /// The bytes of the namespace's own datasets.
+    /// The bytes of the settings of the namespace's own datasets.
     pub own: usize,
-    /// The bytes of those of Shared.
+    /// The bytes of the settings of Shared's datasets.
     pub shared: usize,
 }
 
 impl Settings {
-    /// The bytes that the datasets of a side may have: its half, or what the other leaves.
+    /// The most bytes for the datasets of a side: its half, or more if the other side leaves room.
     #[must_use]
     pub fn room(&self, side: Side) -> usize {
         KEPT.max(LARGEST.saturating_sub(match side {
@@ -72,7 +72,7 @@ impl Settings {
         }))
     }
 
-    /// The bytes that the datasets of a side have.
+    /// The bytes in use by the datasets of a side.
     #[must_use]
     pub const fn taken(&self, side: Side) -> usize {
         match side {
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(left(&settings), [("newest", &LeftOut::TooLarge)]);
         assert_eq!(bytes(&settings.values), settings.own + settings.shared);
         assert!(bytes(&settings.values) <= LARGEST);
-        // What one side leaves is for the other.
+        // One side may use the room that the other leaves.
         let settings = found(vec![large("one", 1, 3), large("two", 2, 3), large("three", 3, 3)], Vec::new());
         assert_eq!(left(&settings), []);
     }
@@ -204,16 +204,16 @@ mod tests {
         let four = |of: &str, second: i64| -> Vec<Given> {
             (0..4).map(|number| large(&format!("{of}{number}"), second + number, 4)).collect()
         };
-        // Members filled their namespace: a newcomer in Shared is found all the same, and
-        // their newest is not.
+        // The namespace's own datasets fill it: a new dataset of Shared still has room, and the
+        // newest of the namespace has none.
         let settings = found(four("own", 0), vec![large("new", 9, 4)]);
         assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["new", "own0", "own1", "own2"]);
         assert_eq!(left(&settings), [("own3", &LeftOut::TooLarge)]);
-        // So the other way round.
+        // The same with the sides exchanged.
         let settings = found(vec![large("new", 9, 4)], four("shared", 0));
         assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["new", "shared0", "shared1", "shared2"]);
         assert_eq!(left(&settings), [("shared3", &LeftOut::TooLarge)]);
-        // Both filled it: each has its oldest.
+        // Both sides fill it: each keeps its oldest datasets.
         let settings = found(four("own", 5), four("shared", 0));
         assert_eq!(settings.values.keys().collect::<Vec<_>>(), ["own0", "own1", "shared0", "shared1"]);
         assert_eq!(

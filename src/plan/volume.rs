@@ -1,20 +1,20 @@
-//! The size of a volume that exists, beside the size that is asked for.
+//! The size of an existing volume, compared with the size in the spec.
 //!
-//! Pure. A volume never shrinks, and grows only where its class and its driver let it:
-//! a difference is reported, and blocks nothing.
+//! Pure. A volume never shrinks, and grows only if its class and its driver allow it. A
+//! difference is reported, and blocks nothing.
 
 use serde_json::Value;
 
 use crate::api::quantity::Amount;
 
-/// The size that a claim asks for: what is wanted, or of a larger volume its own.
+/// The size to write to a claim: the wanted one, or that of the claim if it is larger.
 #[must_use]
 pub fn kept(wanted: &str, claim: &Value) -> String {
     requested(claim).filter(|there| is_less(wanted, there)).unwrap_or(wanted).to_owned()
 }
 
-/// The message where the volume is larger or smaller than the field asks for. `refused`
-/// is the API server's answer to a larger size.
+/// The message for a volume that is larger or smaller than the field. `refused` is the API
+/// server's answer to a larger size.
 #[must_use]
 pub fn difference(field: &str, wanted: &str, name: &str, claim: &Value, refused: Option<&str>) -> Option<String> {
     let there = requested(claim)?;
@@ -37,7 +37,7 @@ pub fn difference(field: &str, wanted: &str, name: &str, claim: &Value, refused:
     })
 }
 
-/// Whether a claim asks for more than the one that exists.
+/// Whether a claim requests more than the existing one.
 #[must_use]
 pub fn is_growth(desired: &Value, live: &Value) -> bool {
     requested(live).zip(requested(desired)).is_some_and(|(there, wanted)| is_less(there, wanted))
@@ -79,7 +79,7 @@ mod tests {
             advice("20Gi", &claim("10Gi", "10Gi"), Some("its class cannot")),
             "spec.storage is 20Gi, but volume home keeps its 10Gi: its class cannot"
         );
-        // As asked, more by the rounding of a driver, or not bound yet.
+        // Volumes of the requested size, larger because a driver rounds up, or not bound yet.
         for (wanted, claim) in [
             ("20Gi", claim("20Gi", "20480Mi")),
             ("20Gi", claim("20Gi", "21Gi")),

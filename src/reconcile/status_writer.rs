@@ -1,5 +1,5 @@
-//! Writes the statuses of teams and work objects: only if they changed, only on the very
-//! object that was read, and with an Event for each transition.
+//! Writes the statuses of teams and work objects: only if they changed, only to the same object
+//! (by its UID) that was read, and with an Event for each transition.
 
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::Event;
@@ -11,11 +11,11 @@ use crate::cluster::request::request;
 use crate::reconcile::context::Context;
 use crate::reconcile::target::Target;
 
-/// A writer of one status, with the known one.
+/// The writer of the status of one object.
 pub struct StatusWriter<'a, S> {
     /// The object.
     pub target: Target<'a>,
-    /// The known status, or the one written last.
+    /// The last known status.
     pub before: S,
     /// The Events for the transitions between two statuses.
     pub turns: fn(&S, &S) -> Vec<Event>,
@@ -23,7 +23,7 @@ pub struct StatusWriter<'a, S> {
 
 impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
     /// Writes the status if it changed, and records Events for transitions. `read` returns
-    /// the version of the object that the watch gave last, if the object exists.
+    /// the last version of the object from the watch, if the object exists.
     pub async fn write(&self, context: &Context, status: &S, read: impl FnOnce() -> Option<u64>) -> Result<(), Issue> {
         if self.before == *status {
             return Ok(());
@@ -39,10 +39,10 @@ impl<S: Serialize + PartialEq> StatusWriter<'_, S> {
     }
 }
 
-/// Writes a status in place of the earlier one. Returns the new metadata of the object, or
-/// nothing if the object is gone or another one has its name: the API server compares the UID
-/// itself, in the same request, because the watch may not have given the new one yet. A status
-/// that is applied cannot do that: there the API server ignores metadata.
+/// Replaces a status. Returns the new metadata of the object, or none if the object was deleted
+/// or another one has its name. The API server compares the UID in the same request, because the
+/// watch may not have reported a new object yet. An applied status cannot do that, because the
+/// API server ignores its metadata.
 pub async fn replace(context: &Context, target: &Target<'_>, status: &Value) -> Result<Option<ObjectMeta>, Issue> {
     let (api, key) = (target.api(context), &target.key);
     let patch = serde_json::from_value(operations(target.metadata, status))
@@ -58,7 +58,7 @@ pub async fn replace(context: &Context, target: &Target<'_>, status: &Value) -> 
     }
 }
 
-/// The JSON patch: it sets the whole status of the object with this UID, and of no other.
+/// The JSON patch that sets the whole status, only if the object has this UID.
 fn operations(metadata: &ObjectMeta, status: &Value) -> Value {
     let is_it = metadata.uid.iter().map(|uid| json!({"op": "test", "path": "/metadata/uid", "value": uid}));
     is_it.chain([json!({"op": "add", "path": "/status", "value": status})]).collect()

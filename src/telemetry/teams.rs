@@ -1,5 +1,5 @@
-//! The conditions of teams as metrics: counted when one of them changes, printed when they
-//! are read. Nothing is kept of a team that is gone.
+//! The conditions of teams as metrics. A change of a condition updates them, and a request for
+//! the metrics prints them. Deleted teams have no metrics.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,14 +21,14 @@ const STATUSES: [ConditionStatus; 3] = [ConditionStatus::True, ConditionStatus::
 pub struct Teams(Arc<RwLock<Vec<(String, Conditions)>>>);
 
 impl Teams {
-    /// Has the conditions published.
+    /// Adds the conditions to the metrics of the registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(self.clone()));
     }
 
-    /// Replaces what is known of all teams.
+    /// Replaces the conditions of all teams.
     pub fn set(&self, teams: Vec<(String, Conditions)>) {
-        // The list is replaced whole: nothing can be left half-written.
+        // The list is replaced whole, so a panic leaves nothing half-written.
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = teams;
     }
 }
@@ -61,7 +61,7 @@ impl Collector for Teams {
     }
 }
 
-/// The number for a status.
+/// The number that represents a status.
 const fn value(status: ConditionStatus) -> i64 {
     match status {
         ConditionStatus::True => 1,

@@ -1,4 +1,4 @@
-//! docs/reference.md against `kubectl explain`: the same fields, with the same types,
+//! The comparison of docs/reference.md with `kubectl explain`: both have the same fields, types,
 //! descriptions and allowed words.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use strata::api::crd::definitions;
 
 use super::{PLANE, start};
 
-/// What is said of a field: its type, whether it is required, its words, its description.
+/// The description of a field: its type, whether it is required, its words, its text.
 type Said = (String, bool, Vec<String>, String);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn the_reference_equals_kubectl_explain() {
     }
 }
 
-/// The fields by the object that holds them, as `kubectl explain` is asked for it.
+/// The fields by their object, which is the argument of `kubectl explain`.
 fn by_object(fields: &[Field]) -> BTreeMap<String, BTreeMap<String, Said>> {
     let mut objects: BTreeMap<String, BTreeMap<String, Said>> = BTreeMap::new();
     for field in fields {
@@ -37,7 +37,7 @@ fn by_object(fields: &[Field]) -> BTreeMap<String, BTreeMap<String, Said>> {
     objects
 }
 
-/// The words of a closed set as `kubectl explain` prints them: of many the first four.
+/// The words of a closed set as `kubectl explain` prints them: at most the first four.
 fn shortened(words: &[String]) -> Vec<String> {
     if words.len() <= 4 {
         return words.to_vec();

@@ -1,5 +1,5 @@
-//! The alerts and the dashboard in deploy/monitoring: they ask for metrics that the
-//! operator has, by labels and values that these have, and the page names each alert.
+//! The alerts and the dashboard in deploy/monitoring: they use only metrics, labels and values
+//! of the operator, and docs/operations.md names each alert.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use strata::telemetry::metrics::{Metrics, Reconcile, Watched};
 
 use super::read;
 
-/// The metrics of an operator that has done something: labels of each, with a value.
+/// The metrics of an operator after some passes: each with its labels and their values.
 fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::default();
     metrics.teams.set(vec![("fraud".to_owned(), [Some(ConditionStatus::True); CONDITIONS.len()])]);
@@ -50,7 +50,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The metrics that an expression asks for, with what it writes in braces.
+/// The metrics in an expression, each with its selector in braces.
 fn asked(expression: &str) -> Vec<(&str, &str)> {
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let starts = expression.match_indices("strata_").map(|(at, _)| &expression[at..]);

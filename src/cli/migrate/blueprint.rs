@@ -1,4 +1,4 @@
-//! What changed in Blueprints: devices and storage of sizes and budgets are resources
+//! The changes of Blueprints: devices and storage of sizes and budgets are resources
 //! like the others.
 
 use super::draft::{Draft, below};

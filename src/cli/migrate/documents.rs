@@ -1,4 +1,4 @@
-//! Files as they are, and the documents in them, without the loss of a byte.
+//! Files and the documents in them, without the loss of a byte.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use crate::cli::manifest::{ManifestError, files as files_of};
 
 /// A part of a file.
 pub struct Part<'a> {
-    /// The position of the document, from 1; none for what separates documents.
+    /// The number of the document, from 1; none for text between documents.
     pub number: Option<usize>,
     /// Its text.
     pub text: &'a str,
 }
 
-/// The files of these paths with their texts.
+/// The files at these paths, with their texts.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Vec<ManifestError>> {
     let mut found = Vec::new();
     let mut errors = Vec::new();
@@ -44,8 +44,8 @@ fn of_path(path: &Path) -> Result<Vec<(PathBuf, String)>, ManifestError> {
     files.into_iter().map(text).collect()
 }
 
-/// The documents of a text and what is between them. They are counted as
-/// [`crate::cli::manifest::documents`] counts them.
+/// The documents of a text, and the text between them. The numbers are those of
+/// [`crate::cli::manifest::documents`].
 #[must_use]
 pub fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();

@@ -1,15 +1,14 @@
 //! One manifest on its way to the present form.
 //!
-//! Each edit is made twice: on the value and on the text. Where the edited text does not
-//! read as the edited value, the edit is undone and reported, so that no manifest ever
-//! says something else than it should.
+//! Each edit is made twice: on the value and on the text. If the edited text does not parse to
+//! the edited value, the edit is undone and reported, so no manifest gets another meaning.
 
 use serde_json::{Map, Value};
 
 use super::text::Text;
 use super::tree::steps;
 
-/// Why an edit was not made.
+/// An edit that is not possible in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unclear;
 
@@ -23,7 +22,7 @@ pub type Edited = Result<(), Unclear>;
 pub struct Draft {
     text: String,
     value: Value,
-    /// Where the object is in the document: empty, or an item of a List.
+    /// The pointer to the object in the document: empty, or an item of a List.
     base: String,
     changes: Vec<String>,
     left: Vec<String>,
@@ -36,7 +35,7 @@ impl Draft {
         Self { text, value, base, changes: Vec::new(), left: Vec::new() }
     }
 
-    /// The text and the value of the document, what changed, and what was left as it was.
+    /// The text and the value of the document, the changes, and the fields that need a decision.
     #[must_use]
     pub fn done(self) -> (String, Value, Vec<String>, Vec<String>) {
         (self.text, self.value, self.changes, self.left)
@@ -66,7 +65,7 @@ impl Draft {
         self.get(pointer).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// Makes edits that belong together: all of them, reported as `change`, or none.
+    /// Makes all of the edits, reported as `change`, or none of them.
     pub fn change(&mut self, change: String, edits: impl FnOnce(&mut Self) -> Edited) {
         let before = self.clone();
         if edits(self).is_ok() {
@@ -77,7 +76,7 @@ impl Draft {
         }
     }
 
-    /// Reports what a person must decide.
+    /// Reports a field that needs a person's decision.
     pub fn leave(&mut self, why: String) {
         self.left.push(why);
     }
@@ -148,7 +147,7 @@ impl Draft {
         self.accept(value, carry, pointer)
     }
 
-    /// Takes the edited text, if it reads as the edited value.
+    /// Accepts the edited text, if it parses to the edited value.
     fn accept(&mut self, value: Value, edit: impl FnOnce(&Text, &str) -> Option<String>, pointer: &str) -> Edited {
         let text = Text::of(&self.text).and_then(|text| edit(&text, &self.whole(pointer))).ok_or(Unclear)?;
         let read: Value = serde_saphyr::from_str(&text).map_err(|_| Unclear)?;

@@ -1,7 +1,7 @@
 //! `strata migrate`: manifests of an earlier form in the present one.
 //!
-//! Comments, order and the way of writing stay: a document is edited in its text, and
-//! one that needs no change keeps each byte. Each kind has a file with its changes.
+//! Comments, order and style stay: a document is edited in its text, and a document without
+//! changes keeps each byte. Each kind has a file with its changes.
 
 mod blueprint;
 mod documents;
@@ -34,13 +34,13 @@ const KINDS: &[(&str, Migration)] = &[
 /// A file in the present form.
 #[derive(Debug)]
 pub struct Migrated {
-    /// The file, as people named it.
+    /// The path, as it was written on the command line.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// The changes, one sentence each.
     pub changes: Vec<String>,
-    /// What was left for a person, one sentence each.
+    /// The fields that need a person's decision, one sentence each.
     pub left: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ pub fn of_file(path: &Path, text: &str) -> Migrated {
 impl Migrated {
     /// Adds a document.
     fn add(&mut self, place: &str, text: &str) {
-        // The end of a line is one character while the document is edited.
+        // Lines end with one character while the document is edited.
         let unix = text.replace("\r\n", "\n");
         let value: Value = match serde_saphyr::from_str(&unix) {
             Ok(value) => value,
@@ -112,7 +112,7 @@ impl Migrated {
     }
 }
 
-/// Where the objects of a document are: the items of a List, or the document itself.
+/// The pointers to the objects of a document: the items of a List, or the document itself.
 fn objects(value: &Value) -> Vec<String> {
     match &value["items"] {
         Value::Array(items) if value["kind"] == "List" => {
@@ -122,7 +122,7 @@ fn objects(value: &Value) -> Vec<String> {
     }
 }
 
-/// The kind of an object of Strata whose form changed.
+/// The kind of the object and its changes, if it is an object of Strata whose form changed.
 fn kind_of(object: &Value) -> Option<(&'static str, Migration)> {
     let (group, _) = object["apiVersion"].as_str()?.split_once('/')?;
     let known = |(kind, _): &&(&str, Migration)| object["kind"] == **kind;

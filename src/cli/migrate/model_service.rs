@@ -1,5 +1,5 @@
-//! What changed in ModelServices: a monitor's interval is a number of minutes, and the
-//! share of captured requests is a percentage by its name.
+//! The changes of ModelServices: the interval of a monitor is a number of minutes, and the
+//! share of captured requests is called a percentage.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ pub fn migrate(draft: &mut Draft) {
     }
 }
 
-/// `15m` and `6h` in minutes.
+/// The minutes of an interval such as `15m` or `6h`.
 fn minutes(every: &str) -> Option<u32> {
     let (number, of) = match every.strip_suffix('m') {
         Some(number) => (number, 1),

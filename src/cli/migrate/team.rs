@@ -1,5 +1,5 @@
-//! What changed in AITeams: devices and storage are resources like the others, and a
-//! project's shares stand with its Workspace and its production side.
+//! The changes of AITeams: devices and storage are resources like the others, and a project's
+//! shares are fields of its Workspace and of its Live side.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub fn resources(draft: &mut Draft, place: &str) {
             draft.change(change, |draft| draft.rename(&old, "ephemeral-storage"));
         }
     }
-    // Of a size or a budget, a text or a number: a mapping is something else.
+    // The storage of a size or a budget is a text or a number; a mapping has another meaning.
     if draft.get(&format!("{place}/storage")).is_some_and(|storage| !storage.is_object()) {
         let storage = format!("{place}/storage");
         let change = format!("{} moved to {}.requests", dotted(&storage), dotted(place));
@@ -46,13 +46,13 @@ pub fn resources(draft: &mut Draft, place: &str) {
     }
 }
 
-/// Moves an entry into the requests, which are made where there are none.
+/// Moves an entry into the requests, and adds the requests if they are missing.
 fn into_requests(draft: &mut Draft, place: &str, entry: &str, key: &str) -> super::draft::Edited {
     let requests = format!("{place}/requests");
     if draft.has(&requests) { draft.carry(entry, &requests, key) } else { draft.wrap(entry, "requests") }
 }
 
-/// Migrates a project: `share` becomes `workspace`, and its part of Live goes to `live`.
+/// Migrates a project: `share` becomes `workspace`, and its part for Live moves to `live`.
 fn project(draft: &mut Draft, place: &str) {
     let share = format!("{place}/share");
     for side in ["workspace", "live"] {

@@ -1,7 +1,6 @@
-//! Edits of a document's text that leave everything else as it is: the comments,
-//! the order, the way of writing. Each is checked by [`super::draft`] against the
-//! value that it should have made, so a form of YAML that is not foreseen here
-//! costs an edit and never a wrong manifest.
+//! Edits of a document's text that keep the comments, the order and the style of the rest.
+//! [`super::draft`] checks each edit against the expected value: an edit of unsupported YAML
+//! fails, and never makes a wrong manifest.
 
 use std::ops::Range;
 
@@ -15,23 +14,23 @@ pub struct Text {
     tree: Tree,
 }
 
-/// An entry of a mapping that was cut out.
+/// An entry that was removed from a mapping, to be added to another one.
 pub struct Cut {
-    /// Comment lines above it, and within it where it can take none along.
+    /// Comment lines above it, and those within it that it cannot keep.
     above: Vec<String>,
     value: Piece,
-    /// The comment behind it on its line.
+    /// The comment after it, on the same line.
     right: Option<String>,
 }
 
 enum Piece {
-    /// A scalar, or what is written in braces.
+    /// A scalar, or a value in braces or brackets.
     Inline(String),
-    /// Lines without their common indentation, and the same value in braces.
+    /// Lines without their common indentation.
     Block(Vec<String>),
 }
 
-/// A mapping, its entry, and where the entry is in it.
+/// A mapping, and the position of an entry in it.
 struct Place<'a> {
     flow: bool,
     entries: &'a [(Node, Node)],
@@ -50,7 +49,7 @@ impl Place<'_> {
 }
 
 impl Text {
-    /// The parts of the text; none if it is no YAML.
+    /// The text with its parts; none if it is not YAML.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         Some(Self { tree: Tree::of(text)?, text: text.to_owned() })
@@ -90,7 +89,7 @@ impl Text {
         let mut kept = own_lines(&comments, &indent);
         let rest = self.rest(&place, &region);
         if !self.begins_a_line(place.key()) {
-            // It shares its line with a dash or a brace: comments go above that line.
+            // The entry shares its line with a dash or a brace: its comments move above that line.
             let start = self.line_start(region.start);
             kept.push_str(&self.text[start..region.start]);
             kept.push_str(&rest);
@@ -100,7 +99,7 @@ impl Text {
         Some(self.with(region, &kept))
     }
 
-    /// What stands where the only entry of a block was: without it, that would be nothing.
+    /// The text in place of the only entry of a block: `{}`, because without it the value would be null.
     fn rest(&self, place: &Place<'_>, region: &Range<usize>) -> String {
         if place.flow || place.entries.len() > 1 {
             return String::new();
@@ -111,7 +110,7 @@ impl Text {
         format!("{indent}{{}}{end}")
     }
 
-    /// Cuts the entry at the pointer out, with its comments.
+    /// Removes the entry at the pointer with its comments, and returns both the rest and the entry.
     #[must_use]
     pub fn cut(&self, pointer: &str) -> Option<(String, Cut)> {
         let place = self.place(pointer)?;
@@ -138,7 +137,7 @@ impl Text {
         Some((self.with(region, &rest), cut))
     }
 
-    /// Puts an entry into the mapping at the pointer. `value` is that of the entry.
+    /// Adds an entry with this value to the mapping at the pointer.
     #[must_use]
     pub fn put(&self, pointer: &str, key: &str, cut: Cut, value: &Value) -> Option<String> {
         let map = if pointer.is_empty() { &self.tree.root } else { self.tree.root.at(pointer)? };
@@ -163,7 +162,7 @@ impl Text {
         }
     }
 
-    /// An entry in a mapping in braces: its comments go above the line.
+    /// Adds an entry to a mapping in braces; its comments move above the line.
     fn put_in_braces(&self, map: &Node, entries: &[(Node, Node)], key: &str, cut: Cut, value: &Value) -> String {
         let Cut { mut above, value: piece, right } = cut;
         let column = self.column(self.line_start(map.start));
@@ -202,7 +201,7 @@ impl Text {
         (!matches!(value.content, Content::Alias)).then_some(Place { flow: *flow, entries, index, map })
     }
 
-    /// The text that goes with an entry: whole lines where it has them for itself.
+    /// The text that is removed with an entry: whole lines if nothing else is on them.
     fn region(&self, place: &Place<'_>) -> Range<usize> {
         let (key, value) = (place.key(), place.value());
         let next = place.entries.get(place.index + 1).map(|(key, _)| key.start);
@@ -217,7 +216,7 @@ impl Text {
         }
     }
 
-    /// The comment lines right above a key, at its own indentation.
+    /// The comment lines directly above a key, with the same indentation.
     fn comments_above(&self, key: &Node) -> (usize, Vec<String>) {
         let mut start = self.line_start(key.start);
         let indent = &self.text[start..key.start];
@@ -251,7 +250,7 @@ impl Text {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end)
     }
 
-    /// The blanks at the beginning of a line.
+    /// The spaces at the beginning of a line.
     fn column(&self, line: usize) -> String {
         self.text[line..].chars().take_while(|c| *c == ' ').collect()
     }
@@ -297,7 +296,7 @@ fn own_lines(comments: &[String], indent: &str) -> String {
     comments.iter().fold(String::new(), |text, comment| text + indent + comment + "\n")
 }
 
-/// The text with the lines after its first one moved to another indentation.
+/// The text with another indentation of every line but the first.
 fn shifted(text: &str, less: usize, more: &str) -> String {
     let mut lines = text.split('\n');
     let mut moved = lines.next().unwrap_or_default().to_owned();
@@ -310,7 +309,7 @@ fn shifted(text: &str, less: usize, more: &str) -> String {
     moved
 }
 
-/// Whether a text stands for itself without quotes, in braces as well.
+/// Whether a text needs no quotes, not even in braces.
 fn is_plain(text: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "./-_".contains(c);
     let read = serde_saphyr::from_str::<Value>(text);
@@ -320,7 +319,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 impl Cut {
-    /// An entry that was nowhere before.
+    /// A new entry, without comments.
     #[must_use]
     pub const fn new(inline: String) -> Self {
         Self { above: Vec::new(), value: Piece::Inline(inline), right: None }
@@ -344,7 +343,7 @@ impl Cut {
 }
 
 impl Text {
-    /// A value as an entry that was nowhere before.
+    /// A new entry with this value.
     #[must_use]
     pub fn new_entry(&self, value: &Value) -> Cut {
         Cut::new(self.inline(value))

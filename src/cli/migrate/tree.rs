@@ -1,27 +1,27 @@
-//! A YAML document with the place of each of its parts in the text.
+//! A YAML document with the position of each of its parts in the text.
 //!
-//! Values come from `serde_saphyr` as everywhere; here is only what an edit of the
-//! text needs. The parser is the one that `serde_saphyr` stands on.
+//! This file has only the positions that edits of the text need; values come from
+//! `serde_saphyr`, which uses the same parser.
 
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
-/// The deepest nesting that is read: the same manifests are read by `render`.
+/// The deepest nesting that is read, the same as in `render`.
 const DEEPEST: usize = 100;
 
-/// One value and its place.
+/// One value and its position.
 #[derive(Debug)]
 pub struct Node {
-    /// Where it begins.
+    /// The position of its first character.
     pub start: usize,
-    /// Where its last character ends; comments behind it are not part of it.
+    /// The position after its last character; a comment after the value is not part of it.
     pub end: usize,
     /// Its content.
     pub content: Content,
 }
 
-/// What a value is, as far as its text matters.
+/// The content of a value, as far as edits need it.
 #[derive(Debug)]
 pub enum Content {
     /// A scalar, with its text.
@@ -40,7 +40,7 @@ pub enum Content {
         /// Its items.
         items: Vec<Node>,
     },
-    /// What stands elsewhere in the document.
+    /// A reference to a value elsewhere in the document.
     Alias,
 }
 
@@ -64,7 +64,7 @@ impl Node {
         })
     }
 
-    /// Whether it is a mapping or sequence that ends with its indentation.
+    /// Whether it is a mapping or a sequence without braces or brackets.
     #[must_use]
     pub const fn is_block(&self) -> bool {
         matches!(self.content, Content::Map { flow: false, .. } | Content::List { flow: false, .. })
@@ -76,7 +76,7 @@ pub fn steps(pointer: &str) -> impl Iterator<Item = String> + '_ {
     pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
 }
 
-/// A document in its text.
+/// A document with the positions of its parts.
 #[derive(Debug)]
 pub struct Tree {
     /// Its value.
@@ -86,13 +86,13 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The parts of a text with one document; none if it is no YAML, or has no content.
+    /// The parts of a text with one document; none if it is not YAML, or has no content.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let mut reader = Reader { text, parser: Parser::new_from_str(text), comments: Vec::new() };
         while let Some((event, span)) = reader.next() {
             if let Some(root) = reader.node(event, &span, 0, 0) {
-                // What follows may be comments.
+                // Comments may follow.
                 while reader.next().is_some() {}
                 return Some(Self { root, comments: reader.comments });
             }
@@ -108,7 +108,7 @@ struct Reader<'a, 'b> {
 }
 
 impl<'b> Reader<'_, 'b> {
-    /// The next event that is no comment.
+    /// The next event that is not a comment.
     fn next(&mut self) -> Option<(Event<'b>, Span)> {
         loop {
             let (event, span) = self.parser.next_event()?.ok()?;
@@ -119,7 +119,7 @@ impl<'b> Reader<'_, 'b> {
         }
     }
 
-    /// The value that begins with this event. `after` is where an empty one stands.
+    /// The value that begins with this event. `after` is the position of an empty value.
     fn node(&mut self, event: Event<'b>, span: &Span, after: usize, depth: usize) -> Option<Node> {
         if depth > DEEPEST {
             return None;
@@ -130,7 +130,7 @@ impl<'b> Reader<'_, 'b> {
             Event::Scalar(text, style, ..) => {
                 let written = self.text.get(start..end)?.trim_end().len();
                 let (start, end) = match style {
-                    // The place of lines of text is that of the text alone.
+                    // The span of a block of text does not include its `|` or `>`.
                     ScalarStyle::Literal | ScalarStyle::Folded => {
                         (self.text[..start].rfind(['|', '>'])?, start + written)
                     }
@@ -153,7 +153,7 @@ impl<'b> Reader<'_, 'b> {
                 let end = if flow { span.end.byte_offset()? } else { last };
                 return Some(Node { start, end, content: Content::List { flow, items } });
             }
-            // An item without content stands right behind its dash.
+            // The position of an item without content is directly after its dash.
             let dash = span.start.byte_offset()?;
             let item = self.node(event, &span, dash, depth + 1)?;
             last = item.end;

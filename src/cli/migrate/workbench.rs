@@ -1,4 +1,4 @@
-//! What changed in Workbenches: `desiredState` instead of `running`, and annotations with a
+//! The changes of Workbenches: `desiredState` instead of `running`, and annotations with a
 //! time instead of `start`.
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::draft::Draft;
 /// Migrates a Workbench.
 pub fn migrate(draft: &mut Draft) {
     if let Some(running) = draft.get("/spec/running").and_then(Value::as_bool) {
-        // What should run needs no word: with one, it would start a server that ended idle.
+        // `Running` is not written: it is the default, and a change to it would start a server that ended idle.
         if running {
             draft.change("spec.running removed: a server runs by default".to_owned(), |draft| {
                 draft.remove("/spec/running")

@@ -1,9 +1,9 @@
-//! Autoscalers that Strata did not write: with two over one workload, Kubernetes scales it by
-//! neither, or each undoes the other.
+//! Autoscalers that Strata did not write. If two autoscalers have the same workload, Kubernetes
+//! follows neither, or each undoes the changes of the other.
 //!
-//! A watch of its own over those without the label of a team. Of those in namespaces of teams
-//! the target is kept, and what made them; all others are dropped at once. A change wakes the
-//! object for which the target was written.
+//! A separate watch follows the autoscalers without the label of a team. In namespaces of teams
+//! only their target and their controller are kept; all others are dropped at once. A change
+//! triggers a pass of the object for which the target was written.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,19 +26,19 @@ type Found = BTreeMap<(String, String), Autoscaler>;
 /// The autoscalers of other owners.
 pub struct Autoscalers {
     known: Mutex<Known>,
-    /// How their watch is.
+    /// The health of their watch.
     pub health: Arc<Health>,
 }
 
 #[derive(Default)]
 struct Known {
     found: Found,
-    /// Those of a list under way.
+    /// The autoscalers of a list that is not complete yet.
     listed: Found,
 }
 
 impl Autoscalers {
-    /// None yet; [`Self::follow`] finds them.
+    /// Knows no autoscalers until [`Self::follow`] lists them.
     #[must_use]
     pub fn new(opener: &Opener) -> Self {
         let name = "horizontalpodautoscalers.autoscaling (of other owners)";
@@ -46,11 +46,11 @@ impl Autoscalers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // Entries are added one by one: none can be left half-written.
+        // Entries are added one by one, so a panic leaves none half-written.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those in a namespace whose target is one of these.
+    /// The autoscalers in a namespace with a target for which `is_one` is true.
     pub fn over(&self, namespace: &str, is_one: impl Fn(&ObjectKey) -> bool) -> Vec<Autoscaler> {
         let known = self.lock();
         let from = (namespace.to_owned(), String::new());
@@ -58,11 +58,11 @@ impl Autoscalers {
         here.filter(|found| is_one(&found.target)).cloned().collect()
     }
 
-    /// Follows those of the cluster.
+    /// Follows the autoscalers of other owners in the cluster.
     pub async fn follow(&self, opener: &Opener, cache: &ObjectCache, queue: &Queue) {
         let config = watcher::Config::default().labels(&format!("!{}", labels::TEAM));
         follow(opener, Api::<HorizontalPodAutoscaler>::all, config, &self.health, |change| {
-            // What was known stays true while the watch fails, as far as anybody knows.
+            // The last known autoscalers are used while the watch fails.
             let Change::Event(event) = change else { return };
             for target in self.take(event) {
                 if let Some(entry) = cache.get(&target).filter(Entry::is_ours) {
@@ -73,7 +73,7 @@ impl Autoscalers {
         .await;
     }
 
-    /// Takes an event, and returns the targets for which something changed.
+    /// Applies an event, and returns the targets whose autoscalers changed.
     fn take(&self, event: watcher::Event<HorizontalPodAutoscaler>) -> Vec<ObjectKey> {
         let mut known = self.lock();
         match event {
@@ -108,7 +108,7 @@ impl Autoscalers {
     }
 }
 
-/// The autoscaler with its place, if that is a namespace of a team.
+/// The autoscaler with its namespace and name, if the namespace belongs to a team.
 fn read(object: &HorizontalPodAutoscaler) -> Option<((String, String), Autoscaler)> {
     let (namespace, name) = (object.metadata.namespace.clone()?, object.metadata.name.clone()?);
     team_of(&namespace)?;

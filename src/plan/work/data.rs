@@ -86,7 +86,7 @@ pub fn given(
     Ok(given)
 }
 
-/// The datasets that something names, whether or not their volumes can be mounted now.
+/// The named datasets, even if their volumes cannot be mounted now.
 pub fn named(
     field: &str,
     names: &[String],
@@ -103,19 +103,19 @@ pub fn named(
     resolved.collect()
 }
 
-/// Whether the volume of a dataset is its own, as its status says.
+/// The owner of a dataset's volume, from the status of the dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owned<'a> {
-    /// It is, or the dataset has none.
+    /// The volume belongs to the dataset, or the dataset has none.
     Yes,
-    /// Nothing is known of it yet.
+    /// The status does not show the volume yet.
     Unknown,
-    /// The claim of its name belongs to another owner, in the words of the dataset.
+    /// The claim of that name belongs to another owner; with the message of the dataset.
     Anothers(&'a str),
 }
 
-/// Whether the volume of the dataset is its own. Its settings lead to its claim, so there
-/// are none while that belongs to another owner.
+/// The owner of the dataset's volume. The dataset has no settings while its claim belongs to
+/// another owner, because they lead to that claim.
 #[must_use]
 pub fn owned(dataset: &Dataset) -> Owned<'_> {
     if dataset.spec.volume.is_none() {
@@ -129,7 +129,7 @@ pub fn owned(dataset: &Dataset) -> Owned<'_> {
     if status.volume.is_some() || !status.connections.is_empty() { Owned::Yes } else { Owned::Unknown }
 }
 
-/// That no pod gets a claim which the operator did not make for the dataset.
+/// Refuses a claim that the operator did not make for the dataset: no pod mounts it.
 pub fn mountable(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     if !facts.neighbours.have_status() {
         return Ok(());
@@ -148,7 +148,7 @@ pub fn mountable(dataset: &Dataset, name: &str, facts: &WorkFacts<'_>) -> Result
     Err(Issue::new(reason, message))
 }
 
-/// The first of these datasets whose claim belongs to another owner.
+/// The issue of the first of these datasets whose claim belongs to another owner.
 #[must_use]
 pub fn conflict(names: &[String], facts: &WorkFacts<'_>) -> Option<Issue> {
     let mut found = names.iter().filter_map(|name| Some((find(name, facts).ok()??, name)));

@@ -71,9 +71,9 @@ fn places<'a>(facts: &'a WorkFacts<'_>) -> impl Iterator<Item = &'a NamespacePla
     all.chain(Some(facts.namespace).filter(move |_| !of_shared))
 }
 
-/// That a namespace is not filled up by what is new in this dataset: those that are
-/// there already keep their place. One of Shared is refused where no namespace has room
-/// for it: a full one takes it from no other.
+/// Refuses new settings for which a namespace has no room: datasets that have settings there
+/// keep them. A dataset of Shared is refused only if no namespace has room for it: a full
+/// namespace takes the settings from no other one.
 fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let here = &facts.namespace.name;
     let (side, me) = (side(facts), (here.clone(), name.to_owned()));
@@ -94,12 +94,12 @@ fn fits(name: &str, settings: &BTreeMap<String, String>, facts: &WorkFacts<'_>) 
     Err(too_large(bytes(settings), &names, side, false))
 }
 
-/// Whose the datasets of this namespace are to those who find them.
+/// The side of this namespace's datasets in the namespaces that use them.
 fn side(facts: &WorkFacts<'_>) -> Side {
     if facts.namespace.layer == Layer::Shared { Side::Shared } else { Side::Own }
 }
 
-/// The message for settings without room in these namespaces, whether or not others have them.
+/// The issue for settings without room in these namespaces. `elsewhere`: other namespaces have them.
 #[must_use]
 pub fn too_large(new: usize, places: &[String], side: Side, elsewhere: bool) -> Issue {
     let place = places.first().map_or("", String::as_str);
@@ -222,7 +222,7 @@ fn namesakes(key: &str) -> Vec<String> {
     rest.match_indices('_').map(|(end, _)| rest[..end].replace('_', "-")).collect()
 }
 
-/// The volume as it is asked for. What cannot change of an existing one stays.
+/// The volume of the spec. The fixed properties of an existing volume stay.
 fn inputs(volume: &Volume, claim: &str, facts: &WorkFacts<'_>) -> Result<VolumeInputs, Issue> {
     let there = (facts.live)("PersistentVolumeClaim", claim).unwrap_or_default();
     let (live, mode) = (&there["spec"], volume.access_mode.name());

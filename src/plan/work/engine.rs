@@ -67,7 +67,7 @@ pub fn fill(plan: &mut WorkPlan, object: &Object, facts: &WorkFacts<'_>) -> Resu
 }
 
 /// The engine that was recorded, else the team's for the capability, else by the
-/// Blueprint's preference: of those that have the runtime, if one is asked for.
+/// Blueprint's preference: among the engines with the runtime, if the object names one.
 fn chosen(plan: &WorkPlan, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Chosen {
     let capability = plan.id.kind.capability();
     let of_team = facts.plan.instances.iter().find(|instance| instance.capabilities.contains(&capability));
@@ -88,7 +88,7 @@ fn chosen(plan: &WorkPlan, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Chos
     choose(&want, recorded.as_ref(), &general)
 }
 
-/// The Blueprint without the engines that lack the runtime, if one of its preference has it.
+/// The Blueprint without the engines that lack the runtime, if a preferred engine has it.
 fn with_runtime(capability: Capability, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Option<BlueprintSpec> {
     let preferred = facts.plan.site.engines.get(capability.name())?;
     let has = |name: &&String| {
@@ -108,7 +108,7 @@ fn has_runtime(engine: &CompiledEngine, runtime: &str) -> bool {
     engine.spec().runtimes.iter().any(|known| known == runtime)
 }
 
-/// No engine that could serve it has the runtime, or the one that serves it does not.
+/// The issue that no engine for it has the runtime, or that its chosen engine lacks it.
 fn no_runtime(runtime: &str, engine: &CompiledEngine, facts: &WorkFacts<'_>) -> Issue {
     let compiled =
         |name: &str| facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok().map(Arc::as_ref));

@@ -1,7 +1,7 @@
-//! The fields of a Job that another user can change while it runs: they are put back.
+//! The repair of Jobs: fields that other users can change while a Job runs are put back.
 //!
-//! A Job that exists is never applied again, so nothing else restores them. As it was created
-//! it says in an annotation, because a later plan may ask for something else.
+//! An existing Job is never applied again, so nothing else restores its fields. An annotation
+//! has the fields of its creation, because a later plan may have other values.
 
 use serde_json::{Value, json};
 
@@ -16,8 +16,8 @@ use crate::cluster::cache::state::Workload;
 use crate::plan::work::Object;
 use crate::reconcile::context::Context;
 
-/// Puts the changed fields of the object's Jobs back, with an Event for each. A Job that a
-/// `CronJob` made, or that is of an earlier run of the same name, is left.
+/// Puts the changed fields of the object's Jobs back, with an Event for each. Jobs of a
+/// `CronJob`, and Jobs of an earlier run of the same name, stay as they are.
 pub async fn put_back(context: &Context, id: &WorkId, object: &Object, outcome: &mut Outcome) {
     let is_own = |key: &ObjectKey, entry: &Entry| {
         let controlled = entry.controller.is_none() || entry.controller == object.metadata().uid;
@@ -35,15 +35,15 @@ pub async fn put_back(context: &Context, id: &WorkId, object: &Object, outcome: 
     }
 }
 
-/// The fields that are not as the Job was created, with their earlier values.
+/// The fields that changed since the Job was created, with their original values.
 fn changed(live: &Workload) -> Vec<(&'static str, Value)> {
     let created = live.annotation(labels::CREATED_AS).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let Some(created) = created else {
-        // A Job of an earlier version of Strata: without a pod it would never end.
+        // A Job of an earlier version of Strata has no annotation. Without a pod it would never end.
         let stuck = *live.spec("parallelism") == 0;
         return stuck.then(|| ("parallelism", Value::from(1))).into_iter().collect();
     };
-    // Nobody changed it since its creation, in which admission may have had a part.
+    // The spec did not change since the creation. Differences to the annotation are admission's.
     if live.generation() == Some(1) {
         return Vec::new();
     }
@@ -51,7 +51,7 @@ fn changed(live: &Workload) -> Vec<(&'static str, Value)> {
     fields.filter(|(field, wanted)| live.spec(field) != wanted).collect()
 }
 
-/// The value of a field at the creation; nothing if Kubernetes chose it.
+/// The value of a field at the creation; none if Kubernetes set it.
 fn as_created(created: &Value, field: &str) -> Option<Value> {
     match (field, &created[field]) {
         ("parallelism", Value::Null) => Some(json!(1)),

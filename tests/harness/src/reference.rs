@@ -1,6 +1,5 @@
-//! docs/reference.md, the page of every field of every kind: names, types, defaults and
-//! descriptions as the definitions have them, which is what `kubectl explain` prints. From
-//! values to text.
+//! The text of docs/reference.md, with every field of every kind: names, types, defaults and
+//! descriptions of the definitions, as `kubectl explain` prints them.
 
 use std::fmt::Write as _;
 
@@ -20,24 +19,24 @@ kubectl explain workbenches --recursive
 message that names the field and the remedy; [docs/work.md](work.md) and [docs/status.md](status.md) say what the fields do together.
 ";
 
-/// One field as the page and `kubectl explain` show it.
+/// A field, as the page and `kubectl explain` show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The path from the object: `spec.projects[].name`.
     pub path: String,
     /// The type as `kubectl explain` prints it: `string`, `[]Object`, `map[string]string`.
     pub kind: String,
-    /// Whether its object needs it.
+    /// Whether the field is required in its object.
     pub required: bool,
-    /// The allowed words, where they are a closed set.
+    /// The allowed words, if they are a closed set.
     pub words: Vec<String>,
-    /// The value where nothing is written, as JSON.
+    /// The default, as JSON.
     pub default: Option<String>,
     /// The description, in one line.
     pub description: String,
 }
 
-/// The page, from the definitions as values.
+/// The page for these definitions.
 #[must_use]
 pub fn page(definitions: &[Value]) -> String {
     let mut page = HEAD.to_owned();
@@ -60,7 +59,7 @@ pub fn page(definitions: &[Value]) -> String {
     page
 }
 
-/// The part of one kind.
+/// Adds the section of one kind.
 fn section(page: &mut String, definition: &Value) {
     let _ = writeln!(page, "\n## {}", text(&definition["spec"]["names"]["kind"]));
     let fields = fields(definition);
@@ -114,7 +113,7 @@ fn below(path: &str, node: &Value, found: &mut Vec<Field>) {
     }
 }
 
-/// What the type holds below lists and maps, and the marks of these.
+/// The schema inside lists and maps, with a mark for each of them.
 fn held(node: &Value) -> (String, &Value) {
     for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
         if node[key].is_object() {
