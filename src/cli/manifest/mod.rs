@@ -4,6 +4,7 @@
 //! No code here talks to a cluster or knows the consequences of an object.
 
 mod check;
+mod parts;
 mod programs;
 mod read;
 mod work;
@@ -18,6 +19,7 @@ use crate::api::work::WorkKind;
 use crate::api::{AITeam, Blueprint, Engine, GROUP, VERSION};
 
 pub use check::errors;
+pub use parts::parts;
 pub use read::{Document, documents, files, split as read_text, whole};
 pub use work::WorkManifest;
 pub use write::{generated, yaml};

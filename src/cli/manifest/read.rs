@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::parts::parts;
 use super::{ManifestError, programs};
 
 /// The most broken documents of a file that are reported.
@@ -95,17 +96,17 @@ fn is_manifest(path: &Path) -> bool {
     known && path.is_file()
 }
 
-/// The documents of a text. It is parted here, so that an error can say which
-/// document it is in; a line that begins with `---` always ends a document.
+/// The documents of a text.
 pub fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>> {
     let mut documents = Vec::new();
     let mut errors = Vec::new();
-    for (index, (line, part)) in parts(text).iter().enumerate() {
-        let number = index + 1;
+    for part in parts(text) {
+        let Some(number) = part.number else { continue };
         if errors.len() == ERRORS {
             break;
         }
-        match serde_saphyr::from_str::<Value>(part) {
+        let text = part.text.replace("\r\n", "\n");
+        match serde_saphyr::from_str::<Value>(&text) {
             Ok(Value::Null) => {}
             Ok(value) => documents.extend(items(value).into_iter().map(|value| Document {
                 file: file.to_owned(),
@@ -113,7 +114,7 @@ pub fn split(file: &str, text: &str) -> Result<Vec<Document>, Vec<ManifestError>
                 value,
             })),
             Err(error) => {
-                let message = where_it_stands(*line, part).unwrap_or_else(|| error.to_string());
+                let message = where_it_stands(part.line, &text).unwrap_or_else(|| error.to_string());
                 errors.push(ManifestError::Yaml { place: place(file, number), message: first_line(&message) });
             }
         }
@@ -139,26 +140,6 @@ fn where_it_stands(line: usize, part: &str) -> Option<String> {
     serde_saphyr::from_str::<Value>(&in_place).err().map(|error| error.to_string())
 }
 
-/// The text of each document, and how many lines stand before it.
-fn parts(text: &str) -> Vec<(usize, String)> {
-    let mut parts = vec![(0, String::new())];
-    for (number, line) in text.lines().enumerate() {
-        let separator = line == "---" || line.starts_with("--- ") || line.starts_with("---\t");
-        if separator {
-            parts.push((number + 1, String::new()));
-        } else if let Some((_, part)) = parts.last_mut() {
-            part.push_str(line);
-            part.push('\n');
-        }
-    }
-    // Text above the first separator is a document only if it has content.
-    let says_nothing = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
-    if parts.len() > 1 && says_nothing(&parts[0].1) {
-        parts.remove(0);
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +155,7 @@ mod tests {
     #[test]
     fn many_documents_take_no_more_than_their_text() {
         let text = "---\na: 1\n".repeat(1_000);
-        assert_eq!(parts(&text).iter().map(|(_, part)| part.len()).sum::<usize>(), 5_000);
+        assert_eq!(parts(&text).iter().map(|part| part.text.len()).sum::<usize>(), text.len());
         assert_eq!(split("a", &text).unwrap().len(), 1_000);
         let errors = split("a", &"---\na: [\n".repeat(1_000)).unwrap_err();
         assert_eq!(errors.len(), ERRORS);

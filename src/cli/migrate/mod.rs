@@ -4,8 +4,8 @@
 //! changes keeps each byte. Each kind has a file with its changes.
 
 mod blueprint;
-mod documents;
 pub mod draft;
+mod files;
 mod model_service;
 mod team;
 mod text;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::api::GROUP;
-use crate::cli::manifest::ManifestError;
+use crate::cli::manifest::{ManifestError, parts};
 use draft::Draft;
 
 /// The changes of a kind.
@@ -54,7 +54,7 @@ impl Migrated {
 
 /// The files in the present form; `-` is standard input.
 pub fn migrate(paths: &[PathBuf]) -> Result<Vec<Migrated>, Vec<ManifestError>> {
-    let files = documents::files(paths)?;
+    let files = files::files(paths)?;
     Ok(files.into_iter().map(|(path, text)| of_file(&path, &text)).collect())
 }
 
@@ -63,7 +63,7 @@ pub fn migrate(paths: &[PathBuf]) -> Result<Vec<Migrated>, Vec<ManifestError>> {
 pub fn of_file(path: &Path, text: &str) -> Migrated {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut migrated = Migrated { path: path.to_owned(), text: String::new(), changes: Vec::new(), left: Vec::new() };
-    for part in documents::parts(text) {
+    for part in parts(text) {
         let Some(number) = part.number else {
             migrated.text.push_str(part.text);
             continue;
