@@ -104,11 +104,25 @@ fn function(line: &str) -> Option<&str> {
 fn files(suite: &str, modules: &[&str]) -> Vec<String> {
     let module = modules.join("/");
     match suite {
-        "unit" => ["", "/mod", "/tests", "_tests"].iter().map(|end| format!("src/{module}{end}.rs")).collect(),
+        "unit" => unit_files(&module),
         "harness" => vec![format!("tests/harness/tests/{module}.rs")],
         _ if modules.is_empty() => vec![format!("tests/{suite}.rs")],
         _ => vec![format!("tests/{suite}/{module}.rs")],
     }
+}
+
+/// The file of a module, its tests beside it, and the parts of those: `MODULE_TOPIC_tests.rs`.
+fn unit_files(module: &str) -> Vec<String> {
+    let mut files: Vec<String> =
+        ["", "/mod", "/tests", "_tests"].iter().map(|end| format!("src/{module}{end}.rs")).collect();
+    let (directory, name) = module.rsplit_once('/').unwrap_or(("", module));
+    let beside = fs::read_dir(at("src").join(directory)).into_iter().flatten().flatten();
+    let topics = beside.filter_map(|entry| entry.file_name().into_string().ok()).filter(|file| {
+        let topic = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+        topic.is_some_and(|topic| topic.ends_with("_tests.rs"))
+    });
+    files.extend(topics.map(|file| format!("src/{directory}/{file}")));
+    files
 }
 
 /// What is wrong with the name of a test, if anything is.

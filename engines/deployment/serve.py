@@ -61,7 +61,7 @@ class Writer(threading.Thread):
 
     def clean(self):
         """Deletes what is too old, once an hour."""
-        if self.days < 1 or self.looked is not None and time.monotonic() - self.looked < LOOK:
+        if self.days < 1 or (self.looked is not None and time.monotonic() - self.looked < LOOK):
             return
         self.looked = time.monotonic()
         try:

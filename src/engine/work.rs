@@ -152,7 +152,7 @@ pub struct ServiceInputs {
     pub name: String,
     /// Its own image in full; none for a runtime.
     pub image: Option<String>,
-    /// The runtime that the service asks for, `mlflow`; none for an own image.
+    /// The runtime of the service, such as `mlflow`; none for an image of its own.
     pub runtime: Option<String>,
     /// Its size.
     pub sized: SizedInputs,

@@ -83,7 +83,7 @@ async fn notes(who: &Actor, work: &Work<'_>, key: &str, value: &str) {
     who.merge(&work.path(), &annotation).await.expect("one's own workbench");
 }
 
-/// The time of now, as `date` prints it.
+/// The current time, as `date` prints it.
 pub fn now() -> String {
     let now = k8s_openapi::jiff::Timestamp::now();
     k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap().to_string()

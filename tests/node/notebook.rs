@@ -71,7 +71,7 @@ pub async fn it_comes_back_with_her_files(stage: &Stage) {
     assert_eq!(notes, "amounts, months, incomes");
 }
 
-/// The time of now in its annotation brings the server back, if it is down.
+/// Starts the server by its annotation, if it is stopped.
 async fn starts(ana: &Person) {
     ana.does(
         "annotate workbench ana --namespace loans--risk --overwrite strata-operator.dev/started-at=$(date -u +%FT%TZ)",

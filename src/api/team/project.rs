@@ -62,8 +62,8 @@ pub struct Live {
     /// Its explicit share of the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Resources>,
-    /// Its weight in the part of the budget without explicit shares. Where it is absent: 1;
-    /// or 0 if the share names requests of both cpu and memory, which then is all it has.
+    /// Its weight in the part of the budget without explicit shares: 1 by default, or 0 if the
+    /// share has requests of both cpu and memory, which are then all it gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub weight: Option<i32>,

@@ -102,11 +102,12 @@ pub struct ModelReference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = rules::replicas()))]
 pub struct Replicas {
-    /// At least so many.
+    /// The least number of pods.
     #[serde(default = "one")]
     #[schemars(schema_with = "schema::least")]
     pub min: i32,
-    /// At most so many, by load: an autoscaler is written. As many as `min` where it is absent.
+    /// The largest number of pods. An autoscaler then decides between `min` and `max`, by load.
+    /// Without it, `min` pods serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub max: Option<i32>,
@@ -126,7 +127,7 @@ const fn one() -> i32 {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Capture {
-    /// How many of a hundred.
+    /// The percentage of requests.
     // Absent, and so 0, in stored objects of the earlier form.
     #[serde(default)]
     #[schemars(!default, range(min = 1, max = 100))]
@@ -134,7 +135,7 @@ pub struct Capture {
     /// The dataset of this namespace, on a volume, that they are written to.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub dataset: String,
-    /// What was captured is deleted after so many days; absent for never.
+    /// The number of days after which captured requests are deleted. Without it they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3650))]
     pub retention_days: Option<i32>,
@@ -148,8 +149,8 @@ pub struct Monitor {
     /// `{"verdict": "ok"}` or `{"verdict": "drift", "message": "..."}`.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub component: String,
-    /// How often: every so many minutes, or a little more often where that divides neither
-    /// an hour nor a day.
+    /// The interval in minutes. One that divides neither an hour nor a day is rounded down to
+    /// one that does.
     // Absent, and so 0, in stored objects of the earlier form.
     #[serde(default)]
     #[schemars(!default, range(min = 1, max = 1440))]

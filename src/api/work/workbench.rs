@@ -57,14 +57,13 @@ pub struct WorkbenchSpec {
     #[serde(default = "home")]
     #[schemars(default = "home")]
     pub storage: Quantity,
-    /// Whether the server should run; absent is `Running`. The newest of these decides: a
-    /// change of this field, an idle end, and the annotations
-    /// `strata-operator.dev/started-at` and `strata-operator.dev/stopped-at` with the
-    /// time at which somebody started or stopped the server.
+    /// Whether the server should run; `Running` by default. The newest of these events decides:
+    /// a change of this field, an idle end, and the times in the annotations
+    /// `strata-operator.dev/started-at` and `strata-operator.dev/stopped-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_state: Option<DesiredState>,
-    /// The server ends itself after so many minutes in which nobody worked in it. Absent, or
-    /// longer than the engine of the site allows: as the engine says.
+    /// The number of minutes without work after which the server stops itself. The engine's
+    /// own limit counts where it is shorter, and without this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 43200))]
     pub idle_timeout_minutes: Option<i32>,
@@ -89,7 +88,7 @@ pub enum DesiredState {
     /// It should run.
     #[default]
     Running,
-    /// It should be down. The home volume stays.
+    /// It should be stopped. The home volume stays.
     Stopped,
 }
 
@@ -139,7 +138,7 @@ pub enum Cause {
     Annotation,
     /// The server ended itself because nobody worked in it.
     Idle,
-    /// The server was down when its Workbench was upgraded from a form without
+    /// The server was stopped when its Workbench was upgraded from a form without
     /// `desiredState`.
     Upgrade,
 }

@@ -170,7 +170,7 @@ fn read(workbench: &Workbench, key: &str, now: &Time) -> Option<Written> {
 
 fn not_yet(workbench: &Workbench, key: &str, text: &str) -> String {
     format!(
-        "annotation {key} is {}, which is in the future, so it does not count yet. Write the time of now: {}",
+        "annotation {key} is {}, which is in the future, so it does not count yet. Write the current time: {}",
         crate::api::text::message(text, 64),
         command(workbench, key)
     )
@@ -178,8 +178,8 @@ fn not_yet(workbench: &Workbench, key: &str, text: &str) -> String {
 
 fn no_time(workbench: &Workbench, key: &str, text: &str) -> String {
     format!(
-        "annotation {key} is '{}', which is no time like 2026-11-24T08:00:00Z, so it does not count. Write the time of \
-         now: {}",
+        "annotation {key} is '{}', which is not a time such as 2026-11-24T08:00:00Z, so it does not count. Write the \
+         current time: {}",
         crate::api::text::message(text, 64),
         command(workbench, key)
     )

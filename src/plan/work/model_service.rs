@@ -39,7 +39,7 @@ pub fn draft(service: &ModelService, facts: &WorkFacts<'_>) -> Result<ResolvedSp
         ..served
     };
     let template = if work.image.is_some() { "image" } else { "server" };
-    // Of what an autoscaler scales, the number is the autoscaler's.
+    // With `max`, the autoscaler sets the number.
     let scale = spec
         .replicas
         .max
@@ -134,10 +134,10 @@ fn callers(service: &ModelService, facts: &WorkFacts<'_>) -> Result<Vec<String>,
     Ok(namespaces)
 }
 
-/// A field that replaced another, of which the definition of the kind knows nothing any more.
+/// The refusal of a stored object of the earlier form, whose field the API server dropped.
 fn not_set(field: &str, earlier: &str) -> Issue {
     invalid(format!(
-        "{field} is not set: it replaced the field {earlier}, which the new definition removed. Set it, or run `strata \
+        "{field} is not set: it replaced the field {earlier}, which the definition no longer has. Set it, or run `strata \
          migrate` on the manifest and apply it"
     ))
 }
@@ -256,7 +256,7 @@ fn step(name: &str, component: &Component, image: String, sized: &SizedInputs) -
     }
 }
 
-/// So many minutes as cron spells them, rounded down to what divides an hour or a day. The
+/// The interval as cron spells it, rounded down to one that divides an hour or a day. The
 /// spread keeps the monitors of many services from starting in the same minute.
 fn cron(minutes: i32, spread: u32) -> String {
     let largest =

@@ -32,7 +32,7 @@ pub struct WorkbenchDetail {
     pub wanted: bool,
     /// Why it is not, if that is not because of `spec.desiredState`.
     pub down: Option<Issue>,
-    /// What is to be said of the owner's name.
+    /// Advice on the owner's name.
     pub advice: Option<String>,
     /// The event that decides whether it should run.
     pub decision: Option<Decision>,

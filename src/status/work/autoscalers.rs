@@ -1,4 +1,4 @@
-//! Workloads with more than one autoscaler: what is said of the others.
+//! The message for a workload that another autoscaler scales too.
 
 use serde_json::Value;
 

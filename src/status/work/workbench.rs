@@ -140,7 +140,7 @@ fn pending(detail: &WorkbenchDetail, judged: &Judged<'_>) -> Option<String> {
     older.then(|| {
         format!(
             "restart pending: the settings changed since the server started. A restart ends running kernels: write \
-             the annotation {STOPPED_AT} with the present time, wait until the server is stopped, and write \
+             the annotation {STOPPED_AT} with the current time, wait until the server is stopped, and write \
              {STARTED_AT} likewise"
         )
     })
