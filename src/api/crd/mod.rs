@@ -15,7 +15,7 @@ use super::blueprint::{Archetype, Reclaim, TaintEffect, TolerationOperator};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
-use super::team::{DeletionPolicy, Mode, Priority, TeamType};
+use super::team::{DeletionPolicy, ManagementPolicy, Priority, TeamType};
 use super::team_status::ComponentState;
 use super::work::dataset::AccessMode;
 use super::work::model_service::Outcome;
@@ -105,7 +105,7 @@ fn enums() -> Vec<Meaning> {
         meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
         meaning::<Level>(),
-        meaning::<Mode>(),
+        meaning::<ManagementPolicy>(),
         meaning::<Origin>(),
         meaning::<OwnerMembership>(),
         meaning::<Outcome>(),
