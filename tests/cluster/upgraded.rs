@@ -87,6 +87,10 @@ async fn a_suspended_team_of_the_earlier_form_stays_suspended_until_it_is_migrat
             condition["message"] = json!("spec.suspend is true: only removals of rights are written");
         }
     }
+    let mut waiting = condition(&json!({"status": status}), "Ready").clone();
+    waiting["type"] = json!("Reconciling");
+    waiting["status"] = json!("True");
+    status["conditions"].as_array_mut().expect("conditions").push(waiting);
     team.admin.merge(&format!("{}/status", team.path()), &json!({"status": status})).await.expect("the former status");
     let quota = path("ResourceQuota", "unmigrated--shared", "strata-quota");
     team.admin.delete(&quota).await.expect("deleted");
