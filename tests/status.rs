@@ -156,6 +156,15 @@ fn a_missing_secret_is_named() {
 }
 
 #[test]
+fn every_field_of_the_examples_has_an_effect() {
+    for (team, plan) in examples() {
+        let status = report(&team, &plan, Vec::new(), |_| {});
+        let supported = condition(&status, "AllFieldsSupported").expect("a condition");
+        assert_eq!(supported.status, ConditionStatus::True, "{}: {}", team.name(), supported.message);
+    }
+}
+
+#[test]
 fn unchecked_fields_are_not_reported_as_supported() {
     let (mut team, plan) = examples().remove(0);
     team.status = Some(report(&team, &plan, Vec::new(), |_| {}));

@@ -94,7 +94,7 @@ pub struct AITeamSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     pub labels: BTreeMap<String, String>,
-    /// People who may edit members, projects and shared within the Blueprint's limits.
+    /// People who lead the team. They may read its AITeam; changes by them have no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads: Option<Subjects>,
     /// Who works in the whole team, by role.

@@ -57,7 +57,7 @@ pub struct Customer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::namespaces")]
     pub namespaces: Vec<String>,
-    /// The customer's people, for archetypes that deliver models to customers.
+    /// The customer's people, for archetypes that deliver models to customers. It has no effect yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::subjects")]
     pub groups: Vec<String>,
