@@ -6,26 +6,26 @@ use std::path::Path;
 use harness::{ControlPlane, Options, repository};
 use serde_json::{Value, json};
 
-async fn helm(plane: &ControlPlane, args: &[&str]) {
-    plane.helm(args).await.unwrap_or_else(|error| panic!("helm {args:?}: {error}"));
+async fn helm(cluster: &ControlPlane, args: &[&str]) {
+    cluster.helm(args).await.unwrap_or_else(|error| panic!("helm {args:?}: {error}"));
 }
 
-async fn blueprint(plane: &ControlPlane) -> Value {
-    let found = plane.kubectl(["get", "blueprints", "default", "-o", "json"]).await.expect("the Blueprint");
+async fn blueprint(cluster: &ControlPlane) -> Value {
+    let found = cluster.kubectl(["get", "blueprints", "default", "-o", "json"]).await.expect("the Blueprint");
     serde_json::from_str(&found).expect("JSON")
 }
 
 /// Changes the Blueprint as a site does, and drops what helm wrote on it.
-async fn edit(plane: &ControlPlane) -> Value {
+async fn edit(cluster: &ControlPlane) -> Value {
     let patch = json!({
         "metadata": {"annotations": null, "labels": null},
         "spec": {"archetype": "Research", "runs": null, "sizes": [{"name": "ours", "requests": {"cpu": 1}}]},
     });
-    plane
+    cluster
         .kubectl(["patch", "blueprint", "default", "--type=merge", "--patch", &patch.to_string()])
         .await
         .expect("edited");
-    let edited = blueprint(plane).await;
+    let edited = blueprint(cluster).await;
     assert_eq!(edited["spec"]["sizes"], patch["spec"]["sizes"]);
     edited
 }
@@ -52,36 +52,36 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn helm_never_takes_back_the_blueprint_of_a_site() {
-    let plane = ControlPlane::start(Options::default()).await.expect("a control plane");
+    let cluster = ControlPlane::start(Options::default()).await.expect("a control plane");
     let charts = |name: &str| repository().join("charts").join(name).display().to_string();
     let (strata, place) = (charts("strata"), "--namespace=strata-system");
-    helm(&plane, &["install", "strata-crds", &charts("strata-crds")]).await;
+    helm(&cluster, &["install", "strata-crds", &charts("strata-crds")]).await;
     for apply in ["--server-side=true", "--server-side=false"] {
-        helm(&plane, &["install", "strata", &strata, place, "--create-namespace", apply]).await;
-        assert_eq!(blueprint(&plane).await["spec"]["archetype"], "ProductEmbedded", "{apply}");
-        let edited = edit(&plane).await;
+        helm(&cluster, &["install", "strata", &strata, place, "--create-namespace", apply]).await;
+        assert_eq!(blueprint(&cluster).await["spec"]["archetype"], "ProductEmbedded", "{apply}");
+        let edited = edit(&cluster).await;
         let stays = async |after: &str| {
-            let now = blueprint(&plane).await;
+            let now = blueprint(&cluster).await;
             let identity = |object: &Value| (object["metadata"]["uid"].clone(), object["spec"].clone());
             assert_eq!(identity(&now), identity(&edited), "{apply}: {after}");
         };
-        helm(&plane, &["upgrade", "strata", &strata, place, "--set=replicas=1"]).await;
+        helm(&cluster, &["upgrade", "strata", &strata, place, "--set=replicas=1"]).await;
         stays("an upgrade").await;
-        helm(&plane, &["upgrade", "strata", &strata, place, "--reset-values"]).await;
+        helm(&cluster, &["upgrade", "strata", &strata, place, "--reset-values"]).await;
         stays("another one").await;
-        helm(&plane, &["rollback", "strata", "1", place]).await;
+        helm(&cluster, &["rollback", "strata", "1", place]).await;
         stays("a rollback to the release that created it").await;
-        helm(&plane, &["uninstall", "strata", place]).await;
+        helm(&cluster, &["uninstall", "strata", place]).await;
         stays("the end of the release").await;
-        helm(&plane, &["install", "strata", &strata, place, apply]).await;
+        helm(&cluster, &["install", "strata", &strata, place, apply]).await;
         stays("another release").await;
-        helm(&plane, &["uninstall", "strata", place]).await;
-        plane.kubectl(["delete", "blueprint", "default"]).await.expect("deleted");
+        helm(&cluster, &["uninstall", "strata", place]).await;
+        cluster.kubectl(["delete", "blueprint", "default"]).await.expect("deleted");
     }
-    let earlier = earlier_chart(&plane.directory().join("earlier"));
-    helm(&plane, &["install", "strata", &earlier, place]).await;
+    let earlier = earlier_chart(&cluster.directory().join("earlier"));
+    helm(&cluster, &["install", "strata", &earlier, place]).await;
     let patch = r#"{"spec":{"archetype":"Research"}}"#;
-    plane.kubectl(["patch", "blueprint", "default", "--type=merge", "--patch", patch]).await.expect("edited");
-    helm(&plane, &["upgrade", "strata", &strata, place]).await;
-    assert_eq!(blueprint(&plane).await["spec"]["archetype"], "Research");
+    cluster.kubectl(["patch", "blueprint", "default", "--type=merge", "--patch", patch]).await.expect("edited");
+    helm(&cluster, &["upgrade", "strata", &strata, place]).await;
+    assert_eq!(blueprint(&cluster).await["spec"]["archetype"], "Research");
 }

@@ -159,6 +159,7 @@ impl BlueprintSpec {
     }
 
     /// The parameters of engines, with the names of the engines.
+    #[must_use]
     pub fn engine_parameters(&self) -> &[EngineParameters] {
         self.engines.as_ref().map(|engines| engines.parameters.as_slice()).unwrap_or_default()
     }
@@ -267,4 +268,33 @@ pub struct BlueprintStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub teams: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_the_earlier_form_cannot_be_read() {
+        for earlier in ["{sizes: {small: {}}}", "{egress: {web: {cidrs: [203.0.113.0/24]}}}"] {
+            assert!(serde_saphyr::from_str::<BlueprintSpec>(earlier).is_err(), "{earlier}");
+        }
+    }
+
+    #[test]
+    fn entries_of_lists_are_found_by_their_keys() {
+        let site: BlueprintSpec = serde_saphyr::from_str(
+            "{sizes: [{name: a}, {name: b, runtimeClassName: c}], egress: [{name: web, env: {A: b}}],
+              engines: {prefer: [{capability: Data, engines: [x, y]}], acceptPrivileged: [x],
+                        parameters: [{engine: x, values: {n: 1}}]}}",
+        )
+        .unwrap();
+        assert_eq!(site.size("b").unwrap().runtime_class_name.as_deref(), Some("c"));
+        assert!(site.size("c").is_none() && site.egress_profile("web").is_some());
+        assert_eq!(site.preferred_engines(Capability::Data).unwrap(), ["x", "y"]);
+        assert_eq!(site.preferred_engines(Capability::Queue), None);
+        assert_eq!(site.parameters_of("x").unwrap()["n"], 1);
+        assert!(site.parameters_of("y").is_none() && site.accepts_privileged("x") && !site.accepts_privileged("y"));
+        assert!(!BlueprintSpec::default().accepts_privileged("x"));
+    }
 }

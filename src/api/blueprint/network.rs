@@ -94,7 +94,7 @@ impl Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dns {
-    /// The namespace of the name servers: `openshift-dns` on OpenShift.
+    /// The namespace of the name servers: `kube-system`, or `openshift-dns` on OpenShift.
     #[serde(default = "dns_namespace")]
     #[schemars(schema_with = "schema::site_namespace")]
     pub namespace: String,

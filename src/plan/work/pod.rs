@@ -81,9 +81,9 @@ fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result
 
 /// The size of this name, as pods spell it.
 pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Issue> {
-    let site = &facts.plan.site;
-    let Some(size) = site.size(name) else {
-        let known: Vec<&str> = site.sizes.iter().map(|size| size.name.as_str()).collect();
+    let blueprint = &facts.plan.site;
+    let Some(size) = blueprint.size(name) else {
+        let known: Vec<&str> = blueprint.sizes.iter().map(|size| size.name.as_str()).collect();
         return Err(invalid(format!(
             "{field} is '{name}', which is no size of Blueprint {}. Available: {}",
             facts.team.spec.blueprint,
