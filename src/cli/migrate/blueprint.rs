@@ -51,6 +51,12 @@ fn egress(draft: &mut Draft) -> Edited {
 fn engines(draft: &mut Draft) {
     let is_capability = |key: &String| Capability::ALL.iter().any(|capability| capability.name() == key);
     let keys = draft.keys(ENGINES);
+    if keys.iter().any(is_capability) && !keys.iter().all(is_capability) {
+        return draft.leave(
+            "spec.engines has capabilities beside fields of the present form. Move them to spec.engines.prefer"
+                .to_owned(),
+        );
+    }
     if keys.iter().any(is_capability) {
         draft.change("spec.engines moved to spec.engines.prefer, a list".to_owned(), |draft| {
             draft.list(ENGINES, "capability", Some("engines"))?;
@@ -111,5 +117,22 @@ mod tests {
             "  engines: {parameters: [{engine: deployment, values: {image: x/y:1}}], acceptPrivileged: []}\n"
         );
         assert_eq!(migrated("  engines: {Data: [a]}\n"), "  engines: {prefer: [{capability: Data, engines: [a]}]}\n");
+    }
+
+    #[test]
+    fn what_is_written_in_a_way_of_its_own_stays_and_is_reported() {
+        for spec in [
+            "  sizes: {a: &x {requests: {cpu: 1}}, b: *x}\n",
+            "  sizes:\n    ? small\n    : requests: {cpu: 1}\n",
+            "  sizes: {a: [1]}\n",
+            "  sizes: {a: {name: b}}\n",
+            "  egress: {web: {cidrs: [{block: 10.0.0.0/8}]}}\n",
+            "  engines: {Data: [a], prefer: []}\n  parameters: {a: {b: 1}}\n",
+            "  parameters: &p {a: {b: 1}}\n  engines: {parameters: []}\n",
+        ] {
+            let text = format!("{HEAD}{spec}");
+            let migrated = of_file(Path::new("a.yaml"), &text);
+            assert_eq!((migrated.left.len(), &migrated.text), (1, &text), "{spec}");
+        }
     }
 }

@@ -40,7 +40,7 @@ impl Text {
         if *flow {
             edits.push((map.end - 1..map.end, "]".to_owned()));
         }
-        Some(self.edited(edits))
+        self.edited(edits)
     }
 
     /// Puts each item of the list at the pointer, a scalar, into a mapping under `key`.
@@ -51,24 +51,24 @@ impl Text {
             let written = &self.text[item.start..item.end];
             scalar(item).map(|_| (item.start..item.end, format!("{{{}: {written}}}", self.key(key))))
         };
-        Some(self.edited(items.iter().map(edit).collect::<Option<_>>()?))
+        self.edited(items.iter().map(edit).collect::<Option<_>>()?)
     }
 
     /// The text of an entry with more indentation of all lines but the first.
-    pub(super) fn deeper(&self, from: usize, to: usize) -> String {
+    pub(super) fn deeper(&self, from: usize, to: usize) -> Option<String> {
         let deeper = |line: &str| if line.trim().is_empty() { line.to_owned() } else { format!("  {line}") };
-        let mut lines = self.text[from..to].split('\n');
+        let mut lines = self.text.get(from..to)?.split('\n');
         let first = lines.next().unwrap_or_default().to_owned();
-        lines.fold(first, |text, line| text + "\n" + &deeper(line))
+        Some(lines.fold(first, |text, line| text + "\n" + &deeper(line)))
     }
 
     /// An item with a value on lines of its own.
     fn block_item(&self, key: &Node, value: &Node, begin: &str, inner: Option<&str>) -> Option<Edits> {
         let column = |at: usize| at - self.line_start(at);
-        let colon = key.end + self.text[key.end..value.start].find(':')? + 1;
+        let colon = key.end + self.text.get(key.end..value.start)?.find(':')? + 1;
         if let Some(inner) = inner {
             let indent = " ".repeat(column(key.start));
-            let deeper = self.deeper(colon, value.end);
+            let deeper = self.deeper(colon, value.end)?;
             let text = format!("- {begin}\n{indent}  {}:{deeper}", self.key(inner));
             return Some(vec![(key.start..value.end, text)]);
         }
@@ -92,14 +92,15 @@ impl Text {
         }
     }
 
-    fn edited(&self, edits: Edits) -> String {
+    /// The text with the edits; none if they are not in order.
+    fn edited(&self, edits: Edits) -> Option<String> {
         let (mut text, mut at) = (String::new(), 0);
         for (range, new) in edits {
-            text.push_str(&self.text[at..range.start]);
+            text.push_str(self.text.get(at..range.start)?);
             text.push_str(&new);
             at = range.end;
         }
-        text + &self.text[at..]
+        Some(text + self.text.get(at..)?)
     }
 }
 

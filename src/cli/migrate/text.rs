@@ -79,7 +79,7 @@ impl Text {
             return Some(self.with(from..to, &format!("{}: {{{}}}", self.key(key), &self.text[from..to])));
         }
         let indent = " ".repeat(from - self.line_start(from));
-        let deeper = self.deeper(from, to);
+        let deeper = self.deeper(from, to)?;
         Some(self.with(from..to, &format!("{}:\n{indent}  {deeper}", self.key(key))))
     }
 
