@@ -1,6 +1,8 @@
 //! The definitions of the kinds on a real API server: that it takes them, what
 //! it refuses and how it says so, and what it puts into a new object.
 
+#[path = "admission/chart.rs"]
+mod chart;
 #[path = "admission/explain.rs"]
 mod explain;
 mod samples;

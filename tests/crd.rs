@@ -152,7 +152,7 @@ fn every_list_says_how_it_is_merged() {
 #[test]
 fn nothing_makes_trouble_on_an_api_server() {
     let blocks = BLOCKS.map(|block| format!("AITeam.{block}"));
-    let free = [".parameters", ".parameters{}", ".template", ".template.metadata"];
+    let free = [".parameters", ".parameters[].values", ".template", ".template.metadata"];
     let found = complaints(|path, schema| {
         let unknown = schema["x-kubernetes-preserve-unknown-fields"] == true;
         let format = schema["format"].as_str();
@@ -256,7 +256,7 @@ fn settings_without_credentials_are_accepted() {
         "CONTACT": "platform@example.com", "TOKENIZERS_PARALLELISM": "false", "EXPERIMENTS_SECRET": "mlflow",
         "GOOGLE_APPLICATION_CREDENTIALS": "/etc/site/key.json",
     });
-    let blueprint = samples::object("Blueprint", "a", &json!({"egress": {"a": {"env": env}}}));
+    let blueprint = samples::object("Blueprint", "a", &json!({"egress": [{"name": "a", "env": env}]}));
     assert_eq!(errors("Blueprint", &blueprint), NONE);
 }
 

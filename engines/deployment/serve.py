@@ -169,7 +169,7 @@ def load():
         logging.exception("the model cannot be loaded")
         words = " ".join(str(error).split())[:500]
         fail(f"version {VERSION} of model {MODEL} cannot be loaded: {type(error).__name__}: {words}. Where the image lacks "
-             "what the model needs, build one that has it and name it: spec.image, or the Blueprint's spec.parameters.deployment.image")
+             "what the model needs, build one that has it and name it: spec.image, or the Blueprint's parameter image of engine deployment")
 
 
 def main():

@@ -295,16 +295,41 @@ pub(crate) fn cell() -> Vec<Value> {
 pub(crate) fn egress() -> Vec<Value> {
     vec![
         rule(
-            "has(self.cidrs) || !has(self.ports)",
-            "ports alone open nothing: name the blocks of addresses in `cidrs`",
+            "has(self.to) || !has(self.ports)",
+            "ports alone open nothing: name blocks of addresses or namespaces in `to`",
             ".ports",
         ),
         rule(
-            "(has(self.cidrs) && size(self.cidrs) > 0) || (has(self.env) && size(self.env) > 0)",
-            "the profile is empty: name blocks of addresses in `cidrs`, settings in `env`, or both",
+            "(has(self.to) && size(self.to) > 0) || (has(self.env) && size(self.env) > 0)",
+            "the profile is empty: name blocks of addresses or namespaces in `to`, settings in `env`, or both",
             "",
         ),
     ]
+}
+
+/// The two kinds of places that a way out may lead to.
+pub(crate) fn egress_peer() -> Vec<Value> {
+    vec![
+        rule(
+            "has(self.cidr) != has(self.__namespace__)",
+            "a way leads to a block of addresses or to a namespace of this cluster: set either `cidr` or `namespace`",
+            "",
+        ),
+        rule(
+            "!has(self.podLabels) || !has(self.cidr) || has(self.__namespace__)",
+            "podLabels choose pods of this cluster, not addresses: name their `namespace` instead of `cidr`",
+            ".podLabels",
+        ),
+    ]
+}
+
+/// The order of a range of ports.
+pub(crate) fn egress_port() -> Vec<Value> {
+    vec![rule(
+        "!has(self.endPort) || self.endPort >= self.port",
+        "the range ends before it begins: raise `endPort`, or lower `port`",
+        ".endPort",
+    )]
 }
 
 /// The values of a toleration, as Kubernetes checks them on pods.

@@ -18,6 +18,13 @@ const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z
 /// Keys that belong to Kubernetes, Strata or the GitOps tools.
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
 
+/// The value of a label of Kubernetes.
+const VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
+/// Keys that a site may not set on namespaces.
+const RESERVED_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev)/";
+/// The name of an engine.
+const ENGINE: &str = "^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$";
+
 /// That a text hides nothing: columns of kubectl show it as it is.
 pub(crate) fn visible() -> String {
     format!("!self.matches('{}')", hidden_pattern())
@@ -348,31 +355,132 @@ pub(crate) fn template(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// CIDR blocks, at most 64, none made of the metadata address of nodes.
-pub(crate) fn cidrs(_: &mut SchemaGenerator) -> Schema {
+/// A CIDR block, not made of the metadata address of nodes.
+pub(crate) fn cidr(_: &mut SchemaGenerator) -> Schema {
     let within = METADATA.iter().map(|block| format!("cidr('{block}').containsCIDR(self)"));
     let metadata = within.collect::<Vec<_>>().join(" || ");
     json_schema!({
-        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "set",
-        "items": {
-            "type": "string", "minLength": 3, "maxLength": 43,
-            "x-kubernetes-validations": [
-                {"rule": "isCIDR(self)", "message": "a block is written address/bits: 203.0.113.0/24"},
-                {"rule": "!isCIDR(self) || cidr(self).masked() == cidr(self)",
-                 "message": "the address has bits beyond the mask: write the first address of the block, 203.0.113.0/24"},
-                {"rule": format!("!isCIDR(self) || !({metadata})"),
-                 "message": "the metadata service of nodes answers at this address and gives out credentials of the \
-                             node: remove the block. A larger block may include the address, and Strata then excludes \
-                             it"}
-            ]
-        }
+        "type": "string", "minLength": 3, "maxLength": 43,
+        "x-kubernetes-validations": [
+            {"rule": "isCIDR(self)", "message": "a block is written address/bits: 203.0.113.0/24"},
+            {"rule": "!isCIDR(self) || cidr(self).masked() == cidr(self)",
+             "message": "the address has bits beyond the mask: write the first address of the block, 203.0.113.0/24"},
+            {"rule": format!("!isCIDR(self) || !({metadata})"),
+             "message": "the metadata service of nodes answers at this address and gives out credentials of the \
+                         node: remove the block. A larger block may include the address, and Strata then excludes \
+                         it"}
+        ]
     })
 }
 
-/// Ports, at most 32.
-pub(crate) fn ports(_: &mut SchemaGenerator) -> Schema {
+/// A namespace of this cluster that is not a team's.
+pub(crate) fn site_namespace(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "array", "maxItems": 32, "x-kubernetes-list-type": "set",
+        "type": "string", "maxLength": 63,
+        "x-kubernetes-validations": [
+            {"rule": "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+             "message": "name one namespace of this cluster: lower-case letters, digits and hyphens"},
+            {"rule": "!self.contains('--')",
+             "message": "a namespace with `--` in its name is a team's: let that team offer its service under \
+                         `shared.offers`, and name a namespace of the site here"}
+        ]
+    })
+}
+
+/// Labels that pods are selected by.
+pub(crate) fn pod_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 8,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(key, key.matches('{KEY}') && self[key].matches('{VALUE}'))"),
+            "message": "these are labels of pods, such as {app: minio}: a key with an optional DNS prefix and a slash, and \
+                        a value of letters, digits, '-', '_' or '.'"
+        }]
+    })
+}
+
+/// Ports of name servers.
+pub(crate) fn dns_ports(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": 4, "x-kubernetes-list-type": "set", "default": [53],
         "items": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535}
+    })
+}
+
+/// Labels of namespaces of teams that the site needs.
+pub(crate) fn site_labels(_: &mut SchemaGenerator) -> Schema {
+    let mut rules = site_key_rules();
+    rules.push(json!({
+        "rule": format!("self.all(key, self[key].matches('{VALUE}'))"),
+        "message": "the value of a label has at most 63 letters, digits, '-', '_' or '.', and begins and ends with a \
+                    letter or a digit"
+    }));
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+        "x-kubernetes-validations": rules
+    })
+}
+
+/// Annotations of namespaces of teams that the site needs.
+pub(crate) fn site_annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 1024},
+        "x-kubernetes-validations": site_key_rules()
+    })
+}
+
+fn site_key_rules() -> Vec<Value> {
+    vec![
+        json!({
+            "rule": format!("self.all(key, key.matches('{KEY}'))"),
+            "message": "a key has an optional DNS prefix and a slash, then at most 63 letters, digits, '-', '_' or '.'"
+        }),
+        json!({
+            "rule": format!("self.all(key, !key.matches('{RESERVED_KEY}'))"),
+            "message": "keys of kubernetes.io, k8s.io and strata-operator.dev belong to Kubernetes and Strata: remove the \
+                        key, or write one of your own or of the tool that reads it, such as istio.io/rev"
+        }),
+    ]
+}
+
+/// The name of a size.
+pub(crate) fn size_name(_: &mut SchemaGenerator) -> Schema {
+    item_name("a size")
+}
+
+/// The name of an egress profile.
+pub(crate) fn profile_name(_: &mut SchemaGenerator) -> Schema {
+    item_name("an egress profile")
+}
+
+fn item_name(what: &str) -> Schema {
+    json_schema!({
+        "type": "string", "maxLength": 40,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "message": format!("the name of {what} has at most 40 characters: lower-case letters, digits and hyphens")
+        }]
+    })
+}
+
+/// The name of an engine.
+pub(crate) fn engine(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "maxLength": 63,
+        "x-kubernetes-validations": [{
+            "rule": format!("self.matches('{ENGINE}')"),
+            "message": "write the name of an engine in lower-case letters, digits, hyphens and dots: mlflow"
+        }]
+    })
+}
+
+/// Engines in order of preference.
+pub(crate) fn engines(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 8, "x-kubernetes-list-type": "set",
+        "items": engine(generator)
     })
 }

@@ -1,5 +1,5 @@
-//! The namespaces: their Pod Security levels, the team's labels, and what
-//! admission rules must know of the team.
+//! The namespaces: their Pod Security levels, the labels of the team and of the site, and
+//! what admission rules must know of the team.
 //!
 //! Applied, not owned whole: others may label and annotate them too.
 
@@ -35,6 +35,7 @@ pub const PRIORITY_CLASSES: &str = "strata-operator.dev/priority-classes";
 #[must_use]
 pub fn namespace(plan: &Plan, namespace: &NamespacePlan) -> Desired {
     let mut all = namespace.labels.clone();
+    all.extend(plan.site.namespaces.iter().flat_map(|rules| rules.labels_of(namespace.layer)));
     for (mode, value) in [("enforce", true), ("audit", false), ("warn", false)] {
         // Pods are warned of by what will hold once every engine passes it.
         let level = if value { namespace.pod_security.label() } else { "restricted" };
@@ -55,7 +56,8 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
     let registries = allowed_registries(&plan.identity.name, &plan.site);
     let list = |names: Vec<String>| (!names.is_empty()).then(|| names.join(","));
     let rules = pod_rules(&plan.site);
-    [
+    let of_site = plan.site.namespaces.iter().flat_map(|rules| rules.annotations_of(namespace.layer));
+    let own = [
         (labels::POD_SECURITY_REASON, namespace.pod_security_reason.clone()),
         (labels::RETAINED, namespace.retained.then(|| retained(namespace).to_owned())),
         (REGISTRIES, list(registries)),
@@ -68,8 +70,8 @@ fn annotations(plan: &Plan, namespace: &NamespacePlan) -> std::collections::BTre
         (labels::GROUP_PREFIX, Some(plan.prefixes.group.clone())),
     ]
     .into_iter()
-    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-    .collect()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    of_site.chain(own).collect()
 }
 
 const fn retained(namespace: &NamespacePlan) -> &'static str {

@@ -2,14 +2,14 @@
 //!
 //! Everything is closed, both ways, and each policy opens one thing. Peers are
 //! selected by `kubernetes.io/metadata.name`, which nobody can set, and never
-//! by an empty selector; only egress profiles and the API server are blocks of
-//! addresses, and never the metadata address of nodes.
+//! by an empty selector of namespaces; only egress profiles and the API server are blocks
+//! of addresses, and never the metadata address of nodes.
 //!
-//! Names are resolved by what runs in `kube-system`. Where a cluster has its
-//! name servers elsewhere (a cache on each node's own address), an egress
-//! profile of the Blueprint opens the way.
+//! Names are resolved where the Blueprint says under `dns`: in `kube-system`, if it says
+//! nothing. Where name servers are no pods (a cache on each node's own address), an
+//! egress profile opens the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use super::object::{core, metadata};
 use super::{Desired, Stage};
+use crate::api::blueprint::{Dns, EgressPeer, EgressPort, Protocol};
 use crate::api::labels;
 use crate::api::vocabulary::Layer;
 use crate::api::work::WorkKind;
@@ -33,10 +34,6 @@ use crate::plan::{Instance, NamespacePlan, Plan};
 const NAMESPACE: &str = "kubernetes.io/metadata.name";
 /// The name of the port of metrics.
 const METRICS_PORT: &str = "metrics";
-/// Where names are resolved.
-const DNS_NAMESPACE: &str = "kube-system";
-/// The port of name servers.
-const DNS: i32 = 53;
 
 /// Which way a policy opens.
 enum Opens {
@@ -53,7 +50,7 @@ pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
     let everyone = LabelSelector::default;
     let mut policies = vec![
         ("strata-default-deny".to_owned(), everyone(), Opens::Nothing),
-        ("strata-dns".to_owned(), everyone(), Opens::Out(vec![dns()])),
+        ("strata-dns".to_owned(), everyone(), Opens::Out(vec![dns(plan)])),
         ("strata-within".to_owned(), everyone(), within(&namespace.name)),
     ];
     let mut open = |name: &str, opens: Option<Opens>| {
@@ -101,15 +98,13 @@ fn policy(plan: &Plan, namespace: &NamespacePlan, name: String, pods: LabelSelec
     core(Stage::Guardrail, &object)
 }
 
-fn dns() -> NetworkPolicyEgressRule {
-    let port = |protocol: &str| NetworkPolicyPort {
-        port: Some(IntOrString::Int(DNS)),
-        protocol: Some(protocol.to_owned()),
-        end_port: None,
-    };
+fn dns(plan: &Plan) -> NetworkPolicyEgressRule {
+    let Dns { namespace, pod_labels, ports } = plan.site.dns.clone().unwrap_or_default();
+    let ports: BTreeSet<i32> = ports.into_iter().collect();
+    let over = |protocol| ports.iter().map(move |number| port(&EgressPort { port: *number, end_port: None, protocol }));
     NetworkPolicyEgressRule {
-        to: Some(vec![namespaces(&[DNS_NAMESPACE])]),
-        ports: Some(vec![port("UDP"), port("TCP")]),
+        to: Some(vec![pods(&namespace, &pod_labels)]),
+        ports: Some([Protocol::Udp, Protocol::Tcp].into_iter().flat_map(over).collect()),
     }
 }
 
@@ -175,19 +170,41 @@ fn from_metrics(plan: &Plan) -> Option<Opens> {
     Some(Opens::In(NetworkPolicyIngressRule { from, ports: Some(vec![port]) }))
 }
 
-/// The way out that a profile opens. A block that is no block was refused
-/// before; here it opens nothing.
+/// The ways out that a profile opens. An entry that is neither a block nor a namespace of
+/// the site was refused before; here it opens nothing.
 fn egress(plan: &Plan, profile: &str) -> Option<Opens> {
-    let profile = plan.site.egress.get(profile)?;
-    let blocks: BTreeSet<&str> = profile.cidrs.iter().map(String::as_str).collect();
-    let peers: Vec<NetworkPolicyPeer> = blocks.into_iter().filter_map(block).collect();
-    let ports: BTreeSet<i32> = profile.ports.iter().copied().collect();
+    let profile = plan.site.egress_profile(profile)?;
+    let places: BTreeSet<&EgressPeer> = profile.to.iter().collect();
+    let peers: Vec<NetworkPolicyPeer> = places.into_iter().filter_map(peer).collect();
+    let ports: BTreeSet<&EgressPort> = profile.ports.iter().collect();
     let rule = NetworkPolicyEgressRule {
         to: Some(peers.clone()),
-        ports: (!ports.is_empty()).then(|| tcp(&ports.into_iter().collect::<Vec<_>>())),
+        ports: (!ports.is_empty()).then(|| ports.into_iter().map(port).collect()),
     };
     // A rule without peers would open everything.
     (!peers.is_empty()).then(|| Opens::Out(vec![rule]))
+}
+
+fn peer(place: &EgressPeer) -> Option<NetworkPolicyPeer> {
+    match (&place.cidr, &place.namespace) {
+        (Some(cidr), None) => block(cidr),
+        (None, Some(namespace)) => (!namespace.contains("--")).then(|| pods(namespace, &place.pod_labels)),
+        _ => None,
+    }
+}
+
+/// The pods with these labels in the namespace; all of its pods where there are none.
+fn pods(namespace: &str, pod_labels: &BTreeMap<String, String>) -> NetworkPolicyPeer {
+    let selector = LabelSelector { match_labels: Some(pod_labels.clone()), match_expressions: None };
+    NetworkPolicyPeer { pod_selector: (!pod_labels.is_empty()).then_some(selector), ..namespaces(&[namespace]) }
+}
+
+fn port(port: &EgressPort) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(port.port)),
+        protocol: Some(port.protocol.name().to_owned()),
+        end_port: port.end_port,
+    }
 }
 
 /// Out to each address of the API server on its port: to its own, and to its

@@ -115,7 +115,7 @@ fn engine_lowers_only_its_namespace_which_names_it() {
 
 #[test]
 fn work_pods_reach_the_api_server_where_their_engine_asks() {
-    let site = blueprint("{engines: {Notebook: [hub]}}");
+    let site = blueprint("{engines: {prefer: [{capability: Notebook, engines: [hub]}]}}");
     let engine = |needs: bool| -> crate::api::EngineSpec {
         let text =
             format!("{{description: a, capabilities: [Notebook, Pipelines], revision: '1', needsApiServer: {needs}}}");
@@ -172,7 +172,9 @@ fn metrics_are_read_from_the_ports_that_are_called_so() {
 
 #[test]
 fn the_metadata_address_is_taken_out_of_every_block() {
-    let site = blueprint("{egress: {all: {cidrs: ['0.0.0.0/0', '::/0', 10.0.0.0/8]}, none: {}}}");
+    let site = blueprint(
+        "{egress: [{name: all, to: [{cidr: '0.0.0.0/0'}, {cidr: '::/0'}, {cidr: 10.0.0.0/8}]}, {name: none}]}",
+    );
     let catalogue = Catalogue::builtin();
     let desires =
         desired(&plan(&team("{backbone: {egress: [all, none]}}"), &Facts::offline(&site, &catalogue)).unwrap());
@@ -186,6 +188,81 @@ fn the_metadata_address_is_taken_out_of_every_block() {
         ])
     );
     assert!(find(&desires, "NetworkPolicy", "abc--backbone", "strata-egress-none").is_none());
+}
+
+#[test]
+fn ways_out_lead_to_pods_of_the_site_and_never_to_those_of_a_team() {
+    let site = blueprint(
+        "{egress: [{name: objects, to: [{namespace: minio, podLabels: {app: minio}}, {namespace: nfs}],
+           ports: [{port: 9000}, {port: 2049, endPort: 2051, protocol: UDP}, {port: 1, protocol: SCTP}]}]}",
+    );
+    let catalogue = Catalogue::builtin();
+    let of = |site: &BlueprintSpec| plan(&team("{backbone: {egress: [objects]}}"), &Facts::offline(site, &catalogue));
+    let desires = desired(&of(&site).unwrap());
+    let policy = find(&desires, "NetworkPolicy", "abc--backbone", "strata-egress-objects").unwrap();
+    let named = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    assert_eq!(
+        policy["spec"]["egress"],
+        json!([{
+            "to": [
+                {"namespaceSelector": named("minio"), "podSelector": {"matchLabels": {"app": "minio"}}},
+                {"namespaceSelector": named("nfs")},
+            ],
+            "ports": [
+                {"port": 1, "protocol": "SCTP"},
+                {"port": 2049, "endPort": 2051, "protocol": "UDP"},
+                {"port": 9000, "protocol": "TCP"},
+            ],
+        }])
+    );
+    let refused = of(&blueprint("{egress: [{name: objects, to: [{namespace: fraud--shared}]}]}")).unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("spec.egress[objects].to: 'fraud--shared' is a namespace of a team. Let that team offer"),
+        "{}",
+        refused.message
+    );
+}
+
+#[test]
+fn names_are_resolved_where_the_blueprint_says() {
+    let of = |site: &str| {
+        let (site, catalogue) = (blueprint(site), Catalogue::builtin());
+        let desires = desired(&plan(&team("{}"), &Facts::offline(&site, &catalogue)).unwrap());
+        find(&desires, "NetworkPolicy", "abc--backbone", "strata-dns").unwrap()["spec"]["egress"].clone()
+    };
+    let named = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    let both = |port: i32| json!([{"port": port, "protocol": "UDP"}, {"port": port, "protocol": "TCP"}]);
+    assert_eq!(of("{}"), json!([{"to": [{"namespaceSelector": named("kube-system")}], "ports": both(53)}]));
+    assert_eq!(of("{dns: {}}"), of("{}"));
+    let pods = json!({"matchLabels": {"dns": "default"}});
+    assert_eq!(
+        of("{dns: {namespace: openshift-dns, podLabels: {dns: default}, ports: [5353]}}"),
+        json!([{"to": [{"namespaceSelector": named("openshift-dns"), "podSelector": pods}], "ports": both(5353)}])
+    );
+}
+
+#[test]
+fn namespaces_have_what_the_site_wants_on_them() {
+    let site = blueprint(
+        "{labels: {allowed: [env, tier]}, namespaces: {labels: {mesh: 'on', env: prod}, annotations: {backup/at: night},
+          layers: [{layer: Live, labels: {mesh: strict}, annotations: {backup/at: noon, a: b}}]}}",
+    );
+    let catalogue = Catalogue::builtin();
+    let team = team("{labels: {env: dev, tier: gold}, projects: [{name: p, live: {}}]}");
+    let desires = desired(&plan(&team, &Facts::offline(&site, &catalogue)).unwrap());
+    let of = |name: &str| find(&desires, "Namespace", "", name).unwrap()["metadata"].clone();
+    let (workspace, live) = (of("abc--p"), of("abc--p--live"));
+    // The site's label replaces the team's.
+    for (namespace, mesh) in [(&workspace, "on"), (&live, "strict")] {
+        assert_eq!(namespace["labels"]["mesh"], mesh);
+        assert_eq!((&namespace["labels"]["env"], &namespace["labels"]["tier"]), (&json!("prod"), &json!("gold")));
+        assert_eq!(namespace["labels"]["strata-operator.dev/team"], "abc");
+    }
+    let notes = |namespace: &Value, key: &str| namespace["annotations"][key].clone();
+    assert_eq!((notes(&workspace, "backup/at"), notes(&workspace, "a")), (json!("night"), Value::Null));
+    assert_eq!((notes(&live, "backup/at"), notes(&live, "a")), (json!("noon"), json!("b")));
 }
 
 #[test]
@@ -208,8 +285,8 @@ fn what_pods_may_have_stands_on_each_namespace() {
     let site = blueprint(
         "{pods: {priorityClasses: [low, high], devices: [hugepages-2Mi, example.com/fpga],
            tolerations: [{key: pool, value: a, effect: NoSchedule}, {key: 'a,b', operator: Exists}]},
-          sizes: {gpu: {requests: {nvidia.com/mig: 1}, tolerations: [{key: gpu, operator: Exists},
-            {key: pool, value: a, effect: NoSchedule}]}}}",
+          sizes: [{name: gpu, requests: {nvidia.com/mig: 1}, tolerations: [{key: gpu, operator: Exists},
+            {key: pool, value: a, effect: NoSchedule}]}]}",
     );
     let catalogue = Catalogue::builtin();
     let team =

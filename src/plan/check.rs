@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::budget::check::check_maximum;
 use super::findings::Findings;
 use super::{cidr, units};
+use crate::api::blueprint::EgressPeer;
 use crate::api::team::{AITeam, Member};
 use crate::api::{AITeamSpec, BlueprintSpec, Issue};
 
@@ -107,19 +108,30 @@ fn check_subjects(spec: &AITeamSpec, findings: &mut Findings) {
 
 fn check_egress(spec: &AITeamSpec, blueprint: &BlueprintSpec, findings: &mut Findings) {
     for name in spec.backbone.iter().flat_map(|backbone| &backbone.egress) {
-        let Some(profile) = blueprint.egress.get(name) else {
-            let known = if blueprint.egress.is_empty() { "none".to_owned() } else { joined(blueprint.egress.keys()) };
+        let Some(profile) = blueprint.egress_profile(name) else {
+            let known = joined(blueprint.egress.iter().map(|profile| &profile.name));
+            let known = if known.is_empty() { "none".to_owned() } else { known };
             findings.invalid(format!(
                 "spec.backbone.egress has '{name}', which is no profile of Blueprint {}. Available: {known}",
                 spec.blueprint
             ));
             continue;
         };
-        for block in &profile.cidrs {
-            if let Err(error) = cidr::parse(block) {
-                findings.blueprint(format!("Blueprint {}: spec.egress.{name}.cidrs: {error}", spec.blueprint));
-            }
+        for problem in profile.to.iter().filter_map(wrong_peer) {
+            findings.blueprint(format!("Blueprint {}: spec.egress[{name}].to: {problem}", spec.blueprint));
         }
+    }
+}
+
+/// Why a way cannot lead there, if it cannot.
+#[must_use]
+pub fn wrong_peer(peer: &EgressPeer) -> Option<String> {
+    match (&peer.cidr, &peer.namespace) {
+        (Some(block), None) => cidr::parse(block).err().map(|error| error.to_string()),
+        (None, Some(namespace)) => namespace.contains("--").then(|| {
+            format!("'{namespace}' is a namespace of a team. Let that team offer its service under `shared.offers`")
+        }),
+        _ => Some("an entry has either `cidr` or `namespace`".to_owned()),
     }
 }
 
@@ -191,7 +203,7 @@ mod tests {
             ("{labels: {a: b}}", "{}", "spec.labels has 'a', which Blueprint default does not allow. Allowed: none"),
             (
                 "{backbone: {egress: [web]}}",
-                "{egress: {objects: {}}}",
+                "{egress: [{name: objects}]}",
                 "spec.backbone.egress has 'web', which is no profile of Blueprint default. Available: objects",
             ),
             (

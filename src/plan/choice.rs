@@ -93,7 +93,7 @@ pub fn wants<'a>(spec: &'a AITeamSpec, facts: &Facts<'_>) -> Vec<CapabilityReque
             own.into_iter().filter_map(|(capability, block)| Some((capability, Layer::Backbone, block.as_ref()?))),
         );
     }
-    let queue_preferred = facts.blueprint.engines.contains_key(Capability::Queue.name());
+    let queue_preferred = facts.blueprint.preferred_engines(Capability::Queue).is_some();
     if queue_preferred && !blocks.iter().any(|(capability, ..)| *capability == Capability::Queue) {
         wants.push(bare(Capability::Queue, Layer::Backbone));
     }
@@ -121,12 +121,13 @@ pub fn looked_at(spec: &AITeamSpec, facts: &Facts<'_>) -> BTreeSet<String> {
     let site = facts.blueprint;
     let wants = wants(spec, facts);
     let for_want = |want: &CapabilityRequest<'_>| -> Vec<&str> {
-        let preferred = site.engines.get(want.capability.name()).into_iter().flatten().map(String::as_str);
+        let preferred = site.preferred_engines(want.capability).into_iter().flatten().map(String::as_str);
         want.engine.map_or_else(|| preferred.chain(plain(want.capability)).collect(), |_| Vec::new())
     };
     let could: Vec<&str> = wants.iter().flat_map(for_want).collect();
     let named = wants.iter().filter_map(|want| want.engine);
-    let all = named.chain(could).chain(chosen).chain(site.parameters.keys().map(String::as_str));
+    let all =
+        named.chain(could).chain(chosen).chain(site.engine_parameters().iter().map(|entry| entry.engine.as_str()));
     all.map(str::to_owned).collect()
 }
 
@@ -155,7 +156,7 @@ pub fn choose(want: &CapabilityRequest<'_>, recorded: Option<&Choice>, facts: &F
         return examined(name, &format!("{path} uses engine '{name}'"), want.capability, facts);
     }
     let mut passed_over = Vec::new();
-    let preferred = facts.blueprint.engines.get(want.capability.name()).into_iter().flatten();
+    let preferred = facts.blueprint.preferred_engines(want.capability).into_iter().flatten();
     for name in preferred {
         let why = format!("the Blueprint prefers engine '{name}' for {}", want.capability);
         let chosen = examined(name, &why, want.capability, facts);
@@ -204,10 +205,9 @@ fn unusable(engine: &CompiledEngine, capability: Capability, facts: &Facts<'_>) 
             format!("the engine provides {}, not {capability}", provided.join(", ")),
         ));
     }
-    if spec.runs_with_own_rights && !facts.blueprint.accept_privileged_engines.iter().any(|name| name == engine.name())
-    {
+    if spec.runs_with_own_rights && !facts.blueprint.accepts_privileged(engine.name()) {
         let message = "the engine runs with rights of its own, which the Blueprint does not accept. Add the engine to \
-                       spec.acceptPrivilegedEngines of the Blueprint, or choose another";
+                       spec.engines.acceptPrivileged of the Blueprint, or choose another";
         return Some(Issue::new(Reason::Refused, message));
     }
     let missing = spec.requires.iter().find(|required| !facts.served.serves(required))?;

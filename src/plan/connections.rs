@@ -25,7 +25,7 @@ pub fn connections(
     let engines =
         engines.map(|(id, settings)| (format!("engine {}", id.engine), Scope::Component(id.clone()), settings));
     let profiles = spec.backbone.iter().flat_map(|backbone| &backbone.egress);
-    let profiles = profiles.filter_map(|name| Some((name, &blueprint.egress.get(name)?.env)));
+    let profiles = profiles.filter_map(|name| Some((name, &blueprint.egress_profile(name)?.env)));
     let profiles = profiles.map(|(name, settings)| (format!("egress profile {name}"), Scope::Team, settings));
     for (source, scope, more) in engines.chain(profiles) {
         for (key, value) in more {

@@ -12,7 +12,7 @@ use crate::engine::CompiledEngine;
 /// The values for this engine, over the Blueprint's; within objects field by field.
 #[must_use]
 pub fn over_the_sites(blueprint: &BlueprintSpec, engine: &str, own: BTreeMap<String, Value>) -> Value {
-    let site = blueprint.parameters.get(engine).cloned().unwrap_or_default();
+    let site = blueprint.parameters_of(engine).cloned().unwrap_or_default();
     let mut values = Value::Object(site.into_iter().collect());
     lay_over(&mut values, Value::Object(own.into_iter().collect::<Map<_, _>>()));
     values
@@ -43,10 +43,10 @@ pub fn refused(
         return None;
     }
     let (name, blueprint) = site;
-    let of_site = format!("spec.parameters.{} of Blueprint {name}", engine.name());
+    let of_site = format!("spec.engines.parameters[{}] of Blueprint {name}", engine.name());
     let from = match path {
         None => of_site,
-        Some(path) if blueprint.parameters.contains_key(engine.name()) => format!("{path}, over {of_site}"),
+        Some(path) if blueprint.parameters_of(engine.name()).is_some() => format!("{path}, over {of_site}"),
         Some(path) => path.to_owned(),
     };
     Some(Issue::new(Reason::Invalid, format!("{from}: {}", errors.join("; "))))
@@ -55,12 +55,13 @@ pub fn refused(
 /// Parameters of the Blueprint for engines that do not exist.
 #[must_use]
 pub fn unknown(name: &str, facts: &Facts<'_>) -> Vec<Problem> {
-    let missing = facts.blueprint.parameters.keys().filter(|engine| facts.catalogue.get(engine).is_none());
-    missing
+    let named = facts.blueprint.engine_parameters().iter().map(|entry| &entry.engine);
+    named
+        .filter(|engine| facts.catalogue.get(engine).is_none())
         .map(|engine| {
             let message = format!(
-                "Blueprint {name}: spec.parameters.{engine} is for an engine that does not exist. Fix the name, or \
-                 apply the Engine"
+                "Blueprint {name}: spec.engines.parameters has '{engine}', an engine that does not exist. Fix the \
+                 name, or apply the Engine"
             );
             Problem::advice(Scope::Team, Reason::EngineMissing, message)
         })
@@ -75,9 +76,9 @@ mod tests {
 
     #[test]
     fn the_teams_values_go_before_those_of_the_site_field_by_field() {
-        let blueprint: BlueprintSpec = serde_json::from_value(json!({"parameters": {
-            "mlflow": {"image": "site", "resources": {"cpu": "1", "memory": "1Gi"}, "hosts": ["a"]}
-        }}))
+        let blueprint: BlueprintSpec = serde_json::from_value(json!({"engines": {"parameters": [
+            {"engine": "mlflow", "values": {"image": "site", "resources": {"cpu": "1", "memory": "1Gi"}, "hosts": ["a"]}}
+        ]}}))
         .unwrap();
         let own: BTreeMap<String, Value> =
             serde_json::from_value(json!({"resources": {"memory": "2Gi"}, "hosts": ["b"], "workers": 2})).unwrap();

@@ -10,7 +10,7 @@ use crate::api::team::Resources;
 #[must_use]
 pub fn pod_rules(blueprint: &BlueprintSpec) -> PodRules {
     let mut rules = blueprint.pods.clone().unwrap_or_default();
-    for size in blueprint.sizes.values() {
+    for size in &blueprint.sizes {
         rules.devices.extend(size.devices().into_keys());
         let new: Vec<_> = size.tolerations.iter().filter(|one| !rules.tolerations.contains(one)).cloned().collect();
         rules.tolerations.extend(new);

@@ -48,9 +48,14 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
     let finding = match error {
         None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
-        Some(error) => {
-            Finding::new(READY, false, Reason::BlueprintInvalid, format!("the Blueprint cannot be read: {error}"))
-        }
+        Some(error) => Finding::new(
+            READY,
+            false,
+            Reason::BlueprintInvalid,
+            format!(
+                "the Blueprint cannot be read: {error}. Fix it; `strata migrate` rewrites a manifest of an earlier form"
+            ),
+        ),
     };
     let target = Target::of::<Blueprint>(metadata);
     tell(context, &target, &status, followers, None, [Some(finding), access(context)]).await

@@ -253,6 +253,58 @@ async fn namespaces() {
 }
 
 #[tokio::test]
+async fn what_the_site_wants_on_namespaces() {
+    let stage = stage().await;
+    let admin = stage.admin().await;
+    let wanted = json!({
+        "labels": {"mesh": "on"},
+        "layers": [{"layer": "Workspace", "labels": {"tier": "work"}, "annotations": {"backup.example.com/at": "night"}}],
+    });
+    let blueprint = json!({
+        "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "metadata": {"name": "meshed"},
+        "spec": {"namespaces": wanted},
+    });
+    admin.create(&blueprint).await.expect("created");
+    let spec = json!({"blueprint": "meshed", "projects": [{"name": "one"}]});
+    let team = Team::ready(stage, "meshes", spec).await;
+    let (workspace, backbone) = (team.space_path("one"), team.space_path("backbone"));
+    let label = |object: &Value, key: &str| object["metadata"]["labels"][key].clone();
+    let note = |object: &Value, key: &str| object["metadata"]["annotations"][key].clone();
+    let of_backbone = team.until_there(&backbone, |object| label(object, "mesh") == "on").await;
+    assert!(label(&of_backbone, "tier").is_null() && note(&of_backbone, "backup.example.com/at").is_null());
+    // Others write their own, and keep it; what the site wants is put back.
+    let foreign =
+        json!({"metadata": {"labels": {"istio.io/rev": "stable"}, "annotations": {"cost.example.com/id": "7"}}});
+    admin.merge(&workspace, &foreign).await.expect("labelled");
+    let is_there = |object: &Value| {
+        label(object, "mesh") == "on"
+            && label(object, "tier") == "work"
+            && note(object, "backup.example.com/at") == "night"
+    };
+    for change in [
+        json!({"labels": {"mesh": "off"}}),
+        json!({"labels": {"tier": null}}),
+        json!({"annotations": {"backup.example.com/at": null}}),
+    ] {
+        let changed = admin.merge(&workspace, &json!({"metadata": change})).await.expect("changed");
+        assert!(!is_there(&changed), "{changed}");
+        team.until_there(&workspace, is_there).await;
+    }
+    // What the Blueprint changes and no longer asks for follows; what others wrote stays.
+    let edit = json!({"spec": {"namespaces": {"labels": {"mesh": null}, "annotations": {"a.example.com/b": "c"},
+        "layers": [{"layer": "Workspace", "labels": {"tier": "more"}}]}}});
+    admin.merge(&path("Blueprint", "", "meshed"), &edit).await.expect("edited");
+    let renewed = team
+        .until_there(&workspace, |object| {
+            label(object, "tier") == "more" && label(object, "mesh").is_null() && note(object, "a.example.com/b") == "c"
+        })
+        .await;
+    assert!(note(&renewed, "backup.example.com/at").is_null(), "{renewed}");
+    assert_eq!((label(&renewed, "istio.io/rev"), note(&renewed, "cost.example.com/id")), (json!("stable"), json!("7")));
+    team.until_ready().await;
+}
+
+#[tokio::test]
 async fn a_namespace_whose_label_was_taken_or_changed() {
     let team = Team::ready(stage().await, "torn", everything()).await;
     let at = team.space_path("second");

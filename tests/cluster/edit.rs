@@ -138,7 +138,7 @@ async fn an_edit_of_a_blueprint_that_changes_no_object_is_reported() {
     }
     settled(stage).await;
     let mark = stage.plane.audit().mark();
-    let edit = json!({"spec": {"images": {"another": "registry.example.com/another:1"}, "sizes": {"tiny": {}}}});
+    let edit = json!({"spec": {"images": {"another": "registry.example.com/another:1"}, "sizes": [{"name": "tiny"}]}});
     let edited = admin.merge(&path("Blueprint", "", "edited"), &edit).await.expect("edited");
     let generation = edited["metadata"]["generation"].clone();
     for team in &teams {

@@ -310,7 +310,7 @@ async fn where_runs_say_nothing_the_blueprint_does() {
         "apiVersion": "strata-operator.dev/v1alpha1", "kind": "Blueprint", "metadata": {"name": "brief"},
         "spec": {
             "images": {"scipy": "quay.io/jupyter/scipy-notebook:1"},
-            "sizes": {"small": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}},
+            "sizes": [{"name": "small", "requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}],
             "runs": {"activeDeadlineSeconds": 777},
         },
     });

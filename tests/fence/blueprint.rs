@@ -29,7 +29,7 @@ fn strict() -> Value {
         "labels": {"required": ["cost-center"], "allowed": ["env"]},
         "registries": {"team": "registry.example.com/ai/${team}/", "mirrors": {"quay.io": "registry.example.com/quay"}},
         "images": {"scipy": "quay.io/jupyter/scipy-notebook:2026-07-20"},
-        "egress": {"packages": {"cidrs": ["203.0.113.10/32"], "ports": [3128]}},
+        "egress": [{"name": "packages", "to": [{"cidr": "203.0.113.10/32"}], "ports": [{"port": 3128}]}],
         "budget": {"maximum": {
             "requests": {"cpu": 4, "memory": "16Gi", "storage": "1Ti", "nvidia.com/gpu": 2},
             "limits": {"memory": "32Gi"},
@@ -194,7 +194,7 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
         "mild",
         &json!({
             "labels": {"allowed": ["colour", "taste"]}, "images": {"cobol": "registry.example.com/cobol:1"},
-            "egress": {"moon": {"cidrs": ["203.0.113.0/24"]}},
+            "egress": [{"name": "moon", "to": [{"cidr": "203.0.113.0/24"}]}],
         }),
     )
     .await;
@@ -207,7 +207,6 @@ async fn a_blueprint_that_became_stricter_locks_nobody_out() {
     admin.post(&format!("{API}/aiteams"), team("veteran", &spec)).await.passes();
     let mut stricter = strict();
     stricter["images"]["cobol"] = Value::Null;
-    stricter["egress"]["moon"] = Value::Null;
     stricter["labels"]["allowed"] = json!(["env"]);
     admin.patch(&format!("{API}/blueprints/mild"), json!({"spec": stricter})).await.passes();
     is_known(&admin, &json!({"blueprint": "mild", "labels": {"colour": "red"}})).await;

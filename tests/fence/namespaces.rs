@@ -28,6 +28,36 @@ async fn nobody_else_creates_a_name_of_a_team() {
 }
 
 #[tokio::test]
+async fn others_write_their_own_labels_and_annotations_and_nothing_else() {
+    let stage = stage().await;
+    stage.team("meshed").await;
+    let platform = stage.platform().await;
+    let one = &format!("{ALL}/meshed--shared");
+    let label = |key: &str, value: Value| json!({"metadata": {"labels": {key: value}}});
+    let note = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
+    for key in ["istio.io/rev", "linkerd.io/inject", "velero.io/backup", "cost"] {
+        for value in [json!("a"), json!("b"), Value::Null] {
+            platform.patch(one, label(key, value.clone())).await.passes();
+            platform.patch(one, note(key, value)).await.passes();
+        }
+    }
+    let says = "you may only set labels and annotations of your own";
+    stage.operator().await.patch(one, label("pod-security.kubernetes.io/enforce", "restricted".into())).await.passes();
+    for (key, value) in [("enforce", "privileged".into()), ("enforce", Value::Null), ("warn", "privileged".into())] {
+        let key = format!("pod-security.kubernetes.io/{key}");
+        platform.patch(one, label(&key, value)).await.refused_by(NAMESPACES, says);
+    }
+    let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "a", "uid": "1"}]);
+    for metadata in [json!({"finalizers": ["example.com/stay"]}), json!({"ownerReferences": owner})] {
+        platform.patch(one, json!({"metadata": metadata})).await.refused_by(NAMESPACES, says);
+    }
+    platform.patch(one, label("strata-operator.dev/layer", "Live".into())).await.refused_by(NAMESPACES, "");
+    // What is there already of both stands in nobody's way.
+    platform.patch(one, label("cost", "c".into())).await.passes();
+    platform.patch(&format!("{one}/status"), label("cost", "d".into())).await.refused_by(NAMESPACES, says);
+}
+
+#[tokio::test]
 async fn nobody_else_changes_or_deletes_one() {
     let stage = stage().await;
     stage.team("change").await;
@@ -37,7 +67,7 @@ async fn nobody_else_changes_or_deletes_one() {
     let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
     let stripped = json!({"metadata": {"labels": {"strata-operator.dev/team": null}}});
     platform.patch(one, label.clone()).await.refused_by(NAMESPACES, says);
-    platform.patch(one, stripped.clone()).await.refused_by(NAMESPACES, says);
+    platform.patch(one, stripped.clone()).await.refused_by(NAMESPACES, "written by the operator only");
     platform.patch(one, json!({"metadata": {"finalizers": ["example.com/stay"]}})).await.refused_by(NAMESPACES, says);
     platform.delete(one).await.refused_by(NAMESPACES, says);
     // Every subresource, whatever it would have kept of the change.
@@ -90,9 +120,10 @@ async fn nobody_else_writes_annotations_of_our_group() {
     let note =
         |key: &str, value: Value| json!({"metadata": {"annotations": {format!("strata-operator.dev/{key}"): value}}});
     let one = &format!("{ALL}/noted--shared");
-    platform.patch(one, note("user-prefix", "".into())).await.refused_by(NAMESPACES, "belongs to team noted");
+    let says = "annotations strata-operator.dev/* of namespace noted--shared";
+    platform.patch(one, note("user-prefix", "".into())).await.refused_by(NAMESPACES, says);
     stage.operator().await.patch(one, note("user-prefix", "oidc:".into())).await.passes();
-    platform.patch(one, note("user-prefix", Value::Null)).await.refused_by(NAMESPACES, "belongs to team noted");
+    platform.patch(one, note("user-prefix", Value::Null)).await.refused_by(NAMESPACES, says);
     // Nor before a team adopts it: what stood there would be believed afterwards.
     let says = "annotations strata-operator.dev/* of namespace notes";
     let mut early = bare("notes");
@@ -133,13 +164,13 @@ async fn a_team_namespace_goes_when_the_operator_deletes_it() {
 async fn breaking_the_glass_passes_and_is_written_down() {
     let stage = stage().await;
     stage.team("glass").await;
-    let label = json!({"metadata": {"labels": {"example.com/by-hand": "true"}}});
+    let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/warn": "baseline"}}});
     stage
         .platform()
         .await
         .patch(&format!("{ALL}/glass--shared"), label.clone())
         .await
-        .refused_by(NAMESPACES, "override");
+        .refused_by(NAMESPACES, "belongs to team glass");
     stage.keeper().await.patch(&format!("{ALL}/glass--shared"), label).await.passes();
     stage.keeper().await.post(&format!("{ALL}/glass--shared/configmaps"), config_map("strata-repair")).await.passes();
     wait::until("the audit log says so", 10, async || {

@@ -147,7 +147,7 @@ fn block() -> BoxedStrategy<CapabilityBlock> {
 }
 
 fn backbone() -> BoxedStrategy<Backbone> {
-    let egress = btree_set(select(vec!["packages".to_owned(), "everything".to_owned()]), 0..3);
+    let egress = btree_set(select(vec!["packages".to_owned(), "everything".to_owned(), "objects".to_owned()]), 0..3);
     let delivery = of(any::<bool>().prop_map(|manages_team| Delivery {
         repository: Some("https://git.example.com/a/b".to_owned()),
         manages_team,
@@ -221,10 +221,11 @@ pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
             ("labels", json!({"allowed": ["cost-center", "env"]})),
             (
                 "egress",
-                json!({
-                    "packages": {"cidrs": ["203.0.113.0/24"], "ports": [443], "env": {"HTTPS_PROXY": "http://203.0.113.1"}},
-                    "everything": {"cidrs": ["0.0.0.0/0", "::/0"]}
-                }),
+                json!([
+                    {"name": "packages", "to": [{"cidr": "203.0.113.0/24"}], "ports": [{"port": 443}], "env": {"HTTPS_PROXY": "http://203.0.113.1"}},
+                    {"name": "everything", "to": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]},
+                    {"name": "objects", "to": [{"namespace": "minio", "podLabels": {"app": "minio"}}]},
+                ]),
             ),
             (
                 "registries",

@@ -4,6 +4,8 @@
 #![allow(clippy::duplicated_attributes, reason = "columns of one type are not the same column")]
 
 mod access;
+mod engines;
+mod namespaces;
 mod network;
 mod pods;
 
@@ -16,11 +18,13 @@ use serde_json::Value;
 
 use super::status::Condition;
 use super::team::Resources;
-use super::vocabulary::Layer;
+use super::vocabulary::{Capability, Layer};
 use super::{rules, schema};
 
 pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
-pub use network::{EgressProfile, Gateway, Ingress, MetricsIngress};
+pub use engines::{EngineParameters, EnginePreference, EngineRules};
+pub use namespaces::{LayerMetadata, NamespaceRules};
+pub use network::{Dns, EgressPeer, EgressPort, EgressProfile, Gateway, Ingress, MetricsIngress, Protocol};
 pub use pods::{
     Limits, PodRules, PriorityClasses, Registries, Size, StorageClasses, TaintEffect, Toleration, TolerationOperator,
     TrustBundle,
@@ -71,6 +75,9 @@ pub struct BlueprintSpec {
     /// Labels that teams must and may set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelRules>,
+    /// Labels and annotations of the namespaces of teams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<NamespaceRules>,
     /// Where images come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registries: Option<Registries>,
@@ -78,10 +85,10 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::images")]
     pub images: BTreeMap<String, String>,
-    /// The catalogue of sizes, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("a size")))]
-    pub sizes: BTreeMap<String, Size>,
+    /// The catalogue of sizes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub sizes: Vec<Size>,
     /// Devices, tolerations and priorities of pods beside those of sizes; admission refuses all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodRules>,
@@ -97,28 +104,22 @@ pub struct BlueprintSpec {
     /// Certificates of the site, for pods to trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_bundle: Option<TrustBundle>,
-    /// Profiles that open the way out of a namespace, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32, "x-kubernetes-validations" = schema::name_keys("an egress profile")))]
-    pub egress: BTreeMap<String, EgressProfile>,
+    /// Where the name servers of the cluster are. `kube-system`, port 53, where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// Profiles that open ways out of the namespaces of teams that choose them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub egress: Vec<EgressProfile>,
     /// From where connections come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
     /// Annotations and pull Secrets of the ServiceAccounts of teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_accounts: Option<ServiceAccounts>,
-    /// Preferred engines by capability, the first that the cluster can run.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "engine_preferences")]
-    pub engines: BTreeMap<String, Vec<String>>,
-    /// Default parameters of engines by the engines' names: images, idle times.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "engine_parameters")]
-    pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Engines that run with rights of their own and are accepted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::names")]
-    pub accept_privileged_engines: Vec<String>,
+    /// Which engines provide the capabilities, and with which parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engines: Option<EngineRules>,
     /// Budgets of teams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRules>,
@@ -137,29 +138,43 @@ pub fn pod_security_version() -> String {
     "v1.36".to_owned()
 }
 
-fn engine_preferences(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object", "maxProperties": 12,
-        "additionalProperties": {
-            "type": "array", "maxItems": 8, "x-kubernetes-list-type": "set",
-            "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
-        },
-        "x-kubernetes-validations": [{
-            "rule": "self.all(c, c in ['Delivery', 'Secrets', 'Queue', 'Metrics', 'Experiments', 'Models', 'FeatureStore', 'Pipelines', 'Data', 'Training', 'Notebook', 'Serving'])",
-            "message": "a key is a capability: Delivery, Secrets, Queue, Metrics, Experiments, Models, FeatureStore, Pipelines, Data, Training, Notebook or Serving"
-        }]
-    })
-}
+impl BlueprintSpec {
+    /// The size of this name.
+    #[must_use]
+    pub fn size(&self, name: &str) -> Option<&Size> {
+        self.sizes.iter().find(|size| size.name == name)
+    }
 
-fn engine_parameters(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object", "maxProperties": 32,
-        "additionalProperties": schema::parameters(generator),
-        "x-kubernetes-validations": [{
-            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$'))",
-            "message": "a key is the name of an engine: mlflow"
-        }]
-    })
+    /// The egress profile of this name.
+    #[must_use]
+    pub fn egress_profile(&self, name: &str) -> Option<&EgressProfile> {
+        self.egress.iter().find(|profile| profile.name == name)
+    }
+
+    /// The engines that are preferred for the capability, if the Blueprint names any.
+    #[must_use]
+    pub fn preferred_engines(&self, capability: Capability) -> Option<&[String]> {
+        let mut preferences = self.engines.iter().flat_map(|engines| &engines.prefer);
+        preferences.find(|entry| entry.capability == capability).map(|entry| entry.engines.as_slice())
+    }
+
+    /// The parameters of engines, with the names of the engines.
+    #[must_use]
+    pub fn engine_parameters(&self) -> &[EngineParameters] {
+        self.engines.as_ref().map(|engines| engines.parameters.as_slice()).unwrap_or_default()
+    }
+
+    /// The parameters of this engine, if the Blueprint has any.
+    #[must_use]
+    pub fn parameters_of(&self, engine: &str) -> Option<&BTreeMap<String, Value>> {
+        self.engine_parameters().iter().find(|entry| entry.engine == engine).map(|entry| &entry.values)
+    }
+
+    /// Whether the engine may run with rights of its own.
+    #[must_use]
+    pub fn accepts_privileged(&self, engine: &str) -> bool {
+        self.engines.iter().flat_map(|engines| &engines.accept_privileged).any(|name| name == engine)
+    }
 }
 
 /// How an organisation does machine learning.
@@ -253,4 +268,33 @@ pub struct BlueprintStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub teams: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_the_earlier_form_cannot_be_read() {
+        for earlier in ["{sizes: {small: {}}}", "{egress: {web: {cidrs: [203.0.113.0/24]}}}"] {
+            assert!(serde_saphyr::from_str::<BlueprintSpec>(earlier).is_err(), "{earlier}");
+        }
+    }
+
+    #[test]
+    fn entries_of_lists_are_found_by_their_keys() {
+        let site: BlueprintSpec = serde_saphyr::from_str(
+            "{sizes: [{name: a}, {name: b, runtimeClassName: c}], egress: [{name: web, env: {A: b}}],
+              engines: {prefer: [{capability: Data, engines: [x, y]}], acceptPrivileged: [x],
+                        parameters: [{engine: x, values: {n: 1}}]}}",
+        )
+        .unwrap();
+        assert_eq!(site.size("b").unwrap().runtime_class_name.as_deref(), Some("c"));
+        assert!(site.size("c").is_none() && site.egress_profile("web").is_some());
+        assert_eq!(site.preferred_engines(Capability::Data).unwrap(), ["x", "y"]);
+        assert_eq!(site.preferred_engines(Capability::Queue), None);
+        assert_eq!(site.parameters_of("x").unwrap()["n"], 1);
+        assert!(site.parameters_of("y").is_none() && site.accepts_privileged("x") && !site.accepts_privileged("y"));
+        assert!(!BlueprintSpec::default().accepts_privileged("x"));
+    }
 }

@@ -32,6 +32,9 @@ pub struct Registries {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::size()))]
 pub struct Size {
+    /// The size's name.
+    #[schemars(schema_with = "schema::size_name")]
+    pub name: String,
     /// The requests of the pod, devices among them: `{cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}`.
     #[serde(default, deserialize_with = "of_any_form", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "amounts::of_pod")]

@@ -11,7 +11,7 @@ use kube::CustomResourceExt;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::blueprint::{Archetype, Reclaim, TaintEffect, TolerationOperator};
+use super::blueprint::{Archetype, Protocol, Reclaim, TaintEffect, TolerationOperator};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
@@ -111,6 +111,7 @@ fn enums() -> Vec<Meaning> {
         meaning::<Outcome>(),
         meaning::<PodSecurity>(),
         meaning::<Priority>(),
+        meaning::<Protocol>(),
         meaning::<Reclaim>(),
         meaning::<Role>(),
         meaning::<RunState>(),

@@ -130,6 +130,39 @@ impl Draft {
         self.accept(value, |text, pointer| text.put(pointer, key, text.new_entry(content), content), pointer)
     }
 
+    /// Turns the mapping at the pointer into a list, in the order of the text: each key stands
+    /// under `name` in its item, and each value is the item, or stands in it under `inner`.
+    pub fn list(&mut self, pointer: &str, name: &str, inner: Option<&str>) -> Edited {
+        let mut value = self.value.clone();
+        let place = value.pointer_mut(&self.whole(pointer)).ok_or(Unclear)?;
+        let keys = Text::of(&self.text).and_then(|text| text.keys(&self.whole(pointer))).ok_or(Unclear)?;
+        let map = place.as_object_mut().ok_or(Unclear)?;
+        let mut items = Vec::new();
+        for key in keys {
+            let content = map.remove(&key).ok_or(Unclear)?;
+            let mut item = match (inner, content) {
+                (Some(inner), content) => Map::from_iter([(inner.to_owned(), content)]),
+                (None, Value::Object(fields)) if !fields.contains_key(name) => fields,
+                (None, Value::Null) => Map::new(),
+                (None, _) => return Err(Unclear),
+            };
+            item.insert(name.to_owned(), Value::from(key));
+            items.push(Value::Object(item));
+        }
+        *place = Value::Array(items);
+        self.accept(value, |text, pointer| text.list(pointer, name, inner), pointer)
+    }
+
+    /// Puts each scalar of the list at the pointer into a mapping under `key`.
+    pub fn items_in(&mut self, pointer: &str, key: &str) -> Edited {
+        let mut value = self.value.clone();
+        let items = value.pointer_mut(&self.whole(pointer)).and_then(Value::as_array_mut).ok_or(Unclear)?;
+        for item in items {
+            *item = Value::Object(Map::from_iter([(key.to_owned(), item.take())]));
+        }
+        self.accept(value, |text, pointer| text.items_in(pointer, key), pointer)
+    }
+
     /// Moves the entry at the pointer into the mapping at `to`, with its comments.
     pub fn carry(&mut self, pointer: &str, to: &str, key: &str) -> Edited {
         let mut value = self.value.clone();

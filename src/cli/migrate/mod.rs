@@ -6,6 +6,7 @@
 mod blueprint;
 pub mod draft;
 mod files;
+mod lists;
 mod model_service;
 mod team;
 mod text;

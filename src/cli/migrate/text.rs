@@ -10,8 +10,8 @@ use super::tree::{Content, Node, Tree, steps};
 
 /// A text with its parts.
 pub struct Text {
-    text: String,
-    tree: Tree,
+    pub(super) text: String,
+    pub(super) tree: Tree,
 }
 
 /// An entry that was removed from a mapping, to be added to another one.
@@ -75,8 +75,12 @@ impl Text {
     pub fn wrap(&self, pointer: &str, key: &str) -> Option<String> {
         let place = self.place(pointer)?;
         let (from, to) = (place.key().start, place.value().end);
-        let inner = &self.text[from..to];
-        (!place.value().is_block()).then(|| self.with(from..to, &format!("{}: {{{inner}}}", self.key(key))))
+        if !place.value().is_block() {
+            return Some(self.with(from..to, &format!("{}: {{{}}}", self.key(key), &self.text[from..to])));
+        }
+        let indent = " ".repeat(from - self.line_start(from));
+        let deeper = self.deeper(from, to)?;
+        Some(self.with(from..to, &format!("{}:\n{indent}  {deeper}", self.key(key))))
     }
 
     /// Removes the entry at the pointer; comments in it stay.
@@ -242,7 +246,7 @@ impl Text {
         format!("{}{text}{}", &self.text[..range.start], &self.text[range.end..])
     }
 
-    fn line_start(&self, at: usize) -> usize {
+    pub(super) fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |end| end + 1)
     }
 
@@ -265,12 +269,12 @@ impl Text {
         entries.first().is_some_and(|(key, _)| self.text[key.start..].starts_with('"'))
     }
 
-    fn key(&self, key: &str) -> String {
+    pub(super) fn key(&self, key: &str) -> String {
         self.inline(&Value::from(key))
     }
 
     /// A value on one line.
-    fn inline(&self, value: &Value) -> String {
+    pub(super) fn inline(&self, value: &Value) -> String {
         if self.is_json() {
             return value.to_string();
         }

@@ -10,6 +10,8 @@
 //!  "prefixes": {"user": "oidc:", "group": "oidc:"},
 //!  "rights": {"<role>": {"<layer>": ["<level>", "Guardrails", "Pipelines"]}},
 //!  "site": {"podSecurityVersion": "v1.36", "registries": [], "egress": [{"name": "x", "blocks": [], "ports": []}],
+//!           "ways": [{"name": "x", "to": [{"namespace": "x"}], "ports": [{"port": 1, "protocol": "UDP"}]}],
+//!           "dns": {"namespace": "x", "ports": [53]}, "namespaces": {"labels": {}, "annotations": {}, "layers": []},
 //!           "metricsNamespace": "x", "gatewayNamespace": "x", "storageClasses": {"home": "x", "shared": "x"}},
 //!  "kinds": [{"group": "example.com", "version": "v1", "kind": "Widget"}],
 //!  "removed": [{"namespace": "...", "layer": "Live", "project": "x", "podSecurity": "Restricted"}]}

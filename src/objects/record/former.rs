@@ -29,7 +29,7 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
     let prefix = |key: &str| identity[key].as_str().unwrap_or_default().to_owned();
     // Whoever wrote it left out what was empty.
     let prefixes = Prefixes { user: prefix("userPrefix"), group: prefix("groupPrefix") };
-    let site = serde_json::from_value::<BlueprintSpec>(with_devices(value["site"].clone()));
+    let site = serde_json::from_value::<BlueprintSpec>(present(value["site"].clone()));
     let of = |site: &BlueprintSpec| {
         let backbone = Some(Backbone { egress: team.egress.clone(), ..Backbone::default() });
         let spec = AITeamSpec { backbone, ..AITeamSpec::default() };
@@ -44,17 +44,46 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
     })
 }
 
-/// The Blueprint with devices where they are now: among the requests of a size or a budget.
-fn with_devices(mut site: Value) -> Value {
-    let budgets = ["default", "maximum"].map(|name| format!("/budget/{name}"));
-    let sizes = site["sizes"].as_object().into_iter().flatten().map(|(name, _)| format!("/sizes/{name}"));
-    for place in sizes.chain(budgets).collect::<Vec<_>>() {
-        let Some(list) = site.pointer_mut(&place).and_then(Value::as_object_mut) else { continue };
-        let Some(Value::Object(devices)) = list.remove("devices") else { continue };
-        let requests = list.entry("requests").or_insert_with(|| json!({}));
-        requests.as_object_mut().into_iter().for_each(|requests| requests.extend(devices.clone()));
+/// The Blueprint in the present form, as far as the record needs it.
+fn present(mut site: Value) -> Value {
+    for place in ["default", "maximum"].map(|name| format!("/budget/{name}")) {
+        site.pointer_mut(&place).into_iter().for_each(move_devices);
+    }
+    let sizes = entries(&site["sizes"]).map(|mut size| {
+        move_devices(&mut size);
+        size
+    });
+    let of = |list: &Value, key: &str| format::list(list).map(|item| json!({key: item})).collect::<Vec<_>>();
+    let egress = entries(&site["egress"]).map(
+        |profile| json!({"name": profile["name"], "to": of(&profile["cidrs"], "cidr"), "ports": of(&profile["ports"], "port")}),
+    );
+    let (sizes, egress): (Vec<_>, Vec<_>) = (sizes.collect(), egress.collect());
+    for (key, list) in [("sizes", sizes), ("egress", egress)] {
+        if !site[key].is_null() {
+            site[key] = json!(list);
+        }
+    }
+    for key in ["engines", "parameters"] {
+        site.as_object_mut().and_then(|site| site.remove(key));
     }
     site
+}
+
+/// The entries of a map, each with its key as its name.
+fn entries(map: &Value) -> impl Iterator<Item = Value> + '_ {
+    map.as_object().into_iter().flatten().map(|(name, entry)| {
+        let mut entry = if entry.is_object() { entry.clone() } else { json!({}) };
+        entry["name"] = json!(name);
+        entry
+    })
+}
+
+/// Moves devices to where they are now: among the requests of a size or a budget.
+fn move_devices(place: &mut Value) {
+    let Some(list) = place.as_object_mut() else { return };
+    let Some(Value::Object(devices)) = list.remove("devices") else { return };
+    let requests = list.entry("requests").or_insert_with(|| json!({}));
+    requests.as_object_mut().into_iter().for_each(|requests| requests.extend(devices.clone()));
 }
 
 /// The team's name, which is how its namespaces begin.

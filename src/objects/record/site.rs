@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use super::format::{readable, texts};
 use crate::api::blueprint::{
-    EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, PodRules, Registries, StorageClasses, Toleration,
-    TolerationOperator, pod_security_version,
+    Dns, EgressPeer, EgressPort, EgressProfile, Gateway, Ingress, LabelRules, MetricsIngress, NamespaceRules, PodRules,
+    Protocol, Registries, StorageClasses, Toleration, TolerationOperator, pod_security_version,
 };
 use crate::api::team::{self, Backbone, Resources};
 use crate::api::{AITeamSpec, BlueprintSpec};
-use crate::plan::check::allowed_registries;
+use crate::plan::check::{allowed_registries, wrong_peer};
 use crate::plan::cidr;
 use crate::plan::pod_rules::pod_rules;
 
@@ -72,7 +72,8 @@ impl TeamValues {
     /// A spec that says this and nothing else. Of the ways out those that are known.
     #[must_use]
     pub fn spec(&self, site: &Site) -> AITeamSpec {
-        let known = |name: &&String| site.egress.iter().any(|way| way.name == **name);
+        let mut names = site.egress.iter().map(|way| &way.name).chain(site.ways.iter().map(|way| &way.name));
+        let known = |name: &&String| names.any(|way| way == *name);
         let customer = |customer: &Customer| team::Customer {
             name: customer.name.clone(),
             namespaces: customer.namespaces.clone(),
@@ -104,6 +105,33 @@ pub struct WayOut {
     pub ports: Vec<i32>,
 }
 
+impl WayOut {
+    /// The way that the profile opens, if it leads to addresses by single TCP ports alone.
+    fn of(profile: &EgressProfile) -> Option<Self> {
+        let block = |peer: &EgressPeer| peer.cidr.clone().filter(|_| peer.namespace.is_none());
+        let port = |port: &EgressPort| {
+            (port.protocol == Protocol::Tcp && port.end_port.is_none_or(|end| end == port.port)).then_some(port.port)
+        };
+        Some(Self {
+            name: profile.name.clone(),
+            blocks: profile.to.iter().map(block).collect::<Option<_>>()?,
+            ports: profile.ports.iter().map(port).collect::<Option<_>>()?,
+        })
+    }
+
+    fn profile(&self) -> EgressProfile {
+        let blocks = self.blocks.iter().filter(|block| cidr::parse(block).is_ok());
+        let peer = |block: &String| EgressPeer { cidr: Some(block.clone()), ..EgressPeer::default() };
+        let port = |port: &i32| EgressPort { port: *port, ..EgressPort::default() };
+        EgressProfile {
+            name: self.name.clone(),
+            to: blocks.map(peer).collect(),
+            ports: self.ports.iter().map(port).collect(),
+            ..EgressProfile::default()
+        }
+    }
+}
+
 /// The part of a Blueprint that guardrails need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,8 +140,17 @@ pub struct Site {
     pub pod_security_version: String,
     /// From where images may come, each ending in a slash.
     pub registries: Vec<String>,
-    /// The ways out that the team uses.
+    /// The ways out that the team uses, of those that lead to addresses by single TCP ports alone.
     pub egress: Vec<WayOut>,
+    /// The other ways out that the team uses. Programs that know `egress` alone leave them closed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<EgressProfile>,
+    /// Where names are resolved, if the Blueprint says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// Labels and annotations of the namespaces.
+    #[serde(skip_serializing_if = "NamespaceRules::is_empty")]
+    pub namespaces: NamespaceRules,
     /// Where metrics are collected from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_namespace: Option<String>,
@@ -130,17 +167,20 @@ impl Site {
     /// The needed part of this Blueprint for this team.
     #[must_use]
     pub fn of(name: &str, spec: &AITeamSpec, site: &BlueprintSpec) -> Self {
-        let way = |name: &String| {
-            let profile = site.egress.get(name)?;
-            Some(WayOut { name: name.clone(), blocks: profile.cidrs.clone(), ports: profile.ports.clone() })
-        };
+        let names = spec.backbone.iter().flat_map(|backbone| &backbone.egress);
+        let used: Vec<&EgressProfile> = names.filter_map(|name| site.egress_profile(name)).collect();
+        let other = |profile: &&&EgressProfile| WayOut::of(profile).is_none();
+        let closed = |profile: &&EgressProfile| EgressProfile { env: BTreeMap::new(), ..(*profile).clone() };
         let ingress = site.ingress.clone().unwrap_or_default();
         let classes = site.storage_classes.clone().unwrap_or_default();
         let classes = [("home", classes.home), ("shared", classes.shared)].into_iter();
         Self {
             pod_security_version: site.pod_security_version.clone(),
             registries: allowed_registries(name, site),
-            egress: spec.backbone.iter().flat_map(|backbone| &backbone.egress).filter_map(way).collect(),
+            egress: used.iter().filter_map(|profile| WayOut::of(profile)).collect(),
+            ways: used.iter().filter(other).map(closed).collect(),
+            dns: site.dns.clone(),
+            namespaces: site.namespaces.clone().unwrap_or_default(),
             metrics_namespace: ingress.metrics.map(|metrics| metrics.namespace),
             gateway_namespace: ingress.gateway.map(|gateway| gateway.namespace),
             storage_classes: classes.filter_map(|(purpose, class)| Some((purpose.to_owned(), class?))).collect(),
@@ -160,6 +200,9 @@ impl Site {
             pod_security_version: text("podSecurityVersion").unwrap_or_else(pod_security_version),
             registries,
             egress: readable(&value["egress"]),
+            ways: readable(&value["ways"]),
+            dns: serde_json::from_value(value["dns"].clone()).ok(),
+            namespaces: namespaces(&value["namespaces"]),
             metrics_namespace: text("metricsNamespace"),
             gateway_namespace: text("gatewayNamespace"),
             storage_classes: texts(&value["storageClasses"]),
@@ -171,12 +214,6 @@ impl Site {
     /// team with these labels.
     #[must_use]
     pub fn blueprint(&self, labels: &BTreeMap<String, String>) -> BlueprintSpec {
-        let profile = |way: &WayOut| {
-            let blocks = way.blocks.iter().filter(|block| cidr::parse(block).is_ok()).cloned();
-            let profile =
-                EgressProfile { cidrs: blocks.collect(), ports: way.ports.clone(), ..EgressProfile::default() };
-            (way.name.clone(), profile)
-        };
         let mirrors = self.registries.iter().map(|prefix| (prefix.clone(), prefix.clone())).collect();
         let class = |purpose: &str| self.storage_classes.get(purpose).cloned();
         BlueprintSpec {
@@ -185,13 +222,30 @@ impl Site {
             registries: Some(Registries { mirrors, ..Registries::default() }),
             pods: Some(self.pods.clone()),
             storage_classes: Some(StorageClasses { home: class("home"), shared: class("shared") }),
-            egress: self.egress.iter().map(profile).collect(),
+            egress: self.egress.iter().map(WayOut::profile).chain(self.ways.iter().map(possible)).collect(),
+            dns: self.dns.clone(),
+            namespaces: Some(self.namespaces.clone()),
             ingress: Some(Ingress {
                 metrics: self.metrics_namespace.clone().map(|namespace| MetricsIngress { namespace }),
                 gateway: self.gateway_namespace.clone().map(|namespace| Gateway { namespace, name: None, host: None }),
             }),
             ..BlueprintSpec::default()
         }
+    }
+}
+
+/// The profile without the ways that cannot be.
+fn possible(profile: &EgressProfile) -> EgressProfile {
+    let to = profile.to.iter().filter(|peer| wrong_peer(peer).is_none()).cloned().collect();
+    EgressProfile { to, ..profile.clone() }
+}
+
+/// Labels and annotations of namespaces, as far as they can be read.
+fn namespaces(value: &Value) -> NamespaceRules {
+    NamespaceRules {
+        labels: texts(&value["labels"]),
+        annotations: texts(&value["annotations"]),
+        layers: readable(&value["layers"]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Records read back: of this program, of older and newer ones, and of the former format.
 
 use super::*;
+use crate::api::blueprint::EgressProfile;
 use crate::api::engine::PodSecurity;
 use crate::api::vocabulary::{Capability, Role};
 use crate::plan::Choice;
@@ -12,8 +13,8 @@ const SPEC: &str = "{blueprint: site, labels: {cost-center: '4711'}, contact: an
 const SITE: &str = "{archetype: Division, podSecurityVersion: v1.35,
     rights: [{role: DataScientist, layer: Live, level: Use, pipelines: true}],
     registries: {team: 'r.example.com/${team}/', mirrors: {quay.io: 'r.example.com/quay'}}, images: {scipy: x/y:1},
-    egress: {objects: {cidrs: [10.0.0.0/8], ports: [9000], env: {A: b}}, web: {cidrs: [0.0.0.0/0]}},
-    ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: {small: {}, gpu: {requests: {nvidia.com/gpu: 1}}},
+    egress: [{name: objects, to: [{cidr: 10.0.0.0/8}], ports: [{port: 9000}], env: {A: b}}, {name: web, to: [{cidr: 0.0.0.0/0}]}],
+    ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: [{name: small}, {name: gpu, requests: {nvidia.com/gpu: 1}}],
     budget: {maximum: {requests: {cpu: 64, nvidia.com/mig: 4}}}}";
 
 fn identity() -> Identity {
@@ -83,7 +84,7 @@ fn the_guardrails_of_a_team_are_planned_from_its_record() {
     assert_eq!(team.spec.customers[0].namespaces, ["checkout-prod"]);
     assert_eq!(team.spec.labels["cost-center"], "4711");
     assert_eq!(crate::plan::check::allowed_registries("abc", &site), ["r.example.com/abc/", "r.example.com/quay/"]);
-    assert_eq!(site.egress.keys().collect::<Vec<_>>(), ["objects"]);
+    assert_eq!(site.egress.iter().map(|profile| &profile.name).collect::<Vec<_>>(), ["objects"]);
     assert_eq!(site.pod_security_version, "v1.35");
     assert_eq!(site.ingress.unwrap().gateway.unwrap().namespace, "gateways");
     assert_eq!(crate::plan::check::check(&team, &record().guarded("abc").unwrap().1).map_err(|e| e.message), Ok(()));
@@ -100,6 +101,37 @@ fn any_taint_is_tolerated_while_pod_rules_are_unknown() {
     assert_eq!(pods(&written(&record())).tolerations, []);
 }
 
+/// A program that knows `egress` alone reads a list without ports as all ports.
+#[test]
+fn ways_that_an_earlier_program_does_not_know_stay_closed_there() {
+    let (mut spec, mut site) = parsed();
+    spec.backbone = serde_saphyr::from_str("{egress: [objects, names, stores]}").unwrap();
+    site.egress.extend(
+        serde_saphyr::from_str::<Vec<EgressProfile>>(
+            "[{name: names, to: [{cidr: 10.1.0.0/16}], ports: [{port: 53, protocol: UDP}]},
+              {name: stores, to: [{namespace: minio, podLabels: {app: minio}}], env: {A: b}}]",
+        )
+        .unwrap(),
+    );
+    site.dns = serde_saphyr::from_str("{namespace: openshift-dns, ports: [5353]}").unwrap();
+    site.namespaces =
+        serde_saphyr::from_str("{labels: {mesh: 'on'}, layers: [{layer: Live, annotations: {a: b}}]}").unwrap();
+    let record = Record { uid: "u".to_owned(), ..Record::of("abc", &spec, &site) };
+    let text = written(&record);
+    let names = |list: &Value| list.as_array().unwrap().iter().map(|way| way["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&text["site"]["egress"]), ["objects"]);
+    assert_eq!(names(&text["site"]["ways"]), ["names", "stores"]);
+    let read = Record::read(&data(&text)).unwrap();
+    assert_eq!(read.site, record.site);
+    let (team, guarded) = read.guarded("abc").unwrap();
+    assert_eq!(team.spec.backbone.unwrap().egress, ["objects", "names", "stores"]);
+    assert_eq!((&guarded.dns, &guarded.namespaces), (&site.dns, &site.namespaces));
+    assert_eq!(guarded.egress.len(), 3);
+    assert_eq!(guarded.egress_profile("names").unwrap().to, site.egress_profile("names").unwrap().to);
+    // Settings are no guardrail.
+    assert!(guarded.egress_profile("stores").unwrap().env.is_empty());
+}
+
 #[test]
 fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
     let (spec, site) = parsed();
@@ -107,14 +139,14 @@ fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
     let before = text(&site);
     let mut other = site.clone();
     other.images.insert("more".to_owned(), "x/more:1".to_owned());
-    other.sizes.remove("small");
-    other.egress.remove("web");
-    other.parameters.insert("mlflow".to_owned(), [("image".to_owned(), json!("x"))].into());
+    other.sizes.retain(|size| size.name != "small");
+    other.egress.retain(|profile| profile.name != "web");
+    other.engines = serde_saphyr::from_str("{parameters: [{engine: mlflow, values: {image: x}}]}").unwrap();
     assert_eq!(text(&other), before);
     for change in [
         |site: &mut BlueprintSpec| site.pod_security_version = "v1.36".to_owned(),
         |site: &mut BlueprintSpec| site.rights.clear(),
-        |site: &mut BlueprintSpec| drop(site.egress.remove("objects")),
+        |site: &mut BlueprintSpec| site.egress.retain(|profile| profile.name != "objects"),
         |site: &mut BlueprintSpec| site.registries = None,
         |site: &mut BlueprintSpec| {
             site.pods = Some(serde_saphyr::from_str("{devices: [example.com/fpga]}").unwrap());
@@ -193,7 +225,10 @@ fn the_former_record_is_read() {
     spec.members.clear();
     let mut site = json!(site);
     site["identity"] = json!({"userPrefix": "oidc:"});
-    site["sizes"]["gpu"] = json!({"devices": {"nvidia.com/gpu": 1}});
+    site["sizes"] = json!({"small": {}, "gpu": {"devices": {"nvidia.com/gpu": 1}}});
+    site["egress"] = json!({"objects": {"cidrs": ["10.0.0.0/8"], "ports": [9000]}});
+    site["engines"] = json!({"Models": ["mlflow"]});
+    site["parameters"] = json!({"mlflow": {"image": "x"}});
     site["budget"] = json!({"maximum": {"requests": {"cpu": "64"}, "devices": {"nvidia.com/mig": 4}}});
     let former = json!({
         "uid": "u", "withdrawn": true, "spec": spec, "site": site, "blueprint": {"name": "site", "generation": 4},

@@ -155,7 +155,7 @@ fn fill_scratch_and_limits(budget: &mut Amounts, named: &Amounts, default: &Amou
 fn known_devices(blueprint: &BlueprintSpec) -> Vec<String> {
     let rules = blueprint.budget.iter();
     let budgets = rules.flat_map(|rules| rules.default.iter().chain(&rules.maximum)).flat_map(Resources::devices);
-    let sizes = blueprint.sizes.values().flat_map(|size| size.devices().into_keys());
+    let sizes = blueprint.sizes.iter().flat_map(|size| size.devices().into_keys());
     let pods = blueprint.pods.iter().flat_map(|pods| &pods.devices).filter(|name| name.contains('/'));
     let known = KNOWN_DEVICES.iter().map(|name| device(name));
     budgets.chain(pods).map(|name| device(name)).chain(sizes.map(|name| device(&name))).chain(known).collect()

@@ -75,7 +75,10 @@ const NEEDS: &str = "requires: [{group: example.com, kind: Thing, versions: [v2,
 
 #[test]
 fn the_first_preference_whose_kinds_are_served_is_chosen() {
-    let mut site = site("{engines: {Experiments: [big, small]}}", &[("big", NEEDS), ("small", "{}")]);
+    let mut site = site(
+        "{engines: {prefer: [{capability: Experiments, engines: [big, small]}]}}",
+        &[("big", NEEDS), ("small", "{}")],
+    );
     assert_eq!(only(&site.plan("{experiments: {}}")).id.engine, "small");
     site.served.insert("example.com", "Thing", "v1");
     assert_eq!(only(&site.plan("{experiments: {}}")).id.engine, "big");
@@ -83,8 +86,11 @@ fn the_first_preference_whose_kinds_are_served_is_chosen() {
 
 #[test]
 fn a_choice_sticks() {
-    let mut site =
-        site("{engines: {Experiments: [big, small]}}", &[("big", NEEDS), ("small", "{}")]).records("small", "2");
+    let mut site = site(
+        "{engines: {prefer: [{capability: Experiments, engines: [big, small]}]}}",
+        &[("big", NEEDS), ("small", "{}")],
+    )
+    .records("small", "2");
     site.served.insert("example.com", "Thing", "v1");
     let plan = site.plan("{experiments: {}}");
     assert_eq!(only(&plan).id.engine, "small");
@@ -190,15 +196,18 @@ fn values_are_checked_and_must_not_contradict() {
 #[test]
 fn the_site_sets_parameters_under_those_of_the_team() {
     let image = |plan: &Plan| only(plan).inputs.parameters["image"].as_str().unwrap().to_owned();
-    let own = site("{parameters: {mlflow: {image: 'r.example.com/mlflow:1', workers: 2}}}", &[]);
+    let own =
+        site("{engines: {parameters: [{engine: mlflow, values: {image: 'r.example.com/mlflow:1', workers: 2}}]}}", &[]);
     assert_eq!(image(&own.plan("{experiments: {}}")), "r.example.com/mlflow:1");
     let plan = own.plan("{experiments: {parameters: {image: 'r.example.com/ours:1'}}}");
     assert_eq!((image(&plan).as_str(), &only(&plan).inputs.parameters["workers"]), ("r.example.com/ours:1", &json!(2)));
 
-    let plan = site("{parameters: {mlflow: {workers: 0}, mlfow: {}}}", &[]).plan("{experiments: {}}");
+    let plan = site("{engines: {parameters: [{engine: mlflow, values: {workers: 0}}, {engine: mlfow}]}}", &[])
+        .plan("{experiments: {}}");
     let (reason, message) = held(&plan);
     assert_eq!(reason, Reason::Invalid);
-    let begins = "spec.shared.experiments, over spec.parameters.mlflow of Blueprint default: parameters.workers: ";
+    let begins =
+        "spec.shared.experiments, over spec.engines.parameters[mlflow] of Blueprint default: parameters.workers: ";
     assert!(message.starts_with(begins), "{message}");
     let unknown = plan.problems.iter().find(|problem| problem.issue.reason == Reason::EngineMissing).unwrap();
     assert!(
@@ -206,7 +215,7 @@ fn the_site_sets_parameters_under_those_of_the_team() {
             && unknown
                 .issue
                 .message
-                .starts_with("Blueprint default: spec.parameters.mlfow is for an engine that does not exist")
+                .starts_with("Blueprint default: spec.engines.parameters has 'mlfow', an engine that does not exist")
     );
 }
 
@@ -214,7 +223,7 @@ fn the_site_sets_parameters_under_those_of_the_team() {
 fn an_engine_with_rights_of_its_own_needs_the_blueprints_word() {
     let engines = [("own", "{runsWithOwnRights: true}")];
     assert_eq!(held(&site("{}", &engines).plan("{experiments: {engine: own}}")).0, Reason::Refused);
-    let accepting = site("{acceptPrivilegedEngines: [own]}", &engines);
+    let accepting = site("{engines: {acceptPrivileged: [own]}}", &engines);
     assert!(only(&accepting.plan("{experiments: {engine: own}}")).hold.is_none());
 }
 
@@ -281,7 +290,7 @@ fn devices_leave_quotas_only_with_a_ready_queue() {
     let (silent, dealing) = (queue(""), queue(", queues: {devices: true}"));
     let not = queue(", queues: {devices: false}");
     let site = site(
-        "{engines: {Queue: [dealing]}}",
+        "{engines: {prefer: [{capability: Queue, engines: [dealing]}]}}",
         &[("dealing", dealing.as_str()), ("silent", silent.as_str()), ("not", not.as_str())],
     );
     let device = "requests.nvidia.com/gpu";

@@ -118,7 +118,7 @@ mod tests {
             ),
             (
                 "{image: python, size: huge}",
-                "spec.size is 'huge', which is no size of Blueprint default. Available: gpu, large, other, small",
+                "spec.size is 'huge', which is no size of Blueprint default. Available: small, large, gpu, other",
             ),
             ("{image: python, datasets: [cards, mine]}", ""),
             (

@@ -90,7 +90,7 @@ fn chosen(plan: &WorkPlan, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Chos
 
 /// The Blueprint without the engines that lack the runtime, if a preferred engine has it.
 fn with_runtime(capability: Capability, runtime: Option<&str>, facts: &WorkFacts<'_>) -> Option<BlueprintSpec> {
-    let preferred = facts.plan.site.engines.get(capability.name())?;
+    let preferred = facts.plan.site.preferred_engines(capability)?;
     let has = |name: &&String| {
         let compiled = facts.catalogue.get(name).and_then(|entry| entry.compiled.as_ref().ok());
         runtime.is_some_and(|runtime| compiled.is_some_and(|engine| has_runtime(engine, runtime)))
@@ -100,7 +100,11 @@ fn with_runtime(capability: Capability, runtime: Option<&str>, facts: &WorkFacts
         return None;
     }
     let mut site = (*facts.plan.site).clone();
-    site.engines.insert(capability.name().to_owned(), having);
+    for entry in site.engines.iter_mut().flat_map(|engines| &mut engines.prefer) {
+        if entry.capability == capability {
+            entry.engines.clone_from(&having);
+        }
+    }
     Some(site)
 }
 
@@ -138,7 +142,7 @@ pub fn candidates(plan: &Plan, capability: Capability) -> Vec<&str> {
     if let Some(instance) = plan.instances.iter().find(|instance| instance.capabilities.contains(&capability)) {
         return vec![&instance.id.engine];
     }
-    let preferred = plan.site.engines.get(capability.name()).into_iter().flatten().map(String::as_str);
+    let preferred = plan.site.preferred_engines(capability).into_iter().flatten().map(String::as_str);
     preferred.chain(plain(capability)).collect()
 }
 

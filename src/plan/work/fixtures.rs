@@ -17,10 +17,10 @@ use crate::plan::{ExtraObject, Facts, Plan, ServedKinds, plan};
 const SITE: &str = "
 images: {python: registry.example.com/python:1}
 sizes:
-  small: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, ephemeral-storage: 4Gi}}
-  large: {requests: {cpu: '8', memory: 32Gi}, limits: {memory: 64Gi, ephemeral-storage: 64Gi}}
-  gpu: {requests: {nvidia.com/gpu: 1}, nodeSelector: {pool: a100}, tolerations: [{key: gpu, operator: Exists}], runtimeClassName: nvidia}
-  other: {nodeSelector: {pool: cpu}}
+- {name: small, requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, ephemeral-storage: 4Gi}}
+- {name: large, requests: {cpu: '8', memory: 32Gi}, limits: {memory: 64Gi, ephemeral-storage: 64Gi}}
+- {name: gpu, requests: {nvidia.com/gpu: 1}, nodeSelector: {pool: a100}, tolerations: [{key: gpu, operator: Exists}], runtimeClassName: nvidia}
+- {name: other, nodeSelector: {pool: cpu}}
 storageClasses: {home: gp3, shared: efs}
 ";
 const TEAM: &str = "

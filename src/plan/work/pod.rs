@@ -57,7 +57,7 @@ pub fn sized(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInpu
 fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<(), Issue> {
     let (here, plan) = (facts.namespace, facts.plan);
     let Some(share) = plan.budget.iter().find(|share| share.namespace == here.name) else { return Ok(()) };
-    let mut devices = plan.site.sizes.get(name).into_iter().flat_map(Size::devices);
+    let mut devices = plan.site.size(name).into_iter().flat_map(Size::devices);
     let missing = |(device, count): &(String, Amount)| {
         // Resources of a queue are in no quota.
         let granted = share.granted.get(&budget::device(device));
@@ -81,9 +81,9 @@ fn devices_are_granted(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result
 
 /// The size of this name, as pods spell it.
 pub fn any_size(field: &str, name: &str, facts: &WorkFacts<'_>) -> Result<SizedInputs, Issue> {
-    let sizes = &facts.plan.site.sizes;
-    let Some(size) = sizes.get(name) else {
-        let known: Vec<&str> = sizes.keys().map(String::as_str).collect();
+    let blueprint = &facts.plan.site;
+    let Some(size) = blueprint.size(name) else {
+        let known: Vec<&str> = blueprint.sizes.iter().map(|size| size.name.as_str()).collect();
         return Err(invalid(format!(
             "{field} is '{name}', which is no size of Blueprint {}. Available: {}",
             facts.team.spec.blueprint,

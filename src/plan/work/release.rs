@@ -4,6 +4,7 @@
 //! digest and are never looked up again. While a new one is looked up, the
 //! earlier one stays the release to serve, unchanged.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -166,8 +167,11 @@ fn suffix(service: &ModelService, sized: &SizedInputs, site: &BlueprintSpec) -> 
         spec.remove("replicas");
     }
     let mut made_of = json!([spec, sized]);
-    if let Some(made_of) = made_of.as_array_mut().filter(|_| !site.parameters.is_empty()) {
-        made_of.push(json!(site.parameters));
+    // As a map, so that the order of the entries means nothing.
+    let parameters: BTreeMap<&String, _> =
+        site.engine_parameters().iter().map(|entry| (&entry.engine, &entry.values)).collect();
+    if let Some(made_of) = made_of.as_array_mut().filter(|_| !parameters.is_empty()) {
+        made_of.push(json!(parameters));
     }
     let digest = Sha256::digest(made_of.to_string().as_bytes());
     digest.iter().take(4).fold(String::new(), |mut text, byte| {

@@ -196,8 +196,12 @@ fn the_site_names_the_image_and_another_one_tries_again() {
         let job = plan.objects.iter().find(|made| made.object["kind"] == "Job").unwrap();
         job.object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
     };
-    let plans = ["{}", "{deployment: {image: 'r.example.com/a:1'}}", "{deployment: {image: 'r.example.com/a:2'}}"]
-        .map(|parameters| Stage::new().with_parameters(parameters).plan(&service));
+    let plans = [
+        "{}",
+        "{parameters: [{engine: deployment, values: {image: 'r.example.com/a:1'}}]}",
+        "{parameters: [{engine: deployment, values: {image: 'r.example.com/a:2'}}]}",
+    ]
+    .map(|engines| Stage::new().with_engines(engines).plan(&service));
     assert_eq!([image(&plans[1]), image(&plans[2])], ["r.example.com/a:1", "r.example.com/a:2"]);
     let jobs: std::collections::BTreeSet<_> = plans.iter().map(|plan| written(plan).1).collect();
     assert_eq!(jobs.len(), 3, "{jobs:?}");

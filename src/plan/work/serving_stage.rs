@@ -83,9 +83,9 @@ impl Stage {
         }
     }
 
-    /// With parameters of engines in the Blueprint.
-    pub fn with_parameters(mut self, parameters: &str) -> Self {
-        std::sync::Arc::make_mut(&mut self.plan.site).parameters = serde_saphyr::from_str(parameters).unwrap();
+    /// With what the Blueprint says of engines.
+    pub fn with_engines(mut self, engines: &str) -> Self {
+        std::sync::Arc::make_mut(&mut self.plan.site).engines = serde_saphyr::from_str(engines).unwrap();
         self
     }
 

@@ -64,7 +64,7 @@ fn scene(members: &'static str) -> Scene {
     Scene {
         site: serde_saphyr::from_str(
             "{images: {scipy: quay.io/jupyter/scipy-notebook:1}, \
-             sizes: {small: {requests: {cpu: 500m}}}, priorityClasses: {Normal: normal, production: production}}",
+             sizes: [{name: small, requests: {cpu: 500m}}], priorityClasses: {Normal: normal, production: production}}",
         )
         .unwrap(),
         members,
@@ -315,13 +315,15 @@ fn in_a_retained_namespace_nothing_runs_and_nothing_is_written() {
 #[test]
 fn the_sites_parameters_are_those_of_its_workbenches() {
     let mut scene = scene(NAMED);
-    scene.site.parameters = serde_saphyr::from_str("{jupyterlab: {idleMinutes: 7}}").unwrap();
+    scene.site.engines =
+        serde_saphyr::from_str("{parameters: [{engine: jupyterlab, values: {idleMinutes: 7}}]}").unwrap();
     let idle = scene.plan().inputs.unwrap().parameters["idleMinutes"].clone();
     assert_eq!(idle, 7);
-    scene.site.parameters = serde_saphyr::from_str("{jupyterlab: {idleMinutes: 7, image: x}}").unwrap();
+    scene.site.engines =
+        serde_saphyr::from_str("{parameters: [{engine: jupyterlab, values: {idleMinutes: 7, image: x}}]}").unwrap();
     let hold = scene.plan().hold.unwrap();
     assert_eq!(hold.reason, Reason::Invalid);
-    let begins = "spec.parameters.jupyterlab of Blueprint default: parameters: ";
+    let begins = "spec.engines.parameters[jupyterlab] of Blueprint default: parameters: ";
     assert!(hold.message.starts_with(begins) && hold.message.contains("image"), "{}", hold.message);
 }
 

@@ -123,8 +123,13 @@ async fn an_engine_wakes_those_whose_plan_looked_at_it() {
     let triggers = triggers();
     stand(&triggers, "plain", "{shared: {experiments: {}}}", "{}");
     stand(&triggers, "named", "{shared: {experiments: {engine: own}}}", "{}");
-    stand(&triggers, "site", "{shared: {featureStore: {}}}", "{engines: {FeatureStore: [own, feast]}}");
-    stand(&triggers, "bench", "{}", "{engines: {Notebook: [own]}}");
+    stand(
+        &triggers,
+        "site",
+        "{shared: {featureStore: {}}}",
+        "{engines: {prefer: [{capability: FeatureStore, engines: [own, feast]}]}}",
+    );
+    stand(&triggers, "bench", "{}", "{engines: {prefer: [{capability: Notebook, engines: [own]}]}}");
     let own = known::<Engine>("Engine", "own", 1, &json!({"capabilities": ["Queue"], "revision": "1"}), &Value::Null);
     triggers.engine(&change("own", None, Some(&own)));
     let dependents = |team: &str| Request::Dependents(team.to_owned());
