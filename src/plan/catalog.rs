@@ -20,8 +20,8 @@ pub fn catalog(spec: &AITeamSpec, facts: &Facts<'_>) -> Catalog {
     let usable = |name: &&String| facts.catalogue.get(name).is_some_and(|entry| entry.compiled.is_ok());
     Catalog {
         images: names(site.images.keys().map(String::as_str).chain(own)),
-        sizes: names(site.sizes.keys().map(String::as_str)),
-        egress: names(site.egress.keys().map(String::as_str)),
+        sizes: names(site.sizes.iter().map(|size| size.name.as_str())),
+        egress: names(site.egress.iter().map(|profile| profile.name.as_str())),
         engines: names(engines.iter().filter(usable).map(String::as_str)),
     }
 }
