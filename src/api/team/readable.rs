@@ -140,7 +140,7 @@ mod tests {
     fn of_what_cannot_be_read_whole_people_are_read_one_by_one() {
         let spec = json!({
             "deletionPolicy": "Shred", "contact": "eve", "blueprint": "site", "shared": {"moons": {}},
-            "members": [{"role": "MLEngineer", "users": ["ana"]}, {"role": "Dreamer", "users": ["bo"]}],
+            "members": [{"role": "MLEngineer", "users": ["ana"]}, {"role": ["Dreamer"], "users": ["bo"]}],
             "projects": [{"name": "p", "live": {"moon": 1}, "members": [{"role": "MLEngineer", "who": {"cy": true}}]}],
         });
         let found = Readable::of(&spec);

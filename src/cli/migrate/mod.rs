@@ -7,6 +7,7 @@ mod blueprint;
 pub mod draft;
 mod files;
 mod model_service;
+mod roles;
 mod team;
 mod text;
 mod tree;
