@@ -16,11 +16,11 @@ use crate::team::{Team, component, condition};
 async fn any_word(stage: &Stage) {
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
     let level = json!([{"op": "remove", "path": format!("{spec}/roles/items/properties/live/enum")}]);
-    let member = format!("{spec}/members/items");
+    let (member, any) = (format!("{spec}/members/items"), json!({"x-kubernetes-preserve-unknown-fields": true}));
     let people = json!([
         {"op": "remove", "path": format!("{spec}/projects/items/properties/priority/enum")},
         {"op": "remove", "path": format!("{member}/x-kubernetes-validations")},
-        {"op": "add", "path": format!("{member}/x-kubernetes-preserve-unknown-fields"), "value": true},
+        {"op": "replace", "path": format!("{member}/properties/users"), "value": any},
     ]);
     for (definition, wider) in [("blueprints", level), ("aiteams", people)] {
         let at = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}.strata-operator.dev");
@@ -128,9 +128,9 @@ async fn a_member_of_a_newer_team_costs_nobody_their_rights() {
     let team = Team::ready(stage, "promoted", three_people("newer-team")).await;
     let before = bound(&team).await;
     any_word(stage).await;
-    // One of them is named in a field that this program does not know; another leaves.
+    // One of them is named in a form that this program does not know; another leaves.
     let members = json!([{"role": "DataScientist", "users": ["ana@example.com"]},
-        {"role": "MLEngineer", "people": [{"name": "bo@example.com"}]}]);
+        {"role": "MLEngineer", "users": "bo@example.com"}]);
     let projects = json!([{"name": "first", "priority": "Utmost"}]);
     until_taken(stage, &team.path(), &json!({"spec": {"members": members, "projects": projects}})).await;
     team.until_not_ready("Invalid", "cannot read the spec").await;

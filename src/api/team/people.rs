@@ -31,13 +31,13 @@ pub struct Subjects {
 }]))]
 pub struct Member {
     /// The role: a built-in one, or one of the Blueprint's. Any other name grants nothing, and
-    /// the condition `Honored` reports it. Built in: CloudSecurityEngineer answers for access,
-    /// network and security; DevOpsEngineer automates the Backbone; MLOpsEngineer runs the
-    /// Shared layer and production; MLEngineer owns components and pipelines, and productizes
-    /// models; DataEngineer brings data and features; DataScientist builds models in a
-    /// Workspace; CitizenDataScientist uses models and tools of others with their own data;
-    /// MLResearcher researches methods in a Workspace; FullStackEngineer builds the
-    /// applications around a model; ProjectManager sees everything, and changes nothing.
+    /// the condition `Honored` reports it. Built in: `CloudSecurityEngineer` answers for access,
+    /// network and security; `DevOpsEngineer` automates the Backbone; `MLOpsEngineer` runs the
+    /// Shared layer and production; `MLEngineer` owns components and pipelines, and productizes
+    /// models; `DataEngineer` brings data and features; `DataScientist` builds models in a
+    /// Workspace; `CitizenDataScientist` uses models and tools of others with their own data;
+    /// `MLResearcher` researches methods in a Workspace; `FullStackEngineer` builds the
+    /// applications around a model; `ProjectManager` sees everything, and changes nothing.
     #[schemars(schema_with = "roles::name")]
     pub role: String,
     /// Groups that hold it.
