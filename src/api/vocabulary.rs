@@ -48,7 +48,7 @@ pub enum Layer {
 names!(Layer { Backbone = "backbone", Shared = "shared", Workspace = "workspace", Live = "live" });
 
 /// How much a role may do in a layer; each level includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Read everything but Secrets.
     View,

@@ -223,6 +223,8 @@ mod tests {
         written["MLEngineer"]["Live"] = serde_json::json!(["Own", "Dreams"]);
         written["MLEngineer"]["Shared"] = serde_json::json!({"level": "Own"});
         assert_eq!(written["Analyst"], serde_json::json!({"Shared": ["Use"], "Live": ["View", "Guardrails"]}));
+        // Of a newer program, or of a Blueprint that cannot be read any more.
+        written["Steward"] = serde_json::json!({"Live": ["Own"]});
         written.as_object_mut().unwrap().remove("DataEngineer");
         let table = read(&written);
         let unread = |role, layer| table.rights(role, layer).is_none();
@@ -232,6 +234,7 @@ mod tests {
             table.rights("MLEngineer", Layer::Workspace),
             Some(rights(&blueprint, "MLEngineer", Layer::Workspace))
         );
+        assert_eq!(table.rights("Steward", Layer::Live).unwrap().level, Some(Level::Own));
         assert!(unread("Dreamer", Layer::Live), "it may have been added since");
         assert_eq!(table.rights("DataScientist", Layer::Backbone), Some(Rights::default()));
     }

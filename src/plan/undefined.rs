@@ -47,9 +47,9 @@ fn message(found: &Found<'_>, site: &BlueprintSpec, blueprint: &str) -> Option<S
     let known = names(site);
     let said = found.iter().take(NAMED).map(|(role, places)| said(role, places, &known));
     let more = more(found.len()).map(|more| format!("{more} roles are not defined either"));
+    let said = said.chain(more).collect::<Vec<_>>().join("; ");
     let known = known.join(", ");
-    let action = format!("Write a role that exists, or add the role to `roles` of {blueprint}. It has: {known}");
-    Some(said.chain(more).chain([action]).collect::<Vec<_>>().join(". "))
+    Some(format!("{said}. Write a role that exists, or add the role to `roles` of {blueprint}. It has: {known}"))
 }
 
 /// The roles that a team names and that are not built in, each once.
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(
             message(team, ANALYST).unwrap(),
             "role Analist of spec.members, spec.projects[p].members is not defined and grants nothing (did you mean \
-             Analyst?). role Wizard of spec.projects[p].members is not defined and grants nothing. Write a role that \
+             Analyst?); role Wizard of spec.projects[p].members is not defined and grants nothing. Write a role that \
              exists, or add the role to `roles` of Blueprint default. It has: CloudSecurityEngineer, DevOpsEngineer, \
              MLOpsEngineer, MLEngineer, DataEngineer, DataScientist, CitizenDataScientist, MLResearcher, \
              FullStackEngineer, ProjectManager, Analyst"
@@ -143,7 +143,7 @@ mod tests {
         let team = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>();
         let teams = BTreeMap::from([("atlas".to_owned(), team(&["Analyst"])), ("fraud".to_owned(), team(&["Wizard"]))]);
         let message = undefined_in(&site, &teams).unwrap();
-        let begin = "role Analyst of spec.leads.mayGrant, team atlas is not defined and grants nothing. role Wizard of \
+        let begin = "role Analyst of spec.leads.mayGrant, team atlas is not defined and grants nothing; role Wizard of \
                      team fraud is not defined and grants nothing. Write";
         assert!(message.starts_with(begin), "{message}");
         let defined = serde_saphyr::from_str("{roles: [{name: Analyst}, {name: Wizard}]}").unwrap();

@@ -24,7 +24,7 @@ use super::work::pipeline::{Concurrency, From as Origin};
 use super::work::run::RunState;
 use super::work::workbench::{Cause, DesiredState, HomeReclaim, OwnerMembership, WorkbenchState};
 use super::work::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
-use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, rules, work};
+use super::{AITeam, Blueprint, Capability, Engine, Layer, rules, work};
 
 /// Every kind's definition, in the order in which they are installed.
 #[must_use]
@@ -107,7 +107,6 @@ fn enums() -> Vec<Meaning> {
         meaning::<DesiredState>(),
         meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
-        meaning::<Level>(),
         meaning::<Mode>(),
         meaning::<Origin>(),
         meaning::<OwnerMembership>(),
