@@ -202,7 +202,7 @@ async fn defaults_are_few_and_no_nulls() {
     let spec = json!({"backbone": {}, "projects": [{"name": "p", "purpose": null, "workspace": {}}]});
     let created = create(&client, "AITeam", &object("AITeam", "defaults", &spec)).await.unwrap();
     let expected = json!({
-        "type": "Applied", "blueprint": "default", "deletionPolicy": "Retain", "mode": "Enforce", "suspend": false,
+        "type": "Applied", "blueprint": "default", "deletionPolicy": "Retain",
         "backbone": {}, "projects": [{"name": "p", "priority": "Normal", "workspace": {"weight": 1}}],
     });
     assert_eq!(created.data["spec"], expected);

@@ -51,6 +51,8 @@ mod failing;
 mod fifty;
 #[path = "cluster/foresight.rs"]
 mod foresight;
+#[path = "cluster/former.rs"]
+mod former;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/kinds.rs"]

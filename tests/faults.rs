@@ -202,7 +202,7 @@ async fn a_lost_answer_is_found_out_by_trying_again() {
     let api = Api::new(&[(1, 0)]);
     let intent = labelled("a", &json!({"k": "v"}));
     let lost = api.writer.create(&kind(), &key(), &intent).await.unwrap_err();
-    assert_eq!(lost.reason, Reason::ApiFailing);
+    assert_eq!(lost.reason, Reason::ApiError);
     api.writer.create(&kind(), &key(), &intent).await.unwrap();
     assert_eq!(api.verbs(), ["POST", "POST", "GET", "PUT"]);
     assert_eq!(api.object()["metadata"]["uid"], "uid-1", "it is the object of the first attempt");
@@ -210,7 +210,7 @@ async fn a_lost_answer_is_found_out_by_trying_again() {
 
 #[tokio::test]
 async fn a_refusal_is_reported_as_such_and_tried_once() {
-    for (code, reason) in [(422, Reason::Refused), (500, Reason::ApiFailing), (404, Reason::Progressing)] {
+    for (code, reason) in [(422, Reason::Refused), (500, Reason::ApiError), (404, Reason::Progressing)] {
         let api = Api::new(&[(1, code)]);
         let failure = api.writer.create(&kind(), &key(), &labelled("a", &json!({}))).await.unwrap_err();
         assert_eq!(failure.reason, reason, "{code}");

@@ -150,7 +150,13 @@ fn migrated_examples_render_to_the_same_objects() {
     for team in teams(&manifests, &prefixes()) {
         let team = team.unwrap_or_else(|why| panic!("{why}"));
         let present = examples.iter().find(|example| example.name == team.name).expect("the team in its present form");
-        let (found, expected) = (golden(&team), golden(present));
+        // Fields without an effect left the examples; the earlier form still has them.
+        let objects = |team: &Team| {
+            let mut text = String::new();
+            listed(&mut text, &team.objects);
+            text
+        };
+        let (found, expected) = (objects(&team), objects(present));
         assert!(found == expected, "{}: {}", team.name, difference(&expected, &found));
     }
 }

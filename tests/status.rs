@@ -156,19 +156,31 @@ fn a_missing_secret_is_named() {
 }
 
 #[test]
-fn unchecked_fields_are_not_reported_as_honored() {
+fn every_field_of_the_examples_has_an_effect() {
+    for (team, plan) in examples() {
+        let status = report(&team, &plan, Vec::new(), |_| {});
+        let supported = condition(&status, "AllFieldsSupported").expect("a condition");
+        assert_eq!(supported.status, ConditionStatus::True, "{}: {}", team.name(), supported.message);
+    }
+}
+
+#[test]
+fn unchecked_fields_are_not_reported_as_supported() {
     let (mut team, plan) = examples().remove(0);
     team.status = Some(report(&team, &plan, Vec::new(), |_| {}));
     let now = Time(Timestamp::UNIX_EPOCH);
     let before = team.status.clone().unwrap();
     let held_by = |team: &AITeam, reason: Reason| held(team, &Issue::new(reason, "a is not b"), &now);
-    let honored = |status: &AITeamStatus| condition(status, "Honored").cloned().unwrap();
-    let as_it_was = held_by(&team, Reason::ApiFailing);
-    assert_eq!(honored(&as_it_was), honored(&before));
+    let supported = |status: &AITeamStatus| condition(status, "AllFieldsSupported").cloned().unwrap();
+    let as_it_was = held_by(&team, Reason::ApiError);
+    assert_eq!(supported(&as_it_was), supported(&before));
     let invalid = held_by(&team, Reason::Invalid);
-    assert_eq!((honored(&invalid).status, honored(&invalid).reason.as_str()), (ConditionStatus::Unknown, "Invalid"));
-    assert!(honored(&invalid).message.contains("is not known: a is not b"), "{}", honored(&invalid).message);
-    assert_eq!(condition(&invalid, "RolesCovered"), condition(&before, "RolesCovered"));
+    assert_eq!(
+        (supported(&invalid).status, supported(&invalid).reason.as_str()),
+        (ConditionStatus::Unknown, "Invalid")
+    );
+    assert!(supported(&invalid).message.contains("is not known: a is not b"), "{}", supported(&invalid).message);
+    assert_eq!(condition(&invalid, "StaffingComplete"), condition(&before, "StaffingComplete"));
     let types = |status: &AITeamStatus| {
         let mut types: Vec<_> = status.conditions.iter().map(|known| known.type_.clone()).collect();
         types.sort();
@@ -178,5 +190,5 @@ fn unchecked_fields_are_not_reported_as_honored() {
     once.dedup();
     assert_eq!(types(&invalid), once);
     team.metadata.generation = Some(2);
-    assert_eq!(honored(&held_by(&team, Reason::ApiFailing)).status, ConditionStatus::Unknown);
+    assert_eq!(supported(&held_by(&team, Reason::ApiError)).status, ConditionStatus::Unknown);
 }

@@ -64,13 +64,13 @@ reasons! {
     /// Everything in the spec exists and is ready.
     Ready: Fine,
     /// Nothing of the kind was asked for.
-    NothingAsked: Fine,
+    NotRequested: Fine,
     /// The team or project left the spec, and its namespaces are kept.
     Retained: Fine,
     /// Every layer has members with the roles it needs.
-    Covered: Fine,
+    Complete: Fine,
     /// The staffing lacks something. Advice: it blocks nothing.
-    NotCovered: Fine,
+    Incomplete: Fine,
     /// Somebody gets into namespaces of teams beside what AITeams say. Advice: it blocks
     /// nothing.
     ForeignAccess: Fine,
@@ -80,6 +80,11 @@ reasons! {
     /// A newer revision of the engine is available. What runs is left as it is
     /// until moving is asked for.
     UpgradeAvailable: Fine,
+    /// A change of the model waits until the engine's newer revision is accepted.
+    UpgradeRequired: Invalid,
+    /// A namespace has no quota for what every pod needs, so no pod can start there. Advice:
+    /// it blocks nothing.
+    NoQuota: Fine,
     /// It is down, as asked for.
     Stopped: Fine,
     /// The server stopped itself because it was idle.
@@ -93,7 +98,7 @@ reasons! {
     /// Writes were made and their effect is awaited.
     Progressing: Waiting,
     /// The field is understood, and its effect is not built yet.
-    NotYet: Waiting,
+    NotImplemented: Waiting,
     /// A pod waits for a Secret that is not there.
     SecretMissing: Waiting,
     /// Pods do not start, or end again and again.
@@ -113,9 +118,9 @@ reasons! {
     /// The object, or an object that it owns, is being deleted.
     Deleting: Waiting,
     /// The API server or the network did not answer as it should.
-    ApiFailing: Transient,
+    ApiError: Transient,
     /// The deadline of one reconcile passed.
-    PassTooLong: Transient,
+    ReconcileTimeout: Transient,
     /// The spec asks for something impossible, or names something that does not exist.
     Invalid: Invalid,
     /// A role that members have, or that leads may give, is neither built in nor in the
@@ -159,8 +164,11 @@ reasons! {
     RightsMissing: Invalid,
     /// The API server, a quota or an admission policy refused an object.
     Refused: Invalid,
-    /// `suspend` is set: only removals of rights are written.
+    /// The team is suspended: only removals of rights are written.
     Suspended: Waiting,
+    /// The team was suspended in a form of the API that is no longer served, and stays suspended
+    /// until `managementPolicy` is set.
+    NotMigrated: Invalid,
 }
 
 impl fmt::Display for Reason {

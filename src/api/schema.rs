@@ -180,6 +180,22 @@ pub(crate) fn strings(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// At most 32 parts in percent, by resource.
+pub(crate) fn percentages(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 101}
+    })
+}
+
+/// At most 100 names that may be used.
+pub(crate) fn offered(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 100, "x-kubernetes-list-type": "atomic",
+        "items": {"type": "string", "maxLength": 63}
+    })
+}
+
 /// Settings by the name of an environment variable.
 pub(crate) fn environment(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -21,9 +21,9 @@ pub const PROJECTS_READY: &str = "ProjectsReady";
 /// All models and schedules in production are as asked. Apart from `Ready`.
 pub const PRODUCTION_READY: &str = "ProductionReady";
 /// Every layer has members with the roles it needs. Advice: it never blocks.
-pub const ROLES_COVERED: &str = "RolesCovered";
+pub const STAFFING_COMPLETE: &str = "StaffingComplete";
 /// Every field of the spec has an effect. Advice: it never blocks.
-pub const HONORED: &str = "Honored";
+pub const ALL_FIELDS_SUPPORTED: &str = "AllFieldsSupported";
 /// The conditions of a team, in the order of docs/status.md.
 pub const CONDITIONS: [&str; 9] = [
     READY,
@@ -33,8 +33,8 @@ pub const CONDITIONS: [&str; 9] = [
     SHARED_READY,
     PROJECTS_READY,
     PRODUCTION_READY,
-    ROLES_COVERED,
-    HONORED,
+    STAFFING_COMPLETE,
+    ALL_FIELDS_SUPPORTED,
 ];
 /// The status of each condition of a team, in the order of [`CONDITIONS`]; none of one that it
 /// does not have.
@@ -80,6 +80,9 @@ pub struct AITeamStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub missing: Vec<MissingSecret>,
+    /// The names that the spec and members' objects may use, because members cannot read the Blueprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Catalog>,
     /// The Blueprint that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<BlueprintReference>,
@@ -89,18 +92,58 @@ pub struct AITeamStatus {
     pub operator_version: Option<String>,
 }
 
-/// The columns of `kubectl get`.
+/// The columns of `kubectl get`, and their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Projects that are ready, of all: `2/3`.
+    /// Projects that are ready, of all, for the column: `2/3`.
     #[schemars(length(max = 16))]
     pub projects: String,
-    /// Models in production that are ready, of all: `1/1`.
+    /// How many projects are ready.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub projects_ready: i32,
+    /// How many projects there are.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub projects_total: i32,
+    /// Models and schedules in production that are ready, of all, for the column: `1/1`.
     #[schemars(length(max = 16))]
     pub production: String,
+    /// How many models and schedules in production are ready.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub production_ready: i32,
+    /// How many models and schedules are in production.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub production_total: i32,
     /// The worst component and where it is; empty when none fails.
     #[schemars(length(max = 128))]
     pub failing: String,
+}
+
+/// The names that the Blueprint and the cluster offer to a team: sorted, each list bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Catalog {
+    /// Images for `image` of Workbenches and Components, the team's own and the Blueprint's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::schema::offered")]
+    pub images: Vec<String>,
+    /// Sizes for `size` of Workbenches, Components and ModelServices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::schema::offered")]
+    pub sizes: Vec<String>,
+    /// Profiles for `spec.backbone.egress`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::schema::offered")]
+    pub egress: Vec<String>,
+    /// Engines for `engine` of a capability, as `CAPABILITY/ENGINE`: only those of capabilities
+    /// that the spec asks for, and whose kinds this cluster serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::schema::offered")]
+    pub engines: Vec<String>,
 }
 
 /// One namespace of the team.
@@ -143,6 +186,7 @@ pub enum ComponentState {
 
 /// The component that provides one capability in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
     /// The layer of its namespace.
     pub layer: Layer,
@@ -168,9 +212,10 @@ pub struct ComponentStatus {
     pub namespace: String,
     /// How it is.
     pub state: ComponentState,
-    /// Since when it is so.
+    /// When its state changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub since: Time,
+    pub last_transition_time: Option<Time>,
     /// Why, as one word of a closed set.
     #[schemars(length(max = 64))]
     pub reason: String,
@@ -186,6 +231,7 @@ pub struct ComponentStatus {
 
 /// A model in production.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ProductionStatus {
     /// The project it belongs to.
     #[schemars(length(max = 24))]
@@ -207,9 +253,10 @@ pub struct ProductionStatus {
     pub digest: Option<String>,
     /// Whether the version asked for answers with all its replicas.
     pub ready: bool,
-    /// Since when it is so.
+    /// When `ready` changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub since: Time,
+    pub last_transition_time: Option<Time>,
     /// Where its customers reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -218,6 +265,7 @@ pub struct ProductionStatus {
 
 /// The part of the budget that one namespace has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BudgetStatus {
     /// The namespace.
     #[schemars(length(max = 63))]
@@ -226,10 +274,11 @@ pub struct BudgetStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::schema::strings")]
     pub granted: BTreeMap<String, String>,
-    /// The used part, in steps: `0%`, `50%`, `80%`, `100%`.
+    /// How much of each amount is used, in steps: 50, 80 or 100 percent, and 101 for more
+    /// than is granted. Absent below 50.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "super::schema::strings")]
-    pub used: BTreeMap<String, String>,
+    #[schemars(schema_with = "super::schema::percentages")]
+    pub used_percent: BTreeMap<String, u8>,
 }
 
 /// A Secret that pods wait for.
@@ -245,9 +294,10 @@ pub struct MissingSecret {
     /// The component that waits for it.
     #[schemars(length(max = 253))]
     pub wanted_by: String,
-    /// Since when it is missed.
+    /// When it was first missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
-    pub since: Time,
+    pub start_time: Option<Time>,
 }
 
 /// The Blueprint that was applied, in the generation that was read.

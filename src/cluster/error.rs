@@ -12,7 +12,7 @@ use crate::api::{Issue, Reason};
 #[must_use]
 pub fn of_request(error: &kube::Error, action: &str) -> Issue {
     let kube::Error::Api(status) = error else {
-        return Issue::new(Reason::ApiFailing, format!("failed to {action}: {error}"));
+        return Issue::new(Reason::ApiError, format!("failed to {action}: {error}"));
     };
     let said = &status.message;
     if is_too_large(status) {
@@ -27,7 +27,7 @@ pub fn of_request(error: &kube::Error, action: &str) -> Issue {
         403 if is_of_rights(said) => Reason::RightsMissing,
         403 | 422 | 400 => Reason::Refused,
         404 | 409 | 410 => Reason::Progressing,
-        _ => Reason::ApiFailing,
+        _ => Reason::ApiError,
     };
     let remedy = if said.contains("must support resize") {
         ". Use a storage class that expands volumes (allowVolumeExpansion), or ask for the present size"
@@ -47,7 +47,7 @@ pub fn of_watch(error: &watcher::Error, name: &str) -> Issue {
         | watcher::Error::WatchFailed(error) => error,
         watcher::Error::WatchError(status) => &kube::Error::Api(status.clone()),
         watcher::Error::NoResourceVersion => {
-            return Issue::new(Reason::ApiFailing, format!("{unknown}: the list carries no resource version"));
+            return Issue::new(Reason::ApiError, format!("{unknown}: the list carries no resource version"));
         }
     };
     match error {
@@ -58,7 +58,7 @@ pub fn of_watch(error: &watcher::Error, name: &str) -> Issue {
             Reason::RightsMissing,
             format!("{unknown}: {}. Grant the operator list and watch on {name}", status.message),
         ),
-        error => Issue::new(Reason::ApiFailing, format!("{unknown}: {error}")),
+        error => Issue::new(Reason::ApiError, format!("{unknown}: {error}")),
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn an_answer_is_classed_by_what_it_means() {
         assert_eq!(answer(422, "Deployment.apps \"x\" is invalid"), Reason::Refused);
-        assert_eq!(answer(503, "etcd"), Reason::ApiFailing);
+        assert_eq!(answer(503, "etcd"), Reason::ApiError);
         assert_eq!(answer(409, "the object has been modified"), Reason::Progressing);
         for (code, message) in [
             (413, "Request entity too large: limit is 3145728"),
@@ -115,7 +115,7 @@ mod tests {
         ] {
             assert_eq!(answer(code, message), Reason::Refused, "{message}");
         }
-        assert_eq!(answer(500, "rpc error: code = ResourceExhausted desc = too many requests"), Reason::ApiFailing);
+        assert_eq!(answer(500, "rpc error: code = ResourceExhausted desc = too many requests"), Reason::ApiError);
         let mut status = Status::failure("whatever it says", "Forbidden");
         status.code = 403;
         let details =

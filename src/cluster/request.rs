@@ -30,7 +30,7 @@ impl RequestError {
     pub fn failure(&self, action: &str) -> Issue {
         match self {
             Self::Answered(error) => of_request(error, action),
-            Self::Silence => Issue::new(Reason::ApiFailing, format!("failed to {action}: {self}")),
+            Self::Silence => Issue::new(Reason::ApiError, format!("failed to {action}: {self}")),
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
         let error = request(&Requests::default(), "get", "Team", never).await.unwrap_err();
         assert_eq!(begun.elapsed(), ANSWER);
         let failure = error.failure("read it");
-        assert_eq!(failure.reason, Reason::ApiFailing);
+        assert_eq!(failure.reason, Reason::ApiError);
         assert_eq!(failure.message, "failed to read it: no answer within 10 s");
     }
 }

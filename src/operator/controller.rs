@@ -147,7 +147,7 @@ async fn tell(context: &Context, key: &Request, result: &Pass, begun: Instant) {
     let Err(failure) = result else { return };
     warn!(?key, reason = %failure.issue.reason, "{failure}");
     // A reconcile that did not end could not report either, so that is done for it.
-    let (Request::Team(name), Reason::PassTooLong) = (key, failure.issue.reason) else { return };
+    let (Request::Team(name), Reason::ReconcileTimeout) = (key, failure.issue.reason) else { return };
     if let Err(error) = report_failure(context, name, &failure.issue).await {
         warn!(team = name, "{error}");
     }
@@ -188,14 +188,14 @@ where
 {
     let late = || {
         let message = format!("the reconcile did not end within {} s", deadline.as_secs());
-        Err(Issue::new(Reason::PassTooLong, message).into())
+        Err(Issue::new(Reason::ReconcileTimeout, message).into())
     };
     match contained(deadline, pass.instrument(info_span!("reconcile", ?key))).await {
         Ended::Done(result) => (result, None),
         Ended::Defect(ended) => {
             error!(?key, "a reconcile ended by a defect of Strata: {ended}");
             let message = format!("the reconcile ended by a defect of Strata: {ended}");
-            (Err(Issue::new(Reason::ApiFailing, message).into()), None)
+            (Err(Issue::new(Reason::ApiError, message).into()), None)
         }
         Ended::Stopped => (late(), None),
         Ended::Running(task) => {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod budget;
+pub mod catalog;
 pub mod check;
 pub mod choice;
 pub mod cidr;
@@ -16,6 +17,7 @@ pub mod facts;
 pub mod findings;
 pub mod inputs;
 pub mod instances;
+pub mod management;
 pub mod merged;
 pub mod namespaces;
 pub mod no_effect;
@@ -46,7 +48,7 @@ pub use settings::{DatasetSettings, Settings};
 use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
-use crate::api::team_status::BlueprintReference;
+use crate::api::team_status::{BlueprintReference, Catalog};
 use crate::api::vocabulary::{Capability, Layer, Level};
 use crate::api::work::WorkKind;
 use crate::api::{BlueprintSpec, Issue, Prefixes};
@@ -76,9 +78,11 @@ pub struct Plan {
     pub deployer: bool,
     /// Problems, and fields without effect yet. Sorted.
     pub problems: Vec<Problem>,
+    /// The names that the spec and members' objects may use.
+    pub catalog: Catalog,
     /// The division of the budget, one entry per namespace.
     pub budget: Vec<Share>,
-    /// Gaps in the staffing. Empty: `RolesCovered`.
+    /// Gaps in the staffing. Empty: `StaffingComplete`.
     pub coverage: Vec<String>,
     /// The settings that Workspaces and Live load.
     pub connections: BTreeMap<String, String>,
@@ -288,7 +292,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
     problems.extend(more);
     let (extras, more) = extras::extras(team, site, &namespaces);
     problems.extend(more);
-    problems.extend(unimplemented::not_yet(spec, site));
+    problems.extend(unimplemented::unimplemented(spec, site));
     problems.extend(undefined::undefined(spec, site));
     let (prefixes, waiting) = prefixes::in_effect(team, facts.written, facts.prefixes);
     problems.extend(waiting);
@@ -305,6 +309,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
         prefixes,
         deployer: instances.iter().any(|instance| instance.capabilities.contains(&Capability::Delivery)),
         coverage: coverage::coverage(spec, site),
+        catalog: catalog::catalog(spec, facts),
         customers: customers.into_iter().collect(),
         api_server: facts.api_server.to_vec(),
         namespaces,

@@ -41,7 +41,7 @@ pub struct Problem {
     pub scope: Scope,
     /// Why: the field, and both sides.
     pub issue: Issue,
-    /// Whether `Ready` is false because of it. `NotYet` and advice block nothing.
+    /// Whether `Ready` is false because of it. `NotImplemented` and advice block nothing.
     pub blocking: bool,
 }
 

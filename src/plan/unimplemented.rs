@@ -3,17 +3,16 @@
 
 use super::{Problem, Scope};
 use crate::api::blueprint::Archetype;
-use crate::api::team::{Mode, Priority};
+use crate::api::team::Priority;
 use crate::api::{AITeamSpec, BlueprintSpec, Reason};
 
 /// One problem for each such field that is set.
 #[must_use]
-pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
+pub fn unimplemented(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
     let shared = spec.shared.as_ref();
     let delivery = spec.backbone.as_ref().and_then(|backbone| backbone.delivery.as_ref());
     let hands_over = matches!(blueprint.archetype, Archetype::Division | Archetype::MLFirst);
     let fields = [
-        (spec.mode == Mode::Observe, "spec.mode Observe: changes are not reported yet, and nothing is written"),
         (
             shared.is_some_and(|shared| !shared.offers.is_empty()),
             "spec.shared.offers has no effect yet: sharing between teams is not built",
@@ -39,5 +38,5 @@ pub fn not_yet(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<Problem> {
         ),
     ];
     let set = fields.into_iter().filter(|(set, _)| *set);
-    set.map(|(_, message)| Problem::advice(Scope::Team, Reason::NotYet, message)).collect()
+    set.map(|(_, message)| Problem::advice(Scope::Team, Reason::NotImplemented, message)).collect()
 }

@@ -86,10 +86,7 @@ fn known(word: &str) -> Option<Reason> {
 
 /// The first transitions of every new team are not recorded.
 fn is_news(word: &str) -> bool {
-    !matches!(
-        known(word),
-        Some(Reason::Progressing | Reason::TeamNotReady | Reason::Unschedulable | Reason::ApiFailing)
-    )
+    !matches!(known(word), Some(Reason::Progressing | Reason::TeamNotReady | Reason::Unschedulable | Reason::ApiError))
 }
 
 fn of_condition(condition: &Condition) -> Event {

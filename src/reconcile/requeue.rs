@@ -86,8 +86,8 @@ mod tests {
             written(&outcome, None, Some(Duration::from_secs(60)))
         };
         assert_eq!(fail("contested", Reason::Contested), Ok(second));
-        let failed = fail("hangs", Reason::ApiFailing).unwrap_err();
-        assert_eq!((failed.issue.reason, failed.again), (Reason::ApiFailing, second));
+        let failed = fail("hangs", Reason::ApiError).unwrap_err();
+        assert_eq!((failed.issue.reason, failed.again), (Reason::ApiError, second));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::api::allowed::Allowed;
 use crate::api::identity::Request;
 use crate::api::kinds::built_in;
-use crate::api::team::{DeletionPolicy, Mode};
+use crate::api::team::DeletionPolicy;
 use crate::api::work::WorkKind;
 use crate::api::{AITeam, AITeamSpec, Issue, ObjectKey, Reason, labels};
 use crate::cluster::apply::outcome::soonest;
@@ -23,7 +23,7 @@ use crate::objects::{Desired, Desires, Stage, desired, stores, volumes as sizes}
 use crate::plan::budget::shares;
 use crate::plan::choice::looked_at;
 use crate::plan::work::engine::candidates;
-use crate::plan::{Plan, Problem, Retained, Scope, plan};
+use crate::plan::{Plan, Problem, Retained, Scope, management, plan};
 use crate::reconcile::context::{Context, LOWERING};
 use crate::reconcile::hold::{hold, unreadable};
 use crate::reconcile::observe::{Observed, Recorded, observe};
@@ -52,19 +52,13 @@ pub async fn reconcile(context: &Context, name: &str) -> Pass {
 }
 
 async fn present(context: &Context, team: &AITeam) -> Pass {
-    if let Some(failure) = context.store.unknown() {
+    let suspended = management::held(team);
+    if let Some(failure) = context.store.unknown().filter(|_| suspended.is_none()) {
         return hold(context, team, &failure).await;
     }
     finalizer::add(context, &Target::of::<AITeam>(&team.metadata)).await?;
-    if team.spec.suspend {
-        let failure = Issue::new(Reason::Suspended, "spec.suspend is true: only removals of rights are written");
+    if let Some(failure) = suspended {
         return hold(context, team, &failure).await;
-    }
-    if team.spec.mode == Mode::Observe {
-        // A team in mode Observe must not be changed.
-        let message = "spec.mode Observe: only removals of rights are written, and changes are not reported yet. \
-                       `strata render` shows what Enforce would write";
-        return hold(context, team, &Issue::new(Reason::NotYet, message)).await;
     }
     let name = team.name();
     // 1 observe

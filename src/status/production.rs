@@ -24,7 +24,7 @@ pub fn ready(work: &[WorkHealth]) -> Finding {
     let Some(first) = failing.first() else {
         let models = production.iter().filter(|object| object.id.kind == WorkKind::ModelService).count();
         return match production.len() {
-            0 => Finding::new(PRODUCTION_READY, true, Reason::NothingAsked, "nothing is in production yet"),
+            0 => Finding::new(PRODUCTION_READY, true, Reason::NotRequested, "nothing is in production yet"),
             all => Finding::new(
                 PRODUCTION_READY,
                 true,
@@ -42,14 +42,11 @@ fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// Models and schedules in production that are ready, of all: `1/2`.
+/// How many models and schedules in production are ready, and how many there are.
 #[must_use]
-pub fn ratio(work: &[WorkHealth]) -> String {
-    let production: Vec<_> = work.iter().filter(|object| object.in_production()).collect();
-    if production.is_empty() {
-        return "-".to_owned();
-    }
-    format!("{}/{}", production.iter().filter(|object| object.ready).count(), production.len())
+pub fn counts(work: &[WorkHealth]) -> (usize, usize) {
+    let production = work.iter().filter(|object| object.in_production());
+    production.fold((0, 0), |(ready, all), object| (ready + usize::from(object.ready), all + 1))
 }
 
 /// The worst object in production, if any is not ready.
@@ -72,10 +69,10 @@ pub fn models(before: &[ProductionStatus], work: &[WorkHealth], now: &Time) -> V
                 .find(|old| old.project == project && old.name == model.id.name && old.ready == model.ready);
             let [wanted, serving, digest, endpoint] = model.serving.clone();
             ProductionStatus {
-                since: known
-                    .map(|old| old.since.clone())
+                last_transition_time: known
+                    .and_then(|old| old.last_transition_time.clone())
                     .or_else(|| model.since.clone())
-                    .unwrap_or_else(|| now.clone()),
+                    .or_else(|| Some(now.clone())),
                 name: model.id.name.clone(),
                 project,
                 wanted,
@@ -110,7 +107,10 @@ fn component(before: &[ComponentStatus], work: &WorkHealth, now: &Time) -> Compo
         revision: None,
         namespace: work.id.namespace.clone(),
         state,
-        since: known.map(|old| old.since.clone()).or_else(|| work.since.clone()).unwrap_or_else(|| now.clone()),
+        last_transition_time: known
+            .and_then(|old| old.last_transition_time.clone())
+            .or_else(|| work.since.clone())
+            .or_else(|| Some(now.clone())),
         reason: work.reason.clone(),
         message: Some(text::message(&work.message, 256)),
         endpoint: None,

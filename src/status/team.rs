@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::reason::Class;
 use crate::api::status::{ConditionStatus, Finding, READY, RECONCILING, STALLED, conditions};
 use crate::api::team_status::{
-    AITeamStatus, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, HONORED, MissingSecret,
-    NamespaceStatus, PRODUCTION_READY, PROJECTS_READY, ROLES_COVERED, SHARED_READY, Summary,
+    AITeamStatus, ALL_FIELDS_SUPPORTED, BACKBONE_READY, BudgetStatus, ComponentState, ComponentStatus, MissingSecret,
+    NamespaceStatus, PRODUCTION_READY, PROJECTS_READY, SHARED_READY, STAFFING_COMPLETE, Summary,
 };
 use crate::api::{AITeam, Condition, Issue, Layer, ObjectKey, Reason, text};
 use crate::cluster::cache::ObjectCache;
@@ -50,8 +50,8 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
     let mut findings = vec![ready(plan, health, &worst)];
     findings.extend(layers(health));
     findings.push(crate::status::production::ready(&health.work));
-    findings.push(covered(&[plan.coverage.clone(), crate::status::production::lacking(plan, &health.work)].concat()));
-    findings.push(honored(plan));
+    findings.push(staffing(&[plan.coverage.clone(), crate::status::production::lacking(plan, &health.work)].concat()));
+    findings.push(supported_fields(plan));
     findings.extend(progress(worst.first()));
     let (work, left_out) = crate::status::production::not_ready(&before.components, &health.work, now);
     let omitted = health.components.len().saturating_sub(LISTED) + left_out;
@@ -65,6 +65,7 @@ pub fn status(team: &AITeam, plan: &Plan, health: &Health, live: &Live<'_>, now:
         production: crate::status::production::models(&before.production, &health.work, now),
         budget: plan.budget.iter().take(LISTED).map(|share| budget(share, live)).collect(),
         missing: missing(&before.missing, health, now),
+        catalog: Some(plan.catalog.clone()),
         blueprint: Some(plan.blueprint.clone()),
         operator_version: Some(crate::VERSION.to_owned()),
     }
@@ -87,7 +88,7 @@ pub fn held(team: &AITeam, failure: &Issue, now: &Time) -> AITeamStatus {
     findings.extend(not_looked_at(&before.conditions, failure, generation));
     let mut conditions = conditions(&before.conditions, &findings, generation, now);
     // Findings on production, people and fields stay as they were.
-    let advice = [PRODUCTION_READY, ROLES_COVERED, HONORED];
+    let advice = [PRODUCTION_READY, STAFFING_COMPLETE, ALL_FIELDS_SUPPORTED];
     let found = |known: &&Condition| findings.iter().any(|finding| finding.type_ == known.type_);
     let stays = before.conditions.iter().filter(|known| advice.contains(&known.type_.as_str()) && !found(known));
     conditions.extend(stays.cloned());
@@ -161,7 +162,7 @@ fn layers(health: &Health) -> Vec<Finding> {
         match failures.first() {
             Some(failure) => Finding::new(type_, false, failure.reason, failure.message.clone()),
             None if namespaces.is_empty() => {
-                Finding::new(type_, true, Reason::NothingAsked, format!("the team asks for no {what}"))
+                Finding::new(type_, true, Reason::NotRequested, format!("the team asks for no {what}"))
             }
             None => Finding::new(type_, true, Reason::Ready, format!("{what}: all in place")),
         }
@@ -173,14 +174,16 @@ fn layers(health: &Health) -> Vec<Finding> {
     ]
 }
 
-fn covered(lacking: &[String]) -> Finding {
+fn staffing(lacking: &[String]) -> Finding {
     match lacking {
-        [] => Finding::new(ROLES_COVERED, true, Reason::Covered, "every layer has members with the roles it needs"),
-        lacking => Finding::new(ROLES_COVERED, false, Reason::NotCovered, lacking.join("; ")),
+        [] => {
+            Finding::new(STAFFING_COMPLETE, true, Reason::Complete, "every layer has members with the roles it needs")
+        }
+        lacking => Finding::new(STAFFING_COMPLETE, false, Reason::Incomplete, lacking.join("; ")),
     }
 }
 
-fn honored(plan: &Plan) -> Finding {
+fn supported_fields(plan: &Plan) -> Finding {
     let waiting: Vec<_> = plan
         .problems
         .iter()
@@ -188,21 +191,24 @@ fn honored(plan: &Plan) -> Finding {
         .map(|problem| problem.issue.message.as_str())
         .collect();
     if waiting.is_empty() {
-        return Finding::new(HONORED, true, Reason::Ready, "every field of the spec has an effect");
+        return Finding::new(ALL_FIELDS_SUPPORTED, true, Reason::Ready, "every field of the spec has an effect");
     }
-    let reason =
-        plan.problems.iter().find(|problem| !problem.blocking).map_or(Reason::NotYet, |problem| problem.issue.reason);
-    Finding::new(HONORED, false, reason, waiting.join("; "))
+    let reason = plan
+        .problems
+        .iter()
+        .find(|problem| !problem.blocking)
+        .map_or(Reason::NotImplemented, |problem| problem.issue.reason);
+    Finding::new(ALL_FIELDS_SUPPORTED, false, reason, waiting.join("; "))
 }
 
 /// Of fields that nobody could look at, nothing is said: the spec changed since, or
 /// something in it or around it is wrong.
 fn not_looked_at(before: &[Condition], failure: &Issue, generation: i64) -> Option<Finding> {
-    let known = before.iter().find(|known| known.type_ == HONORED)?;
+    let known = before.iter().find(|known| known.type_ == ALL_FIELDS_SUPPORTED)?;
     let stale = known.observed_generation != Some(generation) || failure.class() == Class::Invalid;
     let message = format!("the effect of the fields of the spec is not known: {}", failure.message);
     stale.then(|| Finding {
-        type_: HONORED,
+        type_: ALL_FIELDS_SUPPORTED,
         status: ConditionStatus::Unknown,
         reason: failure.reason,
         message: text::message(&message, 1024),
@@ -222,9 +228,15 @@ fn summary(health: &Health) -> Summary {
         }
     }
     let ready = projects.values().filter(|ready| **ready).count();
+    let (serving, production) = crate::status::production::counts(&health.work);
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     Summary {
         projects: format!("{ready}/{}", projects.len()),
-        production: crate::status::production::ratio(&health.work),
+        projects_ready: number(ready),
+        projects_total: number(projects.len()),
+        production: if production == 0 { "-".to_owned() } else { format!("{serving}/{production}") },
+        production_ready: number(serving),
+        production_total: number(production),
         failing: failing(health),
     }
 }
@@ -275,7 +287,9 @@ fn components(before: &[ComponentStatus], health: &[ComponentHealth], now: &Time
                 revision: (!component.revision.is_empty()).then(|| component.revision.clone()),
                 namespace: component.namespace.clone(),
                 state: component.state,
-                since: known.map_or_else(|| now.clone(), |old| old.since.clone()),
+                last_transition_time: known
+                    .and_then(|old| old.last_transition_time.clone())
+                    .or_else(|| Some(now.clone())),
                 reason: component.reason.name().to_owned(),
                 message: component.message.clone().map(|message| text::message(&message, 512)),
                 endpoint: component.endpoint.clone(),
@@ -288,12 +302,9 @@ fn budget(share: &crate::plan::Share, live: &Live<'_>) -> BudgetStatus {
     let quota = live.quota(&share.namespace);
     let granted = share.granted.iter().map(|(resource, amount)| (resource.clone(), amount.canonical())).collect();
     let used = quota.hard.keys().filter(|resource| share.granted.contains_key(*resource));
-    let used = used
-        .map(|resource| (resource.clone(), quota.mark(resource)))
-        .filter(|(_, mark)| *mark > 0)
-        .map(|(resource, mark)| (resource, if mark > 100 { "over".to_owned() } else { format!("{mark}%") }))
-        .collect();
-    BudgetStatus { namespace: share.namespace.clone(), granted, used }
+    let used_percent =
+        used.map(|resource| (resource.clone(), quota.mark(resource))).filter(|(_, mark)| *mark > 0).collect();
+    BudgetStatus { namespace: share.namespace.clone(), granted, used_percent }
 }
 
 fn missing(before: &[MissingSecret], health: &Health, now: &Time) -> Vec<MissingSecret> {
@@ -303,7 +314,7 @@ fn missing(before: &[MissingSecret], health: &Health, now: &Time) -> Vec<Missing
             namespace: missing.namespace.clone(),
             secret: missing.secret.clone(),
             wanted_by: missing.wanted_by.clone(),
-            since: known.map_or_else(|| now.clone(), |old| old.since.clone()),
+            start_time: known.and_then(|old| old.start_time.clone()).or_else(|| Some(now.clone())),
         }
     });
     all.collect()

@@ -40,8 +40,8 @@ async fn the_schema_refuses_what_is_wrong() {
         ("identity.prefix=oidc:", "prefix"),
         ("blueprint.install=maybe", "install"),
         ("fence.enabled=false", "enabled"),
-        ("guardrails.spared={*}", "spared"),
-        ("guardrails.spared={it's}", "spared"),
+        ("guardrails.exemptUsers={*}", "exemptUsers"),
+        ("guardrails.exemptUsers={it's}", "exemptUsers"),
     ];
     for (set, says) in wrong {
         let error = render_with(&["--set", set]).await.expect_err(set);

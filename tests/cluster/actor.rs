@@ -145,6 +145,11 @@ impl Actor {
         self.send("PATCH", &path, "application/apply-patch+yaml", Some(object)).await
     }
 
+    /// Replaces an object.
+    pub async fn put(&self, path: &str, object: &Value) -> Answer {
+        self.send("PUT", path, "application/json", Some(object)).await
+    }
+
     /// Deletes one object.
     pub async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, "application/json", None).await

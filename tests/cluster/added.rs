@@ -133,7 +133,7 @@ async fn what_nobody_owns_up_to_goes_too() {
     for (_, at, _) in additions(&team) {
         before.push((at.clone(), team.admin.get(&at).await.expect("it is there")));
     }
-    team.edit(json!({"suspend": true})).await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
     team.until_not_ready("Suspended", "").await;
     for (what, at, changes) in additions(&team) {
         for change in changes {
@@ -149,7 +149,7 @@ async fn what_nobody_owns_up_to_goes_too() {
     for (at, before) in &before {
         assert_ne!(ours(&team.admin.get(at).await.expect("it is there")), ours(before), "{at}");
     }
-    team.edit(json!({"suspend": false})).await;
+    team.edit(json!({"managementPolicy": "Enforce"})).await;
     for (at, before) in &before {
         team.until_there(at, |now| ours(now) == ours(before)).await;
     }

@@ -191,11 +191,11 @@ async fn a_blueprint_that_cannot_be_followed_holds_its_teams() {
 #[tokio::test]
 async fn a_suspended_team_is_left_alone_but_for_rights() {
     let team = Team::ready(stage().await, "suspended", two_people("default")).await;
-    team.edit(json!({"suspend": true})).await;
-    let seen = team.until_not_ready("Suspended", "suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    let seen = team.until_not_ready("Suspended", "managementPolicy").await;
     assert!(condition(&seen, "Stalled").is_null(), "somebody wanted it so");
     nothing_else_is_written(&team).await;
-    team.edit(json!({"suspend": false})).await;
+    team.edit(json!({"managementPolicy": "Enforce"})).await;
     is_put_right(&team).await;
 }
 

@@ -106,8 +106,8 @@ async fn all_that_others_have_is_named() {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "mlflow", "namespace": space},
         "spec": {"ports": [{"port": 5000}]},
     });
-    team.edit(json!({"suspend": true})).await;
-    team.until_not_ready("Suspended", "suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy").await;
     for theirs in [&server, &service] {
         let path = crate::actor::path_of(theirs);
         drop(team.admin.delete(&path).await);
@@ -116,7 +116,7 @@ async fn all_that_others_have_is_named() {
         });
         made.await.unwrap();
     }
-    team.edit(json!({"suspend": false})).await;
+    team.edit(json!({"managementPolicy": "Enforce"})).await;
     let seen = team.until_not_ready("Conflict", "mlflow").await;
     let says = component(&seen, "Models")["message"].to_string();
     for kind in ["Deployment", "Service"] {

@@ -52,7 +52,7 @@ async fn a_status_tells_every_aspect_and_where_everything_is() {
     for type_ in ["BackboneReady", "SharedReady", "ProjectsReady", "ProductionReady"] {
         assert_eq!(condition(&seen, type_)["status"], "True", "{type_}: {}", seen["status"]);
     }
-    let covered = condition(&seen, "RolesCovered");
+    let covered = condition(&seen, "StaffingComplete");
     assert!(["True", "False"].iter().any(|status| covered["status"] == *status), "{covered}");
     let spaces: BTreeSet<_> = names(&seen["status"]["namespaces"], "name").into_iter().collect();
     let wanted = ["backbone", "shared", "first", "first--live", "second"].map(|end| team.space(end));

@@ -82,6 +82,6 @@ async fn who_is_removed_during_a_failing_pass_goes_with_the_next() {
     println!("measured: passes that fail were {before:?} apart, and {after:?} after an edit during one");
     assert!(!names_dana(&team.admin.get(&binding).await.expect("the binding")), "she is bound after the next pass");
     assert!(after < before, "the edit waited {after:?}, as long as the failures themselves ({before:?})");
-    assert_eq!(condition(&team.get().await, "Ready")["reason"], "ApiFailing");
+    assert_eq!(condition(&team.get().await, "Ready")["reason"], "ApiError");
     team.admin.delete(&format!("{CONFIGURATIONS}/stumbles--shared")).await.expect("the webhook goes");
 }

@@ -41,8 +41,8 @@ async fn a_plan_lists_the_changes_and_writes_nothing() {
     assert_eq!(plan(&team, &["-f", path, "--exit-code"]).await.status.code(), Some(1));
     assert!(team.admin.find(&team.space_path("second")).await.is_none(), "it was written");
 
-    team.edit(json!({"suspend": true})).await;
-    team.until_not_ready("Suspended", "spec.suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy").await;
     let policy = team.object("NetworkPolicy", "first", "strata-default-deny");
     team.admin.merge(&policy, &json!({"spec": {"egress": [{}]}})).await.expect("changed");
     let drifted = printed(&plan(&team, &["foresight"]).await);

@@ -43,7 +43,7 @@ async fn a_binding_by_hand_is_removed_and_reported() {
 async fn a_binding_that_breaks_glass_ends_when_it_says() {
     let stage = stage().await;
     let teams = [Team::ready(stage, "glass", minimal()).await, Team::ready(stage, "glass-held", minimal()).await];
-    teams[1].edit(json!({"suspend": true})).await;
+    teams[1].edit(json!({"managementPolicy": "Suspend"})).await;
     teams[1].until("is suspended", |team| condition(team, "Ready")["reason"] == "Suspended").await;
     let gone = Team::ready(stage, "glass-kept", minimal()).await;
     gone.delete().await;

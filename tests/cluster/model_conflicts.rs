@@ -73,8 +73,8 @@ async fn what_serves_goes_on_beside_what_somebody_else_took() {
 /// Puts a stranger's object in the place of one of ours: while the team is suspended
 /// nothing that is deleted comes back.
 async fn take(team: &Team, path: &str, theirs: &Value) {
-    team.edit(json!({"suspend": true})).await;
-    team.until_not_ready("Suspended", "suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy").await;
     team.admin.delete(path).await.expect("deleted");
     let gone = async || match team.admin.find(path).await {
         None => Ok(()),
@@ -82,7 +82,7 @@ async fn take(team: &Team, path: &str, theirs: &Value) {
     };
     harness::wait::until("it is gone", 30, gone).await.unwrap();
     team.admin.create(theirs).await.expect("a stranger's");
-    team.edit(json!({"suspend": false})).await;
+    team.edit(json!({"managementPolicy": "Enforce"})).await;
 }
 
 fn strangers_server(name: &str, namespace: &str) -> Value {

@@ -39,7 +39,7 @@ async fn crowd(stage: &'static Stage, site: &str) -> Vec<Team> {
     let names: Vec<String> = (0..TEAMS).map(|number| format!("quiet-{number:03}")).collect();
     let teams = join_all(names.iter().map(|name| Team::named(stage, name))).await;
     let mut spec = minimal();
-    spec["suspend"] = json!(true);
+    spec["managementPolicy"] = json!("Suspend");
     spec["blueprint"] = json!(site);
     stream::iter(&teams).map(|team| team.write(spec.clone())).buffer_unordered(16).for_each(async |_| {}).await;
     let count = format!("is used by {TEAMS}");

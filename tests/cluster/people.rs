@@ -206,6 +206,6 @@ async fn the_operator_itself_may_not_leave_its_fence() {
     }
     let outside = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "kube-system"}, "data": {}});
     assert_eq!(operator.create(&outside).await.expect_err("written into kube-system").code, 403);
-    let spec = operator.merge(&team.path(), &json!({"spec": {"suspend": true}})).await;
+    let spec = operator.merge(&team.path(), &json!({"spec": {"managementPolicy": "Suspend"}})).await;
     assert_eq!(spec.expect_err("the operator changes a spec").code, 403);
 }

@@ -37,7 +37,7 @@ async fn written(team: &Team) -> Vec<(Value, Value)> {
 }
 
 fn waits(team: &Value) -> bool {
-    condition(team, "Honored")["reason"] == "PrefixNotAccepted"
+    condition(team, "AllFieldsSupported")["reason"] == "PrefixNotAccepted"
 }
 
 async fn follows(team: &Team, new: &Team) {
@@ -46,7 +46,7 @@ async fn follows(team: &Team, new: &Team) {
     // Many passes, and nothing changes but what is said.
     team.edit(json!({"description": "edited"})).await;
     let waiting = team.until("says that it waits", |team| is_ready(team) && waits(team)).await;
-    let message = condition(&waiting, "Honored")["message"].as_str().unwrap_or_default();
+    let message = condition(&waiting, "AllFieldsSupported")["message"].as_str().unwrap_or_default();
     assert!(
         message.contains("(user=,group=)") && message.contains(&format!("accept-prefix='{ACCEPTED}'")),
         "{message}"

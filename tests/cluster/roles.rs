@@ -41,9 +41,10 @@ async fn a_role_of_the_site_gives_rights_and_takes_them_along() {
     team.until_there(&binding("shared", "use"), |_| true).await;
     team.until_there(&binding("first", "view"), |binding| binding["roleRef"]["name"] == "strata:workspace:view").await;
     // A word that nobody defined costs nobody else anything.
-    let seen =
-        team.until("says which role is not defined", |team| condition(team, "Honored")["reason"] == "RoleUndefined");
-    let told = condition(&seen.await, "Honored")["message"].as_str().unwrap_or_default().to_owned();
+    let seen = team.until("says which role is not defined", |team| {
+        condition(team, "AllFieldsSupported")["reason"] == "RoleUndefined"
+    });
+    let told = condition(&seen.await, "AllFieldsSupported")["message"].as_str().unwrap_or_default().to_owned();
     for words in ["role Analist of spec.members", "did you mean Analyst?", "ProjectManager, Analyst"] {
         assert!(told.contains(words), "{told}");
     }
@@ -64,7 +65,7 @@ async fn a_role_of_the_site_gives_rights_and_takes_them_along() {
     team.admin.merge(&at, &json!({"spec": {"roles": []}})).await.expect("no role of its own");
     team.until_missing(&binding("first", "contribute")).await;
     team.until("is ready without them", |team| {
-        let told = condition(team, "Honored")["message"].as_str().unwrap_or_default();
+        let told = condition(team, "AllFieldsSupported")["message"].as_str().unwrap_or_default();
         told.contains("role Analyst of spec.members") && condition(team, "Ready")["status"] == "True"
     })
     .await;

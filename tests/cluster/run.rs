@@ -329,13 +329,13 @@ async fn where_runs_say_nothing_the_blueprint_does() {
     assert!(job["spec"]["ttlSecondsAfterFinished"].is_null(), "{job}");
     // Another word of the Blueprint is one for those too that ended before. Of what is
     // held nothing goes.
-    team.edit(json!({"suspend": true})).await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
     team.until("is suspended", |seen| condition(seen, "Ready")["reason"] == "Suspended").await;
     let path = crate::actor::path("Blueprint", "", "brief");
     admin.merge(&path, &json!({"spec": {"runs": {"ttlSecondsAfterFinished": 0}}})).await.expect("changed");
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(work.get().await["status"]["state"], "Succeeded");
-    team.edit(json!({"suspend": false})).await;
+    team.edit(json!({"managementPolicy": "Enforce"})).await;
     team.until_missing(&work.path()).await;
     assert_eq!(lasting.get().await["status"]["state"], "Succeeded");
 }

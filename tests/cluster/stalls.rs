@@ -72,12 +72,12 @@ async fn what_a_finalizer_holds_is_named_while_a_project_is_deleted() {
     team.admin.merge(&team.path(), &allowed).await.expect("allowed");
     team.edit(json!({"projects": [{"name": "first"}]})).await;
     let named = |team: &Value| {
-        let message = condition(team, "Honored")["message"].as_str().unwrap_or_default().to_owned();
+        let message = condition(team, "AllFieldsSupported")["message"].as_str().unwrap_or_default().to_owned();
         message.contains("namespace lingers--second: Pod stuck waits for the removal of the finalizer example.com/hold")
     };
     let seen = team.until("names what is held", named).await;
     assert_eq!(condition(&seen, "Ready")["status"], "True", "the rest of the team is well");
     team.admin.merge(&pod, &json!({"metadata": {"finalizers": null}})).await.expect("let go");
     team.until_missing(&team.space_path("second")).await;
-    team.until("has nothing to tell any more", |team| condition(team, "Honored")["status"] == "True").await;
+    team.until("has nothing to tell any more", |team| condition(team, "AllFieldsSupported")["status"] == "True").await;
 }

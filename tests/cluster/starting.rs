@@ -148,8 +148,8 @@ async fn it_stops_when_its_owner_leaves() {
 async fn one_that_is_to_be_down_goes_down_while_its_team_is_held() {
     let team = Team::ready(stage().await, "paused-work", at_work()).await;
     let work = running(&team, "ana", &json!({})).await;
-    team.edit(json!({"suspend": true})).await;
-    team.until_not_ready("Suspended", "suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy").await;
     work.edit(json!({"desiredState": "Stopped"})).await;
     work.until_there("StatefulSet", "workbench-ana", replicas(0)).await;
     work.until_state("Stopped").await;

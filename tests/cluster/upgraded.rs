@@ -11,7 +11,7 @@ use crate::count::settled;
 use crate::spec::at_work;
 use crate::stage::alone;
 use crate::starting::now;
-use crate::team::Team;
+use crate::team::{Team, condition};
 use crate::work::{Work, of_ana};
 
 /// Where the definition has the properties of the spec.
@@ -69,4 +69,46 @@ async fn a_stopped_workbench_stays_down_when_running_is_dropped() {
     let started = json!({"metadata": {"annotations": {"strata-operator.dev/started-at": now()}}});
     team.admin.merge(&down.path(), &started).await.expect("started");
     down.until_state("Running").await;
+}
+
+#[tokio::test]
+async fn a_suspended_team_of_the_earlier_form_stays_suspended_until_it_is_migrated() {
+    let (_turn, stage) = alone().await;
+    let team = Team::ready(stage, "unmigrated", at_work()).await;
+    settled(stage).await;
+    stage.operator.stop().await.expect("stopped");
+
+    // As an operator left it that knew `suspend`: the key is dropped, the condition is there.
+    let mut status = team.get().await["status"].take();
+    for condition in status["conditions"].as_array_mut().expect("conditions") {
+        if condition["type"] == "Ready" {
+            condition["status"] = json!("False");
+            condition["reason"] = json!("Suspended");
+            condition["message"] = json!("spec.suspend is true: only removals of rights are written");
+        }
+    }
+    let mut waiting = condition(&json!({"status": status}), "Ready").clone();
+    waiting["type"] = json!("Reconciling");
+    waiting["status"] = json!("True");
+    status["conditions"].as_array_mut().expect("conditions").push(waiting);
+    team.admin.merge(&format!("{}/status", team.path()), &json!({"status": status})).await.expect("the former status");
+    let quota = path("ResourceQuota", "unmigrated--shared", "strata-quota");
+    team.admin.delete(&quota).await.expect("deleted");
+    stage.operator.resume().await.expect("started again");
+
+    let held = team.until_not_ready("NotMigrated", "managementPolicy").await;
+    assert_eq!(condition(&held, "Stalled")["status"], "True", "{held}");
+    settled(stage).await;
+    assert!(team.admin.get(&quota).await.is_err(), "something was written for a suspended team");
+    stage.operator.stop().await.expect("stopped");
+    stage.operator.resume().await.expect("started again");
+    settled(stage).await;
+    team.until_not_ready("NotMigrated", "managementPolicy").await;
+    assert!(team.admin.get(&quota).await.is_err(), "a restart wrote for a suspended team");
+
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy is Suspend").await;
+    team.edit(json!({"managementPolicy": null})).await;
+    team.until_ready().await;
+    assert!(team.admin.get(&quota).await.is_ok(), "the quota is missing");
 }

@@ -101,8 +101,8 @@ async fn under_delete_a_removed_project_goes() {
     // What takes data along has to be meant: until then people go, and the rest stays.
     team.edit(json!({"projects": [{"name": "first"}]})).await;
     let keeps = |team: &Value| {
-        let honored = condition(team, "Honored");
-        honored["message"]
+        let supported = condition(team, "AllFieldsSupported");
+        supported["message"]
             .as_str()
             .is_some_and(|message| message.contains("purges--second ") && message.contains("allow-deletion"))
     };
@@ -116,7 +116,7 @@ async fn under_delete_a_removed_project_goes() {
     team.admin.merge(&team.path(), &allow("purges--second")).await.expect("allowed");
     team.until_missing(&team.space_path("second")).await;
     let keeps = |team: &Value| {
-        let message = condition(team, "Honored")["message"].as_str().unwrap_or_default().to_owned();
+        let message = condition(team, "AllFieldsSupported")["message"].as_str().unwrap_or_default().to_owned();
         message.contains("allow-deletion=purges--second--live") && !message.contains("purges--second ")
     };
     team.until("says what it keeps still", keeps).await;
@@ -269,8 +269,8 @@ async fn a_team_without_backbone_or_record_leaves_nobody_with_rights() {
         let bound = team.object("RoleBinding", "first", "strata-data-scientist-contribute");
         assert!(team.admin.find(&bound).await.is_some());
         // Suspended, nothing that is lost comes again.
-        team.edit(json!({"suspend": true})).await;
-        team.until_not_ready("Suspended", "suspend").await;
+        team.edit(json!({"managementPolicy": "Suspend"})).await;
+        team.until_not_ready("Suspended", "managementPolicy").await;
         let at = match lost {
             "record" => team.object("ConfigMap", "backbone", "strata-record"),
             _ => team.space_path("backbone"),
@@ -310,8 +310,8 @@ async fn under_delete_a_namespace_that_lost_its_labels_does_not_stay() {
     let mut spec = minimal();
     spec["deletionPolicy"] = json!("Delete");
     let team = Team::ready(stage().await, "unlabelled", spec).await;
-    team.edit(json!({"suspend": true})).await;
-    team.until_not_ready("Suspended", "suspend").await;
+    team.edit(json!({"managementPolicy": "Suspend"})).await;
+    team.until_not_ready("Suspended", "managementPolicy").await;
     // Without its layer or its team it is known by its name and by another word of ours;
     // without any of those it is said so.
     let unlayered =

@@ -15,7 +15,7 @@ use super::blueprint::{Archetype, Cell, Reclaim, TaintEffect, TolerationOperator
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
-use super::team::{DeletionPolicy, Mode, Priority, TeamType};
+use super::team::{DeletionPolicy, ManagementPolicy, Priority, TeamType};
 use super::team_status::ComponentState;
 use super::vocabulary::AddedRight;
 use super::work::dataset::AccessMode;
@@ -107,7 +107,7 @@ fn enums() -> Vec<Meaning> {
         meaning::<DesiredState>(),
         meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
-        meaning::<Mode>(),
+        meaning::<ManagementPolicy>(),
         meaning::<Origin>(),
         meaning::<OwnerMembership>(),
         meaning::<Outcome>(),

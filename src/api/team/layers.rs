@@ -97,7 +97,7 @@ pub struct Delivery {
         "message": "a branch is named as git takes it: main, release/1.2, without spaces, '..', '//', '@{' or one of ~^:?*[\\, without '-', '/' or '.' at the beginning, and without '/', '.' or '.lock' at the end"
     }]))]
     pub branch: Option<String>,
-    /// Whether the repository may also change the team itself.
+    /// Whether the repository may also change the team itself. It has no effect yet.
     #[serde(default)]
     #[schemars(default = "no")]
     pub manages_team: bool,
@@ -141,7 +141,7 @@ pub struct Shared {
     /// Training beyond one pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<CapabilityBlock>,
-    /// The capabilities that other teams may use.
+    /// The capabilities that other teams may use. It has no effect yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capability"]))]
     pub offers: Vec<Offer>,

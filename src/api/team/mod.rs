@@ -85,19 +85,16 @@ pub struct AITeamSpec {
     #[serde(default)]
     #[schemars(default = "DeletionPolicy::default")]
     pub deletion_policy: DeletionPolicy,
-    /// Whether Strata keeps the team in place or only reports the changes it would make.
-    #[serde(default)]
-    #[schemars(default = "Mode::default")]
-    pub mode: Mode,
-    /// Stops every write but the removal of rights.
-    #[serde(default)]
-    #[schemars(default = "no")]
-    pub suspend: bool,
+    /// What Strata writes for the team; Enforce where it is absent.
+    // No default in the schema: a team of the earlier form, which lost its `suspend`, is
+    // told from one that says Enforce (`plan/management.rs`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_policy: Option<ManagementPolicy>,
     /// Labels for the team's namespaces and pods; the Blueprint lists the allowed keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     pub labels: BTreeMap<String, String>,
-    /// People who may edit members, projects and shared within the Blueprint's limits.
+    /// People who lead the team. They may read its AITeam; changes by them have no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads: Option<Subjects>,
     /// Who works in the whole team, by role.
@@ -169,12 +166,13 @@ pub enum DeletionPolicy {
     Delete,
 }
 
-/// Whether Strata writes for this team.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Mode {
+/// What Strata writes for a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ManagementPolicy {
     /// Strata keeps the team in place.
-    #[default]
     Enforce,
-    /// Strata only reports.
+    /// Strata only reports what Enforce would change; rights of people who left are removed.
     Observe,
+    /// Strata writes nothing but the removal of rights.
+    Suspend,
 }

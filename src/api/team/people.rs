@@ -31,7 +31,7 @@ pub struct Subjects {
 }]))]
 pub struct Member {
     /// The role: a built-in one, or one of the Blueprint's. Any other name grants nothing, and
-    /// the condition `Honored` reports it. Built in: `CloudSecurityEngineer` answers for access,
+    /// the condition `AllFieldsSupported` reports it. Built in: `CloudSecurityEngineer` answers for access,
     /// network and security; `DevOpsEngineer` automates the Backbone; `MLOpsEngineer` runs the
     /// Shared layer and production; `MLEngineer` owns components and pipelines, and productizes
     /// models; `DataEngineer` brings data and features; `DataScientist` builds models in a
@@ -64,7 +64,7 @@ pub struct Customer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::namespaces")]
     pub namespaces: Vec<String>,
-    /// The customer's people, for archetypes that deliver models to customers.
+    /// The customer's people, for archetypes that deliver models to customers. It has no effect yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::subjects")]
     pub groups: Vec<String>,

@@ -36,7 +36,7 @@ pub struct Project {
     /// The Workspace, where its people work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,
-    /// Shared capabilities of other teams.
+    /// Shared capabilities of other teams. It has no effect yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub uses: Vec<Use>,

@@ -152,6 +152,28 @@ mod tests {
     }
 
     #[test]
+    fn suspend_and_mode_become_one_policy() {
+        let policy = |fields: &str| {
+            let text = format!(
+                "apiVersion: strata-operator.dev/v1alpha1\nkind: AITeam\nmetadata: {{name: a}}\nspec:\n{fields}"
+            );
+            let migrated = of_file(Path::new("a.yaml"), &text);
+            let read: Value = serde_saphyr::from_str(&migrated.text).unwrap();
+            (read["spec"].clone(), migrated.left.len())
+        };
+        for (fields, word) in [
+            ("  suspend: true\n  contact: a\n", "Suspend"),
+            ("  suspend: true\n  mode: Observe\n  contact: a\n", "Suspend"),
+            ("  suspend: false\n  mode: Observe\n  contact: a\n", "Observe"),
+            ("  contact: a\n  mode: Enforce\n", "Enforce"),
+            ("  contact: a\n  suspend: false\n", "Enforce"),
+        ] {
+            assert_eq!(policy(fields), (serde_json::json!({"contact": "a", "managementPolicy": word}), 0), "{fields}");
+        }
+        assert_eq!(policy("  suspend: \"yes\"\n"), (serde_json::json!({"suspend": "yes"}), 1));
+    }
+
+    #[test]
     fn items_of_a_list_and_json_are_migrated_too() {
         let value: Value = serde_saphyr::from_str(TEAM).unwrap();
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [{"kind": "Pod"}, value]});

@@ -10,9 +10,38 @@ pub fn migrate(draft: &mut Draft) {
     for place in ["/spec/budget", "/spec/backbone/share", "/spec/shared/share"] {
         resources(draft, place);
     }
+    management_policy(draft);
     for index in 0..draft.count("/spec/projects") {
         project(draft, &format!("/spec/projects/{index}"));
     }
+}
+
+/// Migrates `suspend` and `mode`: both say what is written, and `suspend` wins.
+fn management_policy(draft: &mut Draft) {
+    let (suspend, mode, policy) = ("/spec/suspend", "/spec/mode", "/spec/managementPolicy");
+    let word = match (draft.get(suspend), draft.get(mode)) {
+        (None, None) => return,
+        (Some(Value::Bool(true)), _) => "Suspend",
+        (None | Some(Value::Bool(false) | Value::Null), None | Some(Value::Null)) => "Enforce",
+        (None | Some(Value::Bool(false) | Value::Null), Some(Value::String(mode))) if mode == "Observe" => "Observe",
+        (None | Some(Value::Bool(false) | Value::Null), Some(Value::String(mode))) if mode == "Enforce" => "Enforce",
+        _ => {
+            return draft.leave(format!(
+                "{} and {} are now spec.managementPolicy: Enforce, Observe or Suspend. Write the one that is meant",
+                dotted(suspend),
+                dotted(mode)
+            ));
+        }
+    };
+    let old: Vec<&str> = [suspend, mode].into_iter().filter(|field| draft.has(field)).collect();
+    let names: Vec<String> = old.iter().map(|field| dotted(field)).collect();
+    draft.change(format!("{} is now {}: {word}", names.join(" with "), dotted(policy)), |draft| {
+        if let [_, second] = old[..] {
+            draft.remove(second)?;
+        }
+        draft.rename(old[0], "managementPolicy")?;
+        draft.set(policy, &Value::from(word))
+    });
 }
 
 /// Migrates a budget, a share or a size.

@@ -201,7 +201,7 @@ mod tests {
             going.map(|desired| desired.key.kind.clone()).collect::<Vec<_>>()
         };
         assert_eq!(going(Reason::Conflict, false), ["HorizontalPodAutoscaler"]);
-        assert!(going(Reason::ApiFailing, false).is_empty());
+        assert!(going(Reason::ApiError, false).is_empty());
         assert!(going(Reason::Conflict, true).is_empty(), "the target only lost a label");
     }
 }

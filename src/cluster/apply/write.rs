@@ -74,7 +74,7 @@ impl Writer {
             Ok(Err(error)) => Err(Failed::new(&error, &action)),
             Err(_) => Err(Failed {
                 failure: Issue::new(
-                    Reason::ApiFailing,
+                    Reason::ApiError,
                     format!("failed to {action}: no answer within {} s", self.deadline.as_secs()),
                 ),
                 code: 0,
@@ -356,7 +356,7 @@ fn asks_for_adoption(entry: &Entry) -> bool {
 pub fn known_conflict(key: &ObjectKey, entry: &Entry) -> Issue {
     if asks_for_adoption(entry) {
         let message = format!("{key} asks to be adopted, but adoption is not built yet, so it is not changed");
-        return Issue::new(Reason::NotYet, message);
+        return Issue::new(Reason::NotImplemented, message);
     }
     if entry.is_ours() {
         let message = format!(

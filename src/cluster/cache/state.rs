@@ -170,7 +170,7 @@ pub struct UnreadableState(String);
 
 impl From<UnreadableState> for Issue {
     fn from(error: UnreadableState) -> Self {
-        Self::new(Reason::ApiFailing, error.to_string())
+        Self::new(Reason::ApiError, error.to_string())
     }
 }
 

@@ -224,7 +224,7 @@ impl Health {
                 State::Failing(failure.clone())
             }
             None if is_stale || since >= self.silence => State::Failing(Issue::new(
-                Reason::ApiFailing,
+                Reason::ApiError,
                 format!(
                     "the watch of {} gives no answer, so the state of these objects is not known. It is opened again",
                     self.name
@@ -305,7 +305,7 @@ mod tests {
             health.changes().await;
         }
         assert!((PATIENCE..PATIENCE * 2).contains(&begun.elapsed()));
-        assert_eq!(reason(&health), Some(Reason::ApiFailing));
+        assert_eq!(reason(&health), Some(Reason::ApiError));
         health.turned();
         assert!(health.must_list(begun), "what never goes on is listed again");
         assert!(health.was_synced());
@@ -321,7 +321,7 @@ mod tests {
         health.failed(&error(503));
         assert!(!health.must_list(Instant::now()));
         tokio::time::advance(PATIENCE / 2).await;
-        assert_eq!(reason(&health), Some(Reason::ApiFailing), "each error is no new beginning");
+        assert_eq!(reason(&health), Some(Reason::ApiError), "each error is no new beginning");
     }
 
     #[tokio::test(start_paused = true)]
@@ -347,7 +347,7 @@ mod tests {
         }
         tokio::time::advance(PATIENCE / 7).await;
         health.saw(&Event::Init);
-        assert_eq!(reason(&health), Some(Reason::ApiFailing));
+        assert_eq!(reason(&health), Some(Reason::ApiError));
     }
 
     #[tokio::test(start_paused = true)]
@@ -358,7 +358,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(259)).await;
         assert_eq!(health.state(), State::Synced);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(reason(&health), Some(Reason::ApiFailing));
+        assert_eq!(reason(&health), Some(Reason::ApiError));
         assert_eq!(health.age(), Duration::from_secs(260));
     }
 

@@ -97,7 +97,7 @@ fn nothing(spec: &AITeamSpec, place: &Place, wanted: &Amounts) -> Option<Problem
         place.name,
         none.join(" and no ")
     );
-    Some(Problem::advice(Scope::Namespace(place.name.clone()), Reason::NothingAsked, message))
+    Some(Problem::advice(Scope::Namespace(place.name.clone()), Reason::NoQuota, message))
 }
 
 fn over(share: &Share) -> Option<Problem> {

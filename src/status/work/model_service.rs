@@ -193,7 +193,8 @@ fn ready(
     let waits = judged.plan.hold.as_ref().filter(|hold| hold.reason.class() == Class::Fine);
     let as_asked = releases.first().is_some_and(|first| serving == Some(first.version.as_str())) && !releasing;
     if let Some(waits) = waits.filter(|_| !as_asked) {
-        return Err(Issue::new(waits.reason, format!("{}. {goes_on}", trimmed(&waits.message))));
+        let message = format!("{}. {goes_on}", trimmed(&waits.message));
+        return Err(Issue::new(Reason::UpgradeRequired, message));
     }
     if let Some(said) = failed.as_ref().filter(|_| judged.failure.is_none()) {
         return Err(Issue::new(

@@ -254,7 +254,7 @@ fn newer_engine_revision_is_no_trouble_while_serving() {
 
     service.spec.model.version = Some("9".to_owned());
     let (holds, reason, message) = ready(&said(&stage, &service, Judgement::waiting("x")));
-    assert_eq!((holds, reason.as_str()), (json!("False"), "UpgradeAvailable"));
+    assert_eq!((holds, reason.as_str()), (json!("False"), "UpgradeRequired"));
     assert!(message.ends_with("Version 8 is still serving"), "{message}");
 }
 
