@@ -86,6 +86,17 @@ fn manifests_are_migrated_on_the_way_or_in_place() {
 }
 
 #[test]
+fn a_role_that_nobody_defined_is_reported_and_costs_the_others_nothing() {
+    let members =
+        "{members: [{role: MlEngineer, users: [eve]}, {role: MLEngineer, users: [ana]}], projects: [{name: p}]}";
+    let (code, objects, errors) = strata(&["render", "-f", "-"], &TEAM.replace("NAME", "fraud").replace("{}", members));
+    assert!(code == 0 && objects.contains("strata-ml-engineer-own"), "{errors}");
+    let told = "warning: team fraud: role MlEngineer of spec.members is not defined and grants nothing (did you mean \
+                MLEngineer?)";
+    assert!(errors.contains(told), "{errors}");
+}
+
+#[test]
 fn other_objects_are_passed_over_aloud() {
     let (code, objects, errors) =
         strata(&["render", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n");

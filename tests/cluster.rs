@@ -83,6 +83,8 @@ mod refused;
 mod restart;
 #[path = "cluster/retained.rs"]
 mod retained;
+#[path = "cluster/roles.rs"]
+mod roles;
 #[path = "cluster/rollback.rs"]
 mod rollback;
 #[path = "cluster/run.rs"]

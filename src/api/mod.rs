@@ -19,6 +19,7 @@ pub mod object_key;
 pub mod prefixes;
 pub mod quantity;
 pub mod reason;
+pub mod roles;
 pub mod rules;
 pub mod schema;
 pub mod status;
@@ -38,7 +39,7 @@ pub use reason::Reason;
 pub use status::Condition;
 pub use team::{AITeam, AITeamSpec};
 pub use team_status::AITeamStatus;
-pub use vocabulary::{Capability, Layer, Level, Role};
+pub use vocabulary::{Capability, Layer, Level};
 
 /// The API group of every kind of Strata.
 pub const GROUP: &str = "strata-operator.dev";

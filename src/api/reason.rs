@@ -123,6 +123,9 @@ reasons! {
     ReconcileTimeout: Transient,
     /// The spec asks for something impossible, or names something that does not exist.
     Invalid: Invalid,
+    /// A role that members have, or that leads may give, is neither built in nor in the
+    /// Blueprint. It grants nothing, and everybody else has their rights.
+    RoleUndefined: Invalid,
     /// A component is not among those that a dataset of Live gives its credentials or its volume to.
     NotListed: Invalid,
     /// The team does not name the owner any more, so the workbench stopped.

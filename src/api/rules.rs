@@ -7,6 +7,8 @@
 use serde_json::{Value, json};
 
 use super::amounts::{float, has_unit, sound};
+use super::roles;
+use super::vocabulary::Layer;
 
 /// The three things a pod computes with.
 const COMPUTE: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
@@ -275,20 +277,48 @@ pub(crate) fn delivery() -> Vec<Value> {
     ]
 }
 
-/// The values of a cell of the role table.
-pub(crate) fn cell() -> Vec<Value> {
+/// The values of a role of the Blueprint.
+pub(crate) fn role() -> Vec<Value> {
+    let quoted = |names: Vec<String>| format!("['{}']", names.join("', '"));
+    let builtin = || roles::BUILTIN.iter().map(|role| role.name);
+    let exact = quoted(builtin().map(str::to_owned).collect());
+    let lower = quoted(builtin().map(str::to_ascii_lowercase).collect());
+    let with_level = |layer: &Layer| {
+        let cell = layer.kebab();
+        let having = roles::BUILTIN.iter().filter(|role| role.level(*layer).is_some());
+        let having = quoted(having.map(|role| role.name.to_owned()).collect());
+        format!("(added.layer != '{layer}' || (has(self.{cell}) ? self.{cell} != 'None' : self.name in {having}))")
+    };
+    let levels = Layer::ALL.iter().map(with_level).collect::<Vec<_>>().join(" && ");
+    let names = builtin().collect::<Vec<_>>().join(", ");
     vec![
         rule(
-            "!has(self.guardrails) || !self.guardrails || has(self.level)",
-            "guardrails adds to a level: name the level, View at least",
-            ".guardrails",
+            &format!("!(self.name.lowerAscii() in {lower}) || self.name in {exact}"),
+            &format!(
+                "the name differs from a built-in role in capitals alone. Write it as it is built in, or choose another: {names}"
+            ),
+            ".name",
         ),
         rule(
-            "!has(self.pipelines) || !self.pipelines || (has(self.level) && self.layer in ['Workspace', 'Live'])",
-            "pipelines adds to a level, and there are pipelines in Workspace and Live only: name the level, or remove it",
-            ".pipelines",
+            &format!("!has(self.add) || self.add.all(added, {levels})"),
+            "a right in `add` needs a level in its layer. Set the level of that layer, or remove the right",
+            ".add",
+        ),
+        rule(
+            "!has(self.add) || self.add.all(added, added.right != 'Pipelines' || added.layer in ['Workspace', 'Live'])",
+            "there are pipelines in Workspace and Live only. Remove the right Pipelines in other layers",
+            ".add",
         ),
     ]
+}
+
+/// The names of the roles of a Blueprint: the names of bindings have no capitals.
+pub(crate) fn role_names() -> Vec<Value> {
+    vec![rule(
+        "self.all(role, self.exists_one(other, other.name.lowerAscii() == role.name.lowerAscii()))",
+        "the names of two roles differ in capitals alone. Rename one of them, or remove it",
+        "",
+    )]
 }
 
 /// The content that an egress profile needs to open anything.

@@ -127,6 +127,10 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Catalog {
+    /// Roles for `members`: the built-in ones and the Blueprint's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::schema::offered")]
+    pub roles: Vec<String>,
     /// Images for `image` of Workbenches and Components, the team's own and the Blueprint's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::schema::offered")]

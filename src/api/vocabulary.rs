@@ -1,4 +1,4 @@
-//! The closed sets of words that the API is written in: layers, levels, roles,
+//! The closed sets of words that the API is written in: layers, levels, rights,
 //! capabilities. No behaviour beyond their names.
 
 use std::fmt;
@@ -48,7 +48,7 @@ pub enum Layer {
 names!(Layer { Backbone = "backbone", Shared = "shared", Workspace = "workspace", Live = "live" });
 
 /// How much a role may do in a layer; each level includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Read everything but Secrets.
     View,
@@ -61,42 +61,15 @@ pub enum Level {
 }
 names!(Level { View = "view", Use = "use", Contribute = "contribute", Own = "own" });
 
-/// A role of an AI team.
+/// A right of a role beside its level in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Role {
-    /// Answers for access, network and security.
-    CloudSecurityEngineer,
-    /// Automates the Backbone.
-    DevOpsEngineer,
-    /// Runs the Shared layer and production.
-    MLOpsEngineer,
-    /// Owns components and pipelines, productizes models.
-    MLEngineer,
-    /// Brings data and features.
-    DataEngineer,
-    /// Builds models in a Workspace.
-    DataScientist,
-    /// Uses models and tools of others with their own data.
-    CitizenDataScientist,
-    /// Researches methods in a Workspace.
-    MLResearcher,
-    /// Builds the applications around a model.
-    FullStackEngineer,
-    /// Sees everything, changes nothing.
-    ProjectManager,
+pub enum AddedRight {
+    /// Read quotas, network policies, Roles and bindings.
+    Guardrails,
+    /// Write Pipelines and create Runs; in Workspace and Live.
+    Pipelines,
 }
-names!(Role {
-    CloudSecurityEngineer = "cloud-security-engineer",
-    DevOpsEngineer = "devops-engineer",
-    MLOpsEngineer = "mlops-engineer",
-    MLEngineer = "ml-engineer",
-    DataEngineer = "data-engineer",
-    DataScientist = "data-scientist",
-    CitizenDataScientist = "citizen-data-scientist",
-    MLResearcher = "ml-researcher",
-    FullStackEngineer = "full-stack-engineer",
-    ProjectManager = "project-manager",
-});
+names!(AddedRight { Guardrails = "guardrails", Pipelines = "pipelines" });
 
 /// A capability that a team asks for and an engine provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Ro
 use super::object::{cluster_metadata, core, metadata};
 use super::{Desired, Stage};
 use crate::api::GROUP;
+use crate::api::roles::kebab;
 use crate::api::vocabulary::{Layer, Level};
 use crate::plan::{Grant, NamespacePlan, Plan, Right, Subject};
 
@@ -30,7 +31,7 @@ fn binding(plan: &Plan, namespace: &NamespacePlan, grant: &Grant) -> Desired {
         Right::Pipelines => "pipelines",
     };
     let role = grant.right.cluster_role(grant.layer);
-    let name = format!("strata-{}-{suffix}", grant.role.kebab());
+    let name = format!("strata-{}-{suffix}", kebab(&grant.role));
     let subjects = grant.subjects.iter().map(subject).collect();
     role_binding(plan, namespace, name, role, subjects)
 }

@@ -11,15 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::namespaces::Place;
 use super::roles::{Rights, rights};
 use super::{Grant, Right, Subject};
+use crate::api::roles::BUILTIN;
 use crate::api::team::{Member, Subjects};
-use crate::api::vocabulary::{Layer, Level, Role};
+use crate::api::vocabulary::{Layer, Level};
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 
 /// The subjects of each role and right in one namespace.
-type Holders = BTreeMap<(Role, Right), BTreeSet<Subject>>;
+type Holders<'a> = BTreeMap<(Rank<'a>, Right), BTreeSet<Subject>>;
+
+/// A role's name after its place among the roles: the built-in ones in their order, then the
+/// site's own by name.
+type Rank<'a> = (usize, &'a str);
 
 /// The cells of the role table; nothing for one that cannot be read.
-pub type Cells<'a> = dyn Fn(Role, Layer) -> Option<Rights> + 'a;
+pub type Cells<'a> = dyn Fn(&str, Layer) -> Option<Rights> + 'a;
 
 /// The rights of members, as far as the role table can be read.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +38,7 @@ pub struct Given {
 /// Every grant, namespace by namespace, then by role and right.
 #[must_use]
 pub fn grants(spec: &AITeamSpec, blueprint: &BlueprintSpec, prefixes: &Prefixes, places: &[Place]) -> Vec<Grant> {
-    let cells = |role, layer| Some(rights(blueprint, role, layer));
+    let cells = |role: &str, layer| Some(rights(blueprint, role, layer));
     given(spec, &cells, prefixes, places).grants
 }
 
@@ -59,18 +64,18 @@ fn grants_in(
     let mut holders = Holders::new();
     for (member, here) in members_of(place, spec) {
         let subjects = subjects(&member.groups, &member.users, prefixes);
-        match cells(member.role, place.layer) {
-            Some(full) => add(&mut holders, member.role, &subjects, if here { full } else { capped(full) }),
+        match cells(&member.role, place.layer) {
+            Some(full) => add(&mut holders, &member.role, &subjects, if here { full } else { capped(full) }),
             None => unread.extend(subjects.into_iter().map(|subject| (place.name.clone(), subject))),
         }
     }
     holders
         .into_iter()
         .filter(|(_, subjects)| !subjects.is_empty())
-        .map(|((role, right), subjects)| Grant {
+        .map(|(((_, role), right), subjects)| Grant {
             namespace: place.name.clone(),
             layer: place.layer,
-            role,
+            role: role.to_owned(),
             right,
             subjects: subjects.into_iter().collect(),
         })
@@ -92,15 +97,19 @@ fn capped(rights: Rights) -> Rights {
     Rights { level: rights.level.map(|level| level.min(Level::Use)), ..Rights::default() }
 }
 
-fn add(holders: &mut Holders, role: Role, subjects: &[Subject], rights: Rights) {
+fn add<'a>(holders: &mut Holders<'a>, role: &'a str, subjects: &[Subject], rights: Rights) {
     let given = [
         rights.level.map(Right::Level),
         rights.guardrails.then_some(Right::Guardrails),
         rights.pipelines.then_some(Right::Pipelines),
     ];
     for right in given.into_iter().flatten() {
-        holders.entry((role, right)).or_default().extend(subjects.iter().cloned());
+        holders.entry((rank(role), right)).or_default().extend(subjects.iter().cloned());
     }
+}
+
+fn rank(role: &str) -> Rank<'_> {
+    (BUILTIN.iter().position(|known| known.name == role).unwrap_or(BUILTIN.len()), role)
 }
 
 /// People and groups as the API server knows them. What belongs to Kubernetes

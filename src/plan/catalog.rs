@@ -1,10 +1,10 @@
-//! The names that a team may use: of images, sizes, egress profiles and engines.
+//! The names that a team may use: of roles, images, sizes, egress profiles and engines.
 //! Members cannot read the Blueprint, so the status lists them.
 
 use std::collections::BTreeSet;
 
-use super::Facts;
 use super::choice::looked_at;
+use super::{Facts, roles};
 use crate::api::AITeamSpec;
 use crate::api::team_status::Catalog;
 
@@ -19,6 +19,7 @@ pub fn catalog(spec: &AITeamSpec, facts: &Facts<'_>) -> Catalog {
     let engines = looked_at(spec, facts);
     let usable = |name: &&String| facts.catalogue.get(name).is_some_and(|entry| entry.compiled.is_ok());
     Catalog {
+        roles: names(roles::names(site).into_iter()),
         images: names(site.images.keys().map(String::as_str).chain(own)),
         sizes: names(site.sizes.iter().map(|size| size.name.as_str())),
         egress: names(site.egress.iter().map(|profile| profile.name.as_str())),
@@ -48,6 +49,7 @@ mod tests {
         let found = catalog(&spec, &facts);
         assert_eq!((&found.images[..2], found.images.len()), (&["scipy".to_owned(), "train".to_owned()][..], LISTED));
         assert!(found.engines.contains(&"mlflow".to_owned()), "{:?}", found.engines);
+        assert!(found.roles.contains(&"DataScientist".to_owned()), "{:?}", found.roles);
         assert_eq!((found.sizes.len(), found.egress.len()), (0, 0));
     }
 }

@@ -1,10 +1,11 @@
 //! Gaps in the staffing, by the organisation's archetype. Advice: it never
 //! blocks anything.
 
-use super::roles::rights;
+use super::roles::{names, rights};
 use crate::api::blueprint::Archetype;
+use crate::api::roles::builtin;
 use crate::api::team::{Member, Project, TeamType};
-use crate::api::vocabulary::{Capability, Layer, Level, Role};
+use crate::api::vocabulary::{Capability, Layer, Level};
 use crate::api::{AITeamSpec, BlueprintSpec};
 
 /// The gaps, one sentence each.
@@ -24,7 +25,11 @@ pub fn coverage(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Vec<String> {
 }
 
 fn may(blueprint: &BlueprintSpec, members: &[Member], layer: Layer, level: Level) -> bool {
-    members.iter().any(|member| rights(blueprint, member.role, layer).level >= Some(level))
+    members.iter().any(|member| reaches(blueprint, &member.role, layer, level))
+}
+
+fn reaches(blueprint: &BlueprintSpec, role: &str, layer: Layer, level: Level) -> bool {
+    rights(blueprint, role, layer).level >= Some(level)
 }
 
 /// Live sides without a member who may deploy there.
@@ -58,14 +63,30 @@ fn data(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
         blocks.iter().any(|(known, block)| *known == capability && block.wanted())
     };
     let members = spec.members.iter().chain(spec.projects.iter().flat_map(|project| &project.members));
-    let engineer = members.into_iter().any(|member| member.role == Role::DataEngineer);
+    // Of the built-in roles one alone brings data, whatever others may do in Shared; of the
+    // site's own nothing is known but their rights.
+    let brings = |role: &str| match builtin(role) {
+        Some(_) => role == "DataEngineer",
+        None => reaches(blueprint, role, Layer::Shared, Level::Contribute),
+    };
+    let engineer = members.into_iter().any(|member| brings(&member.role));
     let missed = wanted(Capability::FeatureStore) && !engineer && blueprint.archetype != Archetype::Research;
     missed.then(|| "the team has a feature store but no DataEngineer".to_owned())
 }
 
 fn shared(spec: &AITeamSpec, blueprint: &BlueprintSpec) -> Option<String> {
     let unowned = super::namespaces::shared_is_on(spec) && !may(blueprint, &spec.members, Layer::Shared, Level::Own);
-    unowned.then(|| "the Shared layer has no owner. Add an MLEngineer or an MLOpsEngineer".to_owned())
+    let owners = || {
+        let all = names(blueprint).into_iter();
+        all.filter(|role| reaches(blueprint, role, Layer::Shared, Level::Own)).collect::<Vec<_>>().join(", ")
+    };
+    unowned.then(|| match owners() {
+        none if none.is_empty() => {
+            "the Shared layer has no owner, and no role owns it. Set `shared: Own` for a role of the Blueprint"
+                .to_owned()
+        }
+        owners => format!("the Shared layer has no owner. Add a member with one of the roles {owners}"),
+    })
 }
 
 /// A team without anything that it owns, or without customers.
@@ -112,12 +133,30 @@ mod tests {
             [
                 "project p has a Live side, but no member may deploy there",
                 "the team has a feature store but no DataEngineer",
-                "the Shared layer has no owner. Add an MLEngineer or an MLOpsEngineer",
+                "the Shared layer has no owner. Add a member with one of the roles MLOpsEngineer, MLEngineer",
             ]
         );
         let research = advice(team, "{archetype: Research}");
         assert!(research.iter().any(|text| text.contains("rarely have people")));
         assert!(!research.iter().any(|text| text.contains("DataEngineer")));
+    }
+
+    #[test]
+    fn a_role_of_the_site_counts_by_its_rights() {
+        let team = "{owns: [m], customers: [{name: c}], shared: {featureStore: {}}, projects: [{name: p, live: {}}],
+            members: [{role: PlatformLead, groups: [a]}]}";
+        let with = |cells: &str| advice(team, &format!("{{roles: [{{name: PlatformLead, {cells}}}]}}"));
+        assert!(with("shared: Own, live: Contribute").is_empty());
+        assert_eq!(
+            with("shared: View, live: View"),
+            [
+                "project p has a Live side, but no member may deploy there",
+                "the team has a feature store but no DataEngineer",
+                "the Shared layer has no owner. Add a member with one of the roles MLOpsEngineer, MLEngineer",
+            ]
+        );
+        let nobody = advice(team, "{roles: [{name: MLOpsEngineer, shared: Use}, {name: MLEngineer, shared: Use}]}");
+        assert!(nobody.iter().any(|text| text.contains("no role owns it")), "{nobody:?}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod roles;
 pub mod settings;
 pub mod stay;
+pub mod undefined;
 pub mod unimplemented;
 pub mod units;
 pub mod volume;
@@ -48,7 +49,7 @@ use crate::api::engine::PodSecurity;
 use crate::api::quantity::Amount;
 use crate::api::team::AITeam;
 use crate::api::team_status::{BlueprintReference, Catalog};
-use crate::api::vocabulary::{Capability, Layer, Level, Role};
+use crate::api::vocabulary::{Capability, Layer, Level};
 use crate::api::work::WorkKind;
 use crate::api::{BlueprintSpec, Issue, Prefixes};
 use crate::engine::{CompiledEngine, Inputs, RenderedObject};
@@ -160,8 +161,8 @@ pub struct Grant {
     pub namespace: String,
     /// Its layer.
     pub layer: Layer,
-    /// The role.
-    pub role: Role,
+    /// The role's name.
+    pub role: String,
     /// The right.
     pub right: Right,
     /// Who holds it: sorted, each once.
@@ -292,6 +293,7 @@ pub fn plan(team: &AITeam, facts: &Facts<'_>) -> Result<Plan, Issue> {
     let (extras, more) = extras::extras(team, site, &namespaces);
     problems.extend(more);
     problems.extend(unimplemented::unimplemented(spec, site));
+    problems.extend(undefined::undefined(spec, site));
     let (prefixes, waiting) = prefixes::in_effect(team, facts.written, facts.prefixes);
     problems.extend(waiting);
     problems.extend(no_effect::no_effect(spec, site, &prefixes, &instances));

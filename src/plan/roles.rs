@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::api::BlueprintSpec;
 use crate::api::blueprint::Archetype;
-use crate::api::vocabulary::{Layer, Level, Role};
+use crate::api::roles::{BUILTIN, builtin};
+use crate::api::vocabulary::{AddedRight, Layer, Level};
 
 /// One cell of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,30 +21,33 @@ pub struct Rights {
     pub pipelines: bool,
 }
 
-impl Rights {
-    const fn of(level: Option<Level>) -> Self {
-        Self { level, guardrails: false, pipelines: false }
-    }
+/// The roles that there are at this site: the built-in ones, then its own.
+#[must_use]
+pub fn names(blueprint: &BlueprintSpec) -> Vec<&str> {
+    let own = blueprint.roles.iter().map(|role| role.name.as_str()).filter(|name| builtin(name).is_none());
+    BUILTIN.iter().map(|role| role.name).chain(own).collect()
 }
 
-/// The rights of a role in a layer at this site.
+/// Whether there is a role of this name at this site.
 #[must_use]
-pub fn rights(blueprint: &BlueprintSpec, role: Role, layer: Layer) -> Rights {
-    let mut rights = builtin(role, layer);
-    if let Some(level) = archetype(blueprint.archetype, role, layer) {
-        rights = Rights::of(Some(level));
-    }
-    let Some(cell) = blueprint.rights.iter().find(|cell| cell.role == role && cell.layer == layer) else {
-        return rights;
+pub fn is_defined(blueprint: &BlueprintSpec, role: &str) -> bool {
+    builtin(role).is_some() || blueprint.roles.iter().any(|entry| entry.name == role)
+}
+
+/// The rights of a role in a layer at this site; none for a role that is not defined.
+#[must_use]
+pub fn rights(blueprint: &BlueprintSpec, role: &str, layer: Layer) -> Rights {
+    let (known, entry) = (builtin(role), blueprint.roles.iter().find(|entry| entry.name == role));
+    let level = match entry.and_then(|entry| entry.cell(layer)) {
+        Some(cell) => cell.level(),
+        None => archetype(blueprint.archetype, role, layer).or_else(|| known?.level(layer)),
     };
-    // A cell without a level takes everything; what it says of the two extras
-    // counts, and what it leaves out stays as it was.
-    let kept = cell.level.is_some();
-    Rights {
-        level: cell.level,
-        guardrails: cell.guardrails.unwrap_or(kept && rights.guardrails),
-        pipelines: cell.pipelines.unwrap_or(kept && rights.pipelines),
-    }
+    let added = |right| {
+        let here = entry.is_some_and(|entry| entry.add.iter().any(|one| one.layer == layer && one.right == right));
+        // Without a level nothing is left, so that None takes everything away.
+        level.is_some() && (here || known.is_some_and(|known| known.has(layer, right)))
+    };
+    Rights { level, guardrails: added(AddedRight::Guardrails), pipelines: added(AddedRight::Pipelines) }
 }
 
 /// The whole table of a site in words, as it is recorded. A word that this program
@@ -54,19 +58,19 @@ pub struct Table(BTreeMap<String, Cells>);
 /// The rights of one role, by layer.
 type Cells = BTreeMap<String, Vec<String>>;
 
-const GUARDRAILS: &str = "Guardrails";
-const PIPELINES: &str = "Pipelines";
+const GUARDRAILS: &str = AddedRight::Guardrails.name();
+const PIPELINES: &str = AddedRight::Pipelines.name();
 
 impl Table {
     /// The table of this site. Every role is in it, every layer in which it may do
     /// anything.
     #[must_use]
     pub fn of(blueprint: &BlueprintSpec) -> Self {
-        let cells = |role: Role| -> Cells {
+        let cells = |role: &str| -> Cells {
             let all = Layer::ALL.iter().map(|layer| (layer.name().to_owned(), words(rights(blueprint, role, *layer))));
             all.filter(|(_, words)| !words.is_empty()).collect()
         };
-        Self(Role::ALL.iter().map(|role| (role.name().to_owned(), cells(*role))).collect())
+        Self(names(blueprint).into_iter().map(|role| (role.to_owned(), cells(role))).collect())
     }
 
     /// The table in these words, whatever they are.
@@ -80,17 +84,29 @@ impl Table {
         Self(rows.map(|(role, cells)| (role.clone(), row(cells))).collect())
     }
 
+    /// Whether a cell has the word.
+    #[must_use]
+    pub fn has(&self, role: &str, layer: &str, word: &str) -> bool {
+        self.0.get(role).and_then(|cells| cells.get(layer)).is_some_and(|words| words.iter().any(|one| one == word))
+    }
+
+    /// Replaces a cell.
+    pub fn set(&mut self, role: &str, layer: &str, words: Vec<String>) {
+        self.0.entry(role.to_owned()).or_default().insert(layer.to_owned(), words);
+    }
+
     /// The words, by role and layer.
     #[must_use]
     pub const fn words(&self) -> &BTreeMap<String, Cells> {
         &self.0
     }
 
-    /// The rights of a role in a layer; none if they cannot be read.
+    /// The rights of a role in a layer; none if they cannot be read. A role that was not
+    /// there when the table was written may be there by now: nobody knows what it may do.
     #[must_use]
-    pub fn rights(&self, role: Role, layer: Layer) -> Option<Rights> {
+    pub fn rights(&self, role: &str, layer: Layer) -> Option<Rights> {
         let mut rights = Rights::default();
-        for word in self.0.get(role.name())?.get(layer.name()).into_iter().flatten() {
+        for word in self.0.get(role)?.get(layer.name()).into_iter().flatten() {
             match Level::ALL.iter().find(|level| level.name() == word) {
                 Some(level) => rights.level = Some(*level),
                 None if word == GUARDRAILS => rights.guardrails = true,
@@ -115,42 +131,14 @@ fn read_words(cell: &Value) -> Vec<String> {
     texts.unwrap_or_else(|| vec![cell.to_string()])
 }
 
-/// The built-in table: one row per role, one column per layer.
-fn builtin(role: Role, layer: Layer) -> Rights {
-    use Level::{Contribute, Own, Use, View};
-    let row = match role {
-        Role::CloudSecurityEngineer => [Some(Own), Some(View), Some(View), Some(View)],
-        Role::DevOpsEngineer => [Some(Contribute), Some(Contribute), Some(View), Some(Contribute)],
-        Role::MLOpsEngineer => [Some(Own), Some(Own), Some(Contribute), Some(Own)],
-        Role::MLEngineer => [Some(View), Some(Own), Some(Own), Some(Contribute)],
-        Role::DataEngineer => [Some(View), Some(Contribute), Some(Contribute), Some(View)],
-        Role::DataScientist => [None, Some(Use), Some(Contribute), Some(View)],
-        Role::CitizenDataScientist => [None, Some(Use), Some(Use), None],
-        Role::MLResearcher => [None, Some(Use), Some(Contribute), None],
-        Role::FullStackEngineer => [None, Some(Use), Some(Contribute), Some(Contribute)],
-        Role::ProjectManager => [Some(View), Some(View), Some(View), Some(View)],
-    };
-    let level = match layer {
-        Layer::Backbone => row[0],
-        Layer::Shared => row[1],
-        Layer::Workspace => row[2],
-        Layer::Live => row[3],
-    };
-    Rights {
-        level,
-        guardrails: role == Role::CloudSecurityEngineer && layer == Layer::Shared,
-        pipelines: role == Role::DataEngineer && layer == Layer::Live,
-    }
-}
-
 /// What an archetype changes: who answers for data, and for models in
 /// production.
-const fn archetype(archetype: Archetype, role: Role, layer: Layer) -> Option<Level> {
+fn archetype(archetype: Archetype, role: &str, layer: Layer) -> Option<Level> {
     match (archetype, role, layer) {
-        (Archetype::Research, Role::MLResearcher, Layer::Workspace)
-        | (Archetype::ProductEmbedded | Archetype::Division, Role::MLEngineer, Layer::Live)
-        | (Archetype::Division | Archetype::MLFirst, Role::DataEngineer, Layer::Shared) => Some(Level::Own),
-        (Archetype::ProductEmbedded, Role::MLResearcher | Role::DataScientist, Layer::Live) => Some(Level::Contribute),
+        (Archetype::Research, "MLResearcher", Layer::Workspace)
+        | (Archetype::ProductEmbedded | Archetype::Division, "MLEngineer", Layer::Live)
+        | (Archetype::Division | Archetype::MLFirst, "DataEngineer", Layer::Shared) => Some(Level::Own),
+        (Archetype::ProductEmbedded, "MLResearcher" | "DataScientist", Layer::Live) => Some(Level::Contribute),
         _ => None,
     }
 }
@@ -158,18 +146,17 @@ const fn archetype(archetype: Archetype, role: Role, layer: Layer) -> Option<Lev
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::blueprint::Cell;
 
     fn table(blueprint: &BlueprintSpec) -> String {
-        let cell = |role, layer| {
+        let cell = |role: &str, layer| {
             let rights = rights(blueprint, role, layer);
             let mut text = rights.level.map_or("-".to_owned(), |level| level.to_string());
             text.push_str(if rights.guardrails { "+guardrails" } else { "" });
             text.push_str(if rights.pipelines { "+pipelines" } else { "" });
             text
         };
-        let row = |role: &Role| Layer::ALL.iter().map(|layer| cell(*role, *layer)).collect::<Vec<_>>().join(" ");
-        Role::ALL.iter().map(|role| format!("{role} {}", row(role))).collect::<Vec<_>>().join("\n")
+        let row = |role: &str| Layer::ALL.iter().map(|layer| cell(role, *layer)).collect::<Vec<_>>().join(" ");
+        names(blueprint).iter().map(|role| format!("{role} {}", row(role))).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -194,7 +181,7 @@ mod tests {
         let row = |line: &str| format!("| {} |", line.replace(' ', " | ").replace('+', " + "));
         let expected: Vec<String> = table.lines().map(row).collect();
         let readme = include_str!("../../README.md");
-        let is_role = |line: &&str| Role::ALL.iter().any(|role| line.starts_with(&format!("| {role} |")));
+        let is_role = |line: &&str| BUILTIN.iter().any(|role| line.starts_with(&format!("| {} |", role.name)));
         let (roles, _) = readme.split_once("The organisation's **archetype**").unwrap();
         assert_eq!(roles.lines().filter(is_role).collect::<Vec<_>>(), expected);
     }
@@ -225,42 +212,75 @@ mod tests {
 
     #[test]
     fn a_table_reads_back_and_an_unknown_word_costs_its_cell_alone() {
-        let blueprint = BlueprintSpec { archetype: Archetype::Division, ..BlueprintSpec::default() };
+        let blueprint: BlueprintSpec = serde_saphyr::from_str(ANALYST).unwrap();
         let mut written = serde_json::json!(Table::of(&blueprint).words());
         let read = |value: &Value| Table::read(value.as_object().unwrap());
-        for role in Role::ALL {
+        for role in names(&blueprint) {
             for layer in Layer::ALL {
-                assert_eq!(read(&written).rights(*role, *layer), Some(rights(&blueprint, *role, *layer)));
+                assert_eq!(read(&written).rights(role, *layer), Some(rights(&blueprint, role, *layer)));
             }
         }
         written["MLEngineer"]["Live"] = serde_json::json!(["Own", "Dreams"]);
         written["MLEngineer"]["Shared"] = serde_json::json!({"level": "Own"});
-        written["Dreamer"] = serde_json::json!({"Live": ["Own"]});
+        assert_eq!(written["Analyst"], serde_json::json!({"Shared": ["Use"], "Live": ["View", "Guardrails"]}));
+        // Of a newer program, or of a Blueprint that cannot be read any more.
+        written["Steward"] = serde_json::json!({"Live": ["Own"]});
         written.as_object_mut().unwrap().remove("DataEngineer");
         let table = read(&written);
         let unread = |role, layer| table.rights(role, layer).is_none();
-        assert!(unread(Role::MLEngineer, Layer::Live) && unread(Role::MLEngineer, Layer::Shared));
-        assert!(unread(Role::DataEngineer, Layer::Backbone), "nobody knows what that role may do");
-        assert_eq!(table.rights(Role::MLEngineer, Layer::Workspace), Some(Rights::of(Some(Level::Own))));
-        assert_eq!(table.rights(Role::DataScientist, Layer::Backbone), Some(Rights::default()));
+        assert!(unread("MLEngineer", Layer::Live) && unread("MLEngineer", Layer::Shared));
+        assert!(unread("DataEngineer", Layer::Backbone), "nobody knows what that role may do");
+        assert_eq!(
+            table.rights("MLEngineer", Layer::Workspace),
+            Some(rights(&blueprint, "MLEngineer", Layer::Workspace))
+        );
+        assert_eq!(table.rights("Steward", Layer::Live).unwrap().level, Some(Level::Own));
+        assert!(unread("Dreamer", Layer::Live), "it may have been added since");
+        assert_eq!(table.rights("DataScientist", Layer::Backbone), Some(Rights::default()));
+    }
+
+    const ANALYST: &str = "{archetype: Division, roles: [{name: Analyst, shared: Use, live: View, add: [{layer: Live, right: \
+                           Guardrails}]}]}";
+
+    fn row(roles: &str, role: &str) -> String {
+        let site: BlueprintSpec = serde_saphyr::from_str(&format!("{{archetype: AdHoc, roles: {roles}}}")).unwrap();
+        table(&site).lines().find_map(|line| line.strip_prefix(&format!("{role} "))).unwrap_or_default().to_owned()
     }
 
     #[test]
-    fn a_cell_of_the_blueprint_takes_the_place_of_the_tables() {
-        let cell = |level, guardrails| Cell {
-            role: Role::CloudSecurityEngineer,
-            layer: Layer::Shared,
-            level,
-            guardrails,
-            pipelines: None,
-        };
-        let with = |cell| {
-            let blueprint = BlueprintSpec { rights: vec![cell], ..BlueprintSpec::default() };
-            rights(&blueprint, Role::CloudSecurityEngineer, Layer::Shared)
-        };
-        assert_eq!(with(cell(None, None)), Rights::default());
-        assert!(with(cell(Some(Level::Own), None)).guardrails);
-        assert!(!with(cell(Some(Level::Own), Some(false))).guardrails);
-        assert!(with(cell(None, Some(true))).guardrails);
+    fn an_entry_changes_the_cells_that_it_names() {
+        let security = |entry: &str| row(&format!("[{{name: CloudSecurityEngineer{entry}}}]"), "CloudSecurityEngineer");
+        for (entry, expected) in [
+            ("", "Own View+guardrails View View"),
+            (", shared: None", "Own - View View"),
+            (", shared: Own", "Own Own+guardrails View View"),
+            (", add: [{layer: Shared, right: Guardrails}]", "Own View+guardrails View View"),
+            (", backbone: View, add: [{layer: Live, right: Pipelines}]", "View View+guardrails View View+pipelines"),
+            // The rules refuse this one; here it gives nothing.
+            (", live: None, add: [{layer: Live, right: Pipelines}]", "Own View+guardrails View -"),
+        ] {
+            assert_eq!(security(entry), expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_entry_wins_over_the_archetype() {
+        let site = |roles: &str| serde_saphyr::from_str(&format!("{{archetype: Division, roles: {roles}}}")).unwrap();
+        let level = |roles: &str, role, layer| rights(&site(roles), role, layer).level;
+        let entry = "[{name: MLEngineer, live: View}]";
+        assert_eq!(level(entry, "MLEngineer", Layer::Live), Some(Level::View));
+        assert_eq!(level(entry, "MLEngineer", Layer::Shared), Some(Level::Own));
+        assert_eq!(level("[{name: MLEngineer, shared: Use}]", "MLEngineer", Layer::Live), Some(Level::Own));
+    }
+
+    #[test]
+    fn a_role_of_the_site_has_what_its_entry_names() {
+        let roles = "[{name: Analyst, shared: Use, workspace: View}, {name: Nobody}]";
+        assert_eq!(row(roles, "Analyst"), "- Use View -");
+        assert_eq!(row(roles, "Nobody"), "- - - -");
+        assert_eq!(row(roles, "Wizard"), "");
+        let site = BlueprintSpec::default();
+        assert!(is_defined(&site, "MLEngineer") && !is_defined(&site, "Analyst"));
+        assert_eq!(rights(&site, "Analyst", Layer::Live), Rights::default());
     }
 }

@@ -35,11 +35,11 @@ pub fn staying(
         return Err("the prefixes of people's names are not known".to_owned());
     }
     if let Some(site) = site {
-        return Ok(Stay::of(team, people, &|role, layer| Some(rights(site, role, layer)), prefixes));
+        return Ok(Stay::of(team, people, &|role: &str, layer| Some(rights(site, role, layer)), prefixes));
     }
     let table = record.and_then(|record| record.rights.as_ref());
     let table = table.ok_or("neither the Blueprint nor the record has the rights of roles")?;
-    Ok(Stay::of(team, people, &|role, layer| table.rights(role, layer), prefixes))
+    Ok(Stay::of(team, people, &|role: &str, layer| table.rights(role, layer), prefixes))
 }
 
 /// The prefixes with which bindings may have been written: those on the namespaces, and

@@ -1,5 +1,6 @@
 //! Reports on Blueprints and Engines how many teams use them, and whether they can be
-//! read. The deletion guard reads that count.
+//! read; on Blueprints also which roles are named and not defined. The deletion guard reads
+//! the count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,11 @@ use serde_json::{Value, json};
 use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
-use crate::api::{Blueprint, Capability, Engine, Issue, Reason};
+use crate::api::{Blueprint, BlueprintSpec, Capability, Engine, Issue, Reason};
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
 use crate::plan::Choices;
+use crate::plan::undefined::undefined_in;
 use crate::reconcile::context::Context;
 use crate::reconcile::report::now;
 use crate::reconcile::status_writer::replace;
@@ -20,6 +22,9 @@ use crate::reconcile::target::Target;
 
 /// Only AITeams give people access to namespaces of teams.
 const ACCESS_BY_TEAMS_ALONE: &str = "AccessByTeamsAlone";
+
+/// Every role that teams and leads name is defined.
+const ROLES_DEFINED: &str = "RolesDefined";
 
 /// The engines that were chosen.
 fn engines(choices: &Choices) -> BTreeSet<String> {
@@ -44,7 +49,8 @@ pub fn chose(context: &Context, before: Option<&Choices>, now: &Choices) {
 pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     let Some(known) = context.store.blueprints.get(name) else { return Ok(()) };
     let teams = context.store.teams.forms().into_iter();
-    let followers = teams.filter(|(_, team)| team.blueprint.as_deref() == Some(name)).count();
+    let followers = teams.filter(|(_, team)| team.blueprint.as_deref() == Some(name));
+    let followers: BTreeMap<String, Vec<String>> = followers.map(|(name, team)| (name, team.roles)).collect();
     let (metadata, status, error) = parts(&known, |blueprint| (&blueprint.metadata, json!(blueprint.status)));
     let finding = match error {
         None => Finding::new(READY, true, Reason::Ready, "the Blueprint can be followed"),
@@ -58,7 +64,21 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
         ),
     };
     let target = Target::of::<Blueprint>(metadata);
-    tell(context, &target, &status, followers, None, [Some(finding), access(context)]).await
+    let roles = Some(roles(known.as_ref().ok().map(|blueprint| &blueprint.spec), &followers));
+    tell(context, &target, &status, followers.len(), None, [Some(finding), roles, access(context)]).await
+}
+
+/// Whether every role that the teams of a Blueprint name, or its leads may give, is defined.
+fn roles(site: Option<&BlueprintSpec>, teams: &BTreeMap<String, Vec<String>>) -> Finding {
+    let Some(site) = site else {
+        let message = "it is not known which roles there are: the Blueprint cannot be read";
+        let unknown = Finding::new(ROLES_DEFINED, false, Reason::BlueprintInvalid, message);
+        return Finding { status: ConditionStatus::Unknown, ..unknown };
+    };
+    match undefined_in(site, teams) {
+        None => Finding::new(ROLES_DEFINED, true, Reason::Ready, "every role that teams and leads name is defined"),
+        Some(message) => Finding::new(ROLES_DEFINED, false, Reason::RoleUndefined, message),
+    }
 }
 
 /// Requests a pass for every Blueprint when access of others to namespaces of teams
@@ -109,7 +129,7 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Issue> {
         Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
-    tell(context, &Target::of::<Engine>(metadata), &status, followers, capabilities, [Some(finding), None]).await
+    tell(context, &Target::of::<Engine>(metadata), &status, followers, capabilities, [Some(finding), None, None]).await
 }
 
 /// The names of the capabilities as one text.
@@ -138,7 +158,7 @@ async fn tell(
     known: &Value,
     users: usize,
     capabilities: Option<String>,
-    findings: [Option<Finding>; 2],
+    findings: [Option<Finding>; 3],
 ) -> Result<(), Issue> {
     let generation = target.metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
@@ -166,6 +186,18 @@ mod tests {
 
     use crate::api::AITeam;
     use crate::cluster::store::{Unreadable, followed};
+
+    #[test]
+    fn a_role_in_use_that_is_not_defined_is_reported() {
+        let site: BlueprintSpec =
+            serde_json::from_value(json!({"roles": [{"name": "Analyst", "shared": "Use"}]})).unwrap();
+        let teams = |role: &str| BTreeMap::from([("fraud".to_owned(), vec![role.to_owned()])]);
+        assert_eq!(roles(Some(&site), &teams("Analyst")).status, ConditionStatus::True);
+        let found = roles(Some(&site), &teams("Analist"));
+        assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::RoleUndefined));
+        assert!(found.message.starts_with("role Analist of team fraud is not defined"), "{}", found.message);
+        assert_eq!(roles(None, &teams("Analyst")).status, ConditionStatus::Unknown);
+    }
 
     #[test]
     fn unreadable_team_still_counts_for_its_blueprint() {

@@ -11,15 +11,21 @@ use crate::spec::with_experiments;
 use crate::stage::{Stage, alone, stage};
 use crate::team::{Team, component, condition};
 
-/// Lets the API server take roles that this program does not know, as after an
+/// Lets the API server take words and roles that this program cannot read, as after an
 /// upgrade of the definitions and a rollback of the operator.
-async fn any_role(stage: &Stage) {
+async fn any_word(stage: &Stage) {
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
-    for (definition, list) in [("blueprints", "rights"), ("aiteams", "members")] {
+    let level = json!([{"op": "remove", "path": format!("{spec}/roles/items/properties/live/enum")}]);
+    let (member, any) = (format!("{spec}/members/items"), json!({"x-kubernetes-preserve-unknown-fields": true}));
+    let people = json!([
+        {"op": "remove", "path": format!("{spec}/projects/items/properties/priority/enum")},
+        {"op": "remove", "path": format!("{member}/x-kubernetes-validations")},
+        {"op": "replace", "path": format!("{member}/properties/users"), "value": any},
+    ]);
+    for (definition, wider) in [("blueprints", level), ("aiteams", people)] {
         let at = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}.strata-operator.dev");
-        let known = format!("{spec}/{list}/items/properties/role/enum");
         // Another test may have done it already.
-        let _ = stage.admin().await.patch(&at, &json!([{"op": "remove", "path": known}])).await;
+        let _ = stage.admin().await.patch(&at, &wider).await;
     }
 }
 
@@ -55,7 +61,7 @@ fn three_people(blueprint: &str) -> Value {
 }
 
 /// Who is bound to what, in every namespace of the team and cluster-wide.
-async fn bound(team: &Team) -> BTreeSet<(String, String)> {
+pub async fn bound(team: &Team) -> BTreeSet<(String, String)> {
     let objects = team.objects().await.into_iter();
     let bindings = objects.filter(|((kind, ..), _)| kind.ends_with("RoleBinding"));
     let all = bindings.flat_map(|((_, namespace, name), binding)| {
@@ -67,12 +73,13 @@ async fn bound(team: &Team) -> BTreeSet<(String, String)> {
     all.collect()
 }
 
-fn of(bound: &BTreeSet<(String, String)>, person: &str) -> usize {
+/// How many bindings a person is in.
+pub fn of(bound: &BTreeSet<(String, String)>, person: &str) -> usize {
     bound.iter().filter(|(_, name)| name.ends_with(&format!("{person}@example.com"))).count()
 }
 
 /// Waits until somebody has no right left, and says who has what then.
-async fn until_left(team: &Team, person: &str) -> BTreeSet<(String, String)> {
+pub async fn until_left(team: &Team, person: &str) -> BTreeSet<(String, String)> {
     let left = harness::wait::until(format!("{person} has no right of {}", team.name), 60, async || {
         let bound = bound(team).await;
         if of(&bound, person) == 0 { Ok(bound) } else { Err(format!("{bound:?}")) }
@@ -84,7 +91,7 @@ async fn until_left(team: &Team, person: &str) -> BTreeSet<(String, String)> {
 const PREFIX: [&str; 1] = ["--user-prefix=oidc:"];
 
 #[tokio::test]
-async fn a_role_of_a_newer_blueprint_costs_nobody_their_rights() {
+async fn a_level_of_a_newer_blueprint_costs_nobody_their_rights() {
     let (_turn, stage) = alone().await;
     let at = site(stage, "newer").await;
     stage.operator.stop().await.expect("stopped");
@@ -92,9 +99,9 @@ async fn a_role_of_a_newer_blueprint_costs_nobody_their_rights() {
     let team = Team::ready(stage, "rolled-back", three_people("newer")).await;
     let before = bound(&team).await;
     assert!(of(&before, "oidc:ana") >= 3 && of(&before, "oidc:cy") >= 3, "{before:?}");
-    any_role(stage).await;
-    let dreamer = json!({"spec": {"rights": [{"role": "Dreamer", "layer": "Live", "level": "Own"}]}});
-    until_taken(stage, &at, &dreamer).await;
+    any_word(stage).await;
+    let dream = json!({"spec": {"roles": [{"name": "MLEngineer", "live": "Dream"}]}});
+    until_taken(stage, &at, &dream).await;
     team.until_not_ready("BlueprintInvalid", "newer").await;
     // One that is started now, and without a configured prefix, knows no more than the cluster says.
     stage.operator.stop().await.expect("stopped");
@@ -107,7 +114,7 @@ async fn a_role_of_a_newer_blueprint_costs_nobody_their_rights() {
     team.edit(json!({"members": members})).await;
     let after = until_left(&team, "bo").await;
     assert_eq!((of(&after, "ana"), of(&after, "cy"), of(&after, "eve")), (of(&before, "ana"), of(&before, "cy"), 0));
-    team.admin.merge(&at, &json!({"spec": {"rights": null}})).await.expect("rolled forward");
+    team.admin.merge(&at, &json!({"spec": {"roles": null}})).await.expect("rolled forward");
     team.until_ready().await;
     assert!(of(&bound(&team).await, "oidc:eve") > 0);
     team.delete().await;
@@ -115,20 +122,22 @@ async fn a_role_of_a_newer_blueprint_costs_nobody_their_rights() {
 }
 
 #[tokio::test]
-async fn a_role_of_a_newer_team_costs_nobody_their_rights() {
+async fn a_member_of_a_newer_team_costs_nobody_their_rights() {
     let stage = stage().await;
     site(stage, "newer-team").await;
     let team = Team::ready(stage, "promoted", three_people("newer-team")).await;
     let before = bound(&team).await;
-    any_role(stage).await;
-    // One of them gets a role that this program does not know; another leaves.
+    any_word(stage).await;
+    // One of them is named in a form that this program does not know; another leaves.
     let members = json!([{"role": "DataScientist", "users": ["ana@example.com"]},
-        {"role": "Dreamer", "users": ["bo@example.com"]}]);
-    until_taken(stage, &team.path(), &json!({"spec": {"members": members}})).await;
+        {"role": "MLEngineer", "users": "bo@example.com"}]);
+    let projects = json!([{"name": "first", "priority": "Utmost"}]);
+    until_taken(stage, &team.path(), &json!({"spec": {"members": members, "projects": projects}})).await;
     team.until_not_ready("Invalid", "cannot read the spec").await;
     let after = until_left(&team, "cy").await;
     assert_eq!((of(&after, "ana"), of(&after, "bo")), (of(&before, "ana"), of(&before, "bo")), "{after:?}");
-    team.edit(json!({"members": [{"role": "DataScientist", "users": ["ana@example.com"]}]})).await;
+    let members = json!([{"role": "DataScientist", "users": ["ana@example.com"]}]);
+    team.edit(json!({"members": members, "projects": [{"name": "first"}]})).await;
     team.until_ready().await;
     assert_eq!(of(&bound(&team).await, "bo"), 0);
 }

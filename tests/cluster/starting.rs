@@ -56,7 +56,7 @@ async fn after_an_idle_end_it_stays_down_until_it_is_asked_for_again() {
     notes(&ana, &work, "started-at", "2099-01-01T00:00:00Z").await;
     work.until("tells of the future", |object| says(object, "in the future")).await;
     notes(&ana, &work, "started-at", "tuesday").await;
-    let seen = work.until("tells of no time", |object| says(object, "'tuesday', which is no time")).await;
+    let seen = work.until("tells of no time", |object| says(object, "'tuesday', which is not a time")).await;
     assert_eq!(
         (seen["status"]["state"].as_str(), &condition(&seen, "Ready")["reason"]),
         (Some("Stopped"), &json!("Idle"))

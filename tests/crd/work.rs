@@ -128,7 +128,7 @@ fn too_much(schema: &Value, value: &Value) -> Option<Value> {
 fn nothing_is_longer_than_it_may_be() {
     let mut tried = 0;
     for Accepted { kind, spec, name, .. } in samples::accepted() {
-        let schema = of_kind(WorkKind::of(&kind).unwrap());
+        let Some(schema) = WorkKind::of(&kind).map(of_kind) else { continue };
         for (place, spec) in beyond("spec", &schema["properties"]["spec"], &spec) {
             let found = errors(&kind, &object(&kind, &name, &spec));
             assert!(found.iter().any(|error| error.starts_with(&format!("{place}: "))), "{kind} {place}: {found:?}");

@@ -10,12 +10,13 @@ use proptest::sample::select;
 use serde_json::json;
 
 use strata::api::Quantity;
-use strata::api::blueprint::{Archetype, BlueprintSpec, Cell};
+use strata::api::blueprint::{Addition, Archetype, BlueprintSpec, Cell, Role};
+use strata::api::roles::BUILTIN;
 use strata::api::team::{
     AITeam, AITeamSpec, Backbone, CapabilityBlock, Customer, Delivery, Live, Member, Project, ResourceList, Resources,
     Shared, Subjects, TeamType, Workspace,
 };
-use strata::api::vocabulary::{Layer, Level, Role};
+use strata::api::vocabulary::{AddedRight, Layer};
 
 /// Names that could collide if any could.
 pub fn name_of_few_letters() -> BoxedStrategy<String> {
@@ -79,8 +80,14 @@ fn subjects() -> BoxedStrategy<Subjects> {
         .boxed()
 }
 
+/// Built-in roles, one that some sites have, and one that nobody defined.
+fn role_name() -> BoxedStrategy<String> {
+    let names = BUILTIN.iter().map(|role| role.name).chain(["Analyst", "Wizard"]);
+    select(names.map(str::to_owned).collect::<Vec<_>>()).boxed()
+}
+
 fn members() -> BoxedStrategy<Vec<Member>> {
-    btree_map(select(Role::ALL.to_vec()), subjects(), 0..6)
+    btree_map(role_name(), subjects(), 0..6)
         .prop_map(|members| {
             let member = |(role, Subjects { groups, users })| Member { role, groups, users };
             members.into_iter().map(member).collect()
@@ -213,9 +220,13 @@ pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
         Archetype::Division,
         Archetype::MLFirst,
     ]);
-    let cells =
-        btree_map((select(Role::ALL.to_vec()), select(Layer::ALL.to_vec())), of(select(Level::ALL.to_vec())), 0..4);
-    (archetype, cells, any::<[bool; 5]>()).prop_map(|(archetype, cells, set)| {
+    let levels = select(vec![Cell::None, Cell::View, Cell::Use, Cell::Contribute, Cell::Own]);
+    let roles = btree_map(
+        role_name(),
+        ([of(levels.clone()), of(levels.clone()), of(levels.clone()), of(levels)], any::<bool>()),
+        0..4,
+    );
+    (archetype, roles, any::<[bool; 5]>()).prop_map(|(archetype, roles, set)| {
         let when = |set: bool, value: serde_json::Value| if set { value } else { serde_json::Value::Null };
         let mut site: BTreeMap<&str, serde_json::Value> = BTreeMap::from([
             ("labels", json!({"allowed": ["cost-center", "env"]})),
@@ -239,8 +250,12 @@ pub fn blueprint() -> BoxedStrategy<BlueprintSpec> {
         site.retain(|_, value| !value.is_null());
         let mut blueprint: BlueprintSpec = serde_json::from_value(json!(site)).unwrap();
         blueprint.archetype = archetype;
-        let cell = |((role, layer), level)| Cell { role, layer, level, guardrails: None, pipelines: None };
-        blueprint.rights = cells.into_iter().map(cell).collect();
+        let role = |(name, ([backbone, shared, workspace, live], more)): (String, ([Option<Cell>; 4], bool))| {
+            let guardrails = Addition { layer: Layer::Live, right: AddedRight::Guardrails };
+            let add = if more { vec![guardrails] } else { Vec::new() };
+            Role { name, backbone, shared, workspace, live, add }
+        };
+        blueprint.roles = roles.into_iter().map(role).collect();
         blueprint
     })
     .boxed()

@@ -19,9 +19,9 @@ use serde_json::Value;
 use super::status::Condition;
 use super::team::Resources;
 use super::vocabulary::{Capability, Layer};
-use super::{rules, schema};
+use super::{roles, rules, schema};
 
-pub use access::{Cell, LabelRules, LeadLimits, ServiceAccounts};
+pub use access::{Addition, Cell, LabelRules, LeadLimits, Role, ServiceAccounts};
 pub use engines::{EngineParameters, EnginePreference, EngineRules};
 pub use namespaces::{LayerMetadata, NamespaceRules};
 pub use network::{Dns, EgressPeer, EgressPort, EgressProfile, Gateway, Ingress, MetricsIngress, Protocol};
@@ -57,10 +57,10 @@ pub struct BlueprintSpec {
     #[serde(default)]
     #[schemars(default = "Archetype::default")]
     pub archetype: Archetype,
-    /// Cells of the role table that differ here.
+    /// Roles whose rights differ here, and roles of the site's own. The built-in roles are there without being named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role", "layer"]))]
-    pub rights: Vec<Cell>,
+    #[schemars(length(max = roles::ENTRIES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"], "x-kubernetes-validations" = rules::role_names()))]
+    pub roles: Vec<Role>,
     /// The rights of team leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads: Option<LeadLimits>,

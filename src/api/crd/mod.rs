@@ -11,19 +11,20 @@ use kube::CustomResourceExt;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::blueprint::{Archetype, Protocol, Reclaim, TaintEffect, TolerationOperator};
+use super::blueprint::{Archetype, Cell, Protocol, Reclaim, TaintEffect, TolerationOperator};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
 use super::team::{DeletionPolicy, ManagementPolicy, Priority, TeamType};
 use super::team_status::ComponentState;
+use super::vocabulary::AddedRight;
 use super::work::dataset::AccessMode;
 use super::work::model_service::Outcome;
 use super::work::pipeline::{Concurrency, From as Origin};
 use super::work::run::RunState;
 use super::work::workbench::{Cause, DesiredState, HomeReclaim, OwnerMembership, WorkbenchState};
 use super::work::{Component, Dataset, ModelService, Pipeline, Run, Workbench};
-use super::{AITeam, Blueprint, Capability, Engine, Layer, Level, Role, rules, work};
+use super::{AITeam, Blueprint, Capability, Engine, Layer, rules, work};
 
 /// Every kind's definition, in the order in which they are installed.
 #[must_use]
@@ -94,9 +95,11 @@ struct Meaning {
 fn enums() -> Vec<Meaning> {
     vec![
         meaning::<AccessMode>(),
+        meaning::<AddedRight>(),
         meaning::<Archetype>(),
         meaning::<Capability>(),
         meaning::<Cause>(),
+        meaning::<Cell>(),
         meaning::<ComponentState>(),
         meaning::<Concurrency>(),
         meaning::<ConditionStatus>(),
@@ -104,7 +107,6 @@ fn enums() -> Vec<Meaning> {
         meaning::<DesiredState>(),
         meaning_in::<HomeReclaim>("reclaim"),
         meaning::<Layer>(),
-        meaning::<Level>(),
         meaning::<ManagementPolicy>(),
         meaning::<Origin>(),
         meaning::<OwnerMembership>(),
@@ -113,7 +115,6 @@ fn enums() -> Vec<Meaning> {
         meaning::<Priority>(),
         meaning::<Protocol>(),
         meaning::<Reclaim>(),
-        meaning::<Role>(),
         meaning::<RunState>(),
         meaning::<TaintEffect>(),
         meaning::<TeamType>(),

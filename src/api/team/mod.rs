@@ -17,7 +17,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{rules, schema};
+use super::{roles, rules, schema};
 
 pub use layers::{Backbone, CapabilityBlock, Credentials, Delivery, Image, Offer, Shared};
 pub use people::{Customer, Member, Subjects};
@@ -99,7 +99,7 @@ pub struct AITeamSpec {
     pub leads: Option<Subjects>,
     /// Who works in the whole team, by role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
+    #[schemars(length(max = roles::MOST), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
     pub members: Vec<Member>,
     /// The budget of the whole team; the Blueprint's default where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::schema;
-use crate::api::vocabulary::Role;
+use crate::api::{roles, schema};
 
 /// People and groups, as the identity provider names them, without the prefix
 /// that the API server adds.
@@ -31,8 +30,16 @@ pub struct Subjects {
     "message": "name at least one user or group for the role, or remove the entry"
 }]))]
 pub struct Member {
-    /// The role.
-    pub role: Role,
+    /// The role: a built-in one, or one of the Blueprint's. Any other name grants nothing, and
+    /// the condition `AllFieldsSupported` reports it. Built in: `CloudSecurityEngineer` answers for access,
+    /// network and security; `DevOpsEngineer` automates the Backbone; `MLOpsEngineer` runs the
+    /// Shared layer and production; `MLEngineer` owns components and pipelines, and productizes
+    /// models; `DataEngineer` brings data and features; `DataScientist` builds models in a
+    /// Workspace; `CitizenDataScientist` uses models and tools of others with their own data;
+    /// `MLResearcher` researches methods in a Workspace; `FullStackEngineer` builds the
+    /// applications around a model; `ProjectManager` sees everything, and changes nothing.
+    #[schemars(schema_with = "roles::name")]
+    pub role: String,
     /// Groups that hold it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::subjects")]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Member, Resources};
+use crate::api::roles;
 use crate::api::vocabulary::Capability;
 
 /// A project of the team.
@@ -30,7 +31,7 @@ pub struct Project {
     pub priority: Priority,
     /// The members of this project only, by role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
+    #[schemars(length(max = roles::OF_PROJECT), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["role"]))]
     pub members: Vec<Member>,
     /// The Workspace, where its people work.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -56,7 +56,7 @@ impl Readable {
     fn members(&mut self, field: &'static str, list: &Value) -> Vec<Member> {
         match list {
             Value::Null => Vec::new(),
-            Value::Array(entries) => entries.iter().filter_map(|entry| self.member(entry)).collect(),
+            Value::Array(entries) => entries.iter().filter_map(|entry| self.member(field, entry)).collect(),
             _ => {
                 self.lost = Some(field);
                 Vec::new()
@@ -64,10 +64,17 @@ impl Readable {
         }
     }
 
-    fn member(&mut self, entry: &Value) -> Option<Member> {
+    fn member(&mut self, field: &'static str, entry: &Value) -> Option<Member> {
         // An entry without names may have its people in fields unknown to this version.
         let member = read::<Member>(entry).filter(|member| !(member.users.is_empty() && member.groups.is_empty()));
         if member.is_none() {
+            let mut names = BTreeSet::new();
+            let besides = entry.as_object().into_iter().flatten().filter(|(key, _)| *key != "role");
+            besides.for_each(|(_, value)| texts(value, &mut names));
+            // Or the API server dropped them on the way, with a field that it does not know.
+            if names.is_empty() {
+                self.lost = Some(field);
+            }
             texts(entry, &mut self.unread);
         }
         member
@@ -140,7 +147,7 @@ mod tests {
     fn of_what_cannot_be_read_whole_people_are_read_one_by_one() {
         let spec = json!({
             "deletionPolicy": "Shred", "contact": "eve", "blueprint": "site", "shared": {"moons": {}},
-            "members": [{"role": "MLEngineer", "users": ["ana"]}, {"role": "Dreamer", "users": ["bo"]}],
+            "members": [{"role": "MLEngineer", "users": ["ana"]}, {"role": ["Dreamer"], "users": ["bo"]}],
             "projects": [{"name": "p", "live": {"moon": 1}, "members": [{"role": "MLEngineer", "who": {"cy": true}}]}],
         });
         let found = Readable::of(&spec);
@@ -157,6 +164,8 @@ mod tests {
             json!({"projects": {"p": {}}}),
             json!({"projects": [{"title": "p"}]}),
             json!({"projects": [{"name": "p", "members": "everybody"}]}),
+            json!({"type": "?", "members": [{"role": "MLEngineer"}]}),
+            json!({"type": "?", "projects": [{"name": "p", "members": [{"role": "MLEngineer", "users": {}}]}]}),
         ] {
             assert!(Readable::of(&spec).lost.is_some(), "{spec}");
         }

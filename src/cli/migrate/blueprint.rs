@@ -1,9 +1,11 @@
 //! The changes of Blueprints: devices and storage of sizes and budgets are resources
-//! like the others; sizes, egress profiles, preferences and parameters of engines are lists.
+//! like the others; sizes, egress profiles, preferences and parameters of engines are lists;
+//! the role table has an entry per role.
 
 use serde_json::Value;
 
 use super::draft::{Draft, Edited, below};
+use super::roles;
 use super::team::resources;
 use crate::api::Capability;
 
@@ -13,6 +15,7 @@ const ENGINES: &str = "/spec/engines";
 
 /// Migrates a Blueprint.
 pub fn migrate(draft: &mut Draft) {
+    roles::migrate(draft);
     for place in ["/spec/budget/default", "/spec/budget/maximum"] {
         resources(draft, place);
     }

@@ -100,6 +100,15 @@ impl Draft {
         self.accept(value, |text, pointer| text.set(pointer, scalar), pointer)
     }
 
+    /// Replaces the list at the pointer by mappings, whose entries keep their order; the
+    /// comments in it stay above them.
+    pub fn set_list(&mut self, pointer: &str, items: &[Vec<(String, Value)>]) -> Edited {
+        let mut value = self.value.clone();
+        let maps = items.iter().map(|entries| Value::Object(entries.iter().cloned().collect()));
+        *value.pointer_mut(&self.whole(pointer)).ok_or(Unclear)? = maps.collect();
+        self.accept(value, |text, pointer| text.set_list(pointer, items), pointer)
+    }
+
     /// Puts the entry at the pointer into a new mapping `key` in its place.
     pub fn wrap(&mut self, pointer: &str, key: &str) -> Edited {
         let mut value = self.value.clone();
@@ -246,6 +255,25 @@ mod tests {
         assert_eq!(edited(text, |d| d.remove("/b/c")), "a: 1  # one\n# two\nb: {d: y}\n");
         assert_eq!(edited(text, |d| d.remove("/b/d")), "a: 1  # one\n# two\nb: {c: x}\n");
         assert_eq!(edited(text, |d| d.wrap("/a", "f")), "f: {a: 1}  # one\n# two\nb: {c: x, d: y}\n");
+    }
+
+    #[test]
+    fn a_list_is_replaced_in_its_place() {
+        let items = [
+            vec![("b".to_owned(), json!("x")), ("a".to_owned(), json!([{"c": 1}]))],
+            vec![("b".to_owned(), json!("z"))],
+        ];
+        for (text, expected) in [
+            ("a: {l: [1, 2]}  # x\n", "a: {l: [{b: x, a: [{c: 1}]}, {b: z}]}  # x\n"),
+            ("l:\n- 1  # one\n# two\n- 2\nm: 3\n", "l:\n# one\n# two\n- {b: x, a: [{c: 1}]}\n- {b: z}\nm: 3\n"),
+            ("l:\n  - d: 1\n    e: 2  # two\nm: 3\n", "l:\n  # two\n  - {b: x, a: [{c: 1}]}\n  - {b: z}\nm: 3\n"),
+            ("l: [1,  # one\n  2]\n", "# one\nl: [{b: x, a: [{c: 1}]}, {b: z}]\n"),
+        ] {
+            let pointer = if text.starts_with('a') { "/a/l" } else { "/l" };
+            assert_eq!(edited(text, |d| d.set_list(pointer, &items)), expected, "{text}");
+        }
+        assert_eq!(edited("l: [1]\n", |d| d.set_list("/l", &[])), "l: []\n");
+        assert_eq!(edited("{\"l\": [1]}", |d| d.set_list("/l", &items[1..])), "{\"l\": [{\"b\": \"z\"}]}");
     }
 
     #[test]

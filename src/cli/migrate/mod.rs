@@ -8,6 +8,7 @@ pub mod draft;
 mod files;
 mod lists;
 mod model_service;
+mod roles;
 mod team;
 mod text;
 mod tree;

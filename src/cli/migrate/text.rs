@@ -70,6 +70,28 @@ impl Text {
         (!node.is_block()).then(|| self.with(node.start..node.end, &format!("{empty}{}", self.inline(value))))
     }
 
+    /// Replaces the list at the pointer, with an item on each line if it was written so; the
+    /// comments in it stay above it.
+    #[must_use]
+    pub fn set_list(&self, pointer: &str, items: &[Vec<(String, Value)>]) -> Option<String> {
+        let node = self.tree.root.at(pointer)?;
+        let Content::List { flow, items: before } = &node.content else { return None };
+        let lines: Vec<String> =
+            items.iter().map(|entries| self.braces(entries.iter().map(|(key, value)| (key, value)))).collect();
+        if *flow || items.is_empty() {
+            let line = self.line_start(node.start);
+            let comments = own_lines(&self.comments(&(node.start..node.end)), &self.column(line));
+            let text = self.with(node.start..node.end, &format!("[{}]", lines.join(", ")));
+            return Some(format!("{}{comments}{}", &text[..line], &text[line..]));
+        }
+        let first = before.first()?.start;
+        let (start, end) = (self.line_start(first), self.line_end(node.end));
+        let indent = self.column(start);
+        let mut text = own_lines(&self.comments(&(start..end)), &indent);
+        text.push_str(&lines.iter().map(|item| format!("{indent}- {item}")).collect::<Vec<_>>().join("\n"));
+        (self.text[start..first].trim() == "-").then(|| self.with(start..end, &text))
+    }
+
     /// Puts the entry at the pointer into a new mapping in its place.
     #[must_use]
     pub fn wrap(&self, pointer: &str, key: &str) -> Option<String> {
@@ -281,12 +303,15 @@ impl Text {
         match value {
             Value::String(text) if is_plain(text) => text.clone(),
             Value::Array(items) => format!("[{}]", self.joined(items.iter().map(|item| self.inline(item)))),
-            Value::Object(fields) => {
-                let entry = |(key, value): (&String, &Value)| format!("{}: {}", self.key(key), self.inline(value));
-                format!("{{{}}}", self.joined(fields.iter().map(entry)))
-            }
+            Value::Object(fields) => self.braces(fields.iter()),
             _ => value.to_string(),
         }
+    }
+
+    /// A mapping on one line, with its entries in this order.
+    fn braces<'a>(&self, fields: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
+        let entry = |(key, value): (&String, &Value)| format!("{}: {}", self.key(key), self.inline(value));
+        format!("{{{}}}", self.joined(fields.map(entry)))
     }
 
     #[expect(clippy::unused_self, reason = "it belongs to `inline`")]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::definition::Definition;
 use super::known::{Known, Unreadable};
+use crate::api::team::Readable;
 use crate::api::team_status::{CONDITIONS, Conditions};
 use crate::api::{AITeam, Blueprint, Engine};
 use crate::cluster::cache::packed::Packed;
 use crate::cluster::cache::text::Models;
+use crate::plan::undefined::named;
 use crate::plan::work::Object;
 
 /// How the objects of a kind are kept.
@@ -50,6 +52,8 @@ pub struct Team {
     pub conditions: Conditions,
     /// The Blueprint that it names.
     pub blueprint: Option<Arc<str>>,
+    /// The roles that it names and that are not built in: mostly none.
+    pub roles: Vec<String>,
 }
 
 impl Kept for AITeam {
@@ -57,7 +61,8 @@ impl Kept for AITeam {
 
     fn keep(known: Known<Self>, models: &mut Models) -> Team {
         let (conditions, blueprint) = (conditions(&known), followed(&known).map(Arc::from));
-        Team { packed: known.map(|team| Packed::new(team, models, "AITeam")), conditions, blueprint }
+        let roles = roles(&known);
+        Team { packed: known.map(|team| Packed::new(team, models, "AITeam")), conditions, blueprint, roles }
     }
 
     fn known(form: &Team) -> Known<Self> {
@@ -79,6 +84,15 @@ pub fn followed(team: &Known<AITeam>) -> Option<&str> {
     match team {
         Ok(team) => Some(&team.spec.blueprint),
         Err(unreadable) => unreadable.spec["blueprint"].as_str(),
+    }
+}
+
+/// The roles that a team names and that are not built in, as far as it can be read.
+#[must_use]
+pub fn roles(team: &Known<AITeam>) -> Vec<String> {
+    match team {
+        Ok(team) => named(&team.spec),
+        Err(unreadable) => named(&Readable::of(&unreadable.spec).spec),
     }
 }
 
@@ -115,9 +129,11 @@ mod tests {
 
     #[test]
     fn a_team_that_cannot_be_read_stays_what_it_is() {
-        let unreadable = Unreadable { spec: json!({"blueprint": "b"}), error: "e".to_owned(), ..Unreadable::default() };
+        let spec = json!({"blueprint": "b", "type": "?", "members": [{"role": "Analyst", "users": ["ana"]}]});
+        let unreadable = Unreadable { spec, error: "e".to_owned(), ..Unreadable::default() };
         let form = AITeam::keep(Err(Arc::new(unreadable.clone())), &mut Models::default());
         assert_eq!((form.conditions, form.blueprint.as_deref()), ([None; CONDITIONS.len()], Some("b")));
+        assert_eq!(form.roles, ["Analyst"]);
         assert_eq!(*AITeam::known(&form).unwrap_err(), unreadable);
     }
 }

@@ -35,7 +35,7 @@ pub use collection::Collection;
 use collection::incoming;
 pub use definition::Definition;
 use kept::Kept;
-pub use kept::{conditions, followed};
+pub use kept::{conditions, followed, roles};
 use known::Incoming;
 pub use known::{Change, Known, Unreadable};
 use reader::Reader;

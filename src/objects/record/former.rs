@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Record, Site, TeamValues, format};
 use crate::api::team::Backbone;
+use crate::api::vocabulary::AddedRight;
 use crate::api::{AITeamSpec, BlueprintSpec, Prefixes};
 use crate::plan::roles::Table;
 
@@ -37,11 +38,34 @@ pub(super) fn read(value: &Value) -> Result<Record, String> {
     };
     Ok(Record {
         site: site.as_ref().ok().map(of),
-        rights: site.as_ref().ok().map(Table::of),
+        rights: site.as_ref().ok().and_then(|site| table(site, &value["site"]["rights"])),
         prefixes: Some(prefixes),
         team: team.clone(),
         ..format::read(&renewed)?
     })
+}
+
+/// The role table with the cells that the Blueprint changed one by one; none if one of them
+/// cannot be read.
+fn table(site: &BlueprintSpec, cells: &Value) -> Option<Table> {
+    let mut table = Table::of(site);
+    for cell in format::list(cells) {
+        let (role, layer) = (cell["role"].as_str()?, cell["layer"].as_str()?);
+        let level = match &cell["level"] {
+            Value::Null => None,
+            level => Some(level.as_str()?),
+        };
+        let mut words: Vec<String> = level.iter().map(|level| (*level).to_owned()).collect();
+        for (key, right) in [("guardrails", AddedRight::Guardrails), ("pipelines", AddedRight::Pipelines)] {
+            // A cell that said nothing of it left it as it was, unless it took everything.
+            let kept = level.is_some() && table.has(role, layer, right.name());
+            if cell[key].as_bool().unwrap_or(kept) {
+                words.push(right.name().to_owned());
+            }
+        }
+        table.set(role, layer, words);
+    }
+    Some(table)
 }
 
 /// The Blueprint in the present form, as far as the record needs it.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::blueprint::EgressProfile;
 use crate::api::engine::PodSecurity;
-use crate::api::vocabulary::{Capability, Role};
+use crate::api::vocabulary::{Capability, Level};
 use crate::plan::Choice;
 use crate::plan::roles::rights;
 
@@ -11,7 +11,7 @@ const SPEC: &str = "{blueprint: site, labels: {cost-center: '4711'}, contact: an
     members: [{role: MLEngineer, users: [anastasia]}], customers: [{name: checkout, namespaces: [checkout-prod], groups: [devs]}],
     backbone: {egress: [objects]}, shared: {models: {}}, projects: [{name: p, members: [{role: MLEngineer, groups: [bobs]}]}]}";
 const SITE: &str = "{archetype: Division, podSecurityVersion: v1.35,
-    rights: [{role: DataScientist, layer: Live, level: Use, pipelines: true}],
+    roles: [{name: DataScientist, live: Use, add: [{layer: Live, right: Pipelines}]}],
     registries: {team: 'r.example.com/${team}/', mirrors: {quay.io: 'r.example.com/quay'}}, images: {scipy: x/y:1},
     egress: [{name: objects, to: [{cidr: 10.0.0.0/8}], ports: [{port: 9000}], env: {A: b}}, {name: web, to: [{cidr: 0.0.0.0/0}]}],
     ingress: {gateway: {namespace: gateways}}, storageClasses: {home: gp3}, sizes: [{name: small}, {name: gpu, requests: {nvidia.com/gpu: 1}}],
@@ -145,7 +145,7 @@ fn what_no_guardrail_needs_leaves_the_record_as_it_is() {
     assert_eq!(text(&other), before);
     for change in [
         |site: &mut BlueprintSpec| site.pod_security_version = "v1.36".to_owned(),
-        |site: &mut BlueprintSpec| site.rights.clear(),
+        |site: &mut BlueprintSpec| site.roles.clear(),
         |site: &mut BlueprintSpec| site.egress.retain(|profile| profile.name != "objects"),
         |site: &mut BlueprintSpec| site.registries = None,
         |site: &mut BlueprintSpec| {
@@ -177,11 +177,8 @@ fn a_newer_record_is_read_as_far_as_it_is_known() {
         (&old.team, &old.site, &old.choices, &old.removed)
     );
     let table = read.rights.clone().unwrap();
-    assert_eq!(table.rights(Role::MLEngineer, Layer::Live), None);
-    assert_eq!(
-        table.rights(Role::MLEngineer, Layer::Workspace),
-        Some(rights(&parsed().1, Role::MLEngineer, Layer::Workspace))
-    );
+    assert_eq!(table.rights("MLEngineer", Layer::Live), None);
+    assert_eq!(table.rights("MLEngineer", Layer::Workspace), Some(rights(&parsed().1, "MLEngineer", Layer::Workspace)));
     assert_eq!(read.engines().into_iter().collect::<Vec<_>>(), ["mind", "mlflow"]);
     // A choice that nobody here can read is there again for whoever can.
     let again = written(&old.with_unread(Some(&read)));
@@ -229,6 +226,9 @@ fn the_former_record_is_read() {
     site["egress"] = json!({"objects": {"cidrs": ["10.0.0.0/8"], "ports": [9000]}});
     site["engines"] = json!({"Models": ["mlflow"]});
     site["parameters"] = json!({"mlflow": {"image": "x"}});
+    let cell = json!({"role": "DataScientist", "layer": "Live", "level": "Use", "pipelines": true});
+    site.as_object_mut().unwrap().remove("roles");
+    site["rights"] = json!([cell]);
     site["budget"] = json!({"maximum": {"requests": {"cpu": "64"}, "devices": {"nvidia.com/mig": 4}}});
     let former = json!({
         "uid": "u", "withdrawn": true, "spec": spec, "site": site, "blueprint": {"name": "site", "generation": 4},
@@ -238,12 +238,36 @@ fn the_former_record_is_read() {
     });
     assert_eq!(Record::read(&data(&former)), Ok(Record { withdrawn: true, kinds: BTreeSet::new(), ..record() }));
     // With a word in the Blueprint's part that nobody here knows.
-    let mut unknown = former;
-    unknown["site"]["rights"] = json!([{"role": "Dreamer", "layer": "Live", "level": "Own"}]);
+    let mut unknown = former.clone();
+    unknown["site"]["archetype"] = json!("Dream");
     let read = Record::read(&data(&unknown)).unwrap();
     assert_eq!((read.site, read.rights), (None, None));
     assert_eq!(read.prefixes.unwrap().user, "oidc:");
     assert_eq!(read.choices, record().choices);
+    unknown = former;
+    unknown["site"]["rights"] = json!([{"role": "MLEngineer", "layer": ["Live"]}]);
+    let read = Record::read(&data(&unknown)).unwrap();
+    assert!(read.site.is_some() && read.rights.is_none());
+}
+
+#[test]
+fn cells_of_the_former_record_keep_their_meaning() {
+    let table = |cells: Value| {
+        let text = json!({"uid": "u", "spec": {}, "site": {"archetype": "AdHoc", "rights": cells}});
+        Record::read(&data(&text)).unwrap().rights.unwrap()
+    };
+    let cell = |more: Value| {
+        let mut cell = json!({"role": "CloudSecurityEngineer", "layer": "Shared"});
+        cell.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let rights = table(json!([cell])).rights("CloudSecurityEngineer", Layer::Shared).unwrap();
+        (rights.level, rights.guardrails)
+    };
+    assert_eq!(cell(json!({})), (None, false));
+    assert_eq!(cell(json!({"level": "Own"})), (Some(Level::Own), true));
+    assert_eq!(cell(json!({"level": "Own", "guardrails": false})), (Some(Level::Own), false));
+    let unknown = table(json!([{"role": "MLEngineer", "layer": "Live", "level": "Dream"}]));
+    assert_eq!(unknown.rights("MLEngineer", Layer::Live), None, "an unknown word costs its cell alone");
+    assert!(unknown.rights("MLEngineer", Layer::Shared).is_some());
 }
 
 /// The text that the program wrote which knew devices beside the requests of a budget.

@@ -154,12 +154,14 @@ impl Triggers {
         }
     }
 
-    /// Counts again how many teams use what the team uses, where that changed.
+    /// Counts again how many teams use what the team uses, and which roles they name, where
+    /// that changed.
     fn count_references(&self, change: &Change<'_, AITeam>) {
-        let named = |team: Option<&Known<AITeam>>| followed(team?).map(str::to_owned);
-        let (before, after) = (named(change.before), named(change.after));
+        let references = |team: Option<&Known<AITeam>>| Some((followed(team?)?.to_owned(), store::roles(team?)));
+        let (before, after) = (references(change.before), references(change.after));
         if before != after {
-            before.into_iter().chain(after).for_each(|name| self.0.queue.add_count(Request::Blueprint(name)));
+            let blueprints = before.into_iter().chain(after).map(|(blueprint, _)| blueprint);
+            blueprints.for_each(|name| self.0.queue.add_count(Request::Blueprint(name)));
         }
         if change.after.is_none() {
             self.0.store.engines.names().into_iter().for_each(|name| self.0.queue.add_count(Request::Engine(name)));
