@@ -14,7 +14,7 @@ use super::text::{HIDDEN_SPACES, hidden_but_spaces, hidden_in_lines, hidden_patt
 pub const SUBJECTS: usize = 64;
 
 /// A label or annotation key of Kubernetes.
-const KEY: &str = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+const KEY: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
 /// Keys that belong to Kubernetes, Strata or the GitOps tools.
 const FOREIGN_KEY: &str = "^([^/]*[.])?(kubernetes[.]io|k8s[.]io|strata-operator[.]dev|argoproj[.]io|fluxcd[.]io)/";
 

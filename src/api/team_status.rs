@@ -143,8 +143,8 @@ pub struct Catalog {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::schema::offered")]
     pub egress: Vec<String>,
-    /// Engines for `engine` of a capability, as `CAPABILITY/ENGINE`: only those of capabilities
-    /// that the spec asks for, and whose kinds this cluster serves.
+    /// Engines for `engine` of a capability: those that the team runs on or names, that the
+    /// Blueprint prefers or has parameters for, and the built-in ones for what the spec asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::schema::offered")]
     pub engines: Vec<String>,

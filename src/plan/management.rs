@@ -7,8 +7,10 @@ use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::team::ManagementPolicy;
 use crate::api::{AITeam, Issue, Reason};
 
-/// How the messages of the earlier form began, by their reason.
-const EARLIER: [(&str, &str); 2] = [("Suspended", "spec.suspend is true"), ("NotYet", "spec.mode Observe")];
+/// What the messages of such teams have, in the earlier form and in this one. Another cause
+/// that holds the team may stand before it.
+const MESSAGES: [&str; 3] =
+    ["spec.suspend is true", "spec.mode Observe", "was suspended by `suspend` or `mode`, which are no longer fields"];
 
 /// Why nothing but removals of rights is written for this team, if so.
 #[must_use]
@@ -23,24 +25,22 @@ pub fn held(team: &AITeam) -> Option<Issue> {
             "spec.managementPolicy is Observe: only removals of rights are written, and changes are not reported \
              yet. `strata render` shows what Enforce would write",
         )),
-        None => was_suspended(team).then(|| {
-            Issue::new(
-                Reason::NotMigrated,
-                "the team was suspended by `suspend` or `mode`, which are no longer fields, so it stays suspended: \
-                 only removals of rights are written. Set spec.managementPolicy to Suspend or to Enforce",
-            )
-        }),
+        None => not_migrated(team),
     }
 }
 
-fn was_suspended(team: &AITeam) -> bool {
-    let conditions = team.status.iter().flat_map(|status| &status.conditions);
-    conditions.filter(|condition| condition.type_ == READY && condition.status == ConditionStatus::False).any(earlier)
-}
-
-fn earlier(ready: &Condition) -> bool {
-    let is = |(reason, message): &(&str, &str)| ready.reason == *reason && ready.message.starts_with(message);
-    ready.reason == Reason::NotMigrated.name() || EARLIER.iter().any(is)
+/// That the team was suspended in the earlier form, if its status says so.
+#[must_use]
+pub fn not_migrated(team: &AITeam) -> Option<Issue> {
+    let mut conditions = team.status.iter().flat_map(|status| &status.conditions);
+    let earlier = |ready: &Condition| MESSAGES.iter().any(|words| ready.message.contains(words));
+    conditions.any(|found| found.type_ == READY && found.status == ConditionStatus::False && earlier(found)).then(|| {
+        Issue::new(
+            Reason::NotMigrated,
+            "the team was suspended by `suspend` or `mode`, which are no longer fields, so it stays suspended: only \
+             removals of rights are written. Set spec.managementPolicy to Suspend or to Enforce",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -80,6 +80,8 @@ mod tests {
         assert_eq!(why(None, "NotYet", "spec.mode Observe: only removals"), Some(Reason::NotMigrated));
         let again = held(&team(None, "Suspended", "spec.suspend is true: only removals")).unwrap();
         assert_eq!(why(None, again.reason.name(), &again.message), Some(Reason::NotMigrated), "also in later passes");
+        let unread = Issue::new(Reason::RecordUnreadable, "the record cannot be read").and(&again.message);
+        assert_eq!(why(None, "RecordUnreadable", &unread.message), Some(Reason::NotMigrated), "behind another cause");
         // The field of the present form was removed, which means Enforce.
         let present = held(&team(Some("Suspend"), "Ready", "")).unwrap();
         assert_eq!(why(None, present.reason.name(), &present.message), None);

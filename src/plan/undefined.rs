@@ -8,8 +8,10 @@ use super::{Problem, Scope};
 use crate::api::roles::builtin;
 use crate::api::{AITeamSpec, BlueprintSpec, Reason};
 
-/// How many roles, and how many places of one role, a message names.
+/// How many roles a message names.
 const NAMED: usize = 5;
+/// How many places of each.
+const PLACES: usize = 2;
 
 /// Roles that are not defined, each with the places where it is named.
 type Found<'a> = BTreeMap<&'a str, Vec<String>>;
@@ -46,10 +48,13 @@ fn message(found: &Found<'_>, site: &BlueprintSpec, blueprint: &str) -> Option<S
     }
     let known = names(site);
     let said = found.iter().take(NAMED).map(|(role, places)| said(role, places, &known));
-    let more = more(found.len()).map(|more| format!("{more} roles are not defined either"));
+    let more = more(found.len()).map(|more| format!("{more} roles"));
     let said = said.chain(more).collect::<Vec<_>>().join("; ");
     let known = known.join(", ");
-    Some(format!("{said}. Write a role that exists, or add the role to `roles` of {blueprint}. It has: {known}"))
+    Some(format!(
+        "a role that is not defined grants nothing but reading the team's AITeam. Write a role that exists, or add it \
+         to `roles` of {blueprint}: {said}. Roles: {known}"
+    ))
 }
 
 /// The roles that a team names and that are not built in, each once.
@@ -69,11 +74,11 @@ fn members(spec: &AITeamSpec) -> impl Iterator<Item = (&str, String)> {
 }
 
 fn said(role: &str, places: &[String], known: &[&str]) -> String {
-    let mut named: Vec<&str> = places.iter().take(NAMED).map(String::as_str).collect();
-    let more = more(places.len());
+    let mut named: Vec<&str> = places.iter().take(PLACES).map(String::as_str).collect();
+    let more = places.len().checked_sub(PLACES).filter(|more| *more > 0).map(|more| format!("{more} more"));
     named.extend(more.as_deref());
-    let grants = format!("role {role} of {} is not defined and grants nothing", named.join(", "));
-    nearest(role, known).map_or_else(|| grants.clone(), |near| format!("{grants} (did you mean {near}?)"))
+    let found = format!("{role} in {}", named.join(", "));
+    nearest(role, known).map_or_else(|| found.clone(), |near| format!("{found} (did you mean {near}?)"))
 }
 
 fn more(found: usize) -> Option<String> {
@@ -129,11 +134,11 @@ mod tests {
             projects: [{name: p, members: [{role: Wizard, users: [c]}, {role: Analist, users: [d]}]}]}";
         assert_eq!(
             message(team, ANALYST).unwrap(),
-            "role Analist of spec.members, spec.projects[p].members is not defined and grants nothing (did you mean \
-             Analyst?); role Wizard of spec.projects[p].members is not defined and grants nothing. Write a role that \
-             exists, or add the role to `roles` of Blueprint default. It has: CloudSecurityEngineer, DevOpsEngineer, \
-             MLOpsEngineer, MLEngineer, DataEngineer, DataScientist, CitizenDataScientist, MLResearcher, \
-             FullStackEngineer, ProjectManager, Analyst"
+            "a role that is not defined grants nothing but reading the team's AITeam. Write a role that exists, or add \
+             it to `roles` of Blueprint default: Analist in spec.members, spec.projects[p].members (did you mean \
+             Analyst?); Wizard in spec.projects[p].members. Roles: CloudSecurityEngineer, DevOpsEngineer, MLOpsEngineer, \
+             MLEngineer, DataEngineer, DataScientist, CitizenDataScientist, MLResearcher, FullStackEngineer, \
+             ProjectManager, Analyst"
         );
     }
 
@@ -143,9 +148,8 @@ mod tests {
         let team = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>();
         let teams = BTreeMap::from([("atlas".to_owned(), team(&["Analyst"])), ("fraud".to_owned(), team(&["Wizard"]))]);
         let message = undefined_in(&site, &teams).unwrap();
-        let begin = "role Analyst of spec.leads.mayGrant, team atlas is not defined and grants nothing; role Wizard of \
-                     team fraud is not defined and grants nothing. Write";
-        assert!(message.starts_with(begin), "{message}");
+        let roles = "the Blueprint: Analyst in spec.leads.mayGrant, team atlas; Wizard in team fraud. Roles: ";
+        assert!(message.contains(roles), "{message}");
         let defined = serde_saphyr::from_str("{roles: [{name: Analyst}, {name: Wizard}]}").unwrap();
         assert_eq!(undefined_in(&defined, &teams), None);
         let spec = "{members: [{role: MLEngineer}, {role: Wizard}], projects: [{name: p, members: [{role: Wizard}]}]}";
@@ -156,7 +160,7 @@ mod tests {
     fn many_of_them_are_counted() {
         let members: Vec<String> = (0..50).map(|n| format!("{{role: Wizard{n}, users: [a]}}")).collect();
         let message = message(&format!("{{members: [{}]}}", members.join(", ")), "{}").unwrap();
-        assert!(message.contains("45 more roles are not defined either") && message.len() < 1024, "{message}");
+        assert!(message.contains("45 more roles") && message.len() < 1024, "{message}");
     }
 
     #[test]

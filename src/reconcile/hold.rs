@@ -6,6 +6,7 @@ use crate::api::team::Readable;
 use crate::api::{AITeam, AITeamSpec, Issue, Reason};
 use crate::cluster::apply::Outcome;
 use crate::cluster::store::Unreadable;
+use crate::plan::management;
 use crate::reconcile::context::Context;
 use crate::reconcile::publish::publish;
 use crate::reconcile::report::{held, tell_of_repairs, with_newest_status};
@@ -33,7 +34,11 @@ pub async fn unreadable(context: &Context, name: &str, object: &Unreadable) -> P
          unknown fields",
         object.error
     );
-    let failure = Issue::new(Reason::Invalid, message);
+    let mut failure = Issue::new(Reason::Invalid, message);
+    // Kept in the status, so that the team is not taken for an enforced one once it can be read.
+    if let Some(suspended) = management::not_migrated(&bare).filter(|_| object.spec["managementPolicy"].is_null()) {
+        failure = failure.and(&suspended.message);
+    }
     match (bare.metadata.deletion_timestamp.is_some(), policy) {
         (false, _) => hold_as_read(context, &bare, &people, &failure).await,
         (true, Some(_)) => teardown::teardown(context, &bare).await,

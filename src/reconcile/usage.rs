@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(roles(Some(&site), &teams("Analyst")).status, ConditionStatus::True);
         let found = roles(Some(&site), &teams("Analist"));
         assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::RoleUndefined));
-        assert!(found.message.starts_with("role Analist of team fraud is not defined"), "{}", found.message);
+        assert!(found.message.contains("Analist in team fraud (did you mean Analyst?)"), "{}", found.message);
         assert_eq!(roles(None, &teams("Analyst")).status, ConditionStatus::Unknown);
     }
 

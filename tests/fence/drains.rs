@@ -67,7 +67,7 @@ async fn the_operators_accounts_keep_their_secrets() {
     let project = Project::set(stage, "accounts").await;
     let (operator, owner) = (stage.operator().await, project.person("olga", "own").await);
     let account = |name: &str, labels: Value| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "labels": labels}});
-    let cloud = stage.somebody("spared@example.com", &["platform"]).await;
+    let cloud = stage.somebody("exempt@example.com", &["platform"]).await;
     for layer in ["shared", "workspace", "live"] {
         let all = &project.core(layer, "serviceaccounts");
         operator.post(all, account("mlflow", json!({"strata-operator.dev/team": project.team}))).await.passes();

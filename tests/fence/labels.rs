@@ -37,10 +37,10 @@ async fn labels_of_our_group_are_the_operators() {
     member.patch(server, label("risk".into())).await.refused_by(RESERVED, says);
     member.patch(server, json!({"spec": {"template": label(Value::Null)}})).await.refused_by(RESERVED, says);
     // Controllers that the platform named may copy labels.
-    let spared = stage.somebody("spared@example.com", &["platform"]).await;
+    let exempt = stage.somebody("exempt@example.com", &["platform"]).await;
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copied", "labels": {OURS: "tags"}}});
     pod["spec"] = pod_template(&json!({}))["spec"].clone();
-    spared.post(&core("tags", "pods"), pod).await.passes();
+    exempt.post(&core("tags", "pods"), pod).await.passes();
 }
 
 /// Everything that is, or becomes, a pod or a claim: without and with our label.

@@ -102,7 +102,7 @@ impl Stage {
             "--set=blueprint.install=false".to_owned(),
             "--set-json".to_owned(),
             format!("fence.placements={placements}"),
-            "--set=guardrails.exemptUsers={spared@example.com}".to_owned(),
+            "--set=guardrails.exemptUsers={exempt@example.com}".to_owned(),
         ];
         plane.helm(install("strata").into_iter().chain(values)).await.expect("the chart installs");
         plane.apply(&furniture()).await.expect("people and kinds are applied");

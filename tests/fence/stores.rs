@@ -99,7 +99,7 @@ async fn nothing_becomes_the_owner_of_a_store() {
     for name in controllers {
         actors.push(stage.somebody(&format!("system:serviceaccount:kube-system:{name}"), &["system:masters"]).await);
     }
-    actors.push(stage.somebody("spared@example.com", &["platform"]).await);
+    actors.push(stage.somebody("exempt@example.com", &["platform"]).await);
     for (at, actor) in actors.iter().enumerate() {
         for kind in ["ConfigMap", "StatefulSet"] {
             let says = "claim dataset-cards holds the data of Dataset cards and would be deleted together with";

@@ -87,7 +87,7 @@ pub struct Addition {
     pub right: AddedRight,
 }
 
-/// The rights of team leads.
+/// The rights of team leads. They have no effect yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadLimits {

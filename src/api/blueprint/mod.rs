@@ -61,7 +61,7 @@ pub struct BlueprintSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = roles::ENTRIES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"], "x-kubernetes-validations" = rules::role_names()))]
     pub roles: Vec<Role>,
-    /// The rights of team leads.
+    /// The rights of team leads. They have no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads: Option<LeadLimits>,
     /// The version of the Pod Security standards, pinned so that an upgrade of the server changes nothing.

@@ -147,11 +147,11 @@ pub struct Gateway {
     /// The namespace of the gateway and its pods.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: String,
-    /// The gateway's name.
+    /// The gateway's name. It has no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub name: Option<String>,
-    /// Host names, with `${service}`, `${project}` and `${team}`.
+    /// Host names, with `${service}`, `${project}` and `${team}`. It has no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,

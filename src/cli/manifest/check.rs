@@ -123,6 +123,33 @@ fn at(path: &str, message: &str) -> String {
     if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
 }
 
+/// Fields of an earlier form that are found nowhere, or elsewhere, now.
+const EARLIER: [&str; 14] = [
+    "acceptPrivilegedEngines",
+    "cidrs",
+    "devices",
+    "ephemeralStorage",
+    "every",
+    "mode",
+    "parameters",
+    "rights",
+    "running",
+    "sample",
+    "share",
+    "start",
+    "storage",
+    "suspend",
+];
+
+/// Why a field is refused that the schema does not know.
+fn missing(name: &str) -> &'static str {
+    if EARLIER.contains(&name) {
+        "the field does not exist here. If the file is of an earlier form, `strata migrate` rewrites it"
+    } else {
+        "the field does not exist"
+    }
+}
+
 /// Fields that the schema does not know: most often a slip of the finger.
 fn unknown(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
     match value {
@@ -136,7 +163,7 @@ fn unknown(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
                 match known {
                     Some(schema) => unknown(&place, schema, value, found),
                     None if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
-                    None => found.push(at(&place, "the field does not exist")),
+                    None => found.push(at(&place, missing(name))),
                 }
             }
         }
@@ -229,6 +256,8 @@ mod tests {
     fn tells_field_and_rule() {
         assert_eq!(team(&json!({})), Vec::<String>::new());
         assert_eq!(team(&json!({"sharde": {}})), ["spec.sharde: the field does not exist"]);
+        let earlier = team(&json!({"suspend": true}));
+        assert!(earlier[0].starts_with("spec.suspend: ") && earlier[0].contains("`strata migrate`"), "{earlier:?}");
         let twice = json!({"projects": [{"name": "a"}, {"name": "a"}]});
         assert_eq!(team(&twice), ["spec.projects[1]: {\"name\":\"a\"} is a duplicate"]);
         let share = json!({"budget": {"requests": {"cpu": 4, "memory": 0.5}}});

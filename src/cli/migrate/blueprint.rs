@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::draft::{Draft, Edited, below};
+use super::draft::{Draft, Edited, below, dotted};
 use super::roles;
 use super::team::resources;
 use crate::api::Capability;
@@ -30,6 +30,21 @@ pub fn migrate(draft: &mut Draft) {
         draft.change(change.to_owned(), egress);
     }
     engines(draft);
+    mixed(draft);
+}
+
+/// Items of lists that have fields of the earlier form: which one is meant is not known.
+fn mixed(draft: &mut Draft) {
+    for (list, field) in [(SIZES, "devices"), (EGRESS, "cidrs")] {
+        for index in
+            (0..draft.count(list)).filter(|index| draft.has(&format!("{list}/{index}/{field}"))).collect::<Vec<_>>()
+        {
+            draft.leave(format!(
+                "{}[{index}] has `{field}`, a field of the earlier form. Edit it by hand",
+                dotted(list)
+            ));
+        }
+    }
 }
 
 fn is_map(draft: &Draft, place: &str) -> bool {
@@ -125,6 +140,10 @@ mod tests {
     #[test]
     fn what_is_written_in_a_way_of_its_own_stays_and_is_reported() {
         for spec in [
+            "  egress:\n    web: # proxy\n      {cidrs: [10.0.0.0/8]}\n",
+            "  sizes:\n    big:\n      # many\n      {requests: {cpu: 1}}\n",
+            "  sizes: [{name: a, devices: {nvidia.com/gpu: 1}}]\n",
+            "  rights: {a: b}\n",
             "  sizes: {a: &x {requests: {cpu: 1}}, b: *x}\n",
             "  sizes:\n    ? small\n    : requests: {cpu: 1}\n",
             "  sizes: {a: [1]}\n",

@@ -78,6 +78,10 @@ impl Text {
 
     /// An item in braces; its value is null, in braces or brackets, or a scalar.
     fn inline_item(&self, key: &Node, value: &Node, begin: &str, inner: Option<&str>) -> Option<Edits> {
+        // A comment between the key and its value would be lost.
+        if self.text.get(key.end..value.start)?.contains('#') {
+            return None;
+        }
         if let Some(inner) = inner {
             let begin = format!("{begin}, {}: ", self.key(inner));
             return Some(vec![(key.start..value.start, begin), (value.end..value.end, "}".to_owned())]);

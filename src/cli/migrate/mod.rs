@@ -114,10 +114,11 @@ impl Migrated {
     }
 }
 
-/// The pointers to the objects of a document: the items of a List, or the document itself.
+/// The pointers to the objects of a document: the items of a List, as `kubectl get` prints it or
+/// as the API server does (`AITeamList`), or the document itself.
 fn objects(value: &Value) -> Vec<String> {
     match &value["items"] {
-        Value::Array(items) if value["kind"] == "List" => {
+        Value::Array(items) if value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {
             (0..items.len()).map(|index| format!("/items/{index}")).collect()
         }
         _ => vec![String::new()],

@@ -11,7 +11,11 @@ type Entries = Vec<(String, Value)>;
 
 /// Migrates the role table of a Blueprint.
 pub fn migrate(draft: &mut Draft) {
-    let Some(cells) = draft.get("/spec/rights").and_then(Value::as_array).cloned() else { return };
+    let cells = match draft.get("/spec/rights") {
+        None => return,
+        Some(Value::Array(cells)) => cells.clone(),
+        Some(_) => return draft.leave("spec.rights is not a list of cells. Write them as spec.roles".to_owned()),
+    };
     if draft.has("/spec/roles") {
         return draft
             .leave("spec.rights stands beside spec.roles. Add its cells to spec.roles, and remove it".to_owned());

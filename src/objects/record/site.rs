@@ -201,7 +201,7 @@ impl Site {
             registries,
             egress: readable(&value["egress"]),
             ways: readable(&value["ways"]),
-            dns: serde_json::from_value(value["dns"].clone()).ok(),
+            dns: serde_json::from_value(value["dns"].clone()).ok().filter(|dns: &Dns| !dns.namespace.contains("--")),
             namespaces: namespaces(&value["namespaces"]),
             metrics_namespace: text("metricsNamespace"),
             gateway_namespace: text("gatewayNamespace"),

@@ -1,10 +1,10 @@
 {{/*
-Who the guardrails for everyone else spare: the parts of the cluster itself, without which it breaks (workload controllers
+Who is exempt from the guardrails for everyone else: the parts of the cluster itself, without which it breaks (workload controllers
 copy the labels of templates, the garbage collector and the namespace controller delete, the API server itself writes the
 use of quotas), the operator, whose fence is tighter, and what `guardrails.exemptUsers` names.
 A node is believed only with the group that its certificate gives it.
 */}}
-{{- define "strata.isSpared" -}}
+{{- define "strata.isExempt" -}}
 (request.userInfo.username in {{ concat (list "system:apiserver" "system:kube-controller-manager" "system:kube-scheduler" (include "strata.username" .)) .Values.guardrails.exemptUsers | toJson }}
     || request.userInfo.username.startsWith('system:serviceaccount:kube-system:')
     || (request.userInfo.username.startsWith('system:node:') && 'system:nodes' in request.userInfo.?groups.orValue([])))
@@ -13,7 +13,7 @@ A node is believed only with the group that its certificate gives it.
 {{- define "strata.exemptUsers" -}}
 - name: not-the-cluster-itself
   expression: >-
-    !{{ include "strata.isSpared" . }}
+    !{{ include "strata.isExempt" . }}
 {{- end -}}
 
 {{/* Whoever may break the glass. Asked last: it is a question to the authorizer. */}}
