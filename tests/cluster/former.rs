@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 
+use futures::FutureExt;
 use harness::wait;
 use serde_json::{Value, json};
 use strata::cli::migrate::of_file;
@@ -35,23 +37,13 @@ async fn a_team_of_the_earlier_form_is_taken_over_as_it_is() {
     let (_turn, stage) = alone().await;
     let admin = stage.admin().await;
     stage.operator.stop().await.expect("stopped");
-
     let definitions = loosen(&admin).await;
-    for (kind, file) in [("Blueprint", "blueprints.yaml"), ("AITeam", "teams.yaml")] {
-        let former = object(&manifest(file), kind);
-        let stored = wait::until("the former definition is served", 30, async || {
-            admin.create(&former).await.map_err(|refused| refused.message)
-        });
-        let stored = stored.await.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(stored["spec"]["budget"], former["spec"]["budget"], "a former field was dropped");
-    }
-    let team = Team::named(stage, TEAM).await;
-    let uid = admin.get(&team.path()).await.expect("the team")["metadata"]["uid"].clone();
-    let written = write_as_the_operator(stage, uid.as_str().expect("a UID")).await;
-    assert!(written.len() > 90, "{}", written.len());
-    let before = kept(&admin, &written).await;
-
+    // The other tests of this stage need the present definitions, whatever happens here.
+    let before = AssertUnwindSafe(written_before(stage, &admin)).catch_unwind().await;
     restore(&admin, &definitions).await;
+    let (written, before) = before.unwrap_or_else(|failed| resume_unwind(failed));
+
+    let team = Team::named(stage, TEAM).await;
     let mark = stage.plane.audit().mark();
     stage.operator.resume().await.expect("started again");
     team.until("was observed", |team| team["status"]["observedGeneration"] == team["metadata"]["generation"]).await;
@@ -59,15 +51,7 @@ async fn a_team_of_the_earlier_form_is_taken_over_as_it_is() {
     assert_eq!(changes(&before, &kept(&admin, &written).await), Vec::<String>::new(), "before files are migrated");
 
     for (kind, file) in [("Blueprint", "blueprints.yaml"), ("AITeam", "teams.yaml")] {
-        let text = manifest(file);
-        let migrated = of_file(Path::new(file), &text);
-        assert!(migrated.changed() && migrated.left.is_empty(), "{:?}", migrated.left);
-        let present = object(&migrated.text, kind);
-        let at = path_of(&present);
-        let version = admin.get(&at).await.expect("stored")["metadata"]["resourceVersion"].clone();
-        let mut whole = present;
-        whole["metadata"]["resourceVersion"] = version;
-        admin.put(&at, &whole).await.unwrap_or_else(|refused| panic!("{file}: {}", refused.message));
+        migrated(&admin, kind, file).await;
     }
     team.until_ready().await;
     settled(stage).await;
@@ -76,6 +60,46 @@ async fn a_team_of_the_earlier_form_is_taken_over_as_it_is() {
     let deleted: Vec<_> =
         requests.filter(|request| request.verb == "delete" && request.code < 300).iter().cloned().collect();
     assert_eq!(deleted, []);
+}
+
+/// Writes the team as it was, and returns its objects. The team comes first: a policy reads
+/// Blueprints in their present form.
+async fn written_before(stage: &Stage, admin: &Actor) -> (Vec<Value>, BTreeMap<String, Kept>) {
+    let mut uid = Value::Null;
+    for (kind, file) in [("AITeam", "teams.yaml"), ("Blueprint", "blueprints.yaml")] {
+        let former = object(&manifest(file), kind);
+        let stored = wait::until("the former definition is served", 30, async || {
+            let stored = admin.create(&former).await.map_err(|refused| refused.message)?;
+            if stored["spec"]["budget"] == former["spec"]["budget"] {
+                return Ok(stored);
+            }
+            admin.delete(&path_of(&former)).await.map_err(|refused| refused.message)?;
+            Err("a former field was dropped".to_owned())
+        });
+        let stored = stored.await.unwrap_or_else(|error| panic!("{error}"));
+        if kind == "AITeam" {
+            uid = stored["metadata"]["uid"].clone();
+        }
+    }
+    let written = write_as_the_operator(stage, uid.as_str().expect("a UID")).await;
+    assert!(written.len() > 90, "{}", written.len());
+    let before = kept(admin, &written).await;
+    (written, before)
+}
+
+/// Replaces an object by its migrated form. A policy may still know the Blueprint as it was.
+async fn migrated(admin: &Actor, kind: &str, file: &str) {
+    let migrated = of_file(Path::new(file), &manifest(file));
+    assert!(migrated.changed() && migrated.left.is_empty(), "{:?}", migrated.left);
+    let present = object(&migrated.text, kind);
+    let at = path_of(&present);
+    let replaced = wait::until("the migrated object is taken", 30, async || {
+        let stored = admin.get(&at).await.map_err(|refused| refused.message)?;
+        let mut whole = present.clone();
+        whole["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
+        admin.put(&at, &whole).await.map_err(|refused| refused.message)
+    });
+    replaced.await.unwrap_or_else(|error| panic!("{file}: {error}"));
 }
 
 /// A file of the earlier form.
