@@ -7,10 +7,17 @@ use crate::api::status::{Condition, ConditionStatus, READY};
 use crate::api::team::ManagementPolicy;
 use crate::api::{AITeam, Issue, Reason};
 
-/// What the messages of such teams have, in the earlier form and in this one. Another cause
-/// that holds the team may stand before it.
-const MESSAGES: [&str; 3] =
-    ["spec.suspend is true", "spec.mode Observe", "was suspended by `suspend` or `mode`, which are no longer fields"];
+/// The messages of the earlier form, by their reason.
+const EARLIER: [(&str, &str); 2] = [
+    ("Suspended", "spec.suspend is true: only removals of rights are written"),
+    ("NotYet", "spec.mode Observe: only removals of rights are written"),
+];
+const MESSAGE: &str = "the team was suspended by `suspend` or `mode`, which are no longer fields, so it stays \
+                       suspended: only removals of rights are written. Set spec.managementPolicy to Suspend or to \
+                       Enforce";
+/// Causes that may stand before these messages. Members have no part in their texts: others,
+/// such as `Contested`, repeat words that members choose.
+const BEFORE: [Reason; 2] = [Reason::RecordUnreadable, Reason::Invalid];
 
 /// Why nothing but removals of rights is written for this team, if so.
 #[must_use]
@@ -33,14 +40,18 @@ pub fn held(team: &AITeam) -> Option<Issue> {
 #[must_use]
 pub fn not_migrated(team: &AITeam) -> Option<Issue> {
     let mut conditions = team.status.iter().flat_map(|status| &status.conditions);
-    let earlier = |ready: &Condition| MESSAGES.iter().any(|words| ready.message.contains(words));
-    conditions.any(|found| found.type_ == READY && found.status == ConditionStatus::False && earlier(found)).then(|| {
-        Issue::new(
-            Reason::NotMigrated,
-            "the team was suspended by `suspend` or `mode`, which are no longer fields, so it stays suspended: only \
-             removals of rights are written. Set spec.managementPolicy to Suspend or to Enforce",
-        )
-    })
+    let found =
+        conditions.any(|known| known.type_ == READY && known.status == ConditionStatus::False && earlier(known));
+    found.then(|| Issue::new(Reason::NotMigrated, MESSAGE))
+}
+
+fn earlier(ready: &Condition) -> bool {
+    let is = |(reason, message): &(&str, &str)| ready.reason == *reason && ready.message.starts_with(message);
+    let has = |message: &str| ready.message.contains(message);
+    let behind = BEFORE.iter().any(|reason| ready.reason == reason.name());
+    ready.reason == Reason::NotMigrated.name()
+        || EARLIER.iter().any(is)
+        || (behind && (has(MESSAGE) || EARLIER.iter().any(|(_, message)| has(message))))
 }
 
 #[cfg(test)]
@@ -76,12 +87,21 @@ mod tests {
 
     #[test]
     fn a_team_suspended_in_the_earlier_form_stays_so_until_it_is_migrated() {
-        assert_eq!(why(None, "Suspended", "spec.suspend is true: only removals"), Some(Reason::NotMigrated));
-        assert_eq!(why(None, "NotYet", "spec.mode Observe: only removals"), Some(Reason::NotMigrated));
-        let again = held(&team(None, "Suspended", "spec.suspend is true: only removals")).unwrap();
+        assert_eq!(
+            why(None, "Suspended", "spec.suspend is true: only removals of rights are written"),
+            Some(Reason::NotMigrated)
+        );
+        assert_eq!(
+            why(None, "NotYet", "spec.mode Observe: only removals of rights are written, and"),
+            Some(Reason::NotMigrated)
+        );
+        let again =
+            held(&team(None, "Suspended", "spec.suspend is true: only removals of rights are written")).unwrap();
         assert_eq!(why(None, again.reason.name(), &again.message), Some(Reason::NotMigrated), "also in later passes");
         let unread = Issue::new(Reason::RecordUnreadable, "the record cannot be read").and(&again.message);
         assert_eq!(why(None, "RecordUnreadable", &unread.message), Some(Reason::NotMigrated), "behind another cause");
+        let said = format!("field manager {} changes it again and again", again.message);
+        assert_eq!(why(None, "Contested", &said), None, "a member chose these words");
         // The field of the present form was removed, which means Enforce.
         let present = held(&team(Some("Suspend"), "Ready", "")).unwrap();
         assert_eq!(why(None, present.reason.name(), &present.message), None);
