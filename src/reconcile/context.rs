@@ -70,6 +70,8 @@ pub struct Context {
     pub causes: Causes,
     /// Which engines each team uses.
     pub uses: EngineUses,
+    /// The pace of automatic upgrades of engines.
+    pub upgrades: Upgrades,
     /// The snapshot of each team.
     snapshots: Mutex<HashMap<String, Arc<TeamSnapshot>>>,
     common: Common,
@@ -116,6 +118,7 @@ impl Context {
             stalled: Answers::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
+            upgrades: Upgrades::default(),
             snapshots: Mutex::default(),
             common: Common::default(),
             lowered: Mutex::default(),
