@@ -20,13 +20,14 @@ use crate::cluster::tasks::Tasks;
 use crate::cluster::watch::follow::Opener;
 use crate::cluster::watch::{State, Watches};
 use crate::objects::Desired;
-use crate::reconcile::engine_kinds;
+use crate::reconcile::{engine_kinds, upgrades};
 use crate::reconcile::engine_uses::EngineUses;
 use crate::reconcile::holders::Answers;
 use crate::reconcile::observe::recorded::record;
 use crate::reconcile::snapshot::{Common, SnapshotChange, TeamSnapshot};
 use crate::reconcile::status_cache::StatusCache;
 use crate::reconcile::triggers::causes::Causes;
+use crate::reconcile::upgrades::Upgrades;
 use crate::reconcile::work::aside::Aside;
 use crate::reconcile::work::refused::Refused;
 use crate::telemetry::metrics::{Metrics, Watched};
@@ -239,6 +240,7 @@ impl Context {
         self.statuses.forget(uid);
         self.uses.forget(team);
         self.aside.forget(team);
+        upgrades::leave(self, team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }

@@ -8,6 +8,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use crate::api::AITeam;
+use crate::api::identity::Request;
+use crate::plan::Choices;
+use crate::plan::upgrades::{outdated, under_way};
+use crate::reconcile::context::Context;
+use crate::reconcile::observe::Observed;
+
+/// Whether the team moves to newer revisions of its engines in this pass. It takes a place if
+/// it needs one.
+pub fn turn(context: &Context, team: &AITeam, observed: &Observed) -> bool {
+    let Some(most) = observed.blueprint.engines.teams_at_once() else { return false };
+    if !outdated(&observed.choices, &observed.catalogue) {
+        return false;
+    }
+    let known = || {
+        let all = context.store.teams.all().into_iter();
+        let under_way = all.filter(|(_, found)| {
+            let followers = found.as_ref().ok().filter(|found| found.spec.blueprint == team.spec.blueprint);
+            let status = followers.and_then(|found| found.status.as_ref());
+            status.is_some_and(|status| under_way(status, &observed.catalogue))
+        });
+        under_way.map(|(name, _)| name).collect()
+    };
+    context.upgrades.ask(&team.spec.blueprint, team.name(), most, known)
+}
+
+/// Gives up the place of a team that is ready with the newest revisions.
+pub fn settle(context: &Context, judged: &AITeam, choices: &Choices, observed: &Observed) {
+    let moving = judged.status.as_ref().is_some_and(|status| under_way(status, &observed.catalogue));
+    if !moving && !outdated(choices, &observed.catalogue) {
+        leave(context, judged.name());
+    }
+}
+
+/// Gives up the place of a team, and enqueues those that wait for one.
+pub fn leave(context: &Context, team: &str) {
+    for next in context.upgrades.leave(team) {
+        context.queue.add(Request::Team(next));
+    }
+}
+
 /// The places, by Blueprint.
 #[derive(Debug, Default)]
 pub struct Upgrades(Mutex<BTreeMap<String, Places>>);

@@ -179,6 +179,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam, facts: 
     }
     let name = team.metadata.name.as_deref().unwrap_or_default();
     let how = match facts.blueprint.engines.teams_at_once() {
+        Some(1) => "is upgraded when no other team is being upgraded. To upgrade now".to_owned(),
         Some(most) => format!("is upgraded when fewer than {most} other teams are being upgraded. To upgrade now"),
         None => "is not upgraded automatically. To upgrade".to_owned(),
     };
