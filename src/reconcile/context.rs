@@ -20,7 +20,6 @@ use crate::cluster::tasks::Tasks;
 use crate::cluster::watch::follow::Opener;
 use crate::cluster::watch::{State, Watches};
 use crate::objects::Desired;
-use crate::reconcile::{engine_kinds, upgrades};
 use crate::reconcile::engine_uses::EngineUses;
 use crate::reconcile::holders::Answers;
 use crate::reconcile::observe::recorded::record;
@@ -30,6 +29,7 @@ use crate::reconcile::triggers::causes::Causes;
 use crate::reconcile::upgrades::Upgrades;
 use crate::reconcile::work::aside::Aside;
 use crate::reconcile::work::refused::Refused;
+use crate::reconcile::{engine_kinds, upgrades};
 use crate::telemetry::metrics::{Metrics, Watched};
 use crate::telemetry::requests::Requests;
 

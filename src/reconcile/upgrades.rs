@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::api::AITeam;
+use crate::api::blueprint::EngineRules;
 use crate::api::identity::Request;
 use crate::plan::Choices;
 use crate::plan::upgrades::{outdated, under_way};
@@ -18,7 +19,7 @@ use crate::reconcile::observe::Observed;
 /// Whether the team moves to newer revisions of its engines in this pass. It takes a place if
 /// it needs one.
 pub fn turn(context: &Context, team: &AITeam, observed: &Observed) -> bool {
-    let Some(most) = observed.blueprint.engines.teams_at_once() else { return false };
+    let Some(most) = observed.blueprint.engines.as_ref().and_then(EngineRules::teams_at_once) else { return false };
     if !outdated(&observed.choices, &observed.catalogue) {
         return false;
     }

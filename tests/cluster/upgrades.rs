@@ -39,9 +39,7 @@ async fn moved(teams: &[Team]) -> Vec<String> {
 async fn a_revision_that_fails_stops_at_so_many_teams() {
     let (_turn, stage) = alone().await;
     let admin = stage.admin().await;
-    let object = |kind: &str, name: &str, spec: Value| {
-        json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
-    };
+    let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "strata-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
     let upgrades = json!({"engines": {"upgrades": {"policy": "Automatic", "teamsAtOnce": 1}}});
     admin.create(&object("Blueprint", "paced", upgrades)).await.expect("a Blueprint");
     admin.create(&object("Engine", "paced", engine("1", true))).await.expect("an engine");

@@ -12,6 +12,7 @@ use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
 use super::units::missing_in;
 use super::{ApiServer, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
+use crate::api::blueprint::EngineRules;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
 use crate::api::{Issue, Reason};
@@ -178,7 +179,7 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam, facts: 
         return None;
     }
     let name = team.metadata.name.as_deref().unwrap_or_default();
-    let how = match facts.blueprint.engines.teams_at_once() {
+    let how = match facts.blueprint.engines.as_ref().and_then(EngineRules::teams_at_once) {
         Some(1) => "is upgraded when no other team is being upgraded. To upgrade now".to_owned(),
         Some(most) => format!("is upgraded when fewer than {most} other teams are being upgraded. To upgrade now"),
         None => "is not upgraded automatically. To upgrade".to_owned(),
