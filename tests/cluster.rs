@@ -105,6 +105,8 @@ mod stores;
 mod team;
 #[path = "cluster/upgraded.rs"]
 mod upgraded;
+#[path = "cluster/upgrades.rs"]
+mod upgrades;
 #[path = "cluster/watched.rs"]
 mod watched;
 #[path = "cluster/withdraw.rs"]

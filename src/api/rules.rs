@@ -362,6 +362,15 @@ pub(crate) fn egress_port() -> Vec<Value> {
     )]
 }
 
+/// A pace for what has one.
+pub(crate) fn upgrades() -> Vec<Value> {
+    vec![rule(
+        "!has(self.teamsAtOnce) || (has(self.policy) && self.policy == 'Automatic')",
+        "`teamsAtOnce` is for automatic upgrades. Set `policy` to Automatic, or remove it",
+        ".teamsAtOnce",
+    )]
+}
+
 /// The values of a toleration, as Kubernetes checks them on pods.
 pub(crate) fn toleration() -> Vec<Value> {
     vec![

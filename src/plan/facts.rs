@@ -49,6 +49,8 @@ pub struct Facts<'a> {
     pub api_server: &'a [ApiServer],
     /// The engines that provide something in the team's work.
     pub work_engines: &'a BTreeSet<String>,
+    /// Whether the team moves to newer revisions of its engines now, without a request.
+    pub upgrades: bool,
 }
 
 static NO_DATASETS: DatasetSettings = BTreeMap::new();
@@ -79,6 +81,7 @@ impl<'a> Facts<'a> {
             written: &NOTHING_WRITTEN,
             api_server: &STAND_IN,
             work_engines: &NO_ENGINES,
+            upgrades: false,
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod stay;
 pub mod undefined;
 pub mod unimplemented;
 pub mod units;
+pub mod upgrades;
 pub mod volume;
 pub mod work;
 

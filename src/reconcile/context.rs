@@ -20,15 +20,16 @@ use crate::cluster::tasks::Tasks;
 use crate::cluster::watch::follow::Opener;
 use crate::cluster::watch::{State, Watches};
 use crate::objects::Desired;
-use crate::reconcile::engine_kinds;
 use crate::reconcile::engine_uses::EngineUses;
 use crate::reconcile::holders::Answers;
 use crate::reconcile::observe::recorded::record;
 use crate::reconcile::snapshot::{Common, SnapshotChange, TeamSnapshot};
 use crate::reconcile::status_cache::StatusCache;
 use crate::reconcile::triggers::causes::Causes;
+use crate::reconcile::upgrades::Upgrades;
 use crate::reconcile::work::aside::Aside;
 use crate::reconcile::work::refused::Refused;
+use crate::reconcile::{engine_kinds, upgrades};
 use crate::telemetry::metrics::{Metrics, Watched};
 use crate::telemetry::requests::Requests;
 
@@ -70,6 +71,8 @@ pub struct Context {
     pub causes: Causes,
     /// Which engines each team uses.
     pub uses: EngineUses,
+    /// The pace of automatic upgrades of engines.
+    pub upgrades: Upgrades,
     /// The snapshot of each team.
     snapshots: Mutex<HashMap<String, Arc<TeamSnapshot>>>,
     common: Common,
@@ -116,6 +119,7 @@ impl Context {
             stalled: Answers::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
+            upgrades: Upgrades::default(),
             snapshots: Mutex::default(),
             common: Common::default(),
             lowered: Mutex::default(),
@@ -236,6 +240,7 @@ impl Context {
         self.statuses.forget(uid);
         self.uses.forget(team);
         self.aside.forget(team);
+        upgrades::leave(self, team);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
     }

@@ -12,7 +12,7 @@ use crate::reconcile::publish::publish;
 use crate::reconcile::report::{held, tell_of_repairs, with_newest_status};
 use crate::reconcile::requeue::Pass;
 use crate::reconcile::snapshot::TeamSnapshot;
-use crate::reconcile::{observe, requeue, revoke, teardown};
+use crate::reconcile::{observe, requeue, revoke, teardown, upgrades};
 
 /// Holds a team whose spec can be read.
 pub async fn hold(context: &Context, team: &AITeam, failure: &Issue) -> Pass {
@@ -58,6 +58,7 @@ async fn hold_as_read(context: &Context, team: &AITeam, people: &Readable, failu
     }
     let failure = remaining;
     publish(context, name, TeamSnapshot::held(&failure));
+    upgrades::leave(context, name);
     let namespaces = observe::namespaces(name, &context.cache).into_keys().collect();
     context.applier.remove_foreign_bindings(name, &namespaces, &mut outcome).await;
     tell_of_repairs(context, team, &outcome);

@@ -23,5 +23,6 @@ pub mod target;
 pub mod team;
 pub mod teardown;
 pub mod triggers;
+pub mod upgrades;
 pub mod usage;
 pub mod work;

@@ -78,6 +78,7 @@ fn retained_plan(context: &Context, name: &str, record: &Record) -> Result<Optio
     let retained =
         namespaces.filter(|(_, entry)| !entry.deleting).map(|(name, entry)| observe::retained(&name, &entry));
     let mut observed = Observed {
+        upgrades: false,
         blueprint,
         blueprint_generation: 0,
         catalogue: context.store.catalogue(),

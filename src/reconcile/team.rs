@@ -33,7 +33,7 @@ use crate::reconcile::requeue::{self, Pass, RECHECK};
 use crate::reconcile::snapshot::TeamSnapshot;
 use crate::reconcile::target::Target;
 use crate::reconcile::work::written::of_work;
-use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, usage};
+use crate::reconcile::{engine_kinds, finalizer, observe, retained, stalled, teardown, upgrades, usage};
 use crate::status::health::summary::WorkHealth;
 use crate::status::health::{Health, LiveState, Missing, health, summary, troubles};
 use crate::status::team::{Live, status};
@@ -68,6 +68,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
         Ok(observed) => observed,
         Err(failure) => return hold(context, team, &failure).await,
     };
+    observed.upgrades = upgrades::turn(context, team, &observed);
     // While no ConfigMap can be watched, a missing record proves nothing.
     if let Some(failure) = observe::unwatched(context, "", "ConfigMap").filter(|_| observed.record.is_none()) {
         return hold(context, team, &failure).await;
@@ -99,6 +100,7 @@ async fn present(context: &Context, team: &AITeam) -> Pass {
     let dealt = shares::deals_out_devices(team, &plan.instances);
     let judged = AITeam { status: Some(new_status.clone()), ..AITeam::new(name, AITeamSpec::default()) };
     report(context, team, new_status).await?;
+    upgrades::settle(context, &judged, &plan.choices(), &observed);
     if dealt != shares::deals_out_devices(&judged, &plan.instances) {
         // Quotas count the devices until the queue is ready to hand them out, and again when it is not.
         context.queue.add(Request::Team(name.to_owned()));

@@ -22,7 +22,7 @@ use super::vocabulary::{Capability, Layer};
 use super::{roles, rules, schema};
 
 pub use access::{Addition, Cell, LabelRules, LeadLimits, Role, ServiceAccounts};
-pub use engines::{EngineParameters, EnginePreference, EngineRules};
+pub use engines::{EngineParameters, EnginePreference, EngineRules, EngineUpgrades, UpgradePolicy};
 pub use namespaces::{LayerMetadata, NamespaceRules};
 pub use network::{Dns, EgressPeer, EgressPort, EgressProfile, Gateway, Ingress, MetricsIngress, Protocol};
 pub use pods::{

@@ -11,7 +11,7 @@ use kube::CustomResourceExt;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::blueprint::{Archetype, Cell, Protocol, Reclaim, TaintEffect, TolerationOperator};
+use super::blueprint::{Archetype, Cell, Protocol, Reclaim, TaintEffect, TolerationOperator, UpgradePolicy};
 use super::engine::PodSecurity;
 use super::status::ConditionStatus;
 use super::team::blocks::{self, BLOCKS};
@@ -119,6 +119,7 @@ fn enums() -> Vec<Meaning> {
         meaning::<TaintEffect>(),
         meaning::<TeamType>(),
         meaning::<TolerationOperator>(),
+        meaning::<UpgradePolicy>(),
         meaning::<WorkbenchState>(),
     ]
 }

@@ -12,6 +12,7 @@ use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
 use super::units::missing_in;
 use super::{ApiServer, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
+use crate::api::blueprint::EngineRules;
 use crate::api::team::AITeam;
 use crate::api::vocabulary::Capability;
 use crate::api::{Issue, Reason};
@@ -127,7 +128,7 @@ fn fill(
         .hold
         .take()
         .or(failed)
-        .or_else(|| outdated(instance, engine, team))
+        .or_else(|| outdated(instance, engine, team, facts))
         .or_else(|| unreachable(engine, path, facts.api_server));
     let Ok((mut objects, connections)) = rendered else {
         instance.hold = kept;
@@ -167,9 +168,9 @@ pub fn unreachable(engine: &CompiledEngine, path: &str, api_server: &[ApiServer]
 
 /// Only the newest revision of an engine is available, so an older one that runs
 /// is left as it is until moving is asked for.
-fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Option<Issue> {
+fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam, facts: &Facts<'_>) -> Option<Issue> {
     let (choice, newest) = (instance.choice.as_ref()?, &engine.spec().revision);
-    if choice.engine != engine.name() || choice.revision == *newest {
+    if choice.engine != engine.name() || choice.revision == *newest || facts.upgrades {
         return None;
     }
     let asked = team.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UPGRADE));
@@ -178,9 +179,14 @@ fn outdated(instance: &Instance, engine: &CompiledEngine, team: &AITeam) -> Opti
         return None;
     }
     let name = team.metadata.name.as_deref().unwrap_or_default();
+    let how = match facts.blueprint.engines.as_ref().and_then(EngineRules::teams_at_once) {
+        Some(1) => "is upgraded when no other team is being upgraded. To upgrade now".to_owned(),
+        Some(most) => format!("is upgraded when fewer than {most} other teams are being upgraded. To upgrade now"),
+        None => "is not upgraded automatically. To upgrade".to_owned(),
+    };
     let message = format!(
-        "{}: revision {} is running and is not upgraded automatically; revision {newest} is available. To upgrade: \
-         `kubectl annotate aiteam {name} --overwrite {UPGRADE}={wanted}`",
+        "{}: revision {newest} is available; revision {} is running and {how}: `kubectl annotate aiteam {name} \
+         --overwrite {UPGRADE}={wanted}`",
         engine.name(),
         choice.revision
     );

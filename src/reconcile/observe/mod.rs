@@ -53,6 +53,8 @@ pub struct Observed {
     pub work_engines: BTreeSet<String>,
     /// The record, if it exists.
     pub record: Option<Record>,
+    /// Whether the team moves to newer revisions of its engines now, without a request.
+    pub upgrades: bool,
 }
 
 impl Observed {
@@ -72,6 +74,7 @@ impl Observed {
             written: &self.written,
             api_server: &self.api_server,
             work_engines: &self.work_engines,
+            upgrades: self.upgrades,
         }
     }
 }
@@ -119,6 +122,7 @@ pub fn observe(
         api_server: cache.api_server.all(),
         work_engines: store.work.engines(name),
         record,
+        upgrades: false,
     })
 }
 
