@@ -19,7 +19,11 @@ use crate::reconcile::observe::Observed;
 /// Whether the team moves to newer revisions of its engines in this pass. It takes a place if
 /// it needs one.
 pub fn turn(context: &Context, team: &AITeam, observed: &Observed) -> bool {
-    let Some(most) = observed.blueprint.engines.as_ref().and_then(EngineRules::teams_at_once) else { return false };
+    leave_others(context, team.name(), &team.spec.blueprint);
+    let Some(most) = observed.blueprint.engines.as_ref().and_then(EngineRules::teams_at_once) else {
+        leave(context, team.name());
+        return false;
+    };
     if !outdated(&observed.choices, &observed.catalogue) {
         return false;
     }
@@ -45,7 +49,16 @@ pub fn settle(context: &Context, judged: &AITeam, choices: &Choices, observed: &
 
 /// Gives up the place of a team, and enqueues those that wait for one.
 pub fn leave(context: &Context, team: &str) {
-    for next in context.upgrades.leave(team) {
+    enqueue(context, context.upgrades.leave(team, |_| true));
+}
+
+/// Gives up the places that a team had under another Blueprint.
+fn leave_others(context: &Context, team: &str, blueprint: &str) {
+    enqueue(context, context.upgrades.leave(team, |name| name != blueprint));
+}
+
+fn enqueue(context: &Context, teams: Vec<String>) {
+    for next in teams {
         context.queue.add(Request::Team(next));
     }
 }
@@ -82,12 +95,12 @@ impl Upgrades {
         granted
     }
 
-    /// The team needs no place any more: it is ready with the newest revisions, or held, or
-    /// gone. Returns the teams that may ask again, first by name.
-    pub fn leave(&self, team: &str) -> Vec<String> {
+    /// The team needs no place of these Blueprints any more: it is ready with the newest
+    /// revisions, or held, or gone. Returns the teams that may ask again, first by name.
+    pub fn leave(&self, team: &str, of: impl Fn(&str) -> bool) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Vec::new();
-        for places in all.values_mut() {
+        for (_, places) in all.iter_mut().filter(|(name, _)| of(name)) {
             places.waiting.remove(team);
             if places.under_way.remove(team) {
                 let free = places.most.saturating_sub(places.under_way.len());
@@ -106,16 +119,20 @@ mod tests {
         BTreeSet::new()
     }
 
+    fn leave(upgrades: &Upgrades, team: &str) -> Vec<String> {
+        upgrades.leave(team, |_| true)
+    }
+
     #[test]
     fn so_many_teams_are_upgraded_at_the_same_time() {
         let upgrades = Upgrades::default();
         let ask = |team: &str| upgrades.ask("site", team, 2, none);
         assert_eq!(["c", "b", "a", "c"].map(ask), [true, true, false, true]);
         assert!(upgrades.ask("other", "x", 1, none), "each Blueprint has places of its own");
-        assert_eq!(upgrades.leave("nobody"), Vec::<String>::new());
-        assert_eq!(upgrades.leave("c"), ["a"]);
+        assert_eq!(leave(&upgrades, "nobody"), Vec::<String>::new());
+        assert_eq!(leave(&upgrades, "c"), ["a"]);
         assert_eq!(["d", "a"].map(ask), [true, false], "a place is given to whoever asks first");
-        assert_eq!(upgrades.leave("b"), ["a"]);
+        assert_eq!(leave(&upgrades, "b"), ["a"]);
         assert!(ask("a"));
     }
 
@@ -125,7 +142,16 @@ mod tests {
         let known = || BTreeSet::from(["b".to_owned()]);
         assert!(!upgrades.ask("site", "a", 1, known));
         assert!(upgrades.ask("site", "b", 1, none));
-        assert_eq!(upgrades.leave("b"), ["a"]);
+        assert_eq!(leave(&upgrades, "b"), ["a"]);
+    }
+
+    #[test]
+    fn a_team_of_another_blueprint_gives_up_its_place() {
+        let upgrades = Upgrades::default();
+        assert!(upgrades.ask("site", "a", 1, none) && !upgrades.ask("site", "b", 1, none));
+        assert_eq!(upgrades.leave("a", |name| name != "site"), Vec::<String>::new());
+        assert_eq!(upgrades.leave("a", |name| name != "other"), ["b"]);
+        assert!(upgrades.ask("site", "b", 1, none));
     }
 
     #[test]

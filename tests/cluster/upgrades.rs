@@ -11,9 +11,9 @@ use crate::team::{Team, component};
 
 const NAMES: [&str; 3] = ["pace-a", "pace-b", "pace-c"];
 
-/// An engine that writes its revision, and is ready or never ready.
+/// An engine that writes its revision. Its objects are ready, or those of revision 2 never are.
 fn engine(revision: &str, ready: bool) -> Value {
-    let when = if ready { "true" } else { "false" };
+    let when = if ready { "true" } else { "objects.tracker.data.revision != '2'" };
     json!({
         "description": "An engine of a test", "capabilities": ["Experiments"], "revision": revision,
         "objects": [{"id": "tracker", "template": {

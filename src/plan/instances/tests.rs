@@ -163,6 +163,20 @@ fn a_newer_revision_waits_until_it_is_asked_for() {
 }
 
 #[test]
+fn a_team_that_waits_for_its_turn_is_told_so() {
+    for (pace, words) in [
+        ("{policy: OnRequest}", "is not upgraded automatically. To upgrade: `kubectl annotate aiteam abc"),
+        ("{policy: Automatic, teamsAtOnce: 1}", "is upgraded when no other team is being upgraded. To upgrade now: `"),
+        ("{policy: Automatic}", "is upgraded when fewer than 5 other teams are being upgraded. To upgrade now: `"),
+    ] {
+        let site = site(&format!("{{engines: {{upgrades: {pace}}}}}"), &[("own", "{}")]).records("own", "1");
+        let (reason, message) = held(&site.plan("{experiments: {engine: own}}"));
+        assert_eq!(reason, Reason::UpgradeAvailable);
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
 fn a_broken_engine_holds_itself_and_nothing_else() {
     let broken = "objects: [{id: config, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: '${nope}'}}}]";
     let failing =
