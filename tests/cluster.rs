@@ -45,6 +45,8 @@ mod drift;
 mod each;
 #[path = "cluster/edit.rs"]
 mod edit;
+#[path = "cluster/external.rs"]
+mod external;
 #[path = "cluster/failing.rs"]
 mod failing;
 #[path = "cluster/fifty.rs"]

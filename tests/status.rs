@@ -57,6 +57,7 @@ fn ready(object: &Value) -> Value {
             "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas,
             "availableReplicas": replicas, "conditions": [{"type": "Available", "status": "True"}],
         }),
+        Some("Job") => json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}),
         Some("PersistentVolumeClaim") => json!({"phase": "Bound"}),
         Some("Namespace") => json!({"phase": "Active"}),
         Some("ResourceQuota") => json!({"hard": object["spec"]["hard"], "used": {}}),

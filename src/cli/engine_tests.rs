@@ -103,7 +103,7 @@ fn connections_that_cost_too_much_together_are_refused() {
     };
     assert!(check(&[engine("cheap", &spec(1))]).problems.is_empty());
     let answer = check(&[engine("dear", &spec(32))]);
-    let says = "spec.connections: the connections and the endpoint may take ";
+    let says = "spec.connections: the connections, the endpoint and the egress may take ";
     assert!(answer.problems.len() == 1 && answer.problems[0].contains(says), "{:#?}", answer.problems);
 }
 

@@ -7,6 +7,9 @@
 //! that is built in.
 
 #[cfg(test)]
+#[path = "external_tests.rs"]
+mod external_tests;
+#[cfg(test)]
 #[path = "jobs_tests.rs"]
 mod jobs_tests;
 #[cfg(test)]

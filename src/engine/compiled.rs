@@ -36,6 +36,16 @@ pub struct CompiledEngine {
     spoken_for: BTreeSet<String>,
     endpoint: Option<Tree>,
     connections: Vec<(String, Tree)>,
+    egress: Egress<Tree>,
+}
+
+/// The way out that an engine asks for: compiled, or rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Egress<Text = String> {
+    /// The egress profile of the Blueprint.
+    pub profile: Option<Text>,
+    /// Where the service is, as URLs or hosts with a port.
+    pub services: Vec<Text>,
 }
 
 impl CompiledEngine {
@@ -73,7 +83,8 @@ impl CompiledEngine {
             let tree = Tree::compile_text(text, &variables);
             connections.push((key.clone(), tree.map_err(|fault| fault.under(key).under("connections"))?));
         }
-        check_cost_of_settings(endpoint.as_ref(), &connections)?;
+        let egress = compile_egress(spec, &variables).map_err(|fault| fault.under("egress"))?;
+        check_cost_of_settings(endpoint.as_ref(), &connections, &egress)?;
         Ok(Self {
             name: name.to_owned(),
             spec: Arc::clone(spec),
@@ -85,6 +96,7 @@ impl CompiledEngine {
             spoken_for,
             endpoint,
             connections,
+            egress,
         })
     }
 
@@ -157,6 +169,18 @@ impl CompiledEngine {
             }
         }
         Ok(connections)
+    }
+
+    /// The way out to the service that the engine stands for.
+    pub fn egress(&self, inputs: &Value) -> Result<Egress, EngineError> {
+        let scope = Scope::new(&self.admitted(inputs)?);
+        let text = |tree: &Tree, place: &str| {
+            tree.render_string(&scope).map_err(|fault| fault.under(place).under("egress").of(&self.name))
+        };
+        let profile = self.egress.profile.as_ref().map(|tree| text(tree, "profile")).transpose()?.flatten();
+        let services: Vec<Option<String>> =
+            self.egress.services.iter().map(|tree| text(tree, "services")).collect::<Result<_, _>>()?;
+        Ok(Egress { profile, services: services.into_iter().flatten().collect() })
     }
 
     /// Where the engine is reached.
@@ -297,6 +321,15 @@ fn variables(parameters: &Parameters) -> Variables {
     inputs::variables().with("parameters", parameters.bound())
 }
 
+fn compile_egress(spec: &EngineSpec, variables: &Variables) -> Result<Egress<Tree>, Fault> {
+    let Some(egress) = &spec.egress else { return Ok(Egress { profile: None, services: Vec::new() }) };
+    let text = |text: &String, place: &str| Tree::compile_text(text, variables).map_err(|fault| fault.under(place));
+    Ok(Egress {
+        profile: egress.profile.as_ref().map(|profile| text(profile, "profile")).transpose()?,
+        services: egress.services.iter().map(|service| text(service, "services")).collect::<Result<_, _>>()?,
+    })
+}
+
 /// The steps of the objects together, and of the rules, are bounded as those of
 /// one expression are.
 fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Result<(), Fault> {
@@ -319,12 +352,17 @@ fn check_cost(templates: &[Template], ready: &[Rule], failing: &[Rule]) -> Resul
 }
 
 /// The settings for consumers have a common bound, too.
-fn check_cost_of_settings(endpoint: Option<&Tree>, connections: &[(String, Tree)]) -> Result<(), Fault> {
+fn check_cost_of_settings(
+    endpoint: Option<&Tree>,
+    connections: &[(String, Tree)],
+    egress: &Egress<Tree>,
+) -> Result<(), Fault> {
     let trees = endpoint.into_iter().chain(connections.iter().map(|(_, tree)| tree));
+    let trees = trees.chain(&egress.profile).chain(&egress.services);
     let steps = trees.map(Tree::cost).fold(0, u64::saturating_add);
     if steps > TOGETHER {
         let message = format!(
-            "the connections and the endpoint may take {steps} steps, and at most {TOGETHER} are allowed. Simplify them"
+            "the connections, the endpoint and the egress may take {steps} steps, and at most {TOGETHER} are allowed. Simplify them"
         );
         return Err(Fault::at("connections", message));
     }

@@ -32,7 +32,7 @@ mod value;
 pub mod work;
 
 pub use catalogue::{Catalogue, Entry, Origin, plain};
-pub use compiled::{CompiledEngine, objects_input};
+pub use compiled::{CompiledEngine, Egress, objects_input};
 pub use image::mirror_images;
 pub use inputs::Inputs;
 pub use readiness::Verdict;

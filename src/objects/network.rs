@@ -62,6 +62,9 @@ pub fn policies(plan: &Plan, namespace: &NamespacePlan) -> Vec<Desired> {
     for profile in &namespace.egress {
         open(&format!("strata-egress-{}", object_name(profile)), egress(plan, profile));
     }
+    for service in &namespace.services {
+        open(&format!("strata-out-{service}"), Some(to_services(service)));
+    }
     policies.into_iter().map(|(name, pods, opens)| policy(plan, namespace, name, pods, opens)).collect()
 }
 
@@ -183,6 +186,13 @@ fn egress(plan: &Plan, profile: &str) -> Option<Opens> {
     };
     // A rule without peers would open everything.
     (!peers.is_empty()).then(|| Opens::Out(vec![rule]))
+}
+
+/// Out to the pods of a namespace of the site, over TCP. Their ports are not known: that of a
+/// Service is another.
+fn to_services(namespace: &str) -> Opens {
+    let any = NetworkPolicyPort { protocol: Some("TCP".to_owned()), ..NetworkPolicyPort::default() };
+    Opens::Out(vec![NetworkPolicyEgressRule { to: Some(vec![namespaces(&[namespace])]), ports: Some(vec![any]) }])
 }
 
 fn peer(place: &EgressPeer) -> Option<NetworkPolicyPeer> {

@@ -207,6 +207,19 @@ pub struct Choice {
     /// Whether its pods reach the API server.
     #[serde(default)]
     pub needs_api_server: bool,
+    /// The ways out of the team's namespaces that it opens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
+}
+
+/// A way out of the team's namespaces to a service that an engine stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Way {
+    /// An egress profile of the Blueprint.
+    Profile(String),
+    /// All pods of a namespace of this cluster, over TCP.
+    Namespace(String),
 }
 
 /// The granted and the used amounts of the quotas of a team.

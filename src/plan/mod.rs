@@ -33,6 +33,7 @@ pub mod unimplemented;
 pub mod units;
 pub mod upgrades;
 pub mod volume;
+pub mod ways;
 pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used};
+pub use facts::{ApiServer, Choice, Choices, Facts, Retained, ServedKinds, Usage, Used, Way};
 pub use prefixes::WrittenPrefixes;
 pub use problem::{InstanceId, Problem, Scope};
 pub use settings::{DatasetSettings, Settings};
@@ -132,6 +133,8 @@ pub struct NamespacePlan {
     pub pod_security_reason: Option<String>,
     /// Profiles of the Blueprint that open the way out of it.
     pub egress: Vec<String>,
+    /// Namespaces of this cluster that it may reach, for services that engines stand for.
+    pub services: Vec<String>,
     /// The settings of the datasets that it may use.
     pub datasets: Settings,
     /// Devices of the team's own budget, which its pods may ask for.

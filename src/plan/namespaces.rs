@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::settings::{self, Settings};
+use super::ways::{services, with_ways};
 use super::{Facts, Instance, NamespacePlan, budget};
 use crate::api::engine::PodSecurity;
 use crate::api::team::{AITeam, Resources};
@@ -76,7 +77,8 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
             labels: team.spec.labels.clone(),
             pod_security,
             pod_security_reason,
-            egress: egress.clone(),
+            egress: with_ways(&egress, place.layer, instances),
+            services: services(place.layer, instances),
             datasets: settings::of(&place.name, &name(&team_name, Layer::Shared, None), facts.datasets),
             devices: devices.clone(),
             priority_classes: priority_classes(&team.spec, place, facts.blueprint),
@@ -94,6 +96,7 @@ pub fn planned(team: &AITeam, facts: &Facts<'_>, places: &[Place], instances: &[
         pod_security: left.pod_security,
         pod_security_reason: None,
         egress: egress.clone(),
+        services: Vec::new(),
         datasets: Settings::default(),
         devices: devices.clone(),
         // What its project's priority was nobody knows any more, and its pods are made anew when a node goes.

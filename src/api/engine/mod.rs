@@ -95,6 +95,9 @@ pub struct EngineSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::connections")]
     pub connections: BTreeMap<String, String>,
+    /// The way out of the team's namespaces to a service outside of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EngineEgress>,
     /// What the engine lets people, work and the operator do. The platform
     /// applies these rights with the engine; the operator never creates any.
     #[serde(default, skip_serializing_if = "Rights::is_empty")]
@@ -130,6 +133,21 @@ pub struct EngineSpec {
     #[serde(default)]
     #[schemars(default = "no")]
     pub knows_no_users: bool,
+}
+
+/// The way out to a service that the engine stands for: from Shared, Workspaces and Live.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineEgress {
+    /// The egress profile of the Blueprint that opens the way: text with `${CEL}`. Null is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = TEXT))]
+    pub profile: Option<String>,
+    /// Where the service is, as URLs or hosts with a port: texts with `${CEL}`. Without a profile,
+    /// the way is opened to the namespaces of those that are Services of this cluster
+    /// (`mlflow.tools.svc`), to all TCP ports, because a Service's port is not that of its pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::egress_services")]
+    pub services: Vec<String>,
 }
 
 /// The resources that a queue divides itself.

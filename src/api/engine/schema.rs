@@ -21,6 +21,14 @@ pub fn parameters(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Where a service is: texts with `${CEL}`.
+pub fn egress_services(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 8, "x-kubernetes-list-type": "atomic",
+        "items": {"type": "string", "minLength": 1, "maxLength": TEXT}
+    })
+}
+
 /// The object of a template: its literal fields, and the kinds that engines may not write.
 pub fn template(_: &mut SchemaGenerator) -> Schema {
     let core = FORBIDDEN_CORE.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");

@@ -1,16 +1,25 @@
 //! The reason why a container does not run, with the action to take. The text stays the
 //! same while nothing changes: the kubelet's count of attempts is left out.
 //!
-//! Pure. It quotes only the kubelet, never a message of the container.
+//! Pure. It quotes the kubelet, and no container but the probe of an engine, by its termination
+//! message `{"message": "..."}`.
 
 use serde_json::Value;
 
 use super::values::text;
+use crate::api::labels;
+use crate::api::text::message;
 
 /// The reasons of a starting container: no trouble.
 const BEGINS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// The alternating reasons of an image that cannot be pulled.
 const PULLS: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
+
+/// The label by which pods of an engine say what they are, and its value of a probe.
+const COMPONENT: &str = "app.kubernetes.io/component";
+const PROBE: &str = "probe";
+/// The longest message of a probe.
+const PROBED: usize = 512;
 
 /// A container of a pod: its spec and its status.
 #[derive(Clone, Copy)]
@@ -82,7 +91,7 @@ impl<'a> Container<'a> {
             "StartError" | "ContainerCannotRun" => {
                 format!("container {name} cannot be started: {}", text(&ended["message"]).trim())
             }
-            _ => {
+            _ => self.probed(ended).unwrap_or_else(|| {
                 let code = ended["exitCode"].as_i64().unwrap_or_default();
                 let of = &self.pod["metadata"];
                 format!(
@@ -91,9 +100,17 @@ impl<'a> Container<'a> {
                     text(&of["name"]),
                     text(&of["namespace"])
                 )
-            }
+            }),
         };
         Some((if reason.is_empty() { "Error".to_owned() } else { reason }, message))
+    }
+
+    /// The words of an engine's probe. Nobody but the operator writes the label of an engine.
+    fn probed(self, ended: &Value) -> Option<String> {
+        let labels = &self.pod["metadata"]["labels"];
+        let is_probe = labels[labels::ENGINE].is_string() && labels[COMPONENT] == PROBE;
+        let said: Value = serde_json::from_str(ended["message"].as_str().filter(|_| is_probe)?).ok()?;
+        Some(message(said["message"].as_str()?, PROBED)).filter(|said| !said.is_empty())
     }
 
     /// Whether it runs but is not ready: its probe fails.
@@ -174,6 +191,25 @@ mod tests {
             (Value::Null, "CrashLoopBackOff", "back-off 40s restarting"),
         ] {
             assert_eq!(again_and_again(&ended), Some((reason.to_owned(), message.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_probe_of_an_engine_is_quoted_and_nobody_else() {
+        let said = |labels: Value, message: &str| {
+            let ended = json!({"exitCode": 1, "reason": "Error", "message": message});
+            let pod = json!({"metadata": {"name": "p", "namespace": "a--b", "labels": labels},
+                "spec": {"containers": [{"name": "c"}]},
+                "status": {"containerStatuses": [{"name": "c", "state": {"terminated": ended}}]}});
+            containers(&pod).find_map(|(_, container)| container.ended()).unwrap().1
+        };
+        let probe = json!({labels::ENGINE: "external", COMPONENT: PROBE});
+        assert_eq!(said(probe.clone(), "{\"message\": \"no\\u202e answer\"}"), "no\\u202e answer");
+        for message in ["no answer", "{}", "{\"message\": 1}", "{\"message\": \"\"}", ""] {
+            assert!(said(probe.clone(), message).starts_with("container c ended with exit code 1"));
+        }
+        for labels in [json!({COMPONENT: PROBE}), json!({labels::ENGINE: "jobs", COMPONENT: "run"})] {
+            assert!(said(labels, "{\"message\": \"x\"}").starts_with("container c ended with exit code 1"));
         }
     }
 

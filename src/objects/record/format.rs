@@ -6,7 +6,8 @@
 //!  "namespaces": {"<name>": "<UID>"},
 //!  "volumes": {"<namespace>/<claim>": "<UID>"},
 //!  "choices": [{"namespace": "...", "capability": "Models", "engine": "mlflow", "revision": "1", "connections": {},
-//!               "ports": [], "podSecurity": "Restricted", "needsApiServer": false}],
+//!               "ports": [], "podSecurity": "Restricted", "needsApiServer": false,
+//!               "ways": [{"profile": "x"}, {"namespace": "x"}]}],
 //!  "prefixes": {"user": "oidc:", "group": "oidc:"},
 //!  "rights": {"<role>": {"<layer>": ["<level>", "Guardrails", "Pipelines"]}},
 //!  "site": {"podSecurityVersion": "v1.36", "registries": [], "egress": [{"name": "x", "blocks": [], "ports": []}],
@@ -139,12 +140,14 @@ struct Chosen {
     pod_security: String,
     #[serde(default)]
     needs_api_server: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<Value>,
 }
 
 fn choices(record: &Record) -> Vec<Value> {
     let all = record.choices.0.iter().flat_map(|(namespace, all)| all.iter().map(move |one| (namespace, one)));
     let written = all.map(|(namespace, (capability, choice))| {
-        let Choice { engine, revision, connections, ports, pod_security, needs_api_server } = choice.clone();
+        let Choice { engine, revision, connections, ports, pod_security, needs_api_server, ways } = choice.clone();
         json!(Chosen {
             namespace: namespace.clone(),
             capability: capability.name().to_owned(),
@@ -154,6 +157,7 @@ fn choices(record: &Record) -> Vec<Value> {
             ports,
             pod_security: level(pod_security),
             needs_api_server,
+            ways: ways.iter().map(|way| json!(way)).collect(),
         })
     });
     written.chain(record.unread_choices.iter().cloned()).collect()
@@ -173,10 +177,12 @@ fn read_choices(value: &Value) -> (Choices, Vec<Value>) {
 
 fn read_choice(entry: &Value) -> Option<(String, Capability, Choice)> {
     let chosen: Chosen = serde_json::from_value(entry.clone()).ok()?;
-    let Chosen { namespace, capability, engine, revision, connections, ports, pod_security, needs_api_server } = chosen;
+    let Chosen { namespace, capability, engine, revision, connections, ports, pod_security, needs_api_server, ways } =
+        chosen;
     // Of levels the strictest is never too open.
     let pod_security = word(&Value::from(pod_security)).unwrap_or_default();
-    let choice = Choice { engine, revision, connections, ports, pod_security, needs_api_server };
+    let ways = ways.into_iter().filter_map(|way| serde_json::from_value(way).ok()).collect();
+    let choice = Choice { engine, revision, connections, ports, pod_security, needs_api_server, ways };
     Some((namespace, word(&Value::from(capability))?, choice))
 }
 

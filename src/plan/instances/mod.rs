@@ -11,6 +11,7 @@ use super::merged::Merged;
 use super::namespaces::name as namespace_name;
 use super::parameters::{refused, unknown};
 use super::units::missing_in;
+use super::ways::ways;
 use super::{ApiServer, Choice, Facts, Instance, InstanceId, Problem, Scope, inputs};
 use crate::api::blueprint::EngineRules;
 use crate::api::team::AITeam;
@@ -114,13 +115,19 @@ fn fill(
     let site = (team.spec.blueprint.as_str(), facts.blueprint);
     let refused = refused(engine, &instance.inputs.parameters, Some(path), site);
     let values = instance.inputs.to_value();
-    let rendered = engine.render(&values).and_then(|objects| Ok((objects, engine.connections(&values)?)));
+    let rendered = engine
+        .render(&values)
+        .and_then(|objects| Ok((objects, engine.connections(&values)?, ways(&engine.egress(&values)?, path, site))));
     let failed = refused.or_else(|| {
         let error = rendered.as_ref().err()?;
         Some(Issue::new(Reason::EngineInvalid, format!("{path}: {error}")))
     });
     let failed = failed.or_else(|| {
-        let (objects, _) = rendered.as_ref().ok()?;
+        let (_, _, ways) = rendered.as_ref().ok()?;
+        Some(Issue::new(Reason::Invalid, ways.as_ref().err()?.clone()))
+    });
+    let failed = failed.or_else(|| {
+        let (objects, ..) = rendered.as_ref().ok()?;
         let message = missing_in(objects, &instance.inputs.parameters, path)?;
         Some(Issue::new(Reason::Invalid, message))
     });
@@ -130,7 +137,7 @@ fn fill(
         .or(failed)
         .or_else(|| outdated(instance, engine, team, facts))
         .or_else(|| unreachable(engine, path, facts.api_server));
-    let Ok((mut objects, connections)) = rendered else {
+    let Ok((mut objects, connections, ways)) = rendered else {
         instance.hold = kept;
         return;
     };
@@ -146,6 +153,8 @@ fn fill(
             ports: spec.ports.iter().map(|port| port.port).collect(),
             pod_security: spec.pod_security,
             needs_api_server: spec.needs_api_server,
+            // Refused ones hold the instance.
+            ways: ways.unwrap_or_default(),
         });
     }
 }
