@@ -4,7 +4,7 @@
 use super::namespaces::shared_is_on;
 use super::{Instance, Problem, Scope, prefixes as names};
 use crate::api::team::Resources;
-use crate::api::{AITeamSpec, BlueprintSpec, Prefixes, Reason};
+use crate::api::{AITeamSpec, BlueprintSpec, Issue, Prefixes, Reason};
 
 /// One problem for each such field.
 #[must_use]
@@ -16,6 +16,38 @@ pub fn no_effect(spec: &AITeamSpec, site: &BlueprintSpec, prefixes: &Prefixes, i
         .chain(instances.iter().filter_map(replicas))
         .chain(doubled(spec, prefixes));
     without_effect.map(|message| Problem::advice(Scope::Team, Reason::Invalid, message)).collect()
+}
+
+/// The fields of a Blueprint without effect, one sentence each.
+#[must_use]
+pub fn of_blueprint(site: &BlueprintSpec) -> Vec<Issue> {
+    let budget = site.budget.as_ref();
+    let amounts = [
+        ("default", budget.and_then(|budget| budget.default.as_ref())),
+        ("maximum", budget.and_then(|budget| budget.maximum.as_ref())),
+    ];
+    let counts_cpu = budget.is_some_and(|budget| budget.cpu_limits);
+    let limits = amounts
+        .into_iter()
+        .filter(|(_, amounts)| !counts_cpu && amounts.is_some_and(|amounts| amounts.limits.contains_key("cpu")));
+    let limits = limits.map(|(name, _)| {
+        let message = format!(
+            "spec.budget.{name}.limits.cpu has no effect: spec.budget.cpuLimits is not true, so cpu limits are not \
+             counted. Set it, or remove the limit"
+        );
+        Issue::new(Reason::Invalid, message)
+    });
+    let gateway = site.ingress.as_ref().and_then(|ingress| ingress.gateway.as_ref());
+    let names = [
+        ("name", gateway.is_some_and(|gateway| gateway.name.is_some())),
+        ("host", gateway.is_some_and(|gateway| gateway.host.is_some())),
+    ];
+    let names = names.into_iter().filter(|(_, set)| *set);
+    let names = names.map(|(name, _)| {
+        let message = format!("spec.ingress.gateway.{name} has no effect yet: routes are not written");
+        Issue::new(Reason::NotImplemented, message)
+    });
+    limits.chain(names).collect()
 }
 
 /// The fields of the budget and of its shares that exist, each with its path.
@@ -184,6 +216,27 @@ mod tests {
                 message,
                 "{spec}"
             );
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_in_a_blueprint_is_named() {
+        let of = |site: &str| {
+            let found = of_blueprint(&serde_saphyr::from_str(site).unwrap());
+            found.into_iter().map(|issue| issue.message).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(of("{}"), "");
+        assert_eq!(of("{budget: {cpuLimits: true, default: {limits: {cpu: '1'}}}}"), "");
+        assert_eq!(of("{ingress: {gateway: {namespace: gateways}}}"), "");
+        assert_eq!(
+            of("{budget: {default: {limits: {cpu: '1'}}, maximum: {limits: {memory: 1Gi}}}}"),
+            "spec.budget.default.limits.cpu has no effect: spec.budget.cpuLimits is not true, so cpu limits are not \
+             counted. Set it, or remove the limit"
+        );
+        let all =
+            of("{budget: {maximum: {limits: {cpu: '1'}}}, ingress: {gateway: {namespace: g, name: ai, host: h}}}");
+        for field in ["spec.budget.maximum.limits.cpu", "spec.ingress.gateway.name", "spec.ingress.gateway.host"] {
+            assert!(all.contains(&format!("{field} has no effect")), "{all}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reports on Blueprints and Engines how many teams use them, and whether they can be
-//! read; on Blueprints also which roles are named and not defined. The deletion guard reads
-//! the count.
+//! read; on Blueprints also which roles are named and not defined, and which fields have no
+//! effect. The deletion guard reads the count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use crate::api::identity::Request;
 use crate::api::kinds::RBAC;
 use crate::api::status::{Condition, ConditionStatus, Finding, READY, STALLED, conditions};
+use crate::api::team_status::ALL_FIELDS_SUPPORTED;
 use crate::api::{Blueprint, BlueprintSpec, Capability, Engine, Issue, Reason};
 use crate::cluster::store::Known;
 use crate::cluster::watch::State;
-use crate::plan::Choices;
 use crate::plan::undefined::undefined_in;
+use crate::plan::{Choices, no_effect};
 use crate::reconcile::context::Context;
 use crate::reconcile::report::now;
 use crate::reconcile::status_writer::replace;
@@ -65,7 +66,18 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     };
     let target = Target::of::<Blueprint>(metadata);
     let roles = Some(roles(known.as_ref().ok().map(|blueprint| &blueprint.spec), &followers));
-    tell(context, &target, &status, followers.len(), None, [Some(finding), roles, access(context)]).await
+    let fields = known.as_ref().ok().map(|blueprint| fields(&blueprint.spec));
+    tell(context, &target, &status, followers.len(), None, [Some(finding), roles, access(context), fields]).await
+}
+
+/// Whether every field of a Blueprint has an effect.
+fn fields(site: &BlueprintSpec) -> Finding {
+    let without = no_effect::of_blueprint(site);
+    let Some(first) = without.first() else {
+        return Finding::new(ALL_FIELDS_SUPPORTED, true, Reason::Ready, "every field of the spec has an effect");
+    };
+    let messages: Vec<&str> = without.iter().map(|issue| issue.message.as_str()).collect();
+    Finding::new(ALL_FIELDS_SUPPORTED, false, first.reason, messages.join("; "))
 }
 
 /// Whether every role that the teams of a Blueprint name, or its leads may give, is defined.
@@ -129,7 +141,8 @@ pub async fn engine(context: &Context, name: &str) -> Result<(), Issue> {
         Some(Err(error)) => Finding::new(READY, false, Reason::EngineInvalid, error.to_string()),
         _ => Finding::new(READY, true, Reason::Ready, "the engine can be used"),
     };
-    tell(context, &Target::of::<Engine>(metadata), &status, followers, capabilities, [Some(finding), None, None]).await
+    tell(context, &Target::of::<Engine>(metadata), &status, followers, capabilities, [Some(finding), None, None, None])
+        .await
 }
 
 /// The names of the capabilities as one text.
@@ -158,7 +171,7 @@ async fn tell(
     known: &Value,
     users: usize,
     capabilities: Option<String>,
-    findings: [Option<Finding>; 3],
+    findings: [Option<Finding>; 4],
 ) -> Result<(), Issue> {
     let generation = target.metadata.generation.unwrap_or_default();
     let before: Vec<Condition> = serde_json::from_value(known["conditions"].clone()).unwrap_or_default();
