@@ -25,7 +25,7 @@ pub struct EngineRules {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::names")]
     pub accept_privileged: Vec<String>,
-    /// How teams move to a newer revision of an engine; OnRequest where it is absent.
+    /// How teams move to a newer revision of an engine; by default on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<EngineUpgrades>,
 }
