@@ -20,16 +20,16 @@ use crate::cluster::tasks::Tasks;
 use crate::cluster::watch::follow::Opener;
 use crate::cluster::watch::{State, Watches};
 use crate::objects::Desired;
+use crate::reconcile::engine_kinds;
 use crate::reconcile::engine_uses::EngineUses;
 use crate::reconcile::holders::Answers;
 use crate::reconcile::observe::recorded::record;
 use crate::reconcile::snapshot::{Common, SnapshotChange, TeamSnapshot};
 use crate::reconcile::status_cache::StatusCache;
 use crate::reconcile::triggers::causes::Causes;
-use crate::reconcile::upgrades::Upgrades;
+use crate::reconcile::upgrade_places::UpgradePlaces;
 use crate::reconcile::work::aside::Aside;
 use crate::reconcile::work::refused::Refused;
-use crate::reconcile::{engine_kinds, upgrades};
 use crate::telemetry::metrics::{Metrics, Watched};
 use crate::telemetry::requests::Requests;
 
@@ -72,7 +72,7 @@ pub struct Context {
     /// Which engines each team uses.
     pub uses: EngineUses,
     /// The pace of automatic upgrades of engines.
-    pub upgrades: Upgrades,
+    pub upgrades: UpgradePlaces,
     /// The snapshot of each team.
     snapshots: Mutex<HashMap<String, Arc<TeamSnapshot>>>,
     common: Common,
@@ -119,7 +119,7 @@ impl Context {
             stalled: Answers::default(),
             causes: Causes::default(),
             uses: EngineUses::default(),
-            upgrades: Upgrades::default(),
+            upgrades: UpgradePlaces::default(),
             snapshots: Mutex::default(),
             common: Common::default(),
             lowered: Mutex::default(),
@@ -240,9 +240,17 @@ impl Context {
         self.statuses.forget(uid);
         self.uses.forget(team);
         self.aside.forget(team);
-        upgrades::leave(self, team);
+        self.leave_upgrades(team, |_| true);
         self.lowered.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(team);
+    }
+
+    /// Gives up the team's places among those that are upgraded, of these Blueprints, and
+    /// enqueues the teams that wait for one.
+    pub fn leave_upgrades(&self, team: &str, of: impl Fn(&str) -> bool) {
+        for next in self.upgrades.leave(team, of) {
+            self.queue.add(Request::Team(next));
+        }
     }
 
     /// Whether a quota of the team may be lowered now: at most once a minute.

@@ -23,6 +23,7 @@ pub mod target;
 pub mod team;
 pub mod teardown;
 pub mod triggers;
+pub mod upgrade_places;
 pub mod upgrades;
 pub mod usage;
 pub mod work;
