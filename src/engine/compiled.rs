@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::egress::Egress;
 use super::expression::bounds::TOGETHER;
 use super::expression::{Scope, Variables, with_stack};
 use super::inputs::{self, OBJECTS};
@@ -37,15 +38,6 @@ pub struct CompiledEngine {
     endpoint: Option<Tree>,
     connections: Vec<(String, Tree)>,
     egress: Egress<Tree>,
-}
-
-/// The way out that an engine asks for: compiled, or rendered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Egress<Text = String> {
-    /// The egress profile of the Blueprint.
-    pub profile: Option<Text>,
-    /// Where the service is, as URLs or hosts with a port.
-    pub services: Vec<Text>,
 }
 
 impl CompiledEngine {
@@ -83,7 +75,7 @@ impl CompiledEngine {
             let tree = Tree::compile_text(text, &variables);
             connections.push((key.clone(), tree.map_err(|fault| fault.under(key).under("connections"))?));
         }
-        let egress = compile_egress(spec, &variables).map_err(|fault| fault.under("egress"))?;
+        let egress = Egress::compile(spec.egress.as_ref(), &variables).map_err(|fault| fault.under("egress"))?;
         check_cost_of_settings(endpoint.as_ref(), &connections, &egress)?;
         Ok(Self {
             name: name.to_owned(),
@@ -174,13 +166,7 @@ impl CompiledEngine {
     /// The way out to the service that the engine stands for.
     pub fn egress(&self, inputs: &Value) -> Result<Egress, EngineError> {
         let scope = Scope::new(&self.admitted(inputs)?);
-        let text = |tree: &Tree, place: &str| {
-            tree.render_string(&scope).map_err(|fault| fault.under(place).under("egress").of(&self.name))
-        };
-        let profile = self.egress.profile.as_ref().map(|tree| text(tree, "profile")).transpose()?.flatten();
-        let services: Vec<Option<String>> =
-            self.egress.services.iter().map(|tree| text(tree, "services")).collect::<Result<_, _>>()?;
-        Ok(Egress { profile, services: services.into_iter().flatten().collect() })
+        self.egress.render(&scope).map_err(|fault| fault.under("egress").of(&self.name))
     }
 
     /// Where the engine is reached.
@@ -319,15 +305,6 @@ fn check_form(spec: &EngineSpec) -> Result<(), Fault> {
 
 fn variables(parameters: &Parameters) -> Variables {
     inputs::variables().with("parameters", parameters.bound())
-}
-
-fn compile_egress(spec: &EngineSpec, variables: &Variables) -> Result<Egress<Tree>, Fault> {
-    let Some(egress) = &spec.egress else { return Ok(Egress { profile: None, services: Vec::new() }) };
-    let text = |text: &String, place: &str| Tree::compile_text(text, variables).map_err(|fault| fault.under(place));
-    Ok(Egress {
-        profile: egress.profile.as_ref().map(|profile| text(profile, "profile")).transpose()?,
-        services: egress.services.iter().map(|service| text(service, "services")).collect::<Result<_, _>>()?,
-    })
 }
 
 /// The steps of the objects together, and of the rules, are bounded as those of

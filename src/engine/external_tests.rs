@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::tests::{builtin, inputs};
 use crate::api::vocabulary::{Capability, Layer};
 use crate::engine::inputs::CredentialsInputs;
+use crate::engine::work::DatasetInputs;
 use crate::engine::{Egress, Verdict, objects_input};
 
 #[test]
@@ -29,6 +30,16 @@ fn external_publishes_only_what_its_capability_needs() {
         let rendered = engine.render(&value).unwrap();
         assert!(rendered.iter().all(|one| one.object["metadata"]["name"].as_str().unwrap().starts_with(&named)));
     }
+}
+
+#[test]
+fn the_probe_is_the_teams_and_not_written_again_for_each_object_of_a_member() {
+    let mut inputs = inputs(Layer::Shared, &[Capability::Data], json!({"url": "https://x.example.com"}));
+    let engine = builtin("external");
+    assert_eq!(engine.render(&inputs.to_value()).unwrap().len(), 2);
+    inputs.work.dataset = Some(DatasetInputs { name: "cards".to_owned(), volume: None });
+    assert_eq!(engine.render(&inputs.to_value()).unwrap(), []);
+    assert_eq!(engine.judge(&inputs.with_objects(json!({}))), Verdict::Ready);
 }
 
 #[test]

@@ -16,6 +16,7 @@
 
 pub mod catalogue;
 pub mod compiled;
+pub mod egress;
 pub mod expression;
 pub mod image;
 pub mod inputs;
@@ -32,7 +33,8 @@ mod value;
 pub mod work;
 
 pub use catalogue::{Catalogue, Entry, Origin, plain};
-pub use compiled::{CompiledEngine, Egress, objects_input};
+pub use compiled::{CompiledEngine, objects_input};
+pub use egress::Egress;
 pub use image::mirror_images;
 pub use inputs::Inputs;
 pub use readiness::Verdict;

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use http::Uri;
+
 use super::{Instance, Way};
 use crate::api::BlueprintSpec;
 use crate::api::vocabulary::Layer;
@@ -22,7 +24,7 @@ pub fn ways(egress: &Egress, path: &str, blueprint: (&str, &BlueprintSpec)) -> R
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(format!("{path}: '{profile}' is no egress profile of Blueprint {name}. Available: {known}"));
     }
-    let namespaces: BTreeSet<&str> = egress.services.iter().filter_map(|service| namespace_of(service)).collect();
+    let namespaces: BTreeSet<String> = egress.services.iter().filter_map(|service| namespace_of(service)).collect();
     for namespace in &namespaces {
         if namespace.contains("--") {
             return Err(format!(
@@ -36,20 +38,20 @@ pub fn ways(egress: &Egress, path: &str, blueprint: (&str, &BlueprintSpec)) -> R
             ));
         }
     }
-    Ok(namespaces.into_iter().map(|namespace| Way::Namespace(namespace.to_owned())).collect())
+    Ok(namespaces.into_iter().map(Way::Namespace).collect())
 }
 
 /// The namespace of a Service of this cluster, by the host of its address.
-fn namespace_of(address: &str) -> Option<&str> {
-    let (_, rest) = address.split_once("://").unwrap_or(("", address));
-    let host = rest.split(['/', '?', '#', ':']).next()?;
+fn namespace_of(address: &str) -> Option<String> {
+    let address: Uri = address.parse().ok()?;
+    let host = address.host()?;
     let host = host.strip_suffix('.').unwrap_or(host);
     let host = host.strip_suffix(".cluster.local").unwrap_or(host);
     let (service, namespace) = host.strip_suffix(".svc")?.rsplit_once('.')?;
     let label = |text: &str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    (label(namespace) && service.split('.').all(label)).then_some(namespace)
+    (label(namespace) && service.split('.').all(label)).then(|| namespace.to_owned())
 }
 
 /// The profiles of a namespace: the team's own, and those of the engines that it uses.
@@ -78,7 +80,7 @@ pub(super) fn services(layer: Layer, instances: &[Instance]) -> Vec<String> {
     all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The recorded ways, so that they stay open while an engine is held.
+/// The ways in the choices: they stay open while an engine is held.
 fn of_layer(layer: Layer, instances: &[Instance]) -> impl Iterator<Item = &Way> {
     let uses = layer != Layer::Backbone;
     instances
@@ -113,9 +115,10 @@ mod tests {
             ("http://tools.svc", None),
             ("http://a..svc", None),
             ("http://A.B.svc", None),
+            ("http://a.b.svc@example.com", None),
             ("", None),
         ] {
-            assert_eq!(namespace_of(address), namespace, "{address}");
+            assert_eq!(namespace_of(address).as_deref(), namespace, "{address}");
         }
     }
 

@@ -21,10 +21,8 @@ impl UpgradePlaces {
     /// upgrade is under way; it is asked once per Blueprint.
     pub fn ask(&self, blueprint: &str, team: &str, most: usize, known: impl FnOnce() -> BTreeSet<String>) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(blueprint) {
-            all.insert(blueprint.to_owned(), Places { under_way: known(), ..Places::default() });
-        }
-        let places = all.entry(blueprint.to_owned()).or_default();
+        let first = || Places { under_way: known(), ..Places::default() };
+        let places = all.entry(blueprint.to_owned()).or_insert_with(first);
         places.most = most;
         let granted = places.under_way.contains(team) || places.under_way.len() < most;
         let (into, out) = if granted {
@@ -73,7 +71,7 @@ mod tests {
         assert!(upgrades.ask("other", "x", 1, none), "each Blueprint has places of its own");
         assert_eq!(leave(&upgrades, "nobody"), Vec::<String>::new());
         assert_eq!(leave(&upgrades, "c"), ["a"]);
-        assert_eq!(["d", "a"].map(ask), [true, false], "a place is given to whoever asks first");
+        assert_eq!(["d", "a"].map(ask), [true, false], "the team that asks first gets the place");
         assert_eq!(leave(&upgrades, "b"), ["a"]);
         assert!(ask("a"));
     }

@@ -66,12 +66,17 @@ pub async fn blueprint(context: &Context, name: &str) -> Result<(), Issue> {
     };
     let target = Target::of::<Blueprint>(metadata);
     let roles = Some(roles(known.as_ref().ok().map(|blueprint| &blueprint.spec), &followers));
-    let fields = known.as_ref().ok().map(|blueprint| fields(&blueprint.spec));
+    let fields = Some(fields(known.as_ref().ok().map(|blueprint| &blueprint.spec)));
     tell(context, &target, &status, followers.len(), None, [Some(finding), roles, access(context), fields]).await
 }
 
 /// Whether every field of a Blueprint has an effect.
-fn fields(site: &BlueprintSpec) -> Finding {
+fn fields(site: Option<&BlueprintSpec>) -> Finding {
+    let Some(site) = site else {
+        let message = "it is not known which fields have an effect: the Blueprint cannot be read";
+        let unknown = Finding::new(ALL_FIELDS_SUPPORTED, false, Reason::BlueprintInvalid, message);
+        return Finding { status: ConditionStatus::Unknown, ..unknown };
+    };
     let without = no_effect::of_blueprint(site);
     let Some(first) = without.first() else {
         return Finding::new(ALL_FIELDS_SUPPORTED, true, Reason::Ready, "every field of the spec has an effect");
@@ -210,6 +215,16 @@ mod tests {
         assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::RoleUndefined));
         assert!(found.message.contains("Analist in team fraud (did you mean Analyst?)"), "{}", found.message);
         assert_eq!(roles(None, &teams("Analyst")).status, ConditionStatus::Unknown);
+    }
+
+    #[test]
+    fn fields_of_a_blueprint_without_effect_are_reported() {
+        let site = |spec: Value| serde_json::from_value::<BlueprintSpec>(spec).unwrap();
+        assert_eq!(fields(Some(&site(json!({})))).status, ConditionStatus::True);
+        let found = fields(Some(&site(json!({"budget": {"default": {"limits": {"cpu": "1"}}}}))));
+        assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::Invalid));
+        assert!(found.message.starts_with("spec.budget.default.limits.cpu has no effect"), "{}", found.message);
+        assert_eq!(fields(None).status, ConditionStatus::Unknown);
     }
 
     #[test]
